@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Sets up .venv with the locked packages and this project. Safe to run again: it does only what is missing.
+#   bash setup.sh            everything needed to run the workflow and its tests
+# PYTHON=python3.12 bash setup.sh uses another interpreter (3.11 or newer).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+    if [ -n "$candidate" ] && command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  say "needs Python 3.11 or newer, found none; install one (on Debian: apt-get install python3 python3-venv) or set PYTHON"
+  return 1
+}
+
+lock=requirements.lock
+stamp=.venv/.setup-done
+wanted="$(cat "$lock" pyproject.toml setup.sh | cksum)"
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+  exit 0
+fi
+
+python="$(find_python)"
+if [ ! -x .venv/bin/python ]; then
+  say "making .venv with $python"
+  "$python" -m venv .venv || {
+    say "could not make a virtual environment; on Debian: apt-get install python3-venv"
+    exit 1
+  }
+fi
+
+say "installing the packages of $lock"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+# uv does not read pip's own settings; hand over the one that names local wheels.
+UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
+  .venv/bin/uv pip install --quiet --python .venv/bin/python -r "$lock"
+.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
+
+# torchaudio's Linux wheel is built against CUDA; beside a CPU-only torch its compiled part cannot load and takes
+# transformers' audio models with it. Its Python part, all that is used here, works without.
+.venv/bin/python - <<'PY'
+import importlib.util
+import pathlib
+
+import torch
+
+spec = importlib.util.find_spec("torchaudio")
+if torch.version.cuda is None and spec is not None:
+    for library in (pathlib.Path(spec.origin).parent / "lib").glob("*.so"):
+        library.unlink()
+PY
+
+printf '%s' "$wanted" >"$stamp"
+say "done"

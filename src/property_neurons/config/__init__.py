@@ -1,0 +1,1 @@
+"""The configuration: pydantic models, loading with human messages, and the schema made from the models."""

@@ -1,0 +1,106 @@
+"""Configuration of corpora: where speech, alignments, genders and pitch come from."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from property_neurons.config.section import Name, Section
+
+
+class TextGridAlignments(Section):
+    """One Praat TextGrid per utterance, in the corpus's own speaker/chapter tree."""
+
+    kind: Literal["textgrid"] = Field(description="TextGrids, as the Montreal Forced Aligner writes them")
+    path: str = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
+
+
+class FramewiseAlignments(Section):
+    """The 20 ms phone labels of the paper's authors: one JSON file for all utterances."""
+
+    kind: Literal["framewise"] = Field(description="frame-wise phone labels, 20 ms, JSON or gzipped JSON")
+    path: str = Field(description="the file of labels; `{subset}` stands for the subset's name")
+    labels: str = Field(description="the file that gives each phone's label id and interval count")
+
+
+class PocketSphinxAlignments(Section):
+    """Alignments computed by this workflow from the transcripts."""
+
+    kind: Literal["pocketsphinx"] = Field(description="align the transcripts with PocketSphinx")
+
+
+Alignments = Annotated[TextGridAlignments | FramewiseAlignments | PocketSphinxAlignments, Field(discriminator="kind")]
+
+
+class Pitch(Section):
+    """Where F0 comes from."""
+
+    method: Literal["yaapt", "praat", "pyin", "bins", "none"] = Field(
+        default="yaapt", description="F0 tracker, or `bins` to read the authors' pitch bins, or `none`"
+    )
+    floor_hz: float = Field(default=71.0, ge=40, le=150, description="lowest F0 searched for")
+    ceiling_hz: float = Field(default=800.0, gt=150, le=1500, description="highest F0 searched for")
+    path: str | None = Field(default=None, description="the file of pitch bins (method `bins` only)")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Pitch":
+        if (self.method == "bins") != (self.path is not None):
+            raise ValueError("`path` goes with method `bins`, and only with it")
+        return self
+
+
+class Subset(Section):
+    """One folder of a corpus, such as dev-clean."""
+
+    shards: int = Field(default=1, ge=1, le=10_000, description="number of pieces (and model jobs) it is cut into")
+    alignments: Alignments | None = Field(default=None, description="instead of the corpus's alignments")
+
+
+class _Corpus(Section):
+    pitch: Pitch = Field(default_factory=Pitch, description="where F0 comes from")
+    on_bad_utterance: Literal["fail", "skip"] = Field(
+        default="fail", description="stop when any utterance is refused, or go on without it"
+    )
+    max_skipped_share: float = Field(
+        default=0.05, ge=0, le=1, description="largest share of utterances that `skip` may leave out"
+    )
+
+
+class LibriSpeechCorpus(_Corpus):
+    """Speech in LibriSpeech's directory layout (FLAC, WAV or MP3)."""
+
+    kind: Literal["librispeech"] = Field(description="LibriSpeech's directory layout")
+    root: str = Field(description="folder that holds SPEAKERS.TXT and the subsets")
+    subsets: dict[Name, Subset] = Field(min_length=1, description="the subsets that make up the corpus")
+    alignments: Alignments = Field(description="where the forced alignments come from")
+    genders: str | None = Field(default=None, description="JSON of speaker genders, instead of SPEAKERS.TXT")
+
+    @field_validator("subsets", mode="before")
+    @classmethod
+    def _names_alone_will_do(cls, value: object) -> object:
+        return {name: {} for name in value} if isinstance(value, list) else value
+
+
+class DemoCorpus(_Corpus):
+    """Synthetic speech by eSpeak NG, made at run time, with the synthesiser's own phone times."""
+
+    kind: Literal["demo"] = Field(description="synthetic speech made by the workflow")
+    voices: int = Field(default=24, ge=2, le=24, description="number of voices, half female and half male (even)")
+    minutes: float = Field(default=16, gt=0, le=600, description="least total duration")
+    seed: int = Field(default=0, ge=0, description="seed of texts and voice settings")
+    shards: int = Field(default=4, ge=1, le=10_000, description="number of pieces (and model jobs) it is cut into")
+
+    @field_validator("voices")
+    @classmethod
+    def _half_and_half(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"must be even (half female, half male), found {value}")
+        return value
+
+
+Corpus = Annotated[LibriSpeechCorpus | DemoCorpus, Field(discriminator="kind")]
+
+
+def under(data_root: str, path: str, subset: str = "") -> str:
+    """`path` with `{subset}` filled in, taken from `data_root` unless it is absolute."""
+    return str(Path(data_root) / path.replace("{subset}", subset))

@@ -1,0 +1,86 @@
+"""The JSON schema and the table of keys in config/README.md, both made from the models.
+
+`python -m property_neurons.config.reference config` writes them; a test holds them to the models.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from property_neurons.config.root import Config
+
+_BEGIN, _END = "<!-- keys: begin (generated, do not edit) -->", "<!-- keys: end -->"
+
+
+def schema() -> str:
+    """The JSON schema of the configuration, for editors that complete and check YAML."""
+    return json.dumps(Config.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
+def key_tables() -> str:
+    """One Markdown table of keys for each section, in the order of the configuration."""
+    return "\n".join(_tables("", Config, seen=set()))
+
+
+def write(folder: Path) -> None:
+    """Bring schema.json and the tables in README.md up to date."""
+    (folder / "schema.json").write_text(schema())
+    readme = folder / "README.md"
+    readme.write_text(with_tables(readme.read_text()))
+
+
+def with_tables(text: str) -> str:
+    """`text` with the tables between its two markers replaced by the current ones."""
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{key_tables()}\n{_END}{after}"
+
+
+def _tables(path: str, model: type[BaseModel], seen: set[type]) -> Iterator[str]:
+    if model in seen:
+        return
+    seen.add(model)
+    title = path or "Top level"
+    kind = next((_literal(f) for f in model.model_fields.values() if f.is_required() and _literal(f)), None)
+    yield f"\n### {title}" + (f" ({kind})" if kind else "")
+    yield f"\n{(model.__doc__ or '').strip()}\n\n| key | default | meaning |\n| --- | --- | --- |"
+    for name, field in model.model_fields.items():
+        yield f"| `{field.alias or name}` | {_default(field)} | {field.description} |"
+    for name, field in model.model_fields.items():
+        for nested, inside in _sections(field.annotation):
+            key = ".".join(part for part in (path, field.alias or name, "NAME" if inside else "") if part)
+            yield from _tables(key, nested, seen)
+
+
+def _sections(annotation: Any, inside: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, inside
+        return
+    within = inside or get_origin(annotation) is dict
+    arguments = get_args(annotation)
+    for argument in arguments[:1] if get_origin(annotation) is Annotated else arguments:
+        yield from _sections(argument, within)
+
+
+def _literal(field: FieldInfo) -> str | None:
+    values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return str(values[0]) if len(values) == 1 else None
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return f"`{_literal(field)}`" if _literal(field) else "(required)"
+    if field.default is not PydanticUndefined:
+        return f"`{json.dumps(field.default)}`"
+    made = field.default_factory()
+    return "(see below)" if isinstance(made, BaseModel | dict) else f"`{made}`"
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "config"))

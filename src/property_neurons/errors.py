@@ -1,0 +1,37 @@
+"""Errors whose message is meant for the person at the keyboard.
+
+Every message names the thing (utterance, layer, key), what was expected, what was found, and ends
+with what to do. The workflow prints the message alone and keeps the traceback in the rule's log.
+"""
+
+
+class PropertyNeuronsError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class ConfigError(PropertyNeuronsError):
+    """The configuration contradicts itself or names something unknown."""
+
+
+class CorpusError(PropertyNeuronsError):
+    """A corpus, or something in it, cannot be used."""
+
+
+class AudioError(CorpusError):
+    """An audio file cannot be read as the corpus promises."""
+
+
+class AlignmentError(CorpusError):
+    """A forced alignment cannot be read or contradicts itself."""
+
+
+class ModelError(PropertyNeuronsError):
+    """A model cannot be loaded, or is of a class whose neurons are not known."""
+
+
+class StoreError(PropertyNeuronsError):
+    """A stored artefact is missing, damaged, or does not belong to the others."""
+
+
+class CountingError(PropertyNeuronsError):
+    """Ranks, frames and settings do not fit together."""

@@ -1,0 +1,73 @@
+"""What a workflow job says: short messages on the screen, everything in the rule's log."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from property_neurons.errors import PropertyNeuronsError
+
+
+class _Tee:
+    """A stream that writes to the log, and to the terminal as well where there is one (for progress bars)."""
+
+    def __init__(self, log, terminal) -> None:
+        self._log, self._terminal = log, terminal
+
+    def write(self, text: str) -> int:
+        # A bar redraws itself over a carriage return; in the log each state is a line of its own.
+        self._log.write(text.replace("\r", "\n"))
+        if self._terminal.isatty():
+            self._terminal.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+        self._terminal.flush()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+    def fileno(self) -> int:
+        return self._log.fileno()
+
+
+@contextmanager
+def job_log(path: str | Path) -> Iterator[logging.Logger]:
+    """Run a job's work: its messages go to the screen and to the log at `path`, the rest to the log alone.
+
+    An error of this library is shown as its message; any other error as its last line and the place of the
+    log, which holds the traceback. Either way the job ends with exit status 1.
+    """
+    screen = sys.stderr
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", buffering=1) as log:
+        logger = logging.getLogger("property_neurons")
+        logger.setLevel(logging.INFO)
+        to_log, to_screen = logging.StreamHandler(log), logging.StreamHandler(screen)
+        to_log.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        to_screen.setFormatter(logging.Formatter("%(message)s"))
+        logger.handlers = [to_log, to_screen]
+        logger.propagate = False
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").handlers = [to_log]
+        sys.stderr = _Tee(log, screen)
+        try:
+            yield logger
+        except PropertyNeuronsError as error:
+            log.write(traceback.format_exc())
+            screen.write(f"\n{error}\n(log: {path})\n")
+            sys.exit(1)
+        except Exception as error:
+            log.write(traceback.format_exc())
+            screen.write(
+                f"\nunexpected {type(error).__name__}: {error}\nThe traceback is in {path}; please report it.\n"
+            )
+            sys.exit(1)
+        finally:
+            sys.stderr = screen
+            logging.captureWarnings(False)
+            logger.handlers = []

@@ -1,0 +1,65 @@
+"""The 39 ARPABET phones, their classes, and the labels of an alignment.
+
+The order of `PHONES` is the row order of every pattern matrix (it enters MDS through its random
+start), and a label's index in `LABELS` is its id in every store.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from property_neurons.errors import AlignmentError
+
+VOWELS = ("AH", "IH", "IY", "EH", "ER", "AE", "AY", "EY", "AO", "AA", "OW", "UW", "AW", "UH", "OY")
+VOICED_CONSONANTS = ("N", "D", "R", "L", "DH", "M", "Z", "W", "V", "B", "NG", "G", "Y", "JH", "ZH")
+UNVOICED_CONSONANTS = ("T", "S", "K", "HH", "F", "P", "SH", "TH", "CH")
+
+PHONE_CLASSES = {
+    "vowel": VOWELS,
+    "voiced consonant": VOICED_CONSONANTS,
+    "unvoiced consonant": UNVOICED_CONSONANTS,
+}
+
+PHONES = VOWELS + VOICED_CONSONANTS + UNVOICED_CONSONANTS
+SILENCE = "SIL"
+SPOKEN_NOISE = "SPN"
+LABELS = (*PHONES, SILENCE, SPOKEN_NOISE)
+
+LABEL_IDS = {label: index for index, label in enumerate(LABELS)}
+SILENCE_ID = LABEL_IDS[SILENCE]
+SPOKEN_NOISE_ID = LABEL_IDS[SPOKEN_NOISE]
+
+_SILENCE_SPELLINGS = frozenset({"", "sil", "sp", "<eps>", "<sil>", "silence"})
+_NOISE_SPELLINGS = frozenset({"spn", "<unk>"})
+
+
+def label_id(text: str) -> int:
+    """The id of an alignment label: stress digits dropped, silences and spoken noise unified.
+
+    Raises:
+        AlignmentError: the label is none of the 39 ARPABET phones, a silence or spoken noise.
+    """
+    bare = text.strip()
+    if bare.lower() in _SILENCE_SPELLINGS:
+        return SILENCE_ID
+    if bare.lower() in _NOISE_SPELLINGS:
+        return SPOKEN_NOISE_ID
+    phone = bare.upper().rstrip("012")
+    identity = LABEL_IDS.get(phone)
+    if identity is None:
+        raise AlignmentError(
+            f"unknown phone label {text!r}: expected one of the 39 ARPABET phones "
+            "(stress digits allowed), 'sil', 'sp', '' or 'spn'"
+        )
+    return identity
+
+
+def group_problems(groups: Mapping[str, Sequence[str]]) -> str:
+    """What is wrong with named groups of phones, of which each may be in one group at most; "" if nothing is."""
+    listed = [phone for phones in groups.values() for phone in phones]
+    if not groups:
+        return "no groups"
+    problems = {
+        "unknown phones": sorted(set(listed) - set(PHONES)),
+        "phones in two groups": sorted({phone for phone in listed if listed.count(phone) > 1}),
+        "empty groups": sorted(group for group, phones in groups.items() if not phones),
+    }
+    return "; ".join(f"{problem}: {', '.join(names)}" for problem, names in problems.items() if names)

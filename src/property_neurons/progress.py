@@ -1,0 +1,15 @@
+"""One progress bar for the whole project: quick on a terminal, a line every ten seconds in a log."""
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], *, total: int | None = None, what: str, unit: str = "it") -> Iterable[T]:
+    """Iterate over `items` under a progress bar labelled `what`."""
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(items, total=total, desc=what, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr)

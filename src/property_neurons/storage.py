@@ -1,0 +1,208 @@
+"""Writing that is whole or absent, and reading that notices damage.
+
+A zarr store is written under a temporary name, closed, checked, renamed, and described by a small
+manifest beside it (`0.zarr` -> `0.manifest.json`): size and digest of every file. Rules depend on the
+manifest, so a touched directory re-runs nothing and a changed value re-runs what it must. Readers hold
+the store against its manifest first: a missing chunk is an error, never a zero.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import zarr
+from zarr.codecs import BloscCodec
+
+from property_neurons.errors import StoreError
+
+_COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+
+
+def manifest_path(store: str | Path) -> Path:
+    """Where the manifest of `store` lies: `x/0.zarr` -> `x/0.manifest.json`."""
+    return Path(store).with_suffix(".manifest.json")
+
+
+def store_path(manifest: str | Path) -> Path:
+    """The inverse of `manifest_path`: `x/0.manifest.json` -> `x/0.zarr`."""
+    manifest = Path(manifest)
+    return manifest.with_name(manifest.name.removesuffix(".manifest.json") + ".zarr")
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays, so that writers that go by it (figures, parquet) choose the right format.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as indented JSON with sorted keys, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        StoreError: the file is absent or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise StoreError(f"{path}: expected a JSON file, found nothing; run the rule that makes it") from None
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{path}: expected JSON, found {error}; delete the file and run again") from None
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as .parquet or .tsv (by suffix), atomically and with the same bytes for the same content."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(temporary, index=False, compression="zstd")
+        else:
+            table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", na_rep="nan", lineterminator="\n")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a .parquet or .tsv table.
+
+    Raises:
+        StoreError: the file is absent or cannot be parsed.
+    """
+    try:
+        if Path(path).suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["nan", "NaN"])
+    except FileNotFoundError:
+        raise StoreError(f"{path}: expected a table, found nothing; run the rule that makes it") from None
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{path}: expected a readable table, found {error}; delete the file and run again") from None
+
+
+@contextmanager
+def new_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
+
+    Args:
+        replace: take the place of a folder that is there; otherwise only of an empty one.
+
+    Raises:
+        StoreError: something is at `path` and may not be replaced.
+    """
+    path = Path(path)
+    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise StoreError(f"{path}: expected nothing or an empty folder, found content; delete it and run again")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_store(path: str | Path) -> Iterator[zarr.Group]:
+    """Create a zarr store that appears at `path`, with its manifest, only when the block ends well.
+
+    Raises:
+        StoreError: some chunk of some array was never written.
+    """
+    path = Path(path)
+    manifest_path(path).unlink(missing_ok=True)
+    with new_folder(path, replace=True) as folder:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            yield group
+        _check_complete(group, path)
+        manifest = describe_files(folder)
+    write_json(manifest_path(path), manifest)
+
+
+def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence[int] | None = None) -> None:
+    """Add a compressed array to a store that is being written; one chunk unless told otherwise."""
+    values = np.asarray(values)
+    chunks = tuple(chunks) if chunks is not None else tuple(max(1, length) for length in values.shape)
+    array = group.create_array(
+        name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=_COMPRESSOR, fill_value=0
+    )
+    if values.size:
+        array[...] = values
+
+
+def open_store(path: str | Path) -> zarr.Group:
+    """Open a finished store for reading, after holding every file in it against the manifest.
+
+    Raises:
+        StoreError: the store or its manifest is absent, or a file in it is missing or altered.
+    """
+    verify_files(path, manifest_path(path))
+    return zarr.open_group(Path(path), mode="r")
+
+
+def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:
+    """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all."""
+    directory = Path(directory)
+    chosen = sorted(file for file in directory.rglob("*") if file.is_file()) if files is None else sorted(files)
+    entries = {file.relative_to(directory).as_posix(): [file.stat().st_size, _digest(file)] for file in chosen}
+    overall = hashlib.blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return {"digest": overall, "files": entries}
+
+
+def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
+    """Hold every file that `manifest` describes against what lies in `directory`; returns the manifest.
+
+    Raises:
+        StoreError: the directory or the manifest is absent, or a file in it is missing or altered.
+    """
+    directory, manifest = Path(directory), Path(manifest)
+    content = read_json(manifest)
+    remedy = f"delete {manifest} and run again: what it describes is then made anew"
+    if not directory.is_dir():
+        raise StoreError(f"{directory}: expected a folder (its manifest is there), found nothing; {remedy}")
+    for name, (size, digest) in content["files"].items():
+        file = directory / name
+        if not file.is_file():
+            raise StoreError(f"{directory}: {name} is missing; {remedy}")
+        if file.stat().st_size != size:
+            raise StoreError(f"{directory}: {name} should be {size} bytes, found {file.stat().st_size}; {remedy}")
+        if _digest(file) != digest:
+            raise StoreError(f"{directory}: the content of {name} is not what was written; {remedy}")
+    return content
+
+
+def _check_complete(group: zarr.Group, path: Path) -> None:
+    for name, array in group.arrays():
+        if array.size and array.nchunks_initialized != array.nchunks:
+            raise StoreError(
+                f"{path}: array {name} has {array.nchunks} chunks, only {array.nchunks_initialized} were written; "
+                "this is a bug in the code that writes it"
+            )
+    for _, child in group.groups():
+        _check_complete(child, path)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,158 @@
+"""The configuration: every error at once, each with its key; presets; the generated reference."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from property_neurons.config import plan, reference
+from property_neurons.config.load import load_config
+from property_neurons.errors import ConfigError
+
+FOLDER = Path(__file__).resolve().parents[2] / "config"
+MINIMAL = {
+    "corpora": {"demo": {"kind": "demo"}},
+    "models": {"tiny": {"kind": "folder", "path": "tiny"}},
+    "figures": {"corpus": "demo", "model": "tiny"},
+}
+
+
+def message(content):
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml"])
+def test_shipped_configs_are_valid_for_models_and_schema(name):
+    content = yaml.safe_load((FOLDER / name).read_text())
+    load_config(content)
+    jsonschema.validate(content, yaml.safe_load((FOLDER / "schema.json").read_text()))
+
+
+def test_schema_and_reference_are_in_step_with_the_models():
+    remedy = "run: python -m property_neurons.config.reference config"
+    assert (FOLDER / "schema.json").read_text() == reference.schema(), remedy
+    readme = (FOLDER / "README.md").read_text()
+    assert reference.with_tables(readme) == readme, remedy
+
+
+def test_every_error_is_listed_with_its_key_and_the_nearest_known_one():
+    text = message(
+        {
+            "corpora": {
+                "demo": {"kind": "demo", "voyces": 3},
+                "libri": {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": {"kind": "textgrid"}},
+                "what": {"kind": "timit"},
+            },
+            "models": {"tiny": {"kind": "folder", "path": "tiny"}},
+            "figures": {"corpus": "demo", "model": "tiny"},
+            "analysis": {"lamda": 0.01, "sigma": 3},
+            "figurs": {},
+        }
+    )
+    assert "6 problems" in text
+    assert "corpora.demo.voyces: unknown key; did you mean `voices`?" in text
+    assert "corpora.libri.alignments.path: is required and missing" in text
+    assert "corpora.what.kind: expected one of 'librispeech', 'demo'; found 'timit'" in text
+    assert "analysis.lamda: unknown key; did you mean `lambda`?" in text
+    assert "analysis.sigma" in text
+    assert "found 3" in text
+    assert "figurs: unknown key; did you mean `figures`?" in text
+
+
+def test_contradictions_across_sections_are_all_listed():
+    text = message(
+        MINIMAL
+        | {
+            "models": {"twin": {"kind": "random_twin", "of": "nobody"}},
+            "figures": {"corpus": "dem", "model": "twin", "control": "none"},
+            "analysis": {"lambda": 0.1},
+            "ranks": {"frames": "segment_mid"},
+        }
+    )
+    assert "figures.corpus: 'dem' is not defined; defined are demo" in text
+    assert "figures.control: 'none' is not defined" in text
+    assert "models.twin.of: 'nobody' is not defined" in text
+    assert "analysis.lambda: 0.1 is above ranks.lambda_max (0.02)" in text
+    assert "analysis.frames: `every` needs ranks of every frame" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"corpora": {"d": {"kind": "demo", "voices": 5}}}, "must be even"),
+        ({"corpora": {"a/b": {"kind": "demo"}}}, "a/b"),
+        ({"analysis": {"pitch_cuts": [200, 100]}}, "the lower first"),
+        ({"properties": {"p": {"column": "label", "groups": {"x": ["AH", "XX"], "y": ["AH"]}}}}, r"XX"),
+        ({"properties": {"p": {"column": "duration", "edges_ms": [100, 60]}}}, "the shorter first"),
+        ({"embedding": {"seeds": [1, 1]}}, "distinct"),
+        ({"properties": {"p": {"column": "f0", "names": ["a", "a", "b"]}}}, "three different names"),
+        ({"figures": {"corpus": "demo", "model": "tiny", "compare": []}}, "figures.compare"),
+        ({"figures": {"corpus": "demo", "model": "tiny", "probability_phone": "AX"}}, "39 ARPABET phones"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(section, expected):
+    assert expected in message(MINIMAL | section)
+
+
+def test_messages_hold_only_keys_that_a_user_wrote():
+    groups = {"column": "label", "groups": {"glide": [True, "W"]}}
+    text = message(MINIMAL | {"properties": {"q": groups}})
+    assert "properties.q.groups.glide.0: " in text
+    assert "quote it" in text
+    assert "dict[" not in text
+    assert "literal[" not in text
+
+
+def test_what_is_not_on_disk_is_named_with_its_key(tmp_path):
+    corpus = {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
+    config = load_config(MINIMAL | {"data_root": str(tmp_path), "corpora": {"demo": corpus}})
+    missing = plan.missing_sources(config)
+    assert [line.partition(":")[0] for line in missing] == ["corpora.demo.root", "models.tiny.path"]
+    (tmp_path / "L").mkdir()
+    assert [line.partition(":")[0] for line in plan.missing_sources(config)] == ["models.tiny.path"]
+
+
+def test_presets_resolve_and_each_option_can_be_set_alone():
+    clean = load_config(MINIMAL).analysis.resolved()
+    published = load_config(MINIMAL | {"analysis": {"preset": "published"}}).analysis.resolved()
+    assert (clean.frames, clean.last_run, clean.equal_neighbours, clean.threshold) == (
+        "every",
+        "keep",
+        "separate",
+        "lambda",
+    )
+    assert (published.frames, published.last_run, published.equal_neighbours, published.threshold) == (
+        "segment_mid",
+        "drop",
+        "merge",
+        "tau_over_width",
+    )
+    for option in ("frames", "last_run", "equal_neighbours", "threshold", "pitch_cuts", "at_lower_cut"):
+        value = getattr(clean, option)
+        mixed = load_config(MINIMAL | {"analysis": {"preset": "published", option: value}}).analysis.resolved()
+        assert mixed == published.model_copy(update={option: value})
+
+
+def test_a_further_property_joins_those_of_the_paper():
+    config = load_config(MINIMAL | {"properties": {"speaker": {"column": "speaker"}}})
+    assert list(config.properties) == ["phone", "single_phone", "gender", "pitch", "duration", "speaker"]
+
+
+def test_options_of_pitch_concern_the_pitch_property_alone():
+    before = load_config(MINIMAL)
+    after = load_config(MINIMAL | {"analysis": {"pitch_cuts": [120, 180]}})
+    changed = [n for n in before.properties if plan.property_settings(before, n) != plan.property_settings(after, n)]
+    assert changed == ["pitch"]
+    assert plan.counting_settings(before) == plan.counting_settings(after)
+
+
+def test_shards_are_named_subset_by_subset():
+    subsets = {"dev-clean": {"shards": 2}, "test-clean": {}}
+    corpus = {"kind": "librispeech", "root": "L", "subsets": subsets, "alignments": {"kind": "pocketsphinx"}}
+    config = load_config(MINIMAL | {"corpora": {"demo": corpus}})
+    assert plan.shards(config, "demo") == ["dev-clean-000", "dev-clean-001", "test-clean-000"]
+    assert plan.aligned_here(config, "demo", "dev-clean")
+    assert plan.alignment_source(config, "demo", "dev-clean")["path"] == "results/corpora/demo/alignments/dev-clean"

@@ -1,0 +1,49 @@
+"""What a job says on the screen and in its log."""
+
+import sys
+import warnings
+
+import pytest
+
+from property_neurons.errors import StoreError
+from property_neurons.joblog import job_log
+from property_neurons.progress import progress
+
+
+def test_messages_reach_screen_and_log(tmp_path, capsys):
+    with job_log(tmp_path / "logs/a.log") as log:
+        log.info("%d frames counted", 12)
+    assert capsys.readouterr().err == "12 frames counted\n"
+    assert "12 frames counted" in (tmp_path / "logs/a.log").read_text()
+
+
+def test_an_error_of_ours_is_shown_as_its_message_and_logged_in_full(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log"):
+        raise StoreError("0.zarr: chunk c/1 is missing; delete it and run again")
+    assert ended.value.code == 1
+    screen = capsys.readouterr().err
+    assert "0.zarr: chunk c/1 is missing" in screen
+    assert str(tmp_path / "a.log") in screen
+    assert "Traceback" not in screen
+    assert "Traceback" in (tmp_path / "a.log").read_text()
+
+
+def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):
+    with pytest.raises(SystemExit), job_log(tmp_path / "a.log"):
+        _ = 1 / 0
+    screen = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError" in screen
+    assert "Traceback" not in screen
+    assert "1 / 0" in (tmp_path / "a.log").read_text()
+
+
+def test_warnings_and_progress_bars_go_to_the_log_alone(tmp_path, capsys):
+    before = sys.stderr
+    with job_log(tmp_path / "a.log"):
+        warnings.warn("something is deprecated", stacklevel=1)
+        assert list(progress(range(3), what="counting")) == [0, 1, 2]
+    assert sys.stderr is before
+    assert capsys.readouterr().err == ""
+    text = (tmp_path / "a.log").read_text()
+    assert "something is deprecated" in text
+    assert "counting: 100%" in text

@@ -1,0 +1,150 @@
+"""Stores are whole or absent, and damage is found and named."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from property_neurons.errors import StoreError
+from property_neurons.storage import (
+    add_array,
+    manifest_path,
+    new_folder,
+    new_store,
+    open_store,
+    read_json,
+    read_table,
+    store_path,
+    write_json,
+    write_table,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "x" / "0.zarr"
+    with new_store(path) as group:
+        add_array(group, "counts/00", np.arange(60, dtype=np.int64).reshape(6, 10), chunks=(2, 10))
+        add_array(group, "zeros", np.zeros(5, dtype=np.uint16))
+        add_array(group, "nothing", np.zeros(0, dtype=np.int64))
+        group.attrs["cells"] = [["M", "AH"]]
+    return path
+
+
+def test_what_is_written_is_read(store):
+    group = open_store(store)
+    np.testing.assert_array_equal(group["counts/00"][:], np.arange(60).reshape(6, 10))
+    np.testing.assert_array_equal(group["zeros"][:], np.zeros(5))
+    assert group["nothing"].shape == (0,)
+    assert group.attrs["cells"] == [["M", "AH"]]
+
+
+def test_manifest_and_store_name_each_other(store):
+    assert store_path(manifest_path(store)) == store
+
+
+def test_same_content_gives_the_same_manifest(store, tmp_path):
+    other = tmp_path / "y" / "0.zarr"
+    with new_store(other) as group:
+        add_array(group, "counts/00", np.arange(60, dtype=np.int64).reshape(6, 10), chunks=(2, 10))
+        add_array(group, "zeros", np.zeros(5, dtype=np.uint16))
+        add_array(group, "nothing", np.zeros(0, dtype=np.int64))
+        group.attrs["cells"] = [["M", "AH"]]
+    assert manifest_path(store).read_bytes() == manifest_path(other).read_bytes()
+
+
+def test_a_missing_chunk_is_named_not_read_as_zeros(store):
+    (store / "counts/00/c/1/0").unlink()
+    with pytest.raises(StoreError, match=r"0\.zarr.*counts/00/c/1/0 is missing.*run again"):
+        open_store(store)
+
+
+def test_a_truncated_chunk_is_named(store):
+    chunk = store / "counts/00/c/2/0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=r"counts/00/c/2/0 should be \d+ bytes"):
+        open_store(store)
+
+
+def test_a_flipped_bit_is_named(store):
+    chunk = store / "counts/00/c/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[-1] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(StoreError, match="counts/00/c/0/0 is not what was written"):
+        open_store(store)
+
+
+def test_an_edited_manifest_is_noticed(store):
+    manifest = read_json(manifest_path(store))
+    manifest["files"]["zeros/c/0"][1] = "0" * 32
+    manifest_path(store).write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="zeros/c/0"):
+        open_store(store)
+
+
+def test_a_store_without_folder_or_manifest_is_an_error(store):
+    manifest = manifest_path(store).read_bytes()
+    manifest_path(store).unlink()
+    with pytest.raises(StoreError, match=r"0\.manifest\.json"):
+        open_store(store)
+    manifest_path(store).write_bytes(manifest)
+    shutil.rmtree(store)
+    with pytest.raises(StoreError, match="expected a folder"):
+        open_store(store)
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path):
+    path = tmp_path / "0.zarr"
+    with pytest.raises(RuntimeError), new_store(path) as group:
+        add_array(group, "counts", np.ones(3))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_with_unwritten_chunks_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="array counts has 2 chunks, only 1"), new_store(tmp_path / "0.zarr") as group:
+        array = group.create_array("counts", shape=(4,), chunks=(2,), dtype="int64")
+        array[:2] = 7
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_whole_or_absent_and_replaces_nothing_unasked(tmp_path):
+    path = tmp_path / "folder"
+    with pytest.raises(RuntimeError), new_folder(path) as folder:
+        (folder / "a").write_text("1")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with new_folder(path) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(StoreError, match="delete it and run again"), new_folder(path):
+        pass
+    assert (path / "a").read_text() == "1"
+    with new_folder(path, replace=True) as folder:
+        (folder / "b").write_text("2")
+    assert [file.name for file in path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
+def test_tables_round_trip_with_the_same_bytes(tmp_path, suffix):
+    table = pd.DataFrame({"utterance": ["1-2-3", ""], "share": [0.1, 1 / 3], "n": [1, 2]})
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    write_table(first, table)
+    write_table(second, table)
+    assert first.read_bytes() == second.read_bytes()
+    pd.testing.assert_frame_equal(read_table(first), table, check_dtype=False, rtol=1e-9)
+
+
+def test_a_broken_table_or_json_says_what_to_do(tmp_path):
+    broken = tmp_path / "t.parquet"
+    broken.write_bytes(b"PAR1 nothing")
+    with pytest.raises(StoreError, match=r"t\.parquet.*delete the file and run again"):
+        read_table(broken)
+    with pytest.raises(StoreError, match=r"absent\.json.*run the rule"):
+        read_json(tmp_path / "absent.json")
+    write_json(tmp_path / "j.json", {"a": 1})
+    (tmp_path / "j.json").write_text("{")
+    with pytest.raises(StoreError, match=r"j\.json"):
+        read_json(tmp_path / "j.json")
