@@ -1,0 +1,1 @@
+"""Corpora: audio, forced alignments, pitch and the frame tables made from them."""

@@ -1,0 +1,166 @@
+"""Forced alignments as TextGrids."""
+
+import numpy as np
+import pytest
+from praatio import textgrid
+
+from property_neurons.corpus.alignments import TextGridSource, UnusableAlignment, checked_alignment, read_textgrid
+from property_neurons.errors import AlignmentError, CorpusError
+from property_neurons.phones import LABEL_IDS
+
+SEGMENTS = [(0.0, 0.14, ""), (0.14, 0.29, "HH"), (0.29, 0.5, "AH0"), (0.5, 0.8004, "sp"), (0.8004, 1.2785, "spn")]
+
+
+def long_form(segments, tier="phones", end=None, tier_class="IntervalTier"):
+    end = segments[-1][1] if end is None else end
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end}"]
+    lines += ["tiers? <exists>", "size = 1", "item []:", "    item [1]:", f'        class = "{tier_class}"']
+    lines += [f'        name = "{tier}"', "        xmin = 0", f"        xmax = {end}"]
+    lines += [f"        intervals: size = {len(segments)}"]
+    for number, (start, stop, text) in enumerate(segments, start=1):
+        lines += [f"        intervals [{number}]:", f"            xmin = {start}", f"            xmax = {stop}"]
+        lines += [f'            text = "{text}"']
+    return "\n".join(lines) + "\n"
+
+
+def write(tmp_path, segments, **options):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(long_form(segments, **options))
+    return path
+
+
+def troubles(path):
+    with pytest.raises(AlignmentError) as caught:
+        read_textgrid(path)
+    return {trouble.code: trouble.detail for trouble in caught.value.troubles}
+
+
+def test_reads_microseconds_and_labels(tmp_path):
+    alignment = read_textgrid(write(tmp_path, SEGMENTS, end=1.3))
+    assert alignment.starts.tolist() == [0, 140_000, 290_000, 500_000, 800_400]
+    assert alignment.ends.tolist() == [140_000, 290_000, 500_000, 800_400, 1_278_500]
+    assert [alignment.labels.dtype, alignment.starts.dtype] == [np.int8, np.int64]
+    assert alignment.labels.tolist() == [LABEL_IDS[label] for label in ["SIL", "HH", "AH", "SIL", "SPN"]]
+    assert alignment.end == 1_300_000
+    assert alignment.n_labels == 65
+
+
+def test_the_end_is_exact():
+    """0.58 s is 29 cells, though 0.58 * 50 = 28.999... in floating point."""
+    alignment = checked_alignment("x", np.array([0]), np.array([580_000]), ["AA1"], 580_000)
+    assert alignment.n_labels == 29
+
+
+@pytest.mark.parametrize("form", ["long_textgrid", "short_textgrid", "textgrid_json", "json"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_reads_every_form_that_praatio_writes(tmp_path, form, encoding):
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.IntervalTier("words", [(0.14, 0.5, "huh")], 0, 1.2785))
+    grid.addTier(textgrid.IntervalTier("phones", SEGMENTS, 0, 1.2785))
+    path = tmp_path / "a.TextGrid"
+    grid.save(str(path), format=form, includeBlankSpaces=True)
+    path.write_bytes(path.read_text().encode(encoding))
+    alignment = read_textgrid(path)
+    expected = read_textgrid(write(tmp_path, SEGMENTS))
+    for name in ["starts", "ends", "labels"]:
+        np.testing.assert_array_equal(getattr(alignment, name), getattr(expected, name))
+    assert alignment.end == 1_278_500
+
+
+@pytest.mark.parametrize("form", ["long_textgrid", "short_textgrid"])
+def test_a_file_cut_at_any_line_is_unreadable(tmp_path, form):
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.IntervalTier("phones", SEGMENTS, 0, 1.2785))
+    path = tmp_path / "a.TextGrid"
+    grid.save(str(path), format=form, includeBlankSpaces=True)
+    lines = path.read_text().splitlines(keepends=True)
+    for length in range(len(lines)):
+        path.write_text("".join(lines[:length]))
+        assert list(troubles(path)) == ["unreadable_alignment"], length
+
+
+def test_another_tier_name_lists_those_found(tmp_path):
+    detail = troubles(write(tmp_path, SEGMENTS, tier="speaker - phones"))["unreadable_alignment"]
+    assert "'phones'" in detail
+    assert "'speaker - phones'" in detail
+
+
+def test_a_point_tier_is_no_alignment(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.PointTier("phones", [(0.1, "AH"), (0.2, "T")], 0, 1))
+    grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
+    assert "TextTier" in troubles(path)["unreadable_alignment"]
+
+
+def test_bytes_that_are_no_text_are_unreadable(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    for content in [b"", b"\x00\xff\xfe\x01" * 30, b"[1, 2]", b"17", b'{"start": 0}']:
+        path.write_bytes(content)
+        assert list(troubles(path)) == ["unreadable_alignment"], content
+
+
+def test_minus_signs_are_not_lost(tmp_path):
+    path = write(tmp_path, [(-0.14, 0.29, "HH"), (0.29, 0.5, "AH0")])
+    assert list(troubles(path)) == ["unreadable_alignment"]
+    assert read_textgrid(write(tmp_path, [("-0", 0.29, "HH")], end=0.29)).starts.tolist() == [0]
+
+
+def test_every_trouble_of_a_file_is_named(tmp_path):
+    segments = [
+        (0.0, 0.1, "AH"),
+        (0.1, 0.1, "T"),
+        (0.3, 0.2, "S"),
+        (0.1, 0.4, "IY1"),
+        (0.35, 0.5, "XX"),
+        (0.5, 0.6, "QQ"),
+    ]
+    found = troubles(write(tmp_path, segments))
+    assert set(found) == {"segment_not_positive", "segments_overlap", "unknown_phone"}
+    assert "'T' 0.1-0.1 s" in found["segment_not_positive"]
+    assert "'S' 0.3-0.2 s" in found["segment_not_positive"]
+    assert "'IY1' 0.1-0.4 s, 'XX' 0.35-0.5 s" in found["segments_overlap"]
+    assert "'QQ'" in found["unknown_phone"]
+    assert "'XX'" in found["unknown_phone"]
+
+
+def test_an_overlap_past_the_next_segment_is_found():
+    arrays = (np.array([0, 10, 20, 30]) * 1000, np.array([35, 12, 25, 40]) * 1000)
+    with pytest.raises(UnusableAlignment) as caught:
+        checked_alignment("x", *arrays, ["AA", "AE", "AH", "AO"], 40_000)
+    (trouble,) = caught.value.troubles
+    assert trouble.code == "segments_overlap"
+    assert "found 3 overlaps" in trouble.detail
+
+
+def test_boundaries_that_differ_by_rounding_do_not_overlap(tmp_path):
+    alignment = read_textgrid(write(tmp_path, [(0, 0.30000000000000004, "AA1"), (0.3, 0.4, "T")]))
+    assert alignment.ends[0] == alignment.starts[1] == 300_000
+
+
+@pytest.mark.parametrize("segments", [[], [(0, 1.0, "")], [(0, 0.5, "sil"), (0.5, 1.0, "sp")]])
+def test_nothing_but_silence_is_empty(tmp_path, segments):
+    assert list(troubles(write(tmp_path, segments, end=1.0))) == ["empty_alignment"]
+
+
+def test_a_segment_after_the_end_moves_the_end(tmp_path):
+    assert read_textgrid(write(tmp_path, SEGMENTS, end=0.5)).end == 1_278_500
+
+
+def test_source_finds_files_anywhere_below_its_root(tmp_path):
+    for name in ["1/2/1-2-0001.TextGrid", "3/4/3-4-0000.textgrid", "3/5/1-2-0003.TextGrid", "3/6/1-2-0003.TextGrid"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(long_form(SEGMENTS))
+    source = TextGridSource(tmp_path)
+    assert source.utterances() == {"1-2-0001", "3-4-0000", "1-2-0003"}
+    assert len(source.read("3-4-0000").labels) == len(SEGMENTS)
+    with pytest.raises(UnusableAlignment, match="duplicate_utterance"):
+        source.read("1-2-0003")
+
+
+def test_source_without_files_is_an_error(tmp_path):
+    with pytest.raises(CorpusError, match="expected TextGrid files"):
+        TextGridSource(tmp_path)
+    with pytest.raises(CorpusError, match="expected a folder"):
+        TextGridSource(tmp_path / "absent")

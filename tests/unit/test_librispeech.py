@@ -1,0 +1,201 @@
+"""Scanning a small corpus that holds every trouble there is a code for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from property_neurons.corpus.alignments import TextGridSource
+from property_neurons.corpus.librispeech import read_speakers, read_transcripts, scan_subset
+from property_neurons.corpus.report import CODES
+from property_neurons.corpus.shards import shard_names, shard_of
+from property_neurons.errors import CorpusError
+from property_neurons.phones import LABEL_IDS
+
+GENDERS = {"1": "M", "2": "F"}
+WHOLE = 16_000
+
+
+class Corpus:
+    """A corpus in a folder, made one utterance at a time."""
+
+    def __init__(self, folder):
+        self.root = folder / "LibriSpeech"
+        self.labels = folder / "alignments"
+        self.audio(self.root / "sub/1/10/1-10-0000.flac")
+        self.align("1-10-0000")
+
+    def audio(self, path, n_samples=WHOLE, channels=1, rate=16_000):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = np.random.default_rng(n_samples).uniform(-0.3, 0.3, (n_samples, channels))
+        soundfile.write(path, samples, rate)
+        return path
+
+    def align(self, utterance, segments=((0, 0.25, "HH"), (0.25, 1, "AY1")), end=1.0, text=None):
+        path = self.labels.joinpath(*utterance.split("-")[:2], f"{utterance}.TextGrid")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = "\n".join(f'{start}\n{stop}\n"{label}"' for start, stop, label in segments)
+        header = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end}\n<exists>\n1\n'
+        tier = f'"IntervalTier"\n"phones"\n0\n{end}\n{len(segments)}\n{rows}\n'
+        path.write_text(header + tier if text is None else text)
+
+    def utterance(self, name, *, audio=None, alignment=None):
+        """One utterance of speaker 1, sound but for what `audio` and `alignment` say; False leaves that out."""
+        utterance = f"1-10-{name}"
+        if audio is not False:
+            self.audio(self.root / f"sub/1/10/{utterance}.flac", **(audio or {}))
+        if alignment is not False:
+            self.align(utterance, **(alignment or {}))
+        return utterance
+
+    def transcribe(self, *lines):
+        path = self.root / "sub/1/10/1-10.trans.txt"
+        path.write_text("".join(f"{line}\n" for line in lines))
+
+    def scan(self, **options):
+        settings = {"alignments": TextGridSource(self.labels), "genders": GENDERS, "n_shards": 3} | options
+        return scan_subset("demo", self.root, "sub", **settings)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return Corpus(tmp_path)
+
+
+def codes(scan, utterance):
+    return sorted(scan.report.loc[scan.report["utterance"] == utterance, "code"])
+
+
+def test_a_sound_utterance(corpus):
+    corpus.transcribe("1-10-0000 HI  THERE ")
+    scan = corpus.scan()
+    (row,) = scan.utterances.to_dict("records")
+    assert len(row.pop("audio_digest")) == 32
+    assert row == {
+        "utterance": "1-10-0000",
+        "subset": "sub",
+        "speaker": "1",
+        "chapter": "10",
+        "gender": "M",
+        "audio": "sub/1/10/1-10-0000.flac",
+        "n_samples": WHOLE,
+        "n_labels": 50,
+        "transcript": "HI  THERE",
+        "shard": shard_of("1-10-0000", "sub", 3),
+    }
+    assert scan.segments[["utterance", "start_us", "end_us", "label"]].values.tolist() == [
+        ["1-10-0000", 0, 250_000, LABEL_IDS["HH"]],
+        ["1-10-0000", 250_000, 1_000_000, LABEL_IDS["AY"]],
+    ]
+    assert scan.segments["label"].dtype == np.int8
+    assert scan.report.empty
+
+
+def test_every_trouble_is_found_in_one_scan(corpus):
+    truncated = corpus.utterance("truncated")
+    path = corpus.root / "sub/1/10/1-10-truncated.flac"
+    path.write_bytes(path.read_bytes()[:-400])
+    (corpus.root / "sub/2/20").mkdir(parents=True)
+    corpus.audio(corpus.root / "sub/2/20/1-10-twice.flac")
+    corpus.audio(corpus.root / "sub/1/10/1-10-both.mp3")
+    corpus.audio(corpus.root / "sub/9/90/9-90-0000.flac")
+    corpus.align("9-90-0000")
+    absent = corpus.utterance("absent", audio=False, alignment=False)
+    corpus.transcribe("1-10-0000 HI", f"{absent} HI", "1-10-nolabels HI")
+    expected = {
+        truncated: ["corrupt_audio"],
+        absent: ["missing_audio"],
+        "9-90-0000": ["unknown_speaker"],
+        corpus.utterance("twice"): ["duplicate_utterance"],
+        corpus.utterance("both"): ["duplicate_utterance"],
+        corpus.utterance("noaudio", audio=False): ["labels_without_audio"],
+        corpus.utterance("nolabels", alignment=False): ["missing_alignment"],
+        corpus.utterance("stereo", audio={"channels": 2}): ["stereo"],
+        corpus.utterance("rate", audio={"rate": 8_000}): ["wrong_sample_rate"],
+        corpus.utterance("empty", audio={"n_samples": 0}): ["too_short"],
+        corpus.utterance("short", audio={"n_samples": 399}): ["too_short"],
+        corpus.utterance("late", alignment={"end": 1.011}): ["alignment_longer_than_audio"],
+        corpus.utterance("later", alignment={"end": 2}): ["alignment_longer_than_audio", "frames_labels_mismatch"],
+        corpus.utterance("early", alignment={"segments": [(0, 0.9, "AA")], "end": 0.94}): ["frames_labels_mismatch"],
+        corpus.utterance("nolength", alignment={"segments": [(0, 1, "S"), (1, 1, "T")]}): ["segment_not_positive"],
+        corpus.utterance("backwards", alignment={"segments": [(0, 1, "S"), (1, 0.9, "T")]}): ["segment_not_positive"],
+        corpus.utterance("overlap", alignment={"segments": [(0, 1, "S"), (0.9, 1, "T")]}): ["segments_overlap"],
+        corpus.utterance("silent", alignment={"segments": [(0, 1, "")]}): ["empty_alignment"],
+        corpus.utterance("label", alignment={"segments": [(0, 1, "QX")]}): ["unknown_phone"],
+        corpus.utterance("damaged", alignment={"text": "File"}): ["unreadable_alignment"],
+        corpus.utterance(
+            "many",
+            audio={"channels": 2, "rate": 44_100},
+            alignment={"segments": [(0, 0.5, "S"), (0.4, 0.4, "QX"), (0.4, 0.6, "T")]},
+        ): ["segment_not_positive", "segments_overlap", "stereo", "unknown_phone", "wrong_sample_rate"],
+        "1-10-0000": [],
+        corpus.utterance("rounded", alignment={"end": 1.01}): [],
+        corpus.utterance("uncovered", alignment={"segments": [(0.3, 0.4, "AA")], "end": 0.96}): [],
+    }
+    scan = corpus.scan()
+    assert {utterance: codes(scan, utterance) for utterance in expected} == expected
+    assert set(scan.utterances["utterance"]) == {utterance for utterance, found in expected.items() if not found}
+    assert set(scan.report["utterance"]) == {utterance for utterance, found in expected.items() if found}
+    assert set(scan.segments["utterance"]) == set(scan.utterances["utterance"])
+    assert set(scan.report["code"]) == set(CODES)
+    assert set(scan.report["action"]) == {"skipped"}
+    assert scan.report.loc[~scan.report["detail"].str.contains("expected .* found .*; "), "detail"].tolist() == []
+
+    again = corpus.scan(workers=2)
+    for name in ["utterances", "segments", "report"]:
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(scan, name))
+
+
+def test_a_second_transcript_of_an_id_is_a_duplicate(corpus):
+    corpus.transcribe("1-10-0000 HI", "1-10-0000 HO")
+    assert codes(corpus.scan(), "1-10-0000") == ["duplicate_utterance"]
+
+
+def test_segments_are_sorted_by_shard(corpus):
+    for number in range(1, 12):
+        corpus.utterance(f"{number:04d}")
+    scan = corpus.scan()
+    assert scan.segments["shard"].is_monotonic_increasing
+    assert scan.utterances["utterance"].is_monotonic_increasing
+    assert set(scan.utterances["shard"]) <= set(shard_names("sub", 3))
+    for _, rows in scan.segments.groupby("shard"):
+        assert rows["utterance"].is_monotonic_increasing
+    for _, rows in scan.segments.groupby("utterance"):
+        assert rows["start_us"].is_monotonic_increasing
+
+
+def test_nothing_usable_gives_empty_tables_of_the_same_form(corpus):
+    full, empty = corpus.scan(), corpus.scan(genders={})
+    assert len(empty.utterances) == len(empty.segments) == 0
+    assert (empty.utterances.dtypes == full.utterances.dtypes).all()
+    assert (empty.segments.dtypes == full.segments.dtypes).all()
+
+
+def test_missing_folders_are_named_at_once(corpus, tmp_path):
+    settings = {"alignments": TextGridSource(corpus.labels), "genders": GENDERS, "n_shards": 1}
+    (corpus.root / "bare").mkdir()
+    for root, subset, found in [
+        (tmp_path / "absent", "sub", "absent: expected a folder"),
+        (corpus.root, "absent", "absent: expected a folder"),
+        (corpus.root, "bare", "expected audio"),
+    ]:
+        with pytest.raises(CorpusError, match=found):
+            scan_subset("demo", root, subset, **settings)
+
+
+def test_speakers(tmp_path):
+    path = tmp_path / "SPEAKERS.TXT"
+    path.write_text(
+        "; comment | X\n14   | F | train-clean-360  | 25.03 | Kristin LeMoine\n60 |M| s | 20 | |CBW|Simon\n\n"
+    )
+    assert read_speakers(path) == {"14": "F", "60": "M"}
+    path.write_text("14 | F | x\n15 | female | x\nnonsense\n")
+    with pytest.raises(CorpusError, match=r"lines \[2, 3\]"):
+        read_speakers(path)
+    with pytest.raises(CorpusError, match="no file"):
+        read_speakers(tmp_path / "absent.txt")
+
+
+def test_transcripts(corpus):
+    corpus.transcribe("1-10-0000 IT'S ONE", "", "1-10-0001")
+    assert read_transcripts(corpus.root) == {"1-10-0000": ["IT'S ONE"], "1-10-0001": [""]}
