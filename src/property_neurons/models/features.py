@@ -1,0 +1,217 @@
+"""From a waveform to what a model takes in, and from 20 ms frames to the rows it gives back.
+
+Every utterance is read alone and unpadded: the group norm of base HuBERT and wav2vec 2.0 runs over time, padding
+included, so that padding would change the neurons. Whisper alone is padded, to its fixed window, as it was trained.
+
+Three front ends, with the same methods:
+    RawWaveform: waveform, normalised or not, for models with a convolution stack (HuBERT and its kin).
+    WhisperLogMel: log-Mel spectrogram in windows of 30 s.
+    StackedLogMel: log-Mel frames of 10 ms in pairs (Wav2Vec2-BERT).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import transformers
+
+SAMPLING_RATE = 16_000
+SAMPLES_PER_FRAME = 320
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one forward pass takes in.
+
+    values: model input, [1, ...], float32.
+    rows: rows that the feed-forward networks will see.
+    speech_rows: how many of these, from the first, hold speech and not padding.
+    """
+
+    values: torch.Tensor
+    rows: int
+    speech_rows: int
+
+
+class FrontEnd(Protocol):
+    """What `SpeechEncoder` needs from a front end."""
+
+    min_samples: int
+    """Length of the shortest utterance that gives a row."""
+    normalised: bool | None
+    """Whether the waveform gets zero mean and unit variance; None where the model takes log-Mel features."""
+    extractor: "transformers.FeatureExtractionMixin"
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames with a row of their own, or sharing one."""
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row of each 20 ms frame, int64 [n_frames]."""
+
+    def windows(self, waveform: np.ndarray) -> Iterator[Window]:
+        """Cut a waveform, float32 [samples] at 16 kHz, into the model's inputs."""
+
+
+class RawWaveform:
+    """Front end of models that read the waveform through a convolution stack.
+
+    A stack of HuBERT's kernels and strides gives floor((N - 80) / 320) frames for N samples. SEW then averages
+    pairs of frames: two frames share a row, and an odd last frame, which is in no row, shares the last one.
+    """
+
+    def __init__(self, config, extractor):
+        self.extractor = extractor
+        self.normalised = extractor.do_normalize
+        self._convolutions = list(zip(config.conv_kernel, config.conv_stride, strict=True))
+        self._frames_per_row = getattr(config, "squeeze_factor", 1)
+        hop = math.prod(config.conv_stride)
+        if hop != SAMPLES_PER_FRAME:
+            raise ModelError(
+                f"{config.model_type}: expected one frame per {SAMPLES_PER_FRAME} samples (20 ms), found strides "
+                f"{list(config.conv_stride)}, one per {hop}; labels come every 20 ms, so use a 20 ms model"
+            )
+        self.min_samples = self._frames_per_row
+        for kernel, stride in reversed(self._convolutions):
+            self.min_samples = (self.min_samples - 1) * stride + kernel
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames."""
+        length = n_samples
+        for kernel, stride in self._convolutions:
+            length = (length - kernel) // stride + 1
+        return length
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row of each frame, int64 [n_frames]."""
+        rows = np.arange(self.n_frames(n_samples)) // self._frames_per_row
+        return np.minimum(rows, self._n_rows(n_samples) - 1)
+
+    def windows(self, waveform: np.ndarray) -> Iterator[Window]:
+        """One window: the whole utterance, [1, samples]."""
+        values = self.extractor(waveform, sampling_rate=SAMPLING_RATE, return_tensors="pt").input_values
+        rows = self._n_rows(len(waveform))
+        yield Window(values, rows, rows)
+
+    def _n_rows(self, n_samples: int) -> int:
+        return self.n_frames(n_samples) // self._frames_per_row
+
+
+class WhisperLogMel:
+    """Front end of Whisper: log-Mel spectrograms of fixed windows (30 s), the last one padded with silence.
+
+    The encoder always gives a full window of rows; the first ceil(samples / 320) of it are speech.
+    """
+
+    normalised = None
+    min_samples = 1
+
+    def __init__(self, config, extractor):
+        self.extractor = extractor
+        self._rows = config.max_source_positions
+        if extractor.feature_size != config.num_mel_bins or extractor.hop_length * 2 != SAMPLES_PER_FRAME:
+            raise ModelError(
+                f"{config.model_type}: expected features of {config.num_mel_bins} Mel bins every 10 ms, found "
+                f"{extractor.feature_size} bins every {extractor.hop_length} samples; correct preprocessor_config.json"
+            )
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames."""
+        return math.ceil(n_samples / SAMPLES_PER_FRAME)
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row of each frame, int64 [n_frames]: the windows' speech rows follow each other without a gap."""
+        return np.arange(self.n_frames(n_samples))
+
+    def windows(self, waveform: np.ndarray) -> Iterator[Window]:
+        """Consecutive windows, [1, Mel bins, 2 * rows]."""
+        window_samples = self._rows * SAMPLES_PER_FRAME
+        for start in range(0, len(waveform), window_samples):
+            piece = waveform[start : start + window_samples]
+            features = self.extractor(
+                piece, sampling_rate=SAMPLING_RATE, max_length=window_samples, return_tensors="pt"
+            ).input_features
+            yield Window(features, self._rows, self.n_frames(len(piece)))
+
+
+class StackedLogMel:
+    """Front end of Wav2Vec2-BERT: Kaldi-style log-Mel frames (25 ms every 10 ms), two of them side by side in a row.
+
+    An odd last frame would be completed by padding that the model then has to mask; it is left out instead.
+    """
+
+    normalised = None
+
+    _WINDOW = 400
+    _HOP = 160
+
+    def __init__(self, config, extractor):
+        self.extractor = extractor
+        self.min_samples = self._WINDOW + self._HOP
+        if extractor.stride != 2 or extractor.num_mel_bins * 2 != config.feature_projection_input_dim:
+            raise ModelError(
+                f"{config.model_type}: expected {config.feature_projection_input_dim} features from two 10 ms frames, "
+                f"found {extractor.stride} frames of {extractor.num_mel_bins} bins; correct preprocessor_config.json"
+            )
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames."""
+        return ((n_samples - self._WINDOW) // self._HOP + 1) // 2
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row of each frame, int64 [n_frames]."""
+        return np.arange(self.n_frames(n_samples))
+
+    def windows(self, waveform: np.ndarray) -> Iterator[Window]:
+        """One window: the whole utterance, [1, frames, 2 * Mel bins]."""
+        features = self.extractor(
+            waveform, sampling_rate=SAMPLING_RATE, pad_to_multiple_of=None, return_tensors="pt"
+        ).input_features
+        rows = self.n_frames(len(waveform))
+        yield Window(features, rows, rows)
+
+
+def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
+    """Build the front end of the model in `folder`.
+
+    Args:
+        folder: local model folder; its preprocessor_config.json is followed where there is one.
+        config: the model's transformers config.
+        normalise: whether the waveform gets zero mean and unit variance; None = as the model's preprocessor_config
+            says, raw where it has none.
+
+    Raises:
+        ModelError: the model takes another sampling or frame rate, or log-Mel features although `normalise` is set.
+    """
+    if config.model_type == "whisper":
+        extractor = _load_extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
+        front_end = WhisperLogMel(config, extractor)
+    elif config.model_type == "wav2vec2-bert":
+        extractor = _load_extractor(folder, transformers.SeamlessM4TFeatureExtractor)
+        front_end = StackedLogMel(config, extractor)
+    else:
+        extractor = _load_extractor(folder, transformers.Wav2Vec2FeatureExtractor, do_normalize=False)
+        if normalise is not None:
+            extractor.do_normalize = normalise
+        front_end = RawWaveform(config, extractor)
+    if normalise and front_end.normalised is None:
+        raise ModelError(
+            f"{folder}: normalise is set, but {config.model_type} takes log-Mel features, not a waveform; "
+            "leave normalise unset for this model"
+        )
+    if extractor.sampling_rate != SAMPLING_RATE:
+        raise ModelError(
+            f"{folder}: expected a model for {SAMPLING_RATE} Hz, found {extractor.sampling_rate} Hz; use a 16 kHz model"
+        )
+    return front_end
+
+
+def _load_extractor(folder: Path, extractor_class, **defaults):
+    if any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
+        return extractor_class.from_pretrained(folder)
+    return extractor_class(**defaults)

@@ -1,0 +1,219 @@
+"""Load a speech encoder and read its neurons, one unpadded utterance at a time."""
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from property_neurons import storage
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
+from property_neurons.models.ffn import ffn_sites
+
+Consumer = Callable[[int, torch.Tensor], None]
+
+# Only used in training, and absent from many fine-tuned checkpoints.
+_DISPENSABLE = {"masked_spec_embed"}
+
+
+class SpeechEncoder:
+    """A speech Transformer whose feed-forward neurons can be read.
+
+    model: the encoder, fp32, eval mode.
+    front_end: from waveform to model input.
+    sites: where neurons are read, in forward order.
+    """
+
+    def __init__(self, model: torch.nn.Module, front_end: FrontEnd):
+        self.model = model.eval()
+        self.front_end = front_end
+        self.sites = ffn_sites(model)
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames of speech that the model gives for an utterance of `n_samples` at 16 kHz.
+
+        Raises:
+            ModelError: the utterance is too short to give any.
+        """
+        self._check_length(n_samples)
+        return self.front_end.n_frames(n_samples)
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row, in the order in which `read` hands rows over, of each 20 ms frame; int64 [n_frames].
+
+        The identity for most models; SEW gives one row for two frames.
+
+        Raises:
+            ModelError: the utterance is too short to give any.
+        """
+        self._check_length(n_samples)
+        return self.front_end.rows_of_frames(n_samples)
+
+    def read(self, waveform: np.ndarray, consumer: Consumer) -> None:
+        """Run the model on one utterance and hand over every site's activations.
+
+        Args:
+            waveform: float32 [samples], 16 kHz.
+            consumer: called as consumer(site index, activations [rows, width]) for each site in order, and for each
+                window of an utterance that is longer than the model's window (Whisper); rows of the windows follow
+                each other. Only rows of speech are handed over. The tensor is only lent: use it before returning.
+
+        Raises:
+            ModelError: the waveform is not float32 [samples], is too short, or the model did not give every site once.
+        """
+        if waveform.ndim != 1 or waveform.dtype != np.float32:
+            raise ModelError(
+                f"expected a waveform of float32 [samples], found {waveform.dtype} {list(waveform.shape)}; "
+                "mix it down to one channel and convert it"
+            )
+        self._check_length(len(waveform))
+        for window in self.front_end.windows(waveform):
+            self._read_window(window, consumer)
+
+    # TF32 convolutions, cuDNN's default, round inputs to 10 bits: neurons would change rank.
+    @torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    @torch.inference_mode()
+    def _read_window(self, window: Window, consumer: Consumer) -> None:
+        reached = []
+
+        def hand_over(index: int, activations: torch.Tensor) -> None:
+            if activations.shape[1] != window.rows:
+                raise ModelError(
+                    f"{type(self.model).__name__}, site {self.sites[index].name}: expected {window.rows} rows, "
+                    f"found {activations.shape[1]}; this is a bug in property_neurons.models.features"
+                )
+            reached.append(index)
+            consumer(index, activations[0, : window.speech_rows])
+
+        with ExitStack() as hooks:
+            for index, site in enumerate(self.sites):
+                linear = self.model.get_submodule(site.module)
+                hook = linear.register_forward_pre_hook(lambda _, inputs, index=index: hand_over(index, inputs[0]))
+                hooks.enter_context(hook)
+            self.model(window.values.to(self.model.device))
+        if reached != list(range(len(self.sites))):
+            raise ModelError(
+                f"{type(self.model).__name__}: expected each of {len(self.sites)} sites once and in order, found "
+                f"{reached}; this is a bug in property_neurons.models.ffn"
+            )
+
+    def _check_length(self, n_samples: int) -> None:
+        if n_samples < self.front_end.min_samples:
+            raise ModelError(
+                f"utterance of {n_samples} samples ({1000 * n_samples / SAMPLING_RATE:.1f} ms): "
+                f"{type(self.model).__name__} needs at least {self.front_end.min_samples} samples at 16 kHz; "
+                "leave the utterance out"
+            )
+
+
+def load_encoder(
+    folder: str | Path, *, manifest: str | Path | None = None, device: str = "cpu", normalise: bool | None = None
+) -> SpeechEncoder:
+    """Load a speech encoder from a local `from_pretrained` folder, in fp32.
+
+    Args:
+        folder: local model folder; a checkpoint with a head gives its base model, Whisper its encoder.
+        manifest: what `prepare.prepare_model` wrote about the folder; the folder's files are held against it.
+        device: torch device.
+        normalise: zero mean and unit variance for the waveform; None = as the model's preprocessor_config says,
+            raw where it has none.
+
+    Raises:
+        ModelError: the folder is missing, incomplete, or of a class whose neurons are not known; some weight of the
+            model is not in it; `normalise` does not apply to the model.
+        StoreError: the manifest is missing or unreadable, or the folder is not what it says.
+    """
+    folder = Path(folder)
+    if manifest is not None:
+        storage.verify_files(folder, manifest)
+    model = load_base_model(folder, dtype=torch.float32).to(device)
+    return SpeechEncoder(model, load_front_end(folder, model.config, normalise))
+
+
+def load_base_model(folder: Path, dtype: torch.dtype | str) -> "transformers.PreTrainedModel":
+    """Load the base model (for Whisper: the encoder) of a local folder; every weight that matters comes from it.
+
+    Args:
+        folder: local `from_pretrained` folder.
+        dtype: torch dtype, or "auto" for the precision in which the weights are stored.
+
+    Raises:
+        ModelError: as `load_encoder`.
+    """
+    config = load_config(folder)
+    # transformers would report left-out heads at length; `_check_report` judges the same report.
+    with quiet_transformers():
+        try:
+            if config.model_type == "whisper":
+                model, report = whisper_encoder_class().from_pretrained(
+                    folder,
+                    dtype=dtype,
+                    local_files_only=True,
+                    output_loading_info=True,
+                    key_mapping={r"^(model\.)?encoder\.": ""},
+                )
+            else:
+                model, report = transformers.AutoModel.from_pretrained(
+                    folder, dtype=dtype, local_files_only=True, output_loading_info=True
+                )
+        except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+            raise ModelError(
+                f"{folder}: expected the weights of a {config.model_type} model, found: {_first_line(error)}; "
+                "prepare or download the model again"
+            ) from error
+    ffn_sites(model)
+    _check_report(folder, report)
+    return model
+
+
+def load_config(folder: Path) -> "transformers.PreTrainedConfig":
+    """Read the config.json of a local model folder.
+
+    Raises:
+        ModelError: there is none, or transformers does not know the model type.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: expected a model folder, found nothing; prepare the model or correct the path")
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder}: expected a transformers config.json, found: {_first_line(error)}; "
+            "give a folder written by save_pretrained"
+        ) from error
+
+
+def whisper_encoder_class() -> type["transformers.PreTrainedModel"]:
+    """The class of Whisper's encoder alone, which transformers does not export at its top level."""
+    return transformers.models.whisper.modeling_whisper.WhisperEncoder
+
+
+def _check_report(folder: Path, report: dict) -> None:
+    missing = sorted(set(report["missing_keys"]) - _DISPENSABLE)
+    if missing:
+        raise ModelError(
+            f"{folder}: expected every weight of the encoder, found none for {len(missing)} of them "
+            f"({missing[0]}, ...), which would be random; give a complete checkpoint"
+        )
+    if report["mismatched_keys"]:
+        name, found, expected = sorted(report["mismatched_keys"])[0]
+        raise ModelError(
+            f"{folder}: expected {name} of shape {list(expected)}, found {list(found)}; config.json and weights differ"
+        )
+    # `layers` as a whole word: heads and Whisper's decoder are rightly left out, encoder blocks never are.
+    surplus = sorted(key for key in report["unexpected_keys"] if re.search(r"^(?!.*decoder).*\blayers\.\d+\.", key))
+    if surplus:
+        raise ModelError(
+            f"{folder}: the weights hold Transformer blocks that config.json does not ({surplus[0]}, ...); "
+            "correct num_hidden_layers (encoder_layers) in config.json"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no detail'}"

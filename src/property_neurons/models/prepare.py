@@ -1,0 +1,159 @@
+"""Bring a model, wherever it comes from, into one form: a local folder and a manifest that says what it is.
+
+The folder holds the base model (of Whisper, the encoder alone: class WhisperEncoder) as safetensors, config.json and
+preprocessor_config.json. The manifest is what later steps depend on, and what the folder is held against when it is
+loaded.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import huggingface_hub
+import torch
+from huggingface_hub.utils import httpx
+
+from property_neurons import storage
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.features import SAMPLING_RATE, load_front_end
+from property_neurons.models.loading import load_base_model, load_config, load_encoder, whisper_encoder_class
+from property_neurons.models.whisper import fetch_whisper_wheel
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A `from_pretrained` folder on this machine."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model on the Hugging Face hub; revision: branch, tag or commit."""
+
+    id: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
+class WhisperWheel:
+    """OpenAI's Whisper tiny.en from a package registry."""
+
+
+@dataclass(frozen=True)
+class RandomTwin:
+    """The architecture of another prepared model (its folder `of`) with freshly initialised weights: a control."""
+
+    of: str
+    seed: int
+
+
+ModelSource = LocalFolder | HubModel | WhisperWheel | RandomTwin
+
+_KINDS = {"folder": LocalFolder, "hub": HubModel, "whisper_wheel": WhisperWheel, "random_twin": RandomTwin}
+
+
+def model_source(kind: str, **fields: str | int) -> ModelSource:
+    """The source of a kind ("folder", "hub", "whisper_wheel" or "random_twin") with its fields.
+
+    Raises:
+        ModelError: unknown kind, or fields that it does not take or lacks.
+    """
+    if kind not in _KINDS:
+        raise ModelError(f"model source: expected a kind among {', '.join(_KINDS)}, found {kind!r}; correct the kind")
+    try:
+        return _KINDS[kind](**fields)
+    except TypeError as error:
+        expected = ", ".join(_KINDS[kind].__dataclass_fields__) or "none"
+        raise ModelError(
+            f"model source {kind!r}: expected the fields: {expected}; found: {', '.join(fields) or 'none'}; "
+            "correct them"
+        ) from error
+
+
+def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource) -> None:
+    """Write the model that `source` names to `folder` and its description to `manifest`; both are whole or absent.
+
+    The manifest (JSON): class; source; sites [{layer, name, width}]; n_parameters; sampling_rate (Hz);
+    normalise_default (null: the model takes no waveform); files {name: [bytes, blake2b]}; digest over all files.
+    The same source gives the same bytes.
+
+    Raises:
+        ModelError: the source cannot be had, or is no model whose neurons are known.
+    """
+    folder, manifest = Path(folder), Path(manifest)
+    manifest.unlink(missing_ok=True)
+    with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
+        origin = {"kind": next(kind for kind, cls in _KINDS.items() if isinstance(source, cls)), **asdict(source)}
+        match source:
+            case LocalFolder():
+                _save_copy(Path(source.path), temporary)
+            case HubModel():
+                snapshot = _download(source)
+                _save_copy(snapshot, temporary)
+                origin["commit"] = snapshot.name
+            case WhisperWheel():
+                fetch_whisper_wheel(temporary)
+            case RandomTwin():
+                _save_twin(Path(source.of), source.seed, temporary)
+        encoder = load_encoder(temporary)
+        contents = storage.describe_files(temporary)
+    storage.write_json(
+        manifest,
+        {
+            "class": type(encoder.model).__name__,
+            "source": origin,
+            "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
+            "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
+            "sampling_rate": SAMPLING_RATE,
+            "normalise_default": encoder.front_end.normalised,
+            **contents,
+        },
+    )
+
+
+def _save_copy(source: Path, target: Path) -> None:
+    # Seeded, because weights that only training uses may be absent from the source and are then made up.
+    with _seeded(0):
+        model = load_base_model(source, dtype="auto")
+    model.save_pretrained(target)
+    load_front_end(source, model.config, None).extractor.save_pretrained(target)
+
+
+def _save_twin(of: Path, seed: int, target: Path) -> None:
+    config = load_config(of)
+    with _seeded(seed):
+        if config.model_type == "whisper":
+            model = whisper_encoder_class()(config)
+        else:
+            model = transformers.AutoModel.from_config(config, dtype=torch.float32)
+    model.save_pretrained(target)
+    load_front_end(of, config, None).extractor.save_pretrained(target)
+
+
+def _download(source: HubModel) -> Path:
+    def snapshot(*patterns: str) -> Path:
+        return Path(
+            huggingface_hub.snapshot_download(source.id, revision=source.revision, allow_patterns=["*.json", *patterns])
+        )
+
+    try:
+        folder = snapshot("*.safetensors")
+        if not list(folder.glob("*.safetensors")):
+            folder = snapshot("pytorch_model*.bin")
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        raise ModelError(
+            f"{source.id}, revision {source.revision}: expected a model on the Hugging Face hub, found "
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0]}; correct id and revision, or without a "
+            'network give a local folder (kind "folder")'
+        ) from error
+    return folder
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,145 @@
+import huggingface_hub
+import pytest
+import small_models
+import torch
+from safetensors.torch import load_file, save_file
+from test_loading import encoder_of, read_all
+
+from property_neurons import storage
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import transformers
+from property_neurons.models.loading import load_encoder
+from property_neurons.models.prepare import HubModel, LocalFolder, RandomTwin, model_source, prepare_model
+
+
+def prepare(source, tmp_path, name="out"):
+    """Prepare and return {file name: bytes} and the manifest."""
+    folder, manifest = tmp_path / name, tmp_path / f"{name}.json"
+    prepare_model(folder, manifest, source)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}, storage.read_json(manifest)
+
+
+@pytest.mark.parametrize("class_name", small_models.CLASS_NAMES)
+def test_prepared_folder_reads_the_same_neurons_and_is_described(class_name, tmp_path):
+    model = small_models.small_model(class_name)
+    source = small_models.save_model(model, tmp_path / "source")
+    files, manifest = prepare(LocalFolder(str(source)), tmp_path)
+    assert set(files) == {"config.json", "model.safetensors", "preprocessor_config.json"} == set(manifest["files"])
+    encoder = load_encoder(tmp_path / "out", manifest=tmp_path / "out.json")
+    speech = small_models.waveform(4000)
+    expected = read_all(encoder_of(model, tmp_path), speech)
+    assert all(torch.equal(a, b) for a, b in zip(read_all(encoder, speech), expected, strict=True))
+    assert manifest["class"] == class_name
+    assert manifest["source"] == {"kind": "folder", "path": str(source)}
+    assert manifest["sites"][0] == {"layer": 1, "name": encoder.sites[0].name, "width": small_models.WIDTH}
+    assert len(manifest["sites"]) == len(encoder.sites)
+    assert manifest["n_parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert manifest["sampling_rate"] == 16_000
+    takes_log_mel = class_name in ("WhisperEncoder", "Wav2Vec2BertModel")
+    assert manifest["normalise_default"] is (None if takes_log_mel else False)
+
+
+def test_preparing_again_gives_the_same_bytes_and_replaces_what_was_there(tmp_path):
+    source = small_models.save_model(small_models.small_model("HubertModel"), tmp_path / "source", do_normalize=True)
+    # A weight that only training uses: made up when absent, but always the same.
+    weights = load_file(source / "model.safetensors")
+    del weights["masked_spec_embed"]
+    save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+    first = prepare(LocalFolder(str(source)), tmp_path)
+    (tmp_path / "out" / "left-over").write_text("")
+    torch.manual_seed(99)
+    assert prepare(LocalFolder(str(source)), tmp_path) == first
+    assert first[1]["normalise_default"] is True
+    other = prepare(LocalFolder(str(source)), tmp_path, "other")
+    assert other[1]["digest"] == first[1]["digest"]
+
+
+def test_heads_and_pickled_weights_become_a_base_model_in_safetensors(tmp_path):
+    config = small_models.small_config("HubertModel", vocab_size=8)
+    model = small_models.build(transformers.HubertForCTC, config)
+    source = small_models.save_model(model, tmp_path / "source")
+    torch.save(model.state_dict(), source / "pytorch_model.bin")
+    (source / "model.safetensors").unlink()
+    _, manifest = prepare(LocalFolder(str(source)), tmp_path)
+    assert manifest["class"] == "HubertModel"
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    name = "encoder.layers.0.feed_forward.output_dense.weight"
+    assert torch.equal(weights[name], model.state_dict()[f"hubert.{name}"])
+    assert not any("lm_head" in key for key in weights)
+
+
+@pytest.mark.parametrize("class_name", ["Wav2Vec2ConformerModel", "WhisperEncoder"])
+def test_a_twin_has_the_same_shape_and_other_weights_fixed_by_its_seed(class_name, tmp_path):
+    model = small_models.small_model(class_name, seed=5).half()
+    small_models.save_model(model, tmp_path / "source")
+    _, original = prepare(LocalFolder(str(tmp_path / "source")), tmp_path, "original")
+    of = str(tmp_path / "original")
+    first, manifest = prepare(RandomTwin(of, seed=1), tmp_path)
+    torch.manual_seed(99)
+    again, again_manifest = prepare(RandomTwin(of, seed=1), tmp_path)
+    assert (again, again_manifest) == (first, manifest)
+    _, other_manifest = prepare(RandomTwin(of, seed=2), tmp_path, "other")
+    assert len({original["digest"], manifest["digest"], other_manifest["digest"]}) == 3
+    assert {key: manifest[key] for key in ("class", "sites", "n_parameters", "normalise_default")} == {
+        key: original[key] for key in ("class", "sites", "n_parameters", "normalise_default")
+    }
+    # transformers' own initialisation, as a model built from the config alone has it.
+    expected = small_models.small_model(class_name, seed=1).state_dict()
+    found = load_file(tmp_path / "out" / "model.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_hub_models_come_as_safetensors_or_else_as_pickle_with_their_commit(monkeypatch, tmp_path):
+    model = small_models.small_model("WavLMModel")
+    snapshot = small_models.save_model(model, tmp_path / "models--a--b" / "snapshots" / "0123abc")
+    asked = []
+
+    def snapshot_download(name, revision, allow_patterns):
+        asked.append((name, revision, allow_patterns))
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    _, manifest = prepare(model_source("hub", id="a/b", revision="v1"), tmp_path)
+    assert manifest["source"] == {"kind": "hub", "id": "a/b", "revision": "v1", "commit": "0123abc"}
+    assert asked == [("a/b", "v1", ["*.json", "*.safetensors"])]
+
+    torch.save(model.state_dict(), snapshot / "pytorch_model.bin")
+    (snapshot / "model.safetensors").unlink()
+    _, pickled = prepare(HubModel("a/b", "v1"), tmp_path)
+    assert asked[-1] == ("a/b", "v1", ["*.json", "pytorch_model*.bin"])
+    assert pickled == manifest
+
+
+def test_a_hub_that_cannot_be_reached_is_named_with_the_alternative(monkeypatch, tmp_path):
+    def snapshot_download(*_, **__):
+        raise huggingface_hub.errors.LocalEntryNotFoundError("Connection refused\nlong story")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(ModelError, match=r"^a/b, revision main: .*Connection refused; .*local folder"):
+        prepare(HubModel("a/b"), tmp_path)
+
+
+def test_a_failure_leaves_neither_folder_nor_manifest(tmp_path):
+    source = small_models.save_model(small_models.small_model("HubertModel"), tmp_path / "source")
+    prepare(LocalFolder(str(source)), tmp_path)
+    file = source / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="expected the weights"):
+        prepare(LocalFolder(str(source)), tmp_path)
+    assert not (tmp_path / "out.json").exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {"source", "out"}
+    with pytest.raises(ModelError, match="found nothing"):
+        prepare(LocalFolder(str(tmp_path / "absent")), tmp_path)
+
+
+def test_sources_are_made_from_kind_and_fields():
+    assert model_source("folder", path="x") == LocalFolder("x")
+    assert model_source("hub", id="a/b") == HubModel("a/b", "main")
+    assert model_source("random_twin", of="x", seed=3) == RandomTwin("x", 3)
+    with pytest.raises(ModelError, match="expected a kind among folder, hub, whisper_wheel, random_twin, found 'disk'"):
+        model_source("disk")
+    with pytest.raises(ModelError, match="'whisper_wheel': expected the fields: none; found: path"):
+        model_source("whisper_wheel", path="x")
+    with pytest.raises(ModelError, match="expected the fields: of, seed; found: of"):
+        model_source("random_twin", of="x")
