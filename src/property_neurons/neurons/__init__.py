@@ -1,0 +1,1 @@
+"""Activation patterns, group and property neurons, and their picture in the plane."""

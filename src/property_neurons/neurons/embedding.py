@@ -1,0 +1,97 @@
+"""Activation patterns in the plane, and how well the groups separate there (method, section 2)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.manifold import MDS
+from sklearn.metrics import pairwise_distances, silhouette_score
+from threadpoolctl import threadpool_limits
+
+from property_neurons.count_store import Counts
+from property_neurons.neurons.patterns import Threshold, site_patterns
+from property_neurons.progress import progress
+
+
+def pattern_distances(patterns: np.ndarray) -> np.ndarray:
+    """Euclidean distances between binary patterns: bool [rows, neurons] -> float64 [rows, rows]."""
+    return pairwise_distances(patterns.astype(np.float64), metric="euclidean")
+
+
+def embed(distances: np.ndarray, *, seed: int) -> np.ndarray:
+    """Metric SMACOF in two dimensions, the best of four random starts.
+
+    Rows that are all alike carry no shape to draw: they get the origin.
+
+    Args:
+        distances: float64 [rows, rows]
+
+    Returns:
+        float64 [rows, 2]
+    """
+    if not distances.any():
+        return np.zeros((len(distances), 2))
+    # Every argument by name: scikit-learn's defaults changed in 1.7 (eps), 1.8 (metric), 1.9 (n_init), 1.10 (init).
+    scaling = MDS(
+        n_components=2,
+        metric_mds=True,
+        metric="precomputed",
+        n_init=4,
+        init="random",
+        max_iter=300,
+        eps=1e-6,
+        n_jobs=1,
+        random_state=seed,
+        normalized_stress=False,
+    )
+    # More threads are no faster on so few rows, and the order of their sums is not promised.
+    with threadpool_limits(limits=1):
+        return scaling.fit_transform(distances)
+
+
+def group_silhouette(distances: np.ndarray, group_of_row: np.ndarray) -> float:
+    """Mean silhouette of the rows over their groups.
+
+    NaN where it is undefined: fewer than two groups, or every group a single row (single phones).
+    0 where all rows coincide.
+
+    Args:
+        distances: float64 [rows, rows]
+        group_of_row: int [rows]
+    """
+    if not 2 <= len(np.unique(group_of_row)) < len(group_of_row):
+        return float("nan")
+    return float(silhouette_score(distances, group_of_row, metric="precomputed"))
+
+
+def embedding_tables(
+    counts: Counts, *, threshold: Threshold, min_count: int = 0, seeds: Sequence[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points and silhouettes of every layer and seed.
+
+    Returns:
+        points: layer, site, seed, group, phone, x, y
+        silhouettes: layer, site, seed, silhouette (of the points), silhouette_full (of the binary patterns
+            themselves, the same for all seeds), n_points
+    """
+    groups = [counts.cells[cell][0] for cell in counts.phone_cells]
+    phones = [counts.cells[cell][1] for cell in counts.phone_cells]
+    group_of_row = counts.phone_cell_groups
+    points, silhouettes = [], []
+    sites = progress(list(enumerate(counts.sites)), what=f"MDS of {counts.property_name}", unit="layer")
+    for index, site in sites:
+        distances = pattern_distances(site_patterns(counts, index, threshold=threshold, min_count=min_count))
+        silhouette_full = group_silhouette(distances, group_of_row)
+        for seed in seeds:
+            plane = embed(distances, seed=seed)
+            place = {"layer": index + 1, "site": site.name, "seed": seed}
+            points.append(pd.DataFrame(place | {"group": groups, "phone": phones, "x": plane[:, 0], "y": plane[:, 1]}))
+            silhouettes.append(
+                place
+                | {
+                    "silhouette": group_silhouette(pairwise_distances(plane), group_of_row),
+                    "silhouette_full": silhouette_full,
+                    "n_points": len(plane),
+                }
+            )
+    return pd.concat(points, ignore_index=True), pd.DataFrame(silhouettes)

@@ -1,0 +1,117 @@
+"""From patterns to group neurons and property neurons (equations 3 to 5)."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.count_store import Counts
+from property_neurons.neurons.patterns import Threshold, site_patterns
+
+_COLUMN_TYPES = {
+    "layer": "int64",
+    "site": "str",
+    "group": "str",
+    "neuron": "int64",
+    "share": "float64",
+    "exclusive": "bool",
+    "width": "int64",
+}
+
+
+@dataclass(frozen=True)
+class NeuronSets:
+    """The neuron sets of one layer.
+
+    share: float64 [groups, neurons], share of a group's phones whose pattern holds the neuron.
+    members: bool [groups, neurons], N_i of equation 3.
+    group_neurons: bool [groups, neurons], G_i of equation 4. A neuron is in at most one.
+    """
+
+    share: np.ndarray
+    members: np.ndarray
+    group_neurons: np.ndarray
+
+    @property
+    def property_neurons(self) -> np.ndarray:
+        """P of equation 5: bool [neurons]."""
+        return self.group_neurons.any(axis=0)
+
+
+def neuron_sets(patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *, sigma: float) -> NeuronSets:
+    """The neurons that at least a share `sigma` of a group's phones have in their pattern, and no other group has.
+
+    A group of one phone takes that phone's pattern, whatever `sigma` (above 0) is.
+
+    Args:
+        patterns: bool [rows, neurons]
+        group_of_row: int [rows], 0 <= group < `n_groups`; each group has at least one row.
+    """
+    sizes = np.bincount(group_of_row, minlength=n_groups)
+    holding = np.stack([patterns[group_of_row == group].sum(axis=0) for group in range(n_groups)])
+    # The slack undoes what rounding adds to a product that is whole on paper, such as 0.8 * 15.
+    needed = np.array([math.ceil(sigma * size - 1e-9) for size in sizes])
+    members = holding >= needed[:, np.newaxis]
+    return NeuronSets(
+        share=holding / sizes[:, np.newaxis],
+        members=members,
+        group_neurons=members & (members.sum(axis=0) == 1),
+    )
+
+
+def neuron_table(counts: Counts, *, threshold: Threshold, sigma: float, min_count: int = 0) -> pd.DataFrame:
+    """Every member of every N_i: layer, site, group, neuron, share, exclusive (in G_i), width.
+
+    `layer` numbers the sites from 1 in the model's order (a block with two feed-forward layers has two).
+    A layer without members has no row: see `layer_summary`.
+    """
+    tables = []
+    for index, site in enumerate(counts.sites):
+        patterns = site_patterns(counts, index, threshold=threshold, min_count=min_count)
+        sets = neuron_sets(patterns, counts.phone_cell_groups, len(counts.groups), sigma=sigma)
+        group, neuron = np.nonzero(sets.members)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "layer": index + 1,
+                    "site": site.name,
+                    "group": np.array(counts.groups, dtype=object)[group],
+                    "neuron": neuron,
+                    "share": sets.share[group, neuron],
+                    "exclusive": sets.group_neurons[group, neuron],
+                    "width": site.width,
+                }
+            ).astype(_COLUMN_TYPES)
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def layer_summary(table: pd.DataFrame, counts: Counts) -> pd.DataFrame:
+    """Sizes of the sets in every layer and group, zeros included.
+
+    Returns:
+        layer, site, width, group, members (|N_i|), group_neurons (|G_i|), property_neurons (|P|, repeated per group)
+    """
+    layers = range(1, len(counts.sites) + 1)
+    cells = pd.MultiIndex.from_product([layers, counts.groups], names=["layer", "group"])
+    sizes = table.groupby(["layer", "group"])["exclusive"].agg(members="size", group_neurons="sum")
+    summary = sizes.reindex(cells, fill_value=0).astype("int64").reset_index()
+    sites = [counts.sites[layer - 1] for layer in summary["layer"]]
+    summary.insert(1, "site", [site.name for site in sites])
+    summary.insert(2, "width", [site.width for site in sites])
+    # The G_i of a layer share no neuron, so their sizes add up to that of their union P.
+    summary["property_neurons"] = summary.groupby("layer")["group_neurons"].transform("sum")
+    return summary
+
+
+def cell_table(counts: Counts) -> pd.DataFrame:
+    """How many frames each cell has: group, label, n, rare.
+
+    A cell is rare where a single hit makes a pattern (n < 1 / lambda) and its pattern can enter a set.
+    """
+    enough = 1 / Fraction(str(counts.lambda_))
+    table = pd.DataFrame(counts.cells, columns=["group", "label"]).assign(n=counts.n)
+    table["rare"] = table.index.isin(counts.phone_cells) & (table["n"] < float(enough))
+    return table

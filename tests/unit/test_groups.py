@@ -1,0 +1,122 @@
+"""Neuron sets against a loop that follows equations 3 to 5."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_stores import make_corpus, write_shards
+
+from property_neurons.counts import count_activations
+from property_neurons.neurons.groups import cell_table, layer_summary, neuron_sets, neuron_table
+from property_neurons.neurons.patterns import site_patterns
+from property_neurons.phones import PHONES
+from property_neurons.properties import make_property
+from property_neurons.sampling import Sampling
+
+
+def loop_sets(patterns, group_of_row, n_groups, sigma):
+    """N_i, G_i and P by equations 3, 4 and 5, with sets and exact fractions."""
+    phones = [[row for row in range(len(patterns)) if group_of_row[row] == group] for group in range(n_groups)]
+    members = []
+    for rows in phones:
+        holding = {neuron: sum(bool(patterns[row, neuron]) for row in rows) for neuron in range(patterns.shape[1])}
+        members.append({j for j, count in holding.items() if Fraction(count, len(rows)) >= Fraction(str(sigma))})
+    groups = [members[i] - set().union(*(members[k] for k in range(n_groups) if k != i)) for i in range(n_groups)]
+    return members, groups, set().union(*groups)
+
+
+@pytest.mark.parametrize("sizes", [(15, 15, 9), (39, 39), (30, 30, 30), (39, 39, 39), (1,) * 39, (20, 25)])
+@pytest.mark.parametrize("sigma", [0.8, 0.55, 0.56, 1.0])
+def test_sets_equal_a_loop_over_the_equations(sizes, sigma):
+    rng = np.random.default_rng(len(sizes))
+    group_of_row = np.repeat(np.arange(len(sizes)), sizes)
+    often = rng.uniform(0.3, 1, size=(len(sizes), 200))
+    patterns = rng.random((len(group_of_row), 200)) < often[group_of_row]
+    sets = neuron_sets(patterns, group_of_row, len(sizes), sigma=sigma)
+    members, groups, property_ = loop_sets(patterns, group_of_row, len(sizes), sigma)
+    assert [set(np.flatnonzero(row)) for row in sets.members] == members
+    assert [set(np.flatnonzero(row)) for row in sets.group_neurons] == groups
+    assert set(np.flatnonzero(sets.property_neurons)) == property_
+
+
+@pytest.mark.parametrize(("size", "needed"), [(15, 12), (9, 8), (39, 32), (30, 24)])
+def test_the_share_is_tested_in_integers(size, needed):
+    patterns = np.tril(np.ones((size + 1, size + 1), dtype=bool), -1)[:, ::1][1:]
+    # Neuron j is in the patterns of size - j phones.
+    sets = neuron_sets(patterns, np.zeros(size, dtype=int), 1, sigma=0.8)
+    holding = patterns.sum(axis=0)
+    assert holding[sets.members[0]].min() == needed
+    assert set(np.flatnonzero(sets.members[0])) == set(np.flatnonzero(holding >= needed))
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.8, 1.0])
+def test_sigma_plays_no_part_for_single_phones(sigma):
+    patterns = np.random.default_rng(1).random((39, 100)) < 0.1
+    sets = neuron_sets(patterns, np.arange(39), 39, sigma=sigma)
+    np.testing.assert_array_equal(sets.members, patterns)
+
+
+def counted(tmp_path, column, **settings):
+    corpus = make_corpus(seed=21, n_utterances=10)
+    return count_activations(
+        write_shards(tmp_path, corpus),
+        make_property("p", column, **settings),
+        Sampling(),
+        lambda_=0.05,
+        corpus="made-up",
+        output=tmp_path / "counts.zarr",
+    )
+
+
+def test_the_table_holds_every_member_and_the_summary_every_layer(tmp_path):
+    counts = counted(tmp_path, "label", groups={"front": ["IY", "T"], "back": ["AH", "N"]})
+    options = {"threshold": "lambda", "min_count": 2}
+    table = neuron_table(counts, sigma=0.5, **options)
+    assert table.columns.tolist() == ["layer", "site", "group", "neuron", "share", "exclusive", "width"]
+    sizes = []
+    for index, site in enumerate(counts.sites):
+        patterns = site_patterns(counts, index, **options)
+        members, groups, property_ = loop_sets(patterns, [0, 0, 1, 1], 2, 0.5)
+        for number, group in enumerate(("front", "back")):
+            rows = table[(table["layer"] == index + 1) & (table["group"] == group)]
+            assert set(rows["neuron"]) == members[number]
+            assert set(rows.loc[rows["exclusive"], "neuron"]) == groups[number]
+            for neuron, share in zip(rows["neuron"], rows["share"], strict=True):
+                assert share == patterns[2 * number : 2 * number + 2, neuron].mean()
+            sizes.append(
+                (index + 1, site.name, site.width, group, len(members[number]), len(groups[number]), len(property_))
+            )
+    summary = layer_summary(table, counts)
+    assert list(summary.itertuples(index=False, name=None)) == sizes
+    expected = ["layer", "site", "width", "group", "members", "group_neurons", "property_neurons"]
+    assert summary.columns.tolist() == expected
+    assert sum(len_ for *_, len_ in sizes) > 0
+
+
+def test_layers_without_neurons_are_zeros_in_the_summary(tmp_path):
+    counts = counted(tmp_path, "gender", order=["M", "F"])
+    table = neuron_table(counts, threshold="lambda", sigma=1.0, min_count=10**9)
+    assert len(table) == 0
+    assert table.dtypes["layer"] == np.int64
+    assert table.dtypes["exclusive"] == np.bool_
+    assert isinstance(table["group"].dtype, pd.StringDtype)
+    summary = layer_summary(table, counts)
+    assert summary["layer"].tolist() == [1, 1, 2, 2]
+    assert summary["site"].tolist() == ["1", "1", "2", "2"]
+    assert summary["group"].tolist() == ["M", "F", "M", "F"]
+    assert (summary[["members", "group_neurons", "property_neurons"]] == 0).all(axis=None)
+
+
+def test_the_cells_are_reported_and_rare_ones_marked(tmp_path):
+    counts = counted(tmp_path, "label", groups={"front": ["IY", "T"]})
+    table = cell_table(counts)
+    assert table[["group", "label"]].to_records(index=False).tolist() == list(counts.cells)
+    assert table["n"].tolist() == counts.n.tolist()
+    # lambda = 0.05: below 20 frames one hit is more than lambda of them.
+    expected = [
+        group == "front" and label in PHONES and n < 20
+        for (group, label), n in zip(counts.cells, counts.n, strict=True)
+    ]
+    assert table["rare"].tolist() == expected
+    assert table["rare"].sum() > 0

@@ -1,0 +1,98 @@
+"""F0 to pitch bins: cuts, values at the cuts, and padding."""
+
+import math
+
+import numpy as np
+import pytest
+from synthetic_stores import loop_cuts, loop_pitch, make_corpus, shard_of, write_frames
+
+from property_neurons.errors import CountingError
+from property_neurons.pitch_bins import bin_track, find_cuts, fit_to_labels, frame_pitch_bins
+from property_neurons.shard_stores import open_frames
+
+NAN = math.nan
+
+
+def test_a_value_at_a_cut_falls_in_the_bin_below_it():
+    f0 = np.array([99.0, 100.0, 100.5, 200.0, 200.5, NAN], dtype=np.float32)
+    assert bin_track(f0, (100.0, 200.0), "lower_bin").tolist() == [0, 0, 1, 1, 2, -1]
+
+
+def test_omission_drops_frames_at_the_lower_cut_alone_so_that_later_ones_move_earlier():
+    f0 = np.array([100.0, NAN, 100.0, 150.0, 200.0, 250.0], dtype=np.float32)
+    assert bin_track(f0, (100.0, 200.0), "omit").tolist() == [-1, 1, 1, 2]
+
+
+def test_cuts_are_held_against_values_exactly():
+    # 129.03 is no float32: no stored value equals it, though one is its nearest neighbour.
+    near = np.array([129.03], dtype=np.float32)
+    assert bin_track(near, (129.03, 200.0), "omit").tolist() == [int(float(near[0]) > 129.03)]
+    between = (float(np.float32(100.0)) + float(np.nextafter(np.float32(100.0), np.float32(200.0)))) / 2
+    pair = np.array([100.0, np.nextafter(np.float32(100.0), np.float32(200.0))], dtype=np.float32)
+    assert bin_track(pair, (between, 200.0), "omit").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("padding", "n_labels", "expected"),
+    [
+        ("end", 5, [0, 1, 2, -1, -1]),
+        ("front", 5, [-1, -1, 0, 1, 2]),
+        ("end", 2, [0, 1]),
+        ("front", 2, [0, 1]),
+        ("front", 0, []),
+    ],
+)
+def test_tracks_are_fitted_to_the_labels(padding, n_labels, expected):
+    assert fit_to_labels(np.array([0, 1, 2], dtype=np.int8), n_labels, padding).tolist() == expected
+
+
+@pytest.mark.parametrize("rule", ["tertiles", "percentiles_33_66", (90.0, 160.0)])
+def test_cuts_are_over_all_shards_and_kept_utterances(tmp_path, rule):
+    corpus = make_corpus(seed=5, n_utterances=9)
+    keep = {(utterance.subset, utterance.name) for utterance in corpus[1:]}
+    shards = [
+        open_frames(write_frames(tmp_path / "a.zarr", corpus[:4]), keep),
+        open_frames(write_frames(tmp_path / "b.zarr", corpus[4:]), keep),
+    ]
+    assert find_cuts(shards, rule) == pytest.approx(loop_cuts(corpus[1:], rule), rel=1e-12)
+
+
+def test_percentiles_of_the_authors_fall_on_their_value_exactly():
+    shard = shard_of_values(np.float32(16000 / 124), np.linspace(80, 300, 200, dtype=np.float32))
+    low, _ = find_cuts([shard], "percentiles_33_66")
+    assert low == float(np.float32(16000 / 124))
+    assert len(bin_track(shard.pitch_values, (low, 400.0), "omit")) == 200
+
+
+@pytest.mark.parametrize("padding", ["end", "front"])
+@pytest.mark.parametrize("at_cut", ["lower_bin", "omit"])
+@pytest.mark.parametrize("pitch", ["yaapt", "bins"])
+def test_bins_of_a_shard_equal_a_plain_loop(tmp_path, padding, at_cut, pitch):
+    corpus = make_corpus(seed=6, n_utterances=12, pitch=pitch)
+    shard = open_frames(write_frames(tmp_path / "f.zarr", corpus, pitch))
+    cuts = find_cuts([shard], "percentiles_33_66")
+    options = {"at_lower_cut": at_cut, "f0_padding": padding}
+    expected = [bin_ for utterance in corpus for bin_ in loop_pitch(utterance, cuts, options)]
+    assert frame_pitch_bins(shard, cuts, at_lower_cut=at_cut, f0_padding=padding).tolist() == expected
+    assert (cuts is None) == (pitch == "bins")
+
+
+def test_corpora_without_usable_pitch_are_refused(tmp_path):
+    corpus = make_corpus(seed=7)
+    none = open_frames(write_frames(tmp_path / "none.zarr", corpus, "none"))
+    bins = open_frames(write_frames(tmp_path / "bins.zarr", make_corpus(seed=7, pitch="bins"), "bins"))
+    f0 = open_frames(write_frames(tmp_path / "f0.zarr", corpus))
+    with pytest.raises(CountingError, match=r"none\.zarr: expected F0, found none"):
+        find_cuts([none], "tertiles")
+    with pytest.raises(CountingError, match=r"F0 in .*f0.zarr and bins in .*bins.zarr"):
+        find_cuts([f0, bins], "tertiles")
+    with pytest.raises(CountingError, match="expected voiced frames"):
+        find_cuts([shard_of_values(np.float32(NAN), np.empty(0, dtype=np.float32))], "tertiles")
+
+
+def shard_of_values(common, others):
+    """A shard whose track holds `common` a hundred times and `others` once."""
+    values = np.concatenate([np.full(100, common, dtype=np.float32), others])
+    shard = shard_of([(0, 20 * len(values), "AA")])
+    shard.pitch_values[:] = values
+    return shard
