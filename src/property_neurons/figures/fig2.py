@@ -1,0 +1,110 @@
+"""Figure 2: the sorted activation probabilities of one phone, against what chance would give."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
+
+from property_neurons.count_store import Counts, open_counts
+from property_neurons.errors import CountingError
+from property_neurons.figures import style
+
+_MOST_LAYERS = 4
+_DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+
+
+def draw(counts: str | Path, phone: str, out: str | Path) -> None:
+    """Draw p = counts / n of every neuron, largest first, for `phone` in up to four evenly spaced layers.
+
+    The baseline tau / D is the probability that a given neuron is among the tau most active if all are
+    equally likely.
+
+    Args:
+        counts: a count store with one cell of `phone`, such as that of the property `single_phone`.
+        phone: an ARPABET phone.
+        out: the figure's path; .pdf, .png and .tsv are written.
+
+    Raises:
+        CountingError: the store has not one cell of the phone, or no frame of it was counted.
+        StoreError: the store is absent or damaged.
+    """
+    store = open_counts(counts)
+    table = _probabilities(store, phone)
+    with style.theme():
+        figure = style.new_figure(style.COLUMN, 2.5)
+        axes = figure.subplots()
+        _plot(axes, table)
+        style.heading(figure, f"Phone {style.phone_label(phone)}", store.model, store.corpus)
+        style.save(figure, table, out)
+
+
+def _probabilities(counts: Counts, phone: str) -> pd.DataFrame:
+    """Neurons by falling probability: layer, site, position, neuron, probability, baseline, frames."""
+    cells = [index for index, (_, label) in enumerate(counts.cells) if label == phone]
+    if len(cells) != 1:
+        raise CountingError(
+            f"counts of property {counts.property_name}: expected one cell of phone {phone}, found {len(cells)}; "
+            "give the counts of `single_phone`"
+        )
+    frames = int(counts.n[cells[0]])
+    if frames == 0:
+        raise CountingError(
+            f"corpus {counts.corpus}: expected frames of phone {phone}, found none; choose another "
+            "`figures.probability_phone`"
+        )
+    last = len(counts.sites) - 1
+    chosen = np.unique(np.linspace(0, last, _MOST_LAYERS).round().astype(int))
+    tables = []
+    for index in chosen:
+        hits = counts.site_counts(index)[cells[0]]
+        order = np.argsort(-hits, kind="stable")
+        tables.append(
+            pd.DataFrame(
+                {
+                    "layer": index + 1,
+                    "site": counts.sites[index].name,
+                    "position": np.arange(1, len(hits) + 1),
+                    "neuron": order,
+                    "probability": hits[order] / frames,
+                    "baseline": counts.tau[index] / len(hits),
+                    "frames": frames,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _plot(axes: Axes, table: pd.DataFrame) -> None:
+    layers = table["layer"].unique()
+    # The light end of the palette is left out: it would not show on white.
+    colours = sns.color_palette("viridis", 20)[: 17 : 16 // max(1, len(layers) - 1)]
+    for (_, rows), colour, dashes in zip(table.groupby("layer"), colours, _DASHES, strict=False):
+        above = int((rows["probability"] > rows["baseline"]).sum())
+        label = f"layer {rows['site'].iloc[0]}: {above} of {len(rows)}"
+        axes.plot(rows["position"], rows["probability"], color=colour, linestyle=dashes, label=label)
+    baselines = sorted(table["baseline"].unique())
+    for baseline in baselines:
+        axes.axhline(baseline, color=style.VERMILLION, linewidth=0.9, zorder=1)
+    lowest = baselines[0]
+    axes.annotate(
+        f"baseline $\\tau/D$ = {lowest:.4f}",
+        (1, lowest),
+        (0, -2),
+        textcoords="offset points",
+        va="top",
+        fontsize=7,
+        color=style.VERMILLION,
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    # Two decades below the baseline are room for the legend, and enough to see the curves fall.
+    axes.set_ylim(lowest / 200, 1.2)
+    axes.set_xlim(0.9, table["position"].max() * 1.1)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set_xlabel("neuron, most probable first")
+    axes.set_ylabel("activation probability $p$")
+    axes.legend(loc="best", title="neurons above the baseline", alignment="left")

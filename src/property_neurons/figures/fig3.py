@@ -1,0 +1,124 @@
+"""Figure 3: the activation patterns of phones in the plane, at the best layer of each property."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from property_neurons.figures import style
+from property_neurons.figures.labels import label_points
+from property_neurons.figures.silhouettes import best_layer
+
+# Points (1/72 inch): a panel holds up to 117 names.
+_MARKER = 2.6
+_TEXT = 5.5
+# Inches of height for the heading, the titles and a legend of up to three rows.
+_AROUND = 1.0
+
+
+def draw(
+    points: Mapping[str, pd.DataFrame],
+    silhouettes: Mapping[str, pd.DataFrame],
+    model: str,
+    corpus: str,
+    out: str | Path,
+) -> None:
+    """Draw one panel per property: MDS of the first seed, at the layer with the highest mean silhouette.
+
+    Args:
+        points: by property: layer, site, seed, group, phone, x, y.
+        silhouettes: of the same properties: layer, site, seed, silhouette, silhouette_full.
+        model: the model's name.
+        corpus: the corpus's name.
+        out: the figure's path; .pdf, .png and .tsv are written.
+    """
+    table = pd.concat([_best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
+    with style.theme():
+        names = list(points)
+        side = style.PAGE / len(names)
+        figure = style.new_figure(style.PAGE, side + _AROUND)
+        panels = figure.subplots(1, len(names), squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
+            _scatter(axes, table[table["property"] == name], name, side)
+        style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus)
+        style.settle(figure)
+        for axes, name in zip(panels, names, strict=True):
+            _name_points(axes, table[table["property"] == name])
+        style.save(figure, table, out)
+
+
+def _best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd.DataFrame:
+    best = best_layer(silhouettes)
+    seed = silhouettes["seed"].iloc[0]
+    at_best = silhouettes[(silhouettes["layer"] == best["layer"]) & (silhouettes["seed"] == seed)]
+    drawn = points[(points["layer"] == best["layer"]) & (points["seed"] == seed)]
+    return pd.DataFrame(
+        {
+            "property": name,
+            "layer": best["layer"],
+            "site": best["site"],
+            "seed": seed,
+            "silhouette": at_best["silhouette"].iloc[0],
+            "silhouette_mean": best["silhouette"],
+            "group": drawn["group"],
+            "phone": drawn["phone"],
+            "x": drawn["x"],
+            "y": drawn["y"],
+        }
+    )
+
+
+def _scatter(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> None:
+    looks = style.group_looks(plane["group"].unique())
+    for group, (colour, marker) in looks.items():
+        rows = plane[plane["group"] == group]
+        axes.plot(
+            rows["x"],
+            rows["y"],
+            linestyle="",
+            marker=marker,
+            color=colour,
+            markersize=_MARKER,
+            markeredgewidth=0,
+            label=style.group_title(group),
+        )
+    _square(axes, plane[["x", "y"]].to_numpy(dtype=float))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=style.CONTROL, linewidth=0.5)
+    first = plane.iloc[0]
+    text = style.silhouette_text(first["silhouette"])
+    if not math.isnan(first["silhouette_mean"]):
+        text += f" (mean of seeds {style.silhouette_text(first['silhouette_mean'])})"
+    axes.set_title(f"{style.property_title(name)}, layer {first['site']}\nsilhouette {text}")
+    columns = style.legend_columns([style.group_title(group) for group in looks], inches)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, handletextpad=0.1, columnspacing=1.0)
+
+
+def _square(axes: Axes, xy: np.ndarray) -> None:
+    """A square panel with one scale on both axes (distances are what MDS is about) around all points."""
+    xy = xy[np.isfinite(xy).all(axis=1)]
+    low, high = (xy.min(axis=0), xy.max(axis=0)) if len(xy) else (np.zeros(2), np.zeros(2))
+    middle = (low + high) / 2
+    # Identical patterns fall on one point, which has no extent of its own.
+    half = 0.56 * ((high - low).max() or 1.0)
+    axes.set_xlim(middle[0] - half, middle[0] + half)
+    axes.set_ylim(middle[1] - half, middle[1] + half)
+    axes.set_box_aspect(1)
+
+
+def _name_points(axes: Axes, plane: pd.DataFrame) -> None:
+    plane = plane.dropna(subset=["x", "y"])
+    looks = style.group_looks(plane["group"].unique())
+    label_points(
+        axes,
+        plane[["x", "y"]].to_numpy(dtype=float),
+        [phone.lower() for phone in plane["phone"]],
+        [looks[group][0] for group in plane["group"]],
+        _TEXT,
+        _MARKER,
+    )

@@ -1,0 +1,125 @@
+"""Curves over layers, one panel per property (Figures 4 and 7)."""
+
+import math
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from property_neurons.errors import ConfigError
+from property_neurons.figures import style
+
+_MOST_IN_A_ROW = 4
+# Inches: room for the legend even where there are only one or two panels.
+_NARROW = 5.0
+
+# The model's own curves take the property's colour; whatever they are held against stays grey or dark.
+_LINES = MappingProxyType(
+    {
+        "published": {"color": style.REFERENCE, "linewidth": 0.7, "linestyle": ":", "marker": "x", "zorder": 4},
+        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1},
+        "full": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2},
+        "model": {"linewidth": 1.4, "linestyle": "-", "marker": "o", "zorder": 3},
+    }
+)
+
+
+def curve(layers: pd.DataFrame, value: str, *, role: str, series: str, name: str) -> pd.DataFrame:
+    """One curve of the table that `draw_panels` takes.
+
+    Args:
+        layers: one row per layer: layer, site, the column `value`, and lowest and highest where it has a range.
+        role: "model", "control" or "full" (the full binary space).
+        series: what the legend calls it.
+        name: the property.
+
+    Returns:
+        property, role, series, layer, site, value, lowest, highest.
+    """
+    return pd.DataFrame(
+        {
+            "property": name,
+            "role": role,
+            "series": series,
+            "layer": layers["layer"],
+            "site": layers["site"].astype(str),
+            "value": layers[value],
+            "lowest": layers["lowest"] if role != "full" and "lowest" in layers else math.nan,
+            "highest": layers["highest"] if role != "full" and "highest" in layers else math.nan,
+        }
+    )
+
+
+def published_curve(values: Sequence[float], sites: Sequence[str], *, series: str, name: str) -> pd.DataFrame:
+    """The paper's curve of one property, in the form of `curve`.
+
+    Raises:
+        ConfigError: it has another number of layers than the model.
+    """
+    if len(values) != len(sites):
+        raise ConfigError(
+            f"published_as: the paper's model has {len(values)} layers, this one {len(sites)}; "
+            "leave `published_as` out for a model that the paper does not show"
+        )
+    layers = pd.DataFrame({"layer": range(1, len(values) + 1), "site": list(sites), "published": values})
+    return curve(layers, "published", role="published", series=series, name=name)
+
+
+def draw_panels(curves: pd.DataFrame, label: str, *, floor: bool = False) -> Figure:
+    """Draw the curves, one panel per property in their order, under shared axes and one legend.
+
+    Args:
+        curves: rows of `curve` and `published_curve`.
+        label: of the vertical axis.
+        floor: shade the silhouettes that say "no separation".
+    """
+    names = list(curves["property"].unique())
+    columns = len(names) if len(names) <= _MOST_IN_A_ROW else math.ceil(len(names) / 2)
+    rows = math.ceil(len(names) / columns)
+    width = style.PAGE if columns > 2 else _NARROW
+    figure = style.new_figure(width, 0.7 + 1.75 * rows)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
+    colours = style.property_colours(names)
+    for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
+        if floor:
+            axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+        for _, rows_of_curve in curves[curves["property"] == name].groupby("series", sort=False):
+            _plot(axes, rows_of_curve, colours[name])
+        axes.set_title(style.property_title(name), color=colours[name])
+        style.layer_axis(axes, sites, width / columns - 0.5)
+        if index + columns >= len(names):
+            axes.set_xlabel("layer")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label)
+    for axes in grid.flat[len(names) :]:
+        axes.remove()
+    style.legend_below(figure, _legend(curves, floor))
+    return figure
+
+
+def _plot(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    line = {"color": colour} | _LINES[rows["role"].iloc[0]]
+    axes.plot(rows["layer"], rows["value"], markersize=_marker_size(len(rows)), **line)
+    if rows["lowest"].notna().any():
+        axes.fill_between(
+            rows["layer"], rows["lowest"], rows["highest"], color=line["color"], alpha=0.25, linewidth=0, zorder=1
+        )
+
+
+def _marker_size(layers: int) -> float:
+    # Never none: a layer between two undefined ones has no line.
+    return 2.8 if layers <= 16 else 1.5
+
+
+def _legend(curves: pd.DataFrame, floor: bool) -> list[Line2D]:
+    handles = [
+        Line2D([], [], label=series, markersize=2.8, **({"color": style.REFERENCE} | _LINES[role]))
+        for role, series in curves[["role", "series"]].drop_duplicates().itertuples(index=False)
+    ]
+    if floor:
+        handles.append(Line2D([], [], color=style.FLOOR, linewidth=6, label="no separation"))
+    return handles

@@ -1,0 +1,65 @@
+"""The paper's published values, drawn as a quiet reference beside one's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from property_neurons.errors import ConfigError
+from property_neurons.storage import read_json
+
+_NAMES = MappingProxyType(
+    {
+        "hubert_base": "HuBERT",
+        "wav2vec2_base": "wav2vec 2.0",
+        "wavlm_base": "WavLM",
+        "melhubert": "MelHuBERT",
+        "melhubert_pr": "MelHuBERT fine-tuned on PR",
+        "melhubert_sid": "MelHuBERT fine-tuned on SID",
+    }
+)
+# Figures 4, 7 and 8 of the paper show this model only.
+_LAYERWISE = "melhubert"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the paper's figures show for one model; empty where a figure does not show it.
+
+    Attributes:
+        name: the model's name in the paper.
+        silhouettes: Figure 4, by property: one silhouette per layer.
+        best_silhouettes: Figure 5, by property: the best layer's silhouette.
+        property_neurons: Figure 7, by property: |P| per layer.
+        overlaps: Figure 8, layer 1: whole sizes of the sets and of their intersections ("phone&gender").
+    """
+
+    name: str
+    silhouettes: Mapping[str, list[float]]
+    best_silhouettes: Mapping[str, float]
+    property_neurons: Mapping[str, list[int]]
+    overlaps: Mapping[str, int]
+
+
+def read_published(path: str | Path, model: str) -> Published:
+    """Read the published values of `model`, named as in Figure 5 of resources/published.json.
+
+    Raises:
+        ConfigError: the paper has no such model.
+        StoreError: the file is absent or not JSON.
+    """
+    content = read_json(path)
+    best = content["fig5_best_silhouette"]
+    if model not in best:
+        raise ConfigError(
+            f"published_as: expected one of {', '.join(best)}, found {model!r}; correct it, or leave it out for a "
+            "model that the paper does not show"
+        )
+    layerwise = model == _LAYERWISE
+    return Published(
+        name=_NAMES.get(model, model),
+        silhouettes=content["fig4_silhouette_by_layer"] if layerwise else {},
+        best_silhouettes=best[model],
+        property_neurons=content["fig7_property_neurons_by_layer"] if layerwise else {},
+        overlaps=content["fig8_layer1_whole_set_sizes"] if layerwise else {},
+    )

@@ -1,0 +1,196 @@
+"""The look of every figure, and the one way a figure is written.
+
+Colours are Okabe and Ito's, which readers with any common colour blindness tell apart; whatever carries a
+colour also carries a shape, a dash pattern or a label. Nothing here depends on the user's matplotlib settings.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from property_neurons.storage import atomic_path, write_table
+
+# Inches: one column and the full text width of a two-column paper.
+COLUMN = 3.5
+PAGE = 7.16
+_DPI = 200
+# Inches that a character of running text takes, a little generously.
+_CHARACTER = 0.06
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+CONTROL = "#8C8C8C"
+REFERENCE = "#222222"
+FLOOR = "#EBEBEB"
+
+# One colour and marker per group of a property, in the order of the groups.
+GROUP_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+GROUP_MARKERS = ("o", "s", "^", "D", "v", "P")
+
+_PROPERTY_COLOURS = MappingProxyType(
+    {"phone": BLUE, "single_phone": SKY, "gender": VERMILLION, "pitch": GREEN, "duration": PURPLE}
+)
+_SPARE_COLOURS = (ORANGE, "#000000")
+_PROPERTY_TITLES = MappingProxyType({"phone": "phone classes", "single_phone": "single phones"})
+_GROUP_TITLES = MappingProxyType({"M": "male", "F": "female"})
+
+_LAYER_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+
+# A silhouette between these two says that the groups are not apart: groups of identical patterns give
+# -1/phones, and three groups of unrelated ones about -0.04 (the nearer of two others is compared with).
+NO_SEPARATION = (-0.05, 0.0)
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """The style in which a figure is both drawn and saved; leaves the caller's matplotlib settings alone."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        sns.set_theme(
+            context="paper",
+            style="ticks",
+            color_codes=False,
+            rc={
+                "font.family": "DejaVu Sans",
+                "font.size": 7.5,
+                "axes.titlesize": 8,
+                "axes.labelsize": 7.5,
+                "xtick.labelsize": 7,
+                "ytick.labelsize": 7,
+                "legend.fontsize": 7,
+                "legend.title_fontsize": 7,
+                "legend.frameon": False,
+                "figure.titlesize": 8,
+                "axes.linewidth": 0.6,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "xtick.major.width": 0.6,
+                "ytick.major.width": 0.6,
+                "xtick.minor.width": 0.4,
+                "xtick.major.size": 3,
+                "ytick.major.size": 3,
+                "xtick.minor.size": 1.5,
+                "lines.linewidth": 1.4,
+                "lines.markersize": 3.5,
+                "patch.linewidth": 0.6,
+                "hatch.linewidth": 0.5,
+                "pdf.fonttype": 42,
+                # Hinting widens letters by up to a tenth, differently at each resolution: what is measured
+                # for one format would not hold for the other.
+                "text.hinting": "none",
+                "axes.unicode_minus": True,
+            },
+        )
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of `width` by `height` inches that belongs to no window and to no global state."""
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+
+
+def heading(figure: Figure, what: str, model: str, corpus: str) -> None:
+    """Name what is shown, the model and the corpus, above the panels."""
+    room = int(figure.get_figwidth() / _CHARACTER)
+    figure.suptitle(textwrap.fill(f"{what} · {model} · {corpus}", room), x=0.01, ha="left")
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend under the panels, in as many columns as the figure has room for."""
+    columns = legend_columns([str(handle.get_label()) for handle in handles], figure.get_figwidth())
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def legend_columns(labels: Sequence[str], inches: float) -> int:
+    """How many columns of a legend with these labels fit into that many inches."""
+    column = 0.88 * _CHARACTER * max(map(len, labels)) + 0.45
+    return max(1, min(len(labels), int(inches / column)))
+
+
+def phone_label(phone: str) -> str:
+    """A phone as the paper writes it: `AH` -> `[ah]`."""
+    return f"[{phone.lower()}]"
+
+
+def silhouette_text(value: float) -> str:
+    """A silhouette as it is written beside what is drawn, two decimals."""
+    return "undefined" if math.isnan(value) else f"{value:z.2f}".replace("-", "−")
+
+
+def property_title(name: str) -> str:
+    """A property's name in a figure; the property `phone` is the paper's phone classes."""
+    return _PROPERTY_TITLES.get(name, name.replace("_", " "))
+
+
+def group_title(name: str) -> str:
+    """A group's name in a figure."""
+    return _GROUP_TITLES.get(name, name)
+
+
+def property_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each property: the paper's and duration always have the same one, others take what is left."""
+    others = [name for name in names if name not in _PROPERTY_COLOURS]
+    spare = {name: _SPARE_COLOURS[index % len(_SPARE_COLOURS)] for index, name in enumerate(others)}
+    return {name: _PROPERTY_COLOURS.get(name) or spare[name] for name in names}
+
+
+def group_looks(groups: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each group of a property."""
+    return {
+        group: (GROUP_COLOURS[index % len(GROUP_COLOURS)], GROUP_MARKERS[index % len(GROUP_MARKERS)])
+        for index, group in enumerate(groups)
+    }
+
+
+def layer_axis(axes: Axes, sites: Sequence[str], inches: float) -> None:
+    """Mark layers 1..n along x by their site names, thinned so that they stay apart in `inches` of width."""
+    count = len(sites)
+    room = max(2, int(inches / (0.055 * max(map(len, sites)) + 0.09)))
+    step = next(step for step in (*_LAYER_STEPS, count) if count / step <= room)
+    if any("." in site for site in sites):
+        # Two sites a block: an even step keeps to the first of each block.
+        step += step % 2 if step > 1 else 0
+        shown = range(1, count + 1, step)
+    else:
+        shown = [1, *range(step, count + 1, step)] if step > 2 else range(step, count + 1, step)
+    axes.set_xticks(list(shown), [sites[layer - 1] for layer in shown])
+    axes.xaxis.set_minor_locator(FixedLocator(range(1, count + 1)))
+    axes.set_xlim(0.5, count + 0.5)
+
+
+def lay_out(figure: Figure) -> None:
+    """Bring every part of the figure to its place, so that it can be measured."""
+    # A panel of fixed aspect has its final size only after the first pass.
+    for _ in range(2):
+        figure.draw_without_rendering()
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out for good, so that what is measured now is what all formats show."""
+    lay_out(figure)
+    figure.set_layout_engine(None)
+
+
+def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
+    """Write `out`.pdf, .png (200 dpi) and .tsv (`table`, exactly what is drawn); the same bytes for the same content.
+
+    Call inside `theme()`. A suffix that `out` has is replaced.
+    """
+    out = Path(out)
+    if figure.get_layout_engine() is not None:
+        settle(figure)
+    with atomic_path(out.with_suffix(".pdf")) as path:
+        figure.savefig(path, format="pdf", metadata={"CreationDate": None, "Creator": "property-neurons"})
+    with atomic_path(out.with_suffix(".png")) as path:
+        figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": "property-neurons"})
+    write_table(out.with_suffix(".tsv"), table)

@@ -1,0 +1,191 @@
+"""Figures of activation patterns (2, 3, 4 and 5): what their tables say against what their inputs say."""
+
+import numpy as np
+import pytest
+from figure_inputs import (
+    PUBLISHED,
+    PUBLISHED_JSON,
+    all_silhouettes,
+    assert_legible,
+    count_store,
+    points,
+    silhouettes,
+    sites,
+)
+
+from property_neurons.errors import ConfigError, CountingError
+from property_neurons.figures import fig2, fig3, fig4, fig5, style
+from property_neurons.figures.published import read_published
+from property_neurons.storage import read_table
+
+PLANES = ("phone", "gender", "pitch")
+
+
+@pytest.fixture(autouse=True)
+def legible(monkeypatch):
+    """Hold every figure that a test draws against `assert_legible`."""
+    save = style.save
+
+    def checked(figure, table, out):
+        save(figure, table, out)
+        assert_legible(figure)
+
+    monkeypatch.setattr(style, "save", checked)
+
+
+def drawn_twice(tmp_path, draw):
+    """Draw to two places, hold the files against each other, and read the table."""
+    for name in ("one", "two"):
+        draw(tmp_path / f"{name}.pdf")
+    for suffix in ("pdf", "png", "tsv"):
+        content = (tmp_path / f"one.{suffix}").read_bytes()
+        assert content
+        assert content == (tmp_path / f"two.{suffix}").read_bytes()
+    return read_table(tmp_path / "one.tsv")
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, [1]), (2, [1, 2]), (4, [1, 2, 3, 4]), (12, [1, 5, 8, 12])])
+def test_fig2_sorts_the_probabilities_of_the_phone(tmp_path, count, shown):
+    hits = count_store(tmp_path / "counts.zarr", sites(count))
+    fig2.draw(tmp_path / "counts.zarr", "AH", tmp_path / "fig2.pdf")
+    table = read_table(tmp_path / "fig2.tsv")
+    assert table["layer"].unique().tolist() == shown
+    for layer, rows in table.groupby("layer"):
+        counted = hits[str(layer)]
+        np.testing.assert_allclose(rows["probability"], sorted(counted / 500, reverse=True))
+        np.testing.assert_allclose(rows["probability"], counted[rows["neuron"]] / 500)
+        assert sorted(rows["neuron"]) == list(range(200))
+    assert (table["baseline"] == 2 / 200).all()
+
+
+def test_fig2_is_the_same_twice(tmp_path):
+    count_store(tmp_path / "counts.zarr", sites(2, two_per_block=True))
+    drawn_twice(tmp_path, lambda out: fig2.draw(tmp_path / "counts.zarr", "AH", out))
+
+
+def test_fig2_refuses_a_phone_that_was_not_counted(tmp_path):
+    count_store(tmp_path / "counts.zarr", sites(1))
+    with pytest.raises(CountingError, match=r"ZH.*probability_phone"):
+        fig2.draw(tmp_path / "counts.zarr", "ZH", tmp_path / "fig2")
+    with pytest.raises(CountingError, match="found 0"):
+        fig2.draw(tmp_path / "counts.zarr", "XX", tmp_path / "fig2")
+
+
+def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
+    names = sites(4, two_per_block=True)
+    best = {"phone": 3, "gender": 1, "pitch": 4}
+    planes = {name: points(name, names, seeds=(7, 0)) for name in PLANES}
+    # The best single value lies in layer 2, the best mean where `best` says.
+    scores = {
+        name: silhouettes([0.3 if layer == best[name] else 0.1 for layer in range(1, 5)], names, (7, 0))
+        for name in PLANES
+    }
+    for table in scores.values():
+        table.loc[(table["layer"] == 2) & (table["seed"] == 7), "silhouette"] = 0.45
+        table.loc[(table["layer"] == 2) & (table["seed"] == 0), "silhouette"] = -0.1
+    table = drawn_twice(tmp_path, lambda out: fig3.draw(planes, scores, "tiny", "demo", out))
+    for name in PLANES:
+        rows = table[table["property"] == name].reset_index(drop=True)
+        wanted = planes[name].query(f"layer == {best[name]} and seed == 7").reset_index(drop=True)
+        assert rows["group"].tolist() == wanted["group"].tolist()
+        assert rows["phone"].tolist() == wanted["phone"].tolist()
+        np.testing.assert_allclose(rows[["x", "y"]], wanted[["x", "y"]])
+        of_layer = scores[name].query(f"layer == {best[name]}")
+        np.testing.assert_allclose(rows["silhouette"], of_layer["silhouette"].iloc[0])
+        np.testing.assert_allclose(rows["silhouette_mean"], of_layer["silhouette"].mean())
+        assert set(rows["site"].astype(str)) == {names[best[name] - 1]}
+
+
+def test_fig3_survives_patterns_that_coincide_and_undefined_silhouettes(tmp_path):
+    names = sites(2)
+    planes = {name: points(name, names, seeds=(0,)) for name in PLANES}
+    planes["gender"][["x", "y"]] = 0.0
+    planes["pitch"].loc[:5, ["x", "y"]] = np.nan
+    scores = {name: silhouettes([0.1, 0.2], names, (0,)) for name in PLANES}
+    scores["gender"]["silhouette"] = np.nan
+    fig3.draw(planes, scores, "tiny", "demo", tmp_path / "fig3")
+    table = read_table(tmp_path / "fig3.tsv")
+    gender = table[table["property"] == "gender"]
+    assert gender["layer"].unique().tolist() == [1]
+    assert gender["silhouette"].isna().all()
+    assert table[table["property"] == "pitch"]["layer"].unique().tolist() == [2]
+
+
+def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
+    own, control = all_silhouettes(12), all_silhouettes(12, scale=0.1)
+    melhubert = read_published(PUBLISHED_JSON, "melhubert")
+    table = drawn_twice(tmp_path, lambda out: fig4.draw({"own": own, "twin": control}, "demo", out, melhubert))
+    assert len(table) == 4 * 4 * 12
+    for name, scores in own.items():
+        by_role = {role: rows.set_index("layer") for role, rows in table[table["property"] == name].groupby("role")}
+        layers = scores.groupby("layer")["silhouette"]
+        np.testing.assert_allclose(by_role["model"]["value"], layers.mean())
+        np.testing.assert_allclose(by_role["model"]["lowest"], layers.min())
+        np.testing.assert_allclose(by_role["model"]["highest"], layers.max())
+        np.testing.assert_allclose(by_role["full"]["value"], scores.groupby("layer")["silhouette_full"].first())
+        np.testing.assert_allclose(by_role["control"]["value"], control[name].groupby("layer")["silhouette"].mean())
+        np.testing.assert_allclose(by_role["published"]["value"], PUBLISHED["fig4_silhouette_by_layer"][name])
+
+
+@pytest.mark.parametrize(
+    ("count", "two", "properties"), [(48, True, PLANES), (4, False, ("gender",)), (24, False, (*PLANES, "duration"))]
+)
+def test_fig4_takes_any_number_of_layers_and_undefined_values(tmp_path, count, two, properties):
+    own = all_silhouettes(count, properties, two_per_block=two)
+    own["gender"].loc[own["gender"]["layer"] == 2, ["silhouette", "silhouette_full"]] = np.nan
+    fig4.draw({"own": own}, "demo", tmp_path / "fig4")
+    table = read_table(tmp_path / "fig4.tsv")
+    assert set(table["role"]) == {"model", "full"}
+    assert table["series"].nunique() == 2
+    drawn = table[(table["property"] == "gender") & (table["role"] == "model")]
+    assert drawn["value"].isna().tolist() == [layer == 2 for layer in range(1, count + 1)]
+    assert drawn["site"].astype(str).tolist() == sites(count, two_per_block=two)
+
+
+def test_fig4_refuses_published_values_of_another_depth(tmp_path):
+    with pytest.raises(ConfigError, match=r"12 layers, this one 4.*published_as"):
+        fig4.draw({"own": all_silhouettes(4)}, "demo", tmp_path / "fig4", read_published(PUBLISHED_JSON, "melhubert"))
+
+
+def test_long_names_stay_on_the_paper(tmp_path):
+    model, control, corpus = "a-model-of-" + "9" * 50, "its-twin-of-" + "8" * 50, "a-corpus-of-" + "7" * 50
+    own = all_silhouettes(4, ("gender", "pitch"))
+    fig4.draw({model: own, control: own}, corpus, tmp_path / "fig4")
+    fig5.draw({model: own, control: own}, corpus, tmp_path / "fig5", {control})
+
+
+def test_fig5_takes_each_models_best_layer(tmp_path):
+    models = {
+        "melhubert": all_silhouettes(12, PLANES),
+        "a-model-with-a-long-name-that-goes-over-two-lines": all_silhouettes(48, PLANES, 0.5, two_per_block=True),
+        "twin": all_silhouettes(4, PLANES, 0.05),
+        "broken": all_silhouettes(4, PLANES),
+    }
+    models["broken"]["gender"]["silhouette"] = np.nan
+    published = {"melhubert": read_published(PUBLISHED_JSON, "melhubert")}
+    table = drawn_twice(tmp_path, lambda out: fig5.draw(models, "demo", out, {"twin"}, published))
+    assert len(table) == 12
+    table = table.set_index(["model", "property"])
+    assert table.index[table["control"]].get_level_values("model").unique().tolist() == ["twin"]
+    for model, tables in models.items():
+        for name, scores in tables.items():
+            row = table.loc[(model, name)]
+            means = scores.groupby("layer")["silhouette"].mean()
+            if means.isna().all():
+                assert np.isnan(row["silhouette"])
+                continue
+            of_layer = scores.loc[scores["layer"] == row["layer"], "silhouette"]
+            assert row["layer"] == means.idxmax()
+            assert row["silhouette"] == pytest.approx(means.max())
+            assert (row["lowest"], row["highest"]) == (pytest.approx(of_layer.min()), pytest.approx(of_layer.max()))
+    drawn = table.loc["melhubert", "published"].to_dict()
+    assert drawn == pytest.approx(PUBLISHED["fig5_best_silhouette"]["melhubert"])
+    assert table.drop("melhubert", level="model")["published"].isna().all()
+
+
+def test_fig5_draws_models_that_lack_a_property(tmp_path):
+    models = {"one": all_silhouettes(4, PLANES), "two": all_silhouettes(4, ("gender",))}
+    fig5.draw(models, "demo", tmp_path / "fig5")
+    table = read_table(tmp_path / "fig5.tsv")
+    pairs = [("phone", "one"), ("gender", "one"), ("gender", "two"), ("pitch", "one")]
+    assert list(zip(table["property"], table["model"], strict=True)) == pairs
