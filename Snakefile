@@ -1,0 +1,28 @@
+"""property-neurons: find the neurons of speech Transformers that carry a property (arXiv 2409.05910)."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+HERE = Path(workflow.current_basedir)
+
+# A config given with --configfile replaces the default file; merging the two would keep its corpora and models.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HERE / "config/config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/models.smk"
+include: "rules/ranks.smk"
+include: "rules/neurons.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        figures(["fig2", "fig3", "fig4", "fig5", "fig7", "fig8"]),

@@ -1,0 +1,115 @@
+"""What all stages share: the validated config, paths, and the functions that give rules their inputs."""
+
+import os
+import sys
+
+# A clone works without being installed, also in the environments of --sdm conda and on cluster nodes.
+sys.path.insert(0, str(HERE / "src"))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(HERE / "src"), os.environ.get("PYTHONPATH")])))
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+from property_neurons.config import plan
+from property_neurons.config.load import load_config
+from property_neurons.errors import ConfigError
+from property_neurons.fingerprint import code_fingerprint
+
+try:
+    CONFIG = load_config(config, ", ".join(map(str, workflow.configfiles)) or "the configuration")
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+for line in plan.missing_sources(CONFIG):
+    logger.warning(f"Not there; jobs that need it will not run. {line}")
+
+RESULTS = CONFIG.results
+MODELS_ENVIRONMENT = f"../envs/models-{CONFIG.device}.yaml"
+DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind == "demo"]
+
+MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
+PLANE_PROPERTIES = ["phone", "gender", "pitch"]
+LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
+PUBLISHED = str(HERE / "resources/published.json")
+
+
+wildcard_constraints:
+    corpus="[^/]+",
+    model="[^/]+",
+    property="[^/.]+",
+    subset="[^/]+",
+    shard=r"[^/.]+-\d\d\d+",
+
+
+def manifests(kind, model, corpus):
+    """The manifests of a corpus's frame stores (kind `frames`) or of a model's rank stores on it (`ranks`)."""
+    folder = f"ranks/{model}/{corpus}" if kind == "ranks" else f"corpora/{corpus}/frames"
+    return [f"{RESULTS}/{folder}/{shard}.manifest.json" for shard in plan.shards(CONFIG, corpus)]
+
+
+def subset_of(shard):
+    """The subset a shard is cut from."""
+    return shard.rpartition("-")[0]
+
+
+def compared_models():
+    """The models of Figure 5."""
+    return CONFIG.figures.compare or list(CONFIG.models)
+
+
+def drawn_models():
+    """The model of the figures and, where the config names one, its control."""
+    return [name for name in (CONFIG.figures.model, CONFIG.figures.control) if name]
+
+
+def scan_inputs(corpus, subset):
+    """The small files a scan depends on; the audio and TextGrids themselves are read, not tracked."""
+    if corpus in DEMO_CORPORA:
+        return [f"{RESULTS}/corpora/{corpus}/source.manifest.json"]
+    source = plan.alignment_source(CONFIG, corpus, subset)
+    files = [plan.genders(CONFIG, corpus)]
+    if source["kind"] == "framewise":
+        files += [source["path"], source["labels"]]
+    if plan.aligned_here(CONFIG, corpus, subset):
+        files.append(f"{RESULTS}/corpora/{corpus}/alignments/{subset}.manifest.json")
+    return files
+
+
+def model_inputs(wildcards):
+    """The files a model is made from: its original for a twin, its config for a local folder."""
+    source = plan.model_source(CONFIG, wildcards.model)
+    if source["kind"] == "random_twin":
+        return [f"{source['of']}.manifest.json"]
+    return [f"{source['path']}/config.json"] if source["kind"] == "folder" else []
+
+
+def rank_inputs(wildcards):
+    """Only ranks of middle frames need to know where segments lie."""
+    if CONFIG.ranks.frames == "all":
+        return []
+    return [f"{RESULTS}/corpora/{wildcards.corpus}/frames/{wildcards.shard}.manifest.json"]
+
+
+def embeddings(kind, models, properties):
+    """Tables of `points` or `silhouettes`, model by model."""
+    return [f"{RESULTS}/embeddings/{model}/{CORPUS}/{name}.{kind}.tsv" for model in models for name in properties]
+
+
+def neurons(suffix, models, properties):
+    """Neuron tables (suffix `parquet`) or their summaries (`summary.tsv`), model by model."""
+    return [f"{RESULTS}/neurons/{model}/{CORPUS}/{name}.{suffix}" for model in models for name in properties]
+
+
+def published_names(models):
+    """For each model, the model of the paper that it is, if any."""
+    return {name: CONFIG.models[name].published_as for name in models}
+
+
+def figure_code(name):
+    """The fingerprint of one figure's code, and of what reads its tables."""
+    return code_fingerprint(f"property_neurons.figures.{name}", "property_neurons.figures.tables")
+
+
+def figures(names):
+    """The files of some figures."""
+    return [f"{RESULTS}/figures/{name}.{form}" for name in names for form in ("pdf", "png", "tsv")]

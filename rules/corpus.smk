@@ -1,0 +1,178 @@
+"""Corpora: audio, alignments and pitch in; utterance tables, reports and frame stores out (CPU).
+
+A subset is scanned once, in full: every utterance refused is named in the report with a code. The check that
+follows applies the config's policy, and everything downstream waits for it. Shards are cut by a hash of the
+utterance id, so one more utterance disturbs one shard, and one more subset none of the others.
+"""
+
+
+rule make_demo_corpus:
+    """Synthetic speech by eSpeak NG in LibriSpeech's layout, with the synthesiser's own phone times."""
+    input:
+        sentences=str(HERE / "resources/demo/sentences.txt"),
+    output:
+        source=directory(f"{RESULTS}/corpora/{{corpus}}/source"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/source.manifest.json",
+    log:
+        f"{RESULTS}/logs/make_demo_corpus/{{corpus}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=30,
+    params:
+        voices=lambda wildcards: CONFIG.corpora[wildcards.corpus].voices,
+        minutes=lambda wildcards: CONFIG.corpora[wildcards.corpus].minutes,
+        seed=lambda wildcards: CONFIG.corpora[wildcards.corpus].seed,
+        code=code_fingerprint("property_neurons.corpus.demo"),
+    message:
+        "Synthesising the demo corpus {wildcards.corpus} ({params.voices} voices, {params.minutes} minutes)"
+    script:
+        "../workflow/scripts/make_demo_corpus.py"
+
+
+rule align_subset:
+    """Phone alignments by PocketSphinx for a subset that has transcripts only."""
+    input:
+        genders=lambda wildcards: plan.genders(CONFIG, wildcards.corpus),
+    output:
+        alignments=directory(f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.manifest.json",
+        report=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.report.tsv",
+    log:
+        f"{RESULTS}/logs/align_subset/{{corpus}}/{{subset}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        code=code_fingerprint("property_neurons.corpus.forced_alignment"),
+    message:
+        "Aligning {wildcards.corpus}/{wildcards.subset} with PocketSphinx"
+    script:
+        "../workflow/scripts/align_subset.py"
+
+
+# One rule per subset, because a rule's number of outputs is fixed and each subset has its own number of shards.
+for corpus_name in CONFIG.corpora:
+    for subset_name, subset_section in plan.subsets(CONFIG, corpus_name).items():
+
+        rule:
+            name:
+                f"scan_{corpus_name}.{subset_name}"
+            input:
+                scan_inputs(corpus_name, subset_name),
+            output:
+                utterances=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/utterances.parquet",
+                segments=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/segments.parquet",
+                report=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/report.tsv",
+                manifest=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/tables.manifest.json",
+                shards=[
+                    f"{RESULTS}/corpora/{corpus_name}/shards/{shard}.tsv"
+                    for shard in plan.subset_shards(subset_name, subset_section.shards)
+                ],
+            log:
+                f"{RESULTS}/logs/scan/{corpus_name}/{subset_name}.log",
+            conda:
+                "../envs/analysis.yaml"
+            threads: 4
+            resources:
+                mem_mb=lambda wildcards, attempt: 4000 * attempt,
+                runtime=lambda wildcards, attempt: 120 * attempt,
+            params:
+                corpus=corpus_name,
+                subset=subset_name,
+                root=plan.corpus_root(CONFIG, corpus_name),
+                alignments=plan.alignment_source(CONFIG, corpus_name, subset_name),
+                genders=plan.genders(CONFIG, corpus_name),
+                n_shards=subset_section.shards,
+                code=code_fingerprint("property_neurons.corpus.librispeech"),
+            message:
+                f"Reading and checking every utterance of {corpus_name}/{subset_name}"
+            script:
+                "../workflow/scripts/scan_subset.py"
+
+
+rule assemble_corpus:
+    """One utterance table and one report for a corpus."""
+    input:
+        manifests=lambda wildcards: [
+            f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset}/tables.manifest.json"
+            for subset in plan.subsets(CONFIG, wildcards.corpus)
+        ],
+    output:
+        utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
+        report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
+    log:
+        f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        code=code_fingerprint("property_neurons.corpus.report"),
+    message:
+        "Joining the tables and reports of {wildcards.corpus}"
+    script:
+        "../workflow/scripts/assemble_corpus.py"
+
+
+rule check_corpus:
+    """Apply `on_bad_utterance`: stop with all troubles of the corpus at once, or go on without those utterances."""
+    input:
+        utterances=rules.assemble_corpus.output.utterances,
+        report=rules.assemble_corpus.output.report,
+    output:
+        checked=f"{RESULTS}/corpora/{{corpus}}/checked.json",
+    log:
+        f"{RESULTS}/logs/check_corpus/{{corpus}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        policy=lambda wildcards: CONFIG.corpora[wildcards.corpus].on_bad_utterance,
+        max_skipped_share=lambda wildcards: CONFIG.corpora[wildcards.corpus].max_skipped_share,
+        code=code_fingerprint("property_neurons.corpus.report"),
+    message:
+        "Checking {wildcards.corpus}"
+    script:
+        "../workflow/scripts/check_corpus.py"
+
+
+rule build_frames:
+    """The frame store of one shard: phone, segment and F0 of every 20 ms."""
+    input:
+        # The gate changes when any subset does; the frames of this shard do not.
+        checked=ancient(rules.check_corpus.output.checked),
+        tables=lambda wildcards: (
+            f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset_of(wildcards.shard)}/tables.manifest.json"
+        ),
+        shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+    output:
+        store=directory(f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.zarr"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/build_frames/{{corpus}}/{{shard}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        pitch=lambda wildcards: plan.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
+        code=code_fingerprint("property_neurons.corpus.frames"),
+    message:
+        "Labelling frames and tracking F0 of {wildcards.corpus}/{wildcards.shard}"
+    script:
+        "../workflow/scripts/build_frames.py"

@@ -1,0 +1,25 @@
+"""Models: a `from_pretrained` folder and a small manifest for each, whatever they come from (CPU)."""
+
+
+rule prepare_model:
+    """Fetch, convert or re-initialise a model."""
+    input:
+        model_inputs,
+    output:
+        folder=directory(f"{RESULTS}/models/{{model}}"),
+        manifest=f"{RESULTS}/models/{{model}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/prepare_model/{{model}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=60,
+    params:
+        source=lambda wildcards: plan.model_source(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.models.prepare"),
+    message:
+        "Preparing the model {wildcards.model}"
+    script:
+        "../workflow/scripts/prepare_model.py"

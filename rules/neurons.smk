@@ -1,0 +1,52 @@
+"""From counts to neuron sets, and to patterns in the plane (CPU, seconds)."""
+
+
+rule find_neurons:
+    """Group neurons and property neurons (equations 3 to 5)."""
+    input:
+        counts=rules.count_activations.output.manifest,
+    output:
+        neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.parquet",
+        summary=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.summary.tsv",
+        cells=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.cells.tsv",
+    log:
+        f"{RESULTS}/logs/find_neurons/{{model}}/{{corpus}}/{{property}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=20,
+    params:
+        sigma=CONFIG.analysis.sigma,
+        patterns=plan.pattern_settings(CONFIG),
+        code=code_fingerprint("property_neurons.neurons.groups"),
+    message:
+        "Finding the {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/find_neurons.py"
+
+
+rule embed_patterns:
+    """Multidimensional scaling of the activation patterns and their silhouettes, per layer and seed."""
+    input:
+        counts=rules.count_activations.output.manifest,
+    output:
+        points=f"{RESULTS}/embeddings/{{model}}/{{corpus}}/{{property}}.points.tsv",
+        silhouettes=f"{RESULTS}/embeddings/{{model}}/{{corpus}}/{{property}}.silhouettes.tsv",
+    log:
+        f"{RESULTS}/logs/embed_patterns/{{model}}/{{corpus}}/{{property}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        seeds=CONFIG.embedding.seeds,
+        patterns=plan.pattern_settings(CONFIG),
+        code=code_fingerprint("property_neurons.neurons.embedding"),
+    message:
+        "Embedding {wildcards.property} patterns of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/embed_patterns.py"

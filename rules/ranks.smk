@@ -1,0 +1,70 @@
+"""Ranks and counts. One pass of a model over a shard serves every property, frame rule and lambda (GPU if there is one).
+
+Counting reads ranks and frames only: a changed pitch cut, group, lambda or property never runs a model again.
+"""
+
+
+rule rank_neurons:
+    """The ids of the most active neurons of every frame and layer, in rank order."""
+    input:
+        # The gate changes when any subset does; the ranks of this shard do not.
+        checked=ancient(rules.check_corpus.output.checked),
+        shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+        model=rules.prepare_model.output.manifest,
+        frames=rank_inputs,
+    output:
+        store=directory(f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.zarr"),
+        manifest=f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/rank_neurons/{{model}}/{{corpus}}/{{shard}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread per job: faster than sharing cores, and the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=1 if CONFIG.device == "cuda" else 0,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        lambda_max=CONFIG.ranks.lambda_max,
+        frames=CONFIG.ranks.frames,
+        # What a run is matters to the ranks kept only when they are those of middle frames.
+        equal_neighbours=(None if CONFIG.ranks.frames == "all" else plan.counting_settings(CONFIG)["equal_neighbours"]),
+        normalise=lambda wildcards: CONFIG.models[wildcards.model].normalise,
+        code=code_fingerprint(
+            "property_neurons.ranks.extraction",
+            "property_neurons.models.loading",
+            "property_neurons.corpus.audio",
+        ),
+    message:
+        "Ranking neurons of {wildcards.model} on {wildcards.corpus}/{wildcards.shard}"
+    script:
+        "../workflow/scripts/rank_neurons.py"
+
+
+rule count_activations:
+    """How often each neuron is among the most active, per layer and cell (group x phone)."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
+        ranks=lambda wildcards: manifests("ranks", wildcards.model, wildcards.corpus),
+    output:
+        store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
+        manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/count_activations/{{model}}/{{corpus}}/{{property}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        property=lambda wildcards: plan.property_settings(CONFIG, wildcards.property),
+        counting=plan.counting_settings(CONFIG),
+        code=code_fingerprint("property_neurons.counts"),
+    message:
+        "Counting {wildcards.property} activations of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/count_activations.py"

@@ -1,0 +1,68 @@
+"""One real run of a reduced default configuration, shared by the tests that ask what runs again."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.project import ROOT, Project
+
+
+def reduced_default() -> dict[str, Any]:
+    """The shipped default configuration with less speech and fewer MDS seeds."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["corpora"]["demo"] |= {"voices": 4, "minutes": 1.5, "shards": 2}
+    config["embedding"] = {"seeds": [0, 1]}
+    return config
+
+
+@pytest.fixture(scope="session")
+def config() -> dict[str, Any]:
+    """The configuration of `finished`; a copy to change at will."""
+    return reduced_default()
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory) -> tuple[Project, str]:
+    project = Project.copy(tmp_path_factory.mktemp("run") / "project", reduced_default())
+    return project, project.snakemake()
+
+
+@pytest.fixture(scope="session")
+def first_run(_finished) -> str:
+    """What the run of `finished` printed."""
+    return _finished[1]
+
+
+@pytest.fixture
+def finished(_finished):
+    """A project whose default target has been made; configuration and code are put back after the test."""
+    project, _ = _finished
+    kept: dict[Path, bytes] = {
+        path: path.read_bytes()
+        for part in ("config", "src", "rules", "workflow")
+        for path in (project.folder / part).rglob("*")
+        if path.is_file() and path.suffix in {".yaml", ".py", ".smk"}
+    }
+    yield project
+    for path, content in kept.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+@pytest.fixture
+def changed(config):
+    """A function that gives the configuration with one value changed: changed("analysis.sigma", 0.7)."""
+
+    def change(key: str, value: Any) -> dict[str, Any]:
+        content = copy.deepcopy(config)
+        *sections, name = key.split(".")
+        section = content
+        for step in sections:
+            section = section.setdefault(step, {})
+        section[name] = value
+        return content
+
+    return change

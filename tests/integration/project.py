@@ -1,0 +1,71 @@
+"""A copy of the project in which a test may run Snakemake and edit files."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+_PARTS = ("Snakefile", "rules", "workflow", "src", "config", "resources", "envs")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, with a configuration of its own."""
+
+    folder: Path
+
+    @classmethod
+    def copy(cls, folder: Path, config: dict[str, Any]) -> "Project":
+        """Copy everything the workflow needs, and write `config` as its default configuration."""
+        folder.mkdir(parents=True)
+        for part in _PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*.tmp*")
+                shutil.copytree(source, folder / part, ignore=ignore)
+            else:
+                shutil.copy(source, folder / part)
+        project = cls(folder)
+        project.configure(config)
+        return project
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Write the default configuration."""
+        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        """Run Snakemake to its end and return what it printed.
+
+        With `fails`, a failure is what is expected.
+        """
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=900,
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-6000:]
+        return done.stdout
+
+    def planned(self, *arguments: str) -> dict[str, str]:
+        """What a run would make, below results/, with the rule that makes it: {"figures/fig2.tsv": "draw_fig2"}."""
+        plan = {}
+        for line in self.snakemake("--summary", *arguments).splitlines():
+            if line.endswith(("\tupdate pending", "\tno update")):
+                output, _, rule, *_, verdict = line.split("\t")
+                if verdict == "update pending":
+                    plan[output.removeprefix("results/")] = rule
+        return plan
+
+    def planned_rules(self, *arguments: str) -> set[str]:
+        """The rules of which a run would run a job."""
+        return set(self.planned(*arguments).values())

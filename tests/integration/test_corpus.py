@@ -1,0 +1,126 @@
+"""A LibriSpeech corpus of two subsets, with and without utterances that cannot be used, through the real Snakemake."""
+
+import shutil
+
+import pytest
+import soundfile
+
+from property_neurons.storage import read_table
+from tests.integration.project import Project
+from tests.unit import small_models
+
+pytestmark = pytest.mark.integration
+
+TARGET = "results/neurons/tiny/libri/gender.parquet"
+
+
+def configuration(subsets, **corpus):
+    return {
+        "data_root": "data",
+        "corpora": {
+            "libri": {
+                "kind": "librispeech",
+                "root": "LibriSpeech",
+                "subsets": {name: {"shards": 2} for name in subsets},
+                "alignments": {"kind": "textgrid", "path": "alignments/{subset}"},
+                "pitch": {"method": "praat"},
+            }
+            | corpus
+        },
+        "models": {"tiny": {"kind": "folder", "path": "tiny"}},
+        "figures": {"corpus": "libri", "model": "tiny"},
+    }
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """The demo corpus's speech as a LibriSpeech of two subsets, `first` and `second`, two speakers each."""
+    project = Project.copy(tmp_path / "project", configuration(["first"]))
+    source = finished.folder / "results/corpora/demo/source"
+    speakers = sorted(path.name for path in (source / "LibriSpeech/demo").iterdir())
+    for subset, chosen in (("first", speakers[:2]), ("second", speakers[2:4])):
+        for tree in ("LibriSpeech", "alignments"):
+            for speaker in chosen:
+                shutil.copytree(source / tree / "demo" / speaker, project.folder / "data" / tree / subset / speaker)
+    shutil.copy(source / "LibriSpeech/SPEAKERS.TXT", project.folder / "data/LibriSpeech")
+    small_models.save_model(small_models.small_model("HubertModel"), project.folder / "tiny")
+    return project
+
+
+def test_one_more_subset_runs_only_its_shards(project):
+    project.snakemake(TARGET)
+    assert "Nothing to be done" in project.snakemake("--dry-run", TARGET)
+    project.configure(configuration(["first", "second"]))
+    planned = project.planned(TARGET)
+    for rule in ("build_frames", "rank_neurons"):
+        outputs = {output for output, made_by in planned.items() if made_by == rule and output.endswith(".json")}
+        assert {output.rpartition("/")[2] for output in outputs} == {
+            "second-000.manifest.json",
+            "second-001.manifest.json",
+        }
+    assert "scan_libri.second" in planned.values()
+    assert not {"scan_libri.first", "prepare_model"} & set(planned.values())
+    project.snakemake(TARGET)
+    assert read_table(project.folder / "results/corpora/libri/utterances.parquet")["subset"].nunique() == 2
+
+
+def break_utterances(folder):
+    """Damage four utterances of the first subset; returns their ids by the code that each should get."""
+    audio = sorted((folder / "data/LibriSpeech/first").rglob("*.flac"))
+    truncated, stereo, unlabelled, unknown = audio[:4]
+    truncated.write_bytes(truncated.read_bytes()[:2000])
+    samples, rate = soundfile.read(stereo)
+    soundfile.write(stereo, [[value, value] for value in samples], rate)
+    alignments = folder / "data/alignments/first"
+    next(alignments.rglob(f"{unlabelled.stem}.TextGrid")).unlink()
+    grid = next(alignments.rglob(f"{unknown.stem}.TextGrid"))
+    grid.write_text(grid.read_text().replace('"AH"', '"AX"'))
+    return {
+        "corrupt_audio": truncated.stem,
+        "stereo": stereo.stem,
+        "missing_alignment": unlabelled.stem,
+        "unknown_phone": unknown.stem,
+    }
+
+
+def test_all_bad_utterances_are_named_at_once_and_skipped_when_asked(project):
+    bad = break_utterances(project.folder)
+    printed = project.snakemake(TARGET, fails=True)
+    assert "Traceback" not in printed
+    for code, utterance in bad.items():
+        assert code in printed
+        assert utterance in printed
+    assert not (project.folder / "results/ranks").exists()
+
+    project.configure(configuration(["first"], on_bad_utterance="skip", max_skipped_share=0.01))
+    assert "expected a skipped share of at most 0.01" in project.snakemake(TARGET, fails=True)
+
+    project.configure(configuration(["first"], on_bad_utterance="skip", max_skipped_share=0.9))
+    project.snakemake(TARGET)
+    report = read_table(project.folder / "results/corpora/libri/report.tsv")
+    assert {code: report.loc[report["code"] == code, "utterance"].tolist() for code in bad} == {
+        code: [utterance] for code, utterance in bad.items()
+    }
+    kept = read_table(project.folder / "results/corpora/libri/utterances.parquet")
+    assert not set(kept["utterance"]) & set(bad.values())
+
+
+def test_a_killed_run_goes_on_where_it_stopped(project):
+    """Shards that were finished before the kill are kept, and the result is that of an undisturbed run."""
+    project.snakemake("results/ranks/tiny/libri/first-000.manifest.json")
+    made = (project.folder / "results/ranks/tiny/libri/first-000.manifest.json").stat().st_mtime_ns
+    half = project.folder / "results/ranks/tiny/libri/.first-001.zarr.1.tmp"
+    half.mkdir()
+    (half / "zarr.json").write_text("{")
+    project.snakemake(TARGET)
+    assert (project.folder / "results/ranks/tiny/libri/first-000.manifest.json").stat().st_mtime_ns == made
+    assert "Nothing to be done" in project.snakemake("--dry-run", TARGET)
+
+
+def test_transcripts_alone_are_aligned_by_pocketsphinx(project):
+    project.configure(configuration(["first"], alignments={"kind": "pocketsphinx"}))
+    project.snakemake("results/corpora/libri/checked.json", "results/corpora/libri/frames/first-000.manifest.json")
+    utterances = read_table(project.folder / "results/corpora/libri/utterances.parquet")
+    audio = {path.stem for path in (project.folder / "data/LibriSpeech/first").rglob("*.flac")}
+    assert set(utterances["utterance"]) == audio
+    assert len(read_table(project.folder / "results/corpora/libri/alignments/first.report.tsv")) == 0

@@ -1,0 +1,113 @@
+"""What runs again after a change, read from dry runs of a finished project."""
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+MODELS = ("whisper-tiny-en", "whisper-tiny-en-random")
+MODEL_RULES = {"prepare_model", "rank_neurons"}
+
+
+def of_rule(jobs, rule):
+    """The stores that a rule would write, without suffix."""
+    return {output.partition(".")[0] for output, made_by in jobs.items() if made_by == rule}
+
+
+def test_after_a_run_nothing_is_to_be_done(finished):
+    assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+def test_sigma_runs_neuron_tables_and_their_figures_only(finished, changed):
+    finished.configure(changed("analysis.sigma", 0.7))
+    assert finished.planned_rules() == {"find_neurons", "draw_fig7", "draw_fig8"}
+
+
+def test_lambda_up_to_the_ranks_kept_runs_no_model(finished, changed):
+    finished.configure(changed("analysis.lambda", 0.015))
+    rules = finished.planned_rules()
+    assert "count_activations" in rules
+    assert not rules & (MODEL_RULES | {"build_frames"})
+
+
+def test_lambda_beyond_the_ranks_kept_is_refused_with_the_remedy(finished, changed):
+    finished.configure(changed("analysis.lambda", 0.05))
+    assert "raise ranks.lambda_max" in finished.snakemake("--dry-run", fails=True)
+
+
+def test_pitch_cuts_recount_pitch_only(finished, changed):
+    finished.configure(changed("analysis.pitch_cuts", [130.0, 180.0]))
+    jobs = finished.planned()
+    assert of_rule(jobs, "count_activations") == {f"counts/{model}/demo/pitch" for model in MODELS}
+    assert not finished.planned_rules() & (MODEL_RULES | {"build_frames"})
+
+
+def test_an_mds_seed_runs_mds_and_its_figures_only(finished, changed):
+    finished.configure(changed("embedding.seeds", [0, 7]))
+    assert finished.planned_rules() == {"embed_patterns", "draw_fig3", "draw_fig4", "draw_fig5"}
+
+
+def test_one_more_model_runs_only_that_model(finished, changed):
+    finished.configure(changed("models.another", {"kind": "random_twin", "of": "whisper-tiny-en", "seed": 1}))
+    jobs = finished.planned()
+    assert {rule for output, rule in jobs.items() if "/another" not in output} == {"draw_fig5"}
+    assert of_rule(jobs, "rank_neurons") == {f"ranks/another/demo/demo-00{shard}" for shard in range(2)}
+
+
+def test_a_further_property_runs_no_model(finished, changed):
+    finished.configure(changed("properties.speaker", {"column": "speaker"}))
+    target = "results/neurons/whisper-tiny-en/demo/speaker.parquet"
+    assert finished.planned_rules(target) == {"count_activations", "find_neurons"}
+
+
+def test_a_changed_policy_checks_the_corpus_and_no_more_than_counts_again(finished, changed):
+    finished.configure(changed("corpora.demo.on_bad_utterance", "skip"))
+    rules = finished.planned_rules()
+    assert "check_corpus" in rules
+    assert not rules & (MODEL_RULES | {"scan_demo.demo", "build_frames", "make_demo_corpus"})
+
+
+def test_touching_files_runs_nothing(finished):
+    results = finished.folder / "results"
+    for path in [*results.glob("corpora/**/*"), *results.glob("models/**/*"), *results.glob("ranks/**/*")]:
+        # Not newer than what was made from it is what an untouched file looks like, so go well beyond now.
+        os.utime(path)
+    for path in (finished.folder / "src").rglob("*.py"):
+        os.utime(path)
+    os.utime(finished.folder / "resources/demo/sentences.txt")
+    assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+def edit(project, module, before, after):
+    path = project.folder / "src/property_neurons" / module
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+def test_editing_a_figure_draws_that_figure(finished):
+    edit(finished, "figures/fig8.py", "\ndef draw(", "\nADDED = 1\n\n\ndef draw(")
+    assert finished.planned_rules() == {"draw_fig8"}
+
+
+def test_editing_the_ranking_code_ranks_again(finished):
+    edit(finished, "ranks/topk.py", "\ndef rank_neurons(", "\nADDED = 1\n\n\ndef rank_neurons(")
+    jobs = finished.planned()
+    assert of_rule(jobs, "rank_neurons") == {
+        f"ranks/{model}/demo/demo-00{shard}" for model in MODELS for shard in range(2)
+    }
+    assert not set(jobs.values()) & {"prepare_model", "scan_demo.demo", "build_frames"}
+
+
+def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
+    edit(finished, "counts.py", "\ndef count_activations(", "\nADDED = 1\n\n\ndef count_activations(")
+    rules = finished.planned_rules()
+    assert "count_activations" in rules
+    assert not rules & (MODEL_RULES | {"build_frames"})
+
+
+def test_editing_comments_and_docstrings_runs_nothing(finished):
+    edit(finished, "ranks/topk.py", '"""', '"""Differently put: ')
+    edit(finished, "counts.py", "\ndef count_activations(", "\n# A remark.\ndef count_activations(")
+    assert "Nothing to be done" in finished.snakemake("--dry-run")

@@ -1,0 +1,97 @@
+"""The default target of a reduced default configuration, made by the real Snakemake."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from property_neurons.count_store import open_counts
+from property_neurons.phones import LABELS
+from property_neurons.ranks.store import open_ranks
+from property_neurons.shard_stores import open_frames
+from property_neurons.storage import read_table
+from tests.integration.project import Project
+
+pytestmark = pytest.mark.integration
+
+MODEL = "whisper-tiny-en"
+FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8")
+
+
+def test_every_figure_is_there_in_three_forms(finished):
+    for name in FIGURES:
+        for form in ("pdf", "png", "tsv"):
+            assert (finished.folder / f"results/figures/{name}.{form}").stat().st_size > 200
+
+
+def test_the_screen_counts_utterances_and_names_the_figures(first_run):
+    assert "utterances fit for use, 0 skipped" in first_run
+    assert "Drawing Figure 8" in first_run
+
+
+def test_every_rule_leaves_a_log(finished):
+    logs = {
+        path.parent.relative_to(finished.folder / "results/logs").parts[0] for path in _files(finished, "logs/**/*.log")
+    }
+    assert {"make_demo_corpus", "scan", "build_frames", "rank_neurons", "count_activations", "figures"} <= logs
+
+
+def test_counts_equal_a_plain_loop_over_ranks_and_frames(finished):
+    """Gender, by the definition: for every frame of a voice, its tau first ids, one by one."""
+    results = finished.folder / "results"
+    counts = open_counts(results / f"counts/{MODEL}/demo/gender.zarr")
+    tau = counts.tau[1]
+    expected = {cell: np.zeros(counts.sites[1].width, dtype=int) for cell in counts.cells}
+    for shard in ("demo-000", "demo-001"):
+        frames = open_frames(results / f"corpora/demo/frames/{shard}.zarr")
+        ranks = open_ranks(results / f"ranks/{MODEL}/demo/{shard}.zarr")
+        ids = ranks.ids(1, tau)
+        for index, gender in enumerate(frames.columns["gender"]):
+            labels = frames.label[frames.offset[index] : frames.offset[index + 1]]
+            rows = ids[ranks.offset[index] : ranks.offset[index + 1]]
+            for label, row in zip(labels, rows, strict=False):
+                for neuron in row:
+                    expected[(gender, LABELS[label])][neuron] += 1
+    found = counts.site_counts(1)
+    for row, cell in enumerate(counts.cells):
+        np.testing.assert_array_equal(found[row], expected[tuple(cell)])
+    np.testing.assert_array_equal(found.sum(axis=1), counts.n * tau)
+
+
+def test_real_model_separates_phones_better_than_its_random_twin(finished):
+    best = {
+        model: read_table(finished.folder / f"results/embeddings/{model}/demo/phone.silhouettes.tsv")
+        .groupby("layer")["silhouette"]
+        .mean()
+        .max()
+        for model in (MODEL, f"{MODEL}-random")
+    }
+    assert best[MODEL] > best[f"{MODEL}-random"]
+
+
+def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path):
+    again = Project.copy(tmp_path / "again", config)
+    # The models are copied: they are the slow part and another test compares their bytes.
+    shutil.copytree(finished.folder / "results/models", again.folder / "results/models")
+    again.snakemake("results/figures/fig8.tsv", "results/figures/fig4.tsv", "--cores", "1")
+    for name in ("figures/fig8.tsv", "figures/fig4.tsv", f"neurons/{MODEL}/demo/pitch.summary.tsv"):
+        assert (again.folder / "results" / name).read_bytes() == (finished.folder / "results" / name).read_bytes()
+
+
+def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
+    store = finished.folder / f"results/ranks/{MODEL}/demo/demo-001.zarr"
+    chunk = next(path for path in sorted((store / "ranks/00/c").rglob("*")) if path.is_file())
+    content = chunk.read_bytes()
+    chunk.write_bytes(content[:-1])
+    try:
+        finished.configure(changed("analysis.lambda", 0.012))
+        printed = finished.snakemake(f"results/counts/{MODEL}/demo/gender.manifest.json", fails=True)
+    finally:
+        chunk.write_bytes(content)
+    assert "ranks/00/c" in printed
+    assert "should be" in printed
+    assert "Traceback" not in printed
+
+
+def _files(project, pattern):
+    return [path for path in (project.folder / "results").glob(pattern) if path.is_file()]

@@ -1,0 +1,19 @@
+"""Join the tables of a corpus's subsets."""
+
+from pathlib import Path
+
+from property_neurons.corpus.report import assemble
+from property_neurons.joblog import job_log
+from property_neurons.storage import read_table, verify_files, write_table
+
+with job_log(snakemake.log[0]):
+    folders = [Path(manifest).parent for manifest in snakemake.input.manifests]
+    for folder, manifest in zip(folders, snakemake.input.manifests, strict=True):
+        verify_files(folder, manifest)
+    utterances, report = assemble(
+        snakemake.wildcards.corpus,
+        [read_table(folder / "utterances.parquet") for folder in folders],
+        [read_table(folder / "report.tsv") for folder in folders],
+    )
+    write_table(snakemake.output.utterances, utterances)
+    write_table(snakemake.output.report, report)

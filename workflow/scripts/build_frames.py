@@ -1,0 +1,21 @@
+"""Write the frame store of one shard."""
+
+from pathlib import Path
+
+from property_neurons.corpus.frames import write_frame_store
+from property_neurons.corpus.shards import read_segments, read_shard_list
+from property_neurons.corpus.sources import pitch_source
+from property_neurons.joblog import job_log
+from property_neurons.storage import read_table, verify_files
+
+with job_log(snakemake.log[0]):
+    tables = Path(snakemake.input.tables).parent
+    verify_files(tables, snakemake.input.tables)
+    write_frame_store(
+        snakemake.output.store,
+        shard_list=read_shard_list(snakemake.input.shard),
+        segments=read_segments(tables / "segments.parquet", snakemake.wildcards.shard),
+        utterances=read_table(tables / "utterances.parquet"),
+        root=snakemake.params.root,
+        pitch=pitch_source(**snakemake.params.pitch),
+    )

@@ -1,0 +1,21 @@
+"""Apply `on_bad_utterance` to a corpus."""
+
+from pathlib import Path
+
+from property_neurons.corpus.report import check_report, describe
+from property_neurons.joblog import job_log
+from property_neurons.storage import describe_files, read_table, write_json
+
+with job_log(snakemake.log[0]) as log:
+    summary = check_report(
+        read_table(snakemake.input.report),
+        n_utterances=len(read_table(snakemake.input.utterances)),
+        corpus=snakemake.wildcards.corpus,
+        policy=snakemake.params.policy,
+        max_skipped_share=snakemake.params.max_skipped_share,
+        report_path=snakemake.input.report,
+    )
+    # What is counted depends on the table of utterances through this small file, which Snakemake can checksum.
+    table = Path(snakemake.input.utterances)
+    write_json(snakemake.output.checked, summary | describe_files(table.parent, [table]))
+    log.info(describe(summary))

@@ -1,0 +1,15 @@
+"""Draw Figure 5."""
+
+from property_neurons.figures.fig5 import draw
+from property_neurons.figures.tables import read_references, read_tables
+from property_neurons.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    params = snakemake.params
+    draw(
+        read_tables(snakemake.input.silhouettes, params.models, params.properties),
+        params.corpus,
+        snakemake.output.figure,
+        controls=params.twins,
+        published=read_references(snakemake.input.published, params.published),
+    )

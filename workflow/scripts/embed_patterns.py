@@ -1,0 +1,13 @@
+"""Embed the activation patterns of one property in the plane."""
+
+from property_neurons.count_store import open_counts
+from property_neurons.joblog import job_log
+from property_neurons.neurons.embedding import embedding_tables
+from property_neurons.storage import store_path, write_table
+
+with job_log(snakemake.log[0]):
+    points, silhouettes = embedding_tables(
+        open_counts(store_path(snakemake.input.counts)), seeds=snakemake.params.seeds, **snakemake.params.patterns
+    )
+    write_table(snakemake.output.points, points)
+    write_table(snakemake.output.silhouettes, silhouettes)

@@ -1,0 +1,13 @@
+"""Find the group and property neurons of one property."""
+
+from property_neurons.count_store import open_counts
+from property_neurons.joblog import job_log
+from property_neurons.neurons.groups import cell_table, layer_summary, neuron_table
+from property_neurons.storage import store_path, write_table
+
+with job_log(snakemake.log[0]):
+    counts = open_counts(store_path(snakemake.input.counts))
+    table = neuron_table(counts, sigma=snakemake.params.sigma, **snakemake.params.patterns)
+    write_table(snakemake.output.neurons, table)
+    write_table(snakemake.output.summary, layer_summary(table, counts))
+    write_table(snakemake.output.cells, cell_table(counts))

@@ -1,0 +1,19 @@
+"""Make the demo corpus."""
+
+from pathlib import Path
+
+from property_neurons.corpus.demo import make_demo_corpus
+from property_neurons.joblog import job_log
+from property_neurons.storage import describe_files, write_json
+
+with job_log(snakemake.log[0]) as log:
+    source = Path(snakemake.output.source)
+    summary = make_demo_corpus(
+        source,
+        voices=snakemake.params.voices,
+        minutes=snakemake.params.minutes,
+        seed=snakemake.params.seed,
+        sentences=snakemake.input.sentences,
+    )
+    write_json(snakemake.output.manifest, describe_files(source))
+    log.info("demo corpus: %s", summary)

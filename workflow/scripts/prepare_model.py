@@ -1,0 +1,7 @@
+"""Fetch, convert or re-initialise one model."""
+
+from property_neurons.joblog import job_log
+from property_neurons.models.prepare import model_source, prepare_model
+
+with job_log(snakemake.log[0]):
+    prepare_model(snakemake.output.folder, snakemake.output.manifest, model_source(**snakemake.params.source))

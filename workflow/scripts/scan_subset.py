@@ -1,0 +1,36 @@
+"""Read and check every utterance of one subset."""
+
+from pathlib import Path
+
+from property_neurons.corpus.librispeech import scan_subset
+from property_neurons.corpus.shards import shard_names, write_segments, write_shard_list
+from property_neurons.corpus.sources import open_alignments, read_genders
+from property_neurons.joblog import job_log
+from property_neurons.storage import describe_files, write_json, write_table
+
+with job_log(snakemake.log[0]) as log:
+    params, output = snakemake.params, snakemake.output
+    scan = scan_subset(
+        params.corpus,
+        params.root,
+        params.subset,
+        alignments=open_alignments(**params.alignments),
+        genders=read_genders(params.genders),
+        n_shards=params.n_shards,
+        workers=snakemake.threads,
+    )
+    shards = shard_names(params.subset, params.n_shards)
+    write_table(output.utterances, scan.utterances)
+    write_segments(output.segments, scan.segments, shards)
+    write_table(output.report, scan.report)
+    for shard, path in zip(shards, output.shards, strict=True):
+        write_shard_list(path, scan.utterances, shard)
+    tables = [Path(path) for path in (output.utterances, output.segments, output.report)]
+    write_json(output.manifest, describe_files(tables[0].parent, tables))
+    log.info(
+        "%s/%s: %d utterances fit for use, %d refused",
+        params.corpus,
+        params.subset,
+        len(scan.utterances),
+        scan.report["utterance"].nunique(),
+    )
