@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from property_neurons.phones import LABELS, PHONE_CLASSES, PHONES
-from property_neurons.storage import add_array, new_store, read_json
+from property_neurons.storage import add_array, new_store, read_json, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED_JSON = ROOT / "resources" / "published.json"
@@ -173,3 +173,14 @@ def count_store(path: Path, names: Sequence[str], width: int = 200, frames: int 
             add_array(store, f"counts/{index:02d}", counts)
             hits[name] = counts[LABELS.index("AH")]
     return hits
+
+
+def drawn_twice(tmp_path, draw):
+    """Draw to two places, hold the files against each other, and read the table."""
+    for name in ("one", "two"):
+        draw(tmp_path / f"{name}.pdf")
+    for suffix in ("pdf", "png", "tsv"):
+        content = (tmp_path / f"one.{suffix}").read_bytes()
+        assert content
+        assert content == (tmp_path / f"two.{suffix}").read_bytes()
+    return read_table(tmp_path / "one.tsv")

@@ -9,15 +9,14 @@ from figure_inputs import (
     REGIONS,
     SIZES,
     all_summaries,
-    assert_legible,
+    drawn_twice,
     overlapping,
     sites,
     summary,
 )
-from test_figures_patterns import drawn_twice
 
 from property_neurons.errors import ConfigError, StoreError
-from property_neurons.figures import fig7, fig8, style
+from property_neurons.figures import fig7, fig8
 from property_neurons.figures.published import read_published
 from property_neurons.storage import read_table
 
@@ -25,16 +24,7 @@ MELHUBERT = (297, 124, 14, 31, 19, 95, 45)
 NAMES = ("phone", "gender", "pitch")
 
 
-@pytest.fixture(autouse=True)
-def legible(monkeypatch):
-    """Hold every figure that a test draws against `assert_legible`."""
-    save = style.save
-
-    def checked(figure, table, out):
-        save(figure, table, out)
-        assert_legible(figure)
-
-    monkeypatch.setattr(style, "save", checked)
+pytestmark = pytest.mark.usefixtures("legible")
 
 
 def test_fig7_draws_the_size_of_p_by_layer(tmp_path):

@@ -6,42 +6,22 @@ from figure_inputs import (
     PUBLISHED,
     PUBLISHED_JSON,
     all_silhouettes,
-    assert_legible,
     count_store,
+    drawn_twice,
     points,
     silhouettes,
     sites,
 )
 
 from property_neurons.errors import ConfigError, CountingError
-from property_neurons.figures import fig2, fig3, fig4, fig5, style
+from property_neurons.figures import fig2, fig3, fig4, fig5
 from property_neurons.figures.published import read_published
 from property_neurons.storage import read_table
 
 PLANES = ("phone", "gender", "pitch")
 
 
-@pytest.fixture(autouse=True)
-def legible(monkeypatch):
-    """Hold every figure that a test draws against `assert_legible`."""
-    save = style.save
-
-    def checked(figure, table, out):
-        save(figure, table, out)
-        assert_legible(figure)
-
-    monkeypatch.setattr(style, "save", checked)
-
-
-def drawn_twice(tmp_path, draw):
-    """Draw to two places, hold the files against each other, and read the table."""
-    for name in ("one", "two"):
-        draw(tmp_path / f"{name}.pdf")
-    for suffix in ("pdf", "png", "tsv"):
-        content = (tmp_path / f"one.{suffix}").read_bytes()
-        assert content
-        assert content == (tmp_path / f"two.{suffix}").read_bytes()
-    return read_table(tmp_path / "one.tsv")
+pytestmark = pytest.mark.usefixtures("legible")
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, [1]), (2, [1, 2]), (4, [1, 2, 3, 4]), (12, [1, 5, 8, 12])])

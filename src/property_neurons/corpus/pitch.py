@@ -11,11 +11,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.errors import AudioError, ConfigError, CorpusError
 
 Method = Literal["yaapt", "praat", "pyin"]
 
-SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 320
 # What all three methods can search. YAAPT's 35 ms and pYIN's 64 ms windows bound the floor, YAAPT's band-pass
 # (50-1500 Hz) the ceiling; and where the spectrum shows it nothing, YAAPT assumes 150 Hz, and stops with an error if
