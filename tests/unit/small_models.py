@@ -5,8 +5,10 @@ Two blocks, 24 neurons a feed-forward network, the frame rates of the real model
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from property_neurons.models import melhubert
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.loading import whisper_encoder_class
 
@@ -14,6 +16,8 @@ WIDTH = 24
 N_BLOCKS = 2
 WHISPER_WINDOW = 50
 """Rows in a window of the small Whisper: one second instead of thirty."""
+STATISTICS = {"mean": np.linspace(8, 14, 40), "std": np.linspace(2, 5, 40)}
+"""Log-Mel statistics of the small MelHuBERT, unlike those of any signal here."""
 
 _BLOCKS = {
     "hidden_size": 16,
@@ -38,6 +42,10 @@ _CONFIGS = {
     "SEWModel": ("SEWConfig", _BLOCKS | _CONVOLUTIONS | {"conv_dim": (8,) * 13}),
     "Wav2Vec2ConformerModel": ("Wav2Vec2ConformerConfig", _BLOCKS | _CONVOLUTIONS),
     "Wav2Vec2BertModel": ("Wav2Vec2BertConfig", _BLOCKS),
+    "MelHubertModel": (
+        "MelHubertConfig",
+        _BLOCKS | {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "num_targets": 8},
+    ),
     "WhisperEncoder": (
         "WhisperConfig",
         {
@@ -66,7 +74,7 @@ CLASS_NAMES = list(_CONFIGS)
 def small_config(class_name: str, **overrides):
     """The transformers config of a small model; `overrides` change its fields."""
     config_class, fields = _CONFIGS[class_name]
-    return getattr(transformers, config_class)(**(fields | overrides))
+    return find_class(config_class)(**(fields | overrides))
 
 
 def small_model(class_name: str, seed: int = 0, **overrides) -> torch.nn.Module:
@@ -78,10 +86,17 @@ def small_model(class_name: str, seed: int = 0, **overrides) -> torch.nn.Module:
         overrides: config fields.
     """
     return build(
-        whisper_encoder_class() if class_name == "WhisperEncoder" else getattr(transformers, class_name),
+        find_class(class_name),
         small_config(class_name, **overrides),
         seed,
     )
+
+
+def find_class(name: str) -> type:
+    """A model or config class by its name, be it transformers' or our own."""
+    if name == "WhisperEncoder":
+        return whisper_encoder_class()
+    return getattr(melhubert, name, None) or getattr(transformers, name)
 
 
 def build(model_class: type, config, seed: int = 0) -> torch.nn.Module:
@@ -101,9 +116,21 @@ def save_model(model: torch.nn.Module, folder: Path, do_normalize: bool | None =
     """
     with quiet_transformers():
         model.save_pretrained(folder)
+    save_statistics(model.config, folder)
     if do_normalize is not None:
         transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
     return folder
+
+
+def save_statistics(config, folder: Path) -> None:
+    """Write the preprocessor_config.json without which a MelHuBERT is not complete; nothing for other models."""
+    if config.model_type == "melhubert":
+        melhubert_extractor(config.frame_ms).save_pretrained(folder)
+
+
+def melhubert_extractor(frame_ms: int = 20) -> melhubert.MelHubertFeatureExtractor:
+    """The feature extractor of the small MelHuBERT."""
+    return melhubert.MelHubertFeatureExtractor(**STATISTICS, frame_ms=frame_ms)
 
 
 def waveform(n_samples: int, seed: int = 0):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import small_models
@@ -73,6 +75,60 @@ def test_stacked_log_mel_equals_the_extractors_own_features_without_padding(tmp_
     assert end.min_samples == 560
 
 
+@pytest.mark.parametrize("frame_ms", [20, 10])
+def test_melhubert_takes_its_extractors_features_and_the_10_ms_model_gives_two_rows_a_frame(frame_ms, tmp_path):
+    extractor = small_models.melhubert_extractor(frame_ms)
+    extractor.save_pretrained(tmp_path)
+    end = load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=frame_ms), None)
+    for n_samples in LENGTHS:
+        speech = small_models.waveform(n_samples)
+        (window,) = end.windows(speech)
+        assert torch.equal(window.values, extractor(speech, return_tensors="pt").input_features)
+        n_frames = (n_samples - 80) // 320
+        rows = end.rows_of_frames(n_samples)
+        assert end.n_frames(n_samples) == n_frames
+        assert rows.tolist() == list(range(0, 20 // frame_ms * n_frames, 20 // frame_ms))
+        assert window.rows == window.values.shape[1]
+        assert window.speech_rows == rows[-1] + 1 <= window.rows
+    assert end.min_samples == 400
+
+
+def test_melhubert_needs_the_statistics_of_its_own_folder(tmp_path):
+    config = small_models.small_config("MelHubertModel")
+    file = tmp_path / "preprocessor_config.json"
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json: expected the log-Mel statistics .* no file"):
+        load_front_end(tmp_path, config, None)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json: .* no mean and no std"):
+        load_front_end(tmp_path, config, None)
+    small_models.melhubert_extractor().save_pretrained(tmp_path)
+    sound = json.loads(file.read_text())
+    for wrong, found in (
+        ({"std": None}, "no std"),
+        ({"std": [1.0] * 39}, "shapes"),
+        ({"std": [0.0] * 40}, "positive deviations"),
+        ({"mean": ["x"] * 40}, "could not convert"),
+        ({"mean": 1.5}, "not iterable"),
+        ({"num_mel_bins": 39}, "expected 39 bins, found 40"),
+        ({"frame_ms": 15}, "expected 10 or 20, found 15"),
+        ({"sampling_rate": 8000}, "found 8000 Hz"),
+    ):
+        file.write_text(json.dumps(sound | wrong))
+        with pytest.raises(ModelError, match=rf"preprocessor_config\.json: .*{found}"):
+            load_front_end(tmp_path, config, None)
+    file.write_text("{")
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json: "):
+        load_front_end(tmp_path, config, None)
+
+
+def test_melhuberts_config_and_preprocessor_config_must_agree(tmp_path):
+    small_models.melhubert_extractor(frame_ms=10).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="frame_ms = 20 and num_mel_bins = 40, found 10 and 40"):
+        load_front_end(tmp_path, small_models.small_config("MelHubertModel"), None)
+    with pytest.raises(ModelError, match="frame_ms = 10 and num_mel_bins = 80, found 10 and 40"):
+        load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=10, num_mel_bins=80), None)
+
+
 def test_normalise_follows_the_preprocessor_config_unless_told_otherwise(tmp_path):
     speech = small_models.waveform(4000)
     normalised = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
@@ -94,10 +150,12 @@ def test_normalise_follows_the_preprocessor_config_unless_told_otherwise(tmp_pat
 
 
 def test_normalise_is_refused_for_models_that_take_log_mel_features(tmp_path):
-    for class_name in ("WhisperEncoder", "Wav2Vec2BertModel"):
-        assert front_end(class_name, tmp_path, normalise=False).normalised is None
+    small_models.melhubert_extractor().save_pretrained(tmp_path / "MelHubertModel")
+    for class_name in ("WhisperEncoder", "Wav2Vec2BertModel", "MelHubertModel"):
+        folder = tmp_path / class_name
+        assert front_end(class_name, folder, normalise=False).normalised is None
         with pytest.raises(ModelError, match="takes log-Mel features"):
-            front_end(class_name, tmp_path, normalise=True)
+            front_end(class_name, folder, normalise=True)
 
 
 def test_other_frame_and_sampling_rates_are_refused(tmp_path):

