@@ -17,6 +17,7 @@ if not workflow.configfiles:
 include: "rules/common.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
+include: "rules/pretraining.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/figures.smk"
@@ -26,3 +27,4 @@ rule all:
     default_target: True
     input:
         figures(["fig2", "fig3", "fig4", "fig5", "fig7", "fig8"]),
+        figures([f"pretraining_{run}" for run in CONFIG.pretraining]),

@@ -39,6 +39,8 @@ wildcard_constraints:
     property="[^/.]+",
     subset="[^/]+",
     shard=r"[^/.]+-\d\d\d+",
+    run="[^/.]+",
+    stage=r"\d+",
 
 
 def manifests(kind, model, corpus):
@@ -76,11 +78,45 @@ def scan_inputs(corpus, subset):
 
 
 def model_inputs(wildcards):
-    """The files a model is made from: its original for a twin, its config for a local folder."""
-    source = plan.model_source(CONFIG, wildcards.model)
-    if source["kind"] == "random_twin":
-        return [f"{source['of']}.manifest.json"]
-    return [f"{source['path']}/config.json"] if source["kind"] == "folder" else []
+    """The files a model is made from."""
+    return plan.model_files(CONFIG, wildcards.model)
+
+
+def log_mel_manifests(run):
+    """The log-Mel frames of the corpus that a pre-training run learns from."""
+    corpus = CONFIG.pretraining[run].corpus
+    return [f"{RESULTS}/corpora/{corpus}/log_mel/{shard}.manifest.json" for shard in plan.shards(CONFIG, corpus)]
+
+
+def target_manifests(run, stage):
+    """The targets of one stage, shard by shard."""
+    folder = f"{RESULTS}/pretraining/{run}/stage{stage}/targets"
+    return [f"{folder}/{shard}.manifest.json" for shard in plan.shards(CONFIG, CONFIG.pretraining[run].corpus)]
+
+
+def stage_before(run, stage):
+    """The manifest of the checkpoint of the stage before, if there is one."""
+    number = int(stage)
+    return f"{plan.checkpoint(CONFIG, run, number - 1)}.manifest.json" if number > 1 else []
+
+
+def clustered_model(wildcards):
+    """The model whose hidden layer is clustered: none where log-Mel frames are."""
+    if plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer is None:
+        return []
+    return stage_before(wildcards.run, wildcards.stage)
+
+
+def initial_model(wildcards):
+    """The model whose weights a stage starts from: none where they are random."""
+    if plan.stage(CONFIG, wildcards.run, wildcards.stage).initial == "random":
+        return []
+    return stage_before(wildcards.run, wildcards.stage)
+
+
+def training_gpus(wildcards):
+    """How many GPUs one stage trains on."""
+    return CONFIG.pretraining[wildcards.run].gpus if CONFIG.device == "cuda" else 0
 
 
 def rank_inputs(wildcards):

@@ -13,3 +13,11 @@ def progress(items: Iterable[T], *, total: int | None = None, what: str, unit: s
     """Iterate over `items` under a progress bar labelled `what`."""
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(items, total=total, desc=what, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr)
+
+
+def progress_bar(*, total: int, what: str, unit: str = "it", initial: int = 0) -> tqdm:
+    """A bar that its owner moves on, for work that is no loop of ours."""
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        desc=what, total=total, initial=initial, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr
+    )

@@ -24,7 +24,7 @@ def message(content):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "melhubert-mini.yaml", "paper.yaml"])
 def test_shipped_configs_are_valid_for_models_and_schema(name):
     content = yaml.safe_load((FOLDER / name).read_text())
     load_config(content)

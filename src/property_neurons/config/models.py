@@ -26,6 +26,13 @@ class FolderModel(_Model):
     path: str = Field(description="the folder")
 
 
+class ShippedModel(_Model):
+    """A model that comes with this project."""
+
+    kind: Literal["shipped"] = Field(description="a model in resources/models")
+    name: Literal["melhubert-mini"] = Field(description="its folder there")
+
+
 class HubModel(_Model):
     """A model of the Hugging Face hub."""
 
@@ -48,4 +55,29 @@ class RandomTwinModel(_Model):
     seed: int = Field(default=0, ge=0, description="seed of the initialisation")
 
 
-Model = Annotated[FolderModel | HubModel | WhisperWheelModel | RandomTwinModel, Field(discriminator="kind")]
+class PretrainedModel(_Model):
+    """A MelHuBERT model that this workflow trains."""
+
+    kind: Literal["pretrained"] = Field(description="a model of the section `pretraining`")
+    run: Name = Field(description="its name there")
+    stage: int | None = Field(default=None, ge=1, description="stage, from 1; null for the last")
+
+
+class MelHubertReleaseModel(_Model):
+    """A MelHuBERT checkpoint as its authors released it, converted by this workflow."""
+
+    kind: Literal["melhubert_release"] = Field(description="a released MelHuBERT checkpoint")
+    checkpoint: str = Field(description="the file (.ckpt or .pt)")
+    statistics: str = Field(description="the mean and deviation of log-Mel bins it was trained with, .npy or .json")
+
+
+Model = Annotated[
+    ShippedModel
+    | FolderModel
+    | HubModel
+    | WhisperWheelModel
+    | RandomTwinModel
+    | PretrainedModel
+    | MelHubertReleaseModel,
+    Field(discriminator="kind"),
+]

@@ -12,10 +12,21 @@ from property_neurons.config.corpora import (
     Subset,
     under,
 )
-from property_neurons.config.models import FolderModel, HubModel, RandomTwinModel
+from property_neurons.config.models import (
+    FolderModel,
+    HubModel,
+    MelHubertReleaseModel,
+    PretrainedModel,
+    RandomTwinModel,
+    ShippedModel,
+)
+from property_neurons.config.pretraining import Stage
 from property_neurons.config.root import Config
 
 DEMO_SUBSET = "demo"
+
+_SHIPPED = Path("resources/models")
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 def subsets(config: Config, corpus: str) -> dict[str, Subset]:
@@ -85,9 +96,53 @@ def model_source(config: Config, model: str) -> dict[str, Any]:
     section = config.models[model]
     if isinstance(section, RandomTwinModel):
         return {"kind": section.kind, "of": f"{config.results}/models/{section.of}", "seed": section.seed}
-    if isinstance(section, HubModel | FolderModel):
+    if isinstance(section, ShippedModel):
+        return {"kind": "folder", "path": _shipped(section.name)}
+    if isinstance(section, PretrainedModel):
+        stage = section.stage or len(config.pretraining[section.run].stages)
+        return {"kind": "folder", "path": checkpoint(config, section.run, stage)}
+    if isinstance(section, HubModel | FolderModel | MelHubertReleaseModel):
         return section.model_dump(exclude={"normalise", "published_as"})
     return {"kind": section.kind}
+
+
+def _shipped(name: str) -> str:
+    """The folder of a shipped model; relative where the project is the working directory, so that it may be moved."""
+    folder = _SHIPPED / name
+    return str(folder if folder.is_dir() else _PROJECT / folder)
+
+
+def model_files(config: Config, model: str) -> list[str]:
+    """The files a model is made from: manifests of what this workflow makes, or the user's own files."""
+    source = model_source(config, model)
+    if source["kind"] == "random_twin":
+        return [f"{source['of']}.manifest.json"]
+    if isinstance(config.models[model], PretrainedModel):
+        return [f"{source['path']}.manifest.json"]
+    if source["kind"] == "melhubert_release":
+        return [source["checkpoint"], source["statistics"]]
+    return [f"{source['path']}/config.json"] if source["kind"] == "folder" else []
+
+
+def checkpoint(config: Config, run: str, stage: int) -> str:
+    """The checkpoint folder of one stage of pre-training."""
+    return f"{config.results}/checkpoints/{run}-stage{stage}"
+
+
+def stage(config: Config, run: str, number: int | str) -> Stage:
+    """One stage of a pre-training run, by its number, from 1."""
+    return config.pretraining[run].stages[int(number) - 1]
+
+
+def training_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """How one stage is trained, as the fields of `training.pretraining.Training`."""
+    return stage(config, run, number).model_dump(exclude={"targets", "initial"})
+
+
+def needs_mp3(config: Config, corpus: str) -> bool:
+    """Whether some training takes crops of this corpus after MP3 coding."""
+    runs = [run for run in config.pretraining.values() if run.corpus == corpus]
+    return any(stage.coded_share > 0 for run in runs for stage in run.stages)
 
 
 def property_settings(config: Config, name: str) -> dict[str, Any]:
@@ -125,6 +180,12 @@ def missing_sources(config: Config) -> list[str]:
                 f"({config.data_root!r})"
             )
     for name, section in config.models.items():
+        if isinstance(section, MelHubertReleaseModel):
+            lines += [
+                f"models.{name}.{key}: expected a file at {path}, found none; correct it or fetch the file"
+                for key, path in (("checkpoint", section.checkpoint), ("statistics", section.statistics))
+                if not Path(path).is_file()
+            ]
         if isinstance(section, FolderModel) and not (Path(section.path) / "config.json").is_file():
             lines.append(
                 f"models.{name}.path: expected a from_pretrained folder at {section.path}, found no config.json"

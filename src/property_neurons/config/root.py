@@ -13,7 +13,8 @@ from property_neurons.config.analysis import (
     Ranks,
 )
 from property_neurons.config.corpora import Corpus
-from property_neurons.config.models import Model, RandomTwinModel
+from property_neurons.config.models import Model, PretrainedModel, RandomTwinModel
+from property_neurons.config.pretraining import Pretraining
 from property_neurons.config.section import Name, Section
 
 
@@ -29,6 +30,7 @@ class Config(Section):
         default_factory=lambda: dict(DEFAULT_PROPERTIES),
         description="properties by name; those given here are added to, or replace, the five of the paper",
     )
+    pretraining: dict[Name, Pretraining] = Field(default_factory=dict, description="MelHuBERT models to train, by name")
     ranks: Ranks = Field(default_factory=Ranks, description="what one pass of a model keeps")
     analysis: Analysis = Field(default_factory=Analysis, description="definitions and options of the method")
     embedding: Embedding = Field(default_factory=Embedding, description="multidimensional scaling")
@@ -43,7 +45,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
-        problems = [*self._unknown_names(), *self._twin_problems(), *self._analysis_problems()]
+        problems = [
+            *self._unknown_names(),
+            *self._twin_problems(),
+            *self._pretraining_problems(),
+            *self._analysis_problems(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -53,6 +60,7 @@ class Config(Section):
             ("figures.corpus", self.figures.corpus, self.corpora),
             ("figures.model", self.figures.model, self.models),
             *(("figures.compare", name, self.models) for name in self.figures.compare or []),
+            *((f"pretraining.{name}.corpus", run.corpus, self.corpora) for name, run in self.pretraining.items()),
         ]
         if self.figures.control is not None:
             wanted.append(("figures.control", self.figures.control, self.models))
@@ -72,6 +80,21 @@ class Config(Section):
                 problems.append(f"models.{name}.of: {model.of!r} is not defined; defined are {', '.join(self.models)}")
             elif isinstance(original, RandomTwinModel):
                 problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
+        return problems
+
+    def _pretraining_problems(self) -> list[str]:
+        problems = []
+        for name, model in self.models.items():
+            if not isinstance(model, PretrainedModel):
+                continue
+            run = self.pretraining.get(model.run)
+            if run is None:
+                defined = ", ".join(self.pretraining) or "none"
+                problems.append(
+                    f"models.{name}.run: {model.run!r} is not defined; under pretraining there is {defined}"
+                )
+            elif model.stage is not None and model.stage > len(run.stages):
+                problems.append(f"models.{name}.stage: {model.run!r} has {len(run.stages)} stages, found {model.stage}")
         return problems
 
     def _analysis_problems(self) -> list[str]:

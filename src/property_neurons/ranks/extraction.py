@@ -86,7 +86,7 @@ def extract_ranks(
     ids = [np.empty((offset[-1], k), np.uint16) for k in kept]
     ties = [np.zeros(k, np.int64) for k in kept]
 
-    decoded = _decode(recordings, read_audio)
+    decoded = decode(recordings, read_audio)
     for index, waveform in enumerate(progress(decoded, total=len(recordings), what="ranking", unit="utterance")):
         recording, stored = recordings[index], slice(offset[index], offset[index + 1])
         with _naming(recording.utterance):
@@ -170,8 +170,12 @@ def _frames_to_store(
     return wanted[wanted < n_frames]
 
 
-def _decode(recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray]) -> Iterator[np.ndarray]:
-    """The waveforms in order, decoded ahead of their use."""
+def decode(recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray]) -> Iterator[np.ndarray]:
+    """The waveforms in order, decoded ahead of their use.
+
+    Raises:
+        AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
+    """
     to_come = iter(recordings)
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
         pending: deque[tuple[Recording, Future[np.ndarray]]] = deque()

@@ -1,0 +1,174 @@
+"""Pre-training of MelHuBERT: log-Mel frames and k-means targets in, one checkpoint and its curves per stage out.
+
+Stage 1 predicts clusters of log-Mel frames, every later one clusters of a hidden layer of the stage before.
+"""
+
+
+rule extract_log_mel:
+    """The log-Mel frames of one shard, read at random by training."""
+    input:
+        checked=ancient(rules.check_corpus.output.checked),
+        shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+    output:
+        folder=directory(f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/extract_log_mel/{{corpus}}/{{shard}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        mp3=lambda wildcards: plan.needs_mp3(CONFIG, wildcards.corpus),
+        code=code_fingerprint("property_neurons.training.log_mel", "property_neurons.corpus.audio"),
+    message:
+        "Log-Mel frames of {wildcards.corpus}/{wildcards.shard}"
+    script:
+        "../workflow/scripts/extract_log_mel.py"
+
+
+rule measure_log_mel:
+    """Global mean and standard deviation of each log-Mel bin over the corpus of a run."""
+    input:
+        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
+    output:
+        statistics=f"{RESULTS}/pretraining/{{run}}/log_mel.json",
+    log:
+        f"{RESULTS}/logs/measure_log_mel/{{run}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        code=code_fingerprint("property_neurons.training.log_mel"),
+    message:
+        "Log-Mel statistics for {wildcards.run}"
+    script:
+        "../workflow/scripts/measure_log_mel.py"
+
+
+rule fit_targets:
+    """k-means on log-Mel frames, or on a hidden layer of the stage before."""
+    input:
+        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
+        statistics=rules.measure_log_mel.output.statistics,
+        model=clustered_model,
+    output:
+        codebook=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/codebook.safetensors",
+    log:
+        f"{RESULTS}/logs/fit_targets/{{run}}-stage{{stage}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: sums over frames then have one order, and the centroids the same bytes everywhere.
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 360 * attempt,
+        gpu=lambda wildcards: 1 if CONFIG.device == "cuda" and clustered_model(wildcards) else 0,
+    params:
+        targets=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
+        seed=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).seed,
+        code=code_fingerprint("property_neurons.training.targets"),
+    message:
+        "Clustering frames for stage {wildcards.stage} of {wildcards.run}"
+    script:
+        "../workflow/scripts/fit_targets.py"
+
+
+rule assign_targets:
+    """The cluster of every frame of one shard."""
+    input:
+        log_mel=lambda wildcards: (
+            f"{RESULTS}/corpora/{CONFIG.pretraining[wildcards.run].corpus}/log_mel/{wildcards.shard}.manifest.json"
+        ),
+        statistics=rules.measure_log_mel.output.statistics,
+        codebook=rules.fit_targets.output.codebook,
+        model=clustered_model,
+    output:
+        store=directory(f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/targets/{{shard}}.zarr"),
+        manifest=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/targets/{{shard}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/assign_targets/{{run}}-stage{{stage}}/{{shard}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=lambda wildcards: 1 if CONFIG.device == "cuda" and clustered_model(wildcards) else 0,
+    params:
+        layer=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
+        code=code_fingerprint("property_neurons.training.targets"),
+    message:
+        "Targets of {wildcards.shard} for stage {wildcards.stage} of {wildcards.run}"
+    script:
+        "../workflow/scripts/assign_targets.py"
+
+
+rule pretrain:
+    """Train one stage by masked prediction; a killed job resumes from its last checkpoint."""
+    input:
+        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
+        targets=lambda wildcards: target_manifests(wildcards.run, wildcards.stage),
+        statistics=rules.measure_log_mel.output.statistics,
+        initial=initial_model,
+    output:
+        folder=directory(f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}"),
+        manifest=f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/pretrain/{{run}}-stage{{stage}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # On a CPU all it can get; beside a GPU, processes that prepare batches.
+    threads: 16
+    resources:
+        mem_mb=lambda wildcards, attempt: 32000 * attempt,
+        runtime=lambda wildcards, attempt: 2880,
+        gpu=training_gpus,
+    params:
+        work=f"{RESULTS}/checkpoints/.{{run}}-stage{{stage}}.work",
+        tensorboard=f"{RESULTS}/logs/tensorboard/{{run}}-stage{{stage}}",
+        architecture=lambda wildcards: CONFIG.pretraining[wildcards.run].architecture.model_dump(),
+        validation_share=lambda wildcards: CONFIG.pretraining[wildcards.run].validation_share,
+        training=lambda wildcards: plan.training_settings(CONFIG, wildcards.run, wildcards.stage),
+        code=code_fingerprint("property_neurons.training.pretraining"),
+    message:
+        "Pre-training {wildcards.run}, stage {wildcards.stage}"
+    script:
+        "../workflow/scripts/pretrain.py"
+
+
+rule draw_pretraining:
+    """Learning curves of every stage of one run."""
+    input:
+        stages=lambda wildcards: [
+            f"{plan.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
+            for number, _ in enumerate(CONFIG.pretraining[wildcards.run].stages, start=1)
+        ],
+    output:
+        figure=report(
+            f"{RESULTS}/figures/pretraining_{{run}}.pdf",
+            caption="../resources/captions/pretraining.rst",
+            category="Pre-training",
+        ),
+        others=multiext(f"{RESULTS}/figures/pretraining_{{run}}", ".png", ".tsv"),
+    log:
+        f"{RESULTS}/logs/figures/pretraining_{{run}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        corpus=lambda wildcards: CONFIG.pretraining[wildcards.run].corpus,
+        code=code_fingerprint("property_neurons.figures.pretraining"),
+    message:
+        "Drawing the learning curves of {wildcards.run}"
+    script:
+        "../workflow/scripts/draw_pretraining.py"

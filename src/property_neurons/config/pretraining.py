@@ -1,0 +1,93 @@
+"""Configuration of the pre-training of MelHuBERT models."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from property_neurons.config.section import Name, Section
+
+
+class Architecture(Section):
+    """A MelHuBERT model, in the terms of its transformers config; the defaults are the base model's."""
+
+    frame_ms: Literal[10, 20] = Field(default=20, description="length of a frame")
+    hidden_size: int = Field(default=768, ge=1, description="width of the hidden states")
+    num_hidden_layers: int = Field(default=12, ge=1, description="Transformer blocks")
+    num_attention_heads: int = Field(default=12, ge=1, description="attention heads; divides `hidden_size`")
+    intermediate_size: int = Field(default=3072, ge=1, description="neurons in each feed-forward network")
+    num_conv_pos_embeddings: int = Field(default=128, ge=1, description="kernel of the positional convolution, frames")
+    num_conv_pos_embedding_groups: int = Field(default=16, ge=1, description="its groups; divides `hidden_size`")
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Architecture":
+        for key in ("num_attention_heads", "num_conv_pos_embedding_groups"):
+            if self.hidden_size % getattr(self, key):
+                raise ValueError(f"hidden_size ({self.hidden_size}) must be a multiple of {key} ({getattr(self, key)})")
+        return self
+
+
+class Targets(Section):
+    """What masked frames are to be recognised as: their k-means cluster."""
+
+    clusters: int = Field(default=512, ge=2, le=65_535, description="clusters of k-means")
+    layer: int | None = Field(
+        default=None, ge=1, description="layer of the stage before to cluster; null clusters log-Mel frames"
+    )
+    fit_hours: float = Field(default=100.0, gt=0, description="hours of speech, drawn at random, to fit k-means on")
+
+
+class Stage(Section):
+    """One stage of pre-training."""
+
+    targets: Targets = Field(default_factory=Targets, description="what is predicted")
+    initial: Literal["random", "previous"] = Field(
+        default="random", description="start from random weights, or from those of the stage before"
+    )
+    steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(default=32, ge=1, description="crops per step, over all GPUs and accumulated batches")
+    accumulation: int = Field(default=1, ge=1, description="batches a step accumulates on each GPU")
+    crop_seconds: float = Field(default=15.0, ge=0.1, description="longest crop; shorter utterances are taken whole")
+    learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, without weight decay")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="of the learning rate after the warm-up; the others fall to zero"
+    )
+    warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
+    max_grad_norm: float = Field(default=10.0, gt=0, description="norm that gradients are clipped to")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="arithmetic of the training passes")
+    mask_share: float = Field(
+        default=0.7, gt=0, le=1, description="masked share of the frames if spans did not overlap"
+    )
+    mask_span_ms: int = Field(default=100, ge=20, multiple_of=20, description="length of a masked span")
+    coded_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops taken from the audio after MP3 coding at 24 kbit/s"
+    )
+    evaluate_every: int = Field(default=1000, ge=1, description="steps between validations")
+    save_every: int = Field(default=1000, ge=1, description="steps between the checkpoints a killed job resumes from")
+    log_every: int = Field(default=50, ge=1, description="steps between points of the training curve")
+    workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
+    seed: int = Field(default=0, ge=0, description="seed of weights, crops, masks and dropout")
+
+
+class Pretraining(Section):
+    """A MelHuBERT model trained from speech alone, stage by stage."""
+
+    corpus: Name = Field(description="name of the corpus to train on")
+    validation_share: float = Field(
+        default=0.01, gt=0, lt=1, description="share of the speech held out for validation, by speaker"
+    )
+    gpus: int = Field(default=1, ge=1, description="GPUs that one stage trains on (with `device: cuda`)")
+    architecture: Architecture = Field(default_factory=Architecture, description="the model")
+    stages: list[Stage] = Field(min_length=1, description="the stages, in order")
+
+    @model_validator(mode="after")
+    def _stages_follow(self) -> "Pretraining":
+        for number, stage in enumerate(self.stages, start=1):
+            layer = stage.targets.layer
+            if number == 1 and (layer is not None or stage.initial == "previous"):
+                raise ValueError("stages: the first has none before it; leave out `targets.layer` and `initial`")
+            if layer is not None and layer > self.architecture.num_hidden_layers:
+                raise ValueError(
+                    f"stages: targets.layer {layer} of stage {number} is above the model's "
+                    f"{self.architecture.num_hidden_layers} layers"
+                )
+        return self

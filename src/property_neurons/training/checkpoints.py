@@ -1,0 +1,78 @@
+"""Training that survives a kill: whole checkpoints, and the newest one that belongs to this very training.
+
+transformers' Trainer writes a checkpoint file by file. A marker, written last, tells a whole one from a torso, and
+says which training (data, settings, code) it belongs to.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from property_neurons.errors import StoreError
+from property_neurons.models.backend import transformers
+from property_neurons.progress import progress_bar
+from property_neurons.storage import read_json, write_json
+
+_MARKER = "complete.json"
+_NAME = re.compile(r"checkpoint-(\d+)$")
+
+
+class MarkComplete(transformers.TrainerCallback):
+    """Marks every checkpoint that was written to the end with the identity of the training."""
+
+    def __init__(self, identity: str):
+        self._identity = identity
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_json(folder / _MARKER, {"training": self._identity, "step": state.global_step})
+
+
+class ProgressBar(transformers.TrainerCallback):
+    """One bar over the optimiser's steps, in the style of the project's other jobs."""
+
+    def __init__(self, what: str):
+        self._what = what
+        self._bar = None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            self._bar = progress_bar(total=state.max_steps, what=self._what, unit="step", initial=state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if self._bar is not None and logs:
+            shown = {key: f"{value:.4g}" for key, value in logs.items() if key in ("loss", "eval_loss")}
+            self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self._bar is not None:
+            self._bar.close()
+
+
+def resume_point(work: str | Path, identity: str) -> Path | None:
+    """The newest whole checkpoint of this training below `work`; all others there are removed.
+
+    Args:
+        work: the Trainer's output folder; need not exist.
+        identity: of the training; a checkpoint of another one is of no use to it.
+    """
+    found: dict[int, Path] = {}
+    for folder in Path(work).glob("checkpoint-*"):
+        match = _NAME.search(folder.name)
+        if match and _belongs(folder, identity):
+            found[int(match[1])] = folder
+        else:
+            shutil.rmtree(folder)
+    return found[max(found)] if found else None
+
+
+def _belongs(folder: Path, identity: str) -> bool:
+    try:
+        return read_json(folder / _MARKER).get("training") == identity
+    except StoreError:
+        return False

@@ -1,0 +1,372 @@
+"""Pre-training of MelHuBERT by masked prediction (section 3 of the method), with transformers' Trainer.
+
+One job trains one stage: log-Mel frames and targets in, a `from_pretrained` folder with its learning curves out.
+A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons import storage
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertForPreTraining
+from property_neurons.models.melhubert.modeling import UNMASKED
+from property_neurons.training.checkpoints import MarkComplete, ProgressBar, resume_point
+from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
+from property_neurons.training.log_mel import open_log_mel, read_statistics
+from property_neurons.training.targets import open_targets
+
+CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a stage is trained.
+
+    steps: of the optimiser.
+    batch_size: crops per step, over all devices and accumulated batches.
+    accumulation: batches that a step accumulates on each device.
+    crop_seconds: longest crop.
+    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
+    max_grad_norm: gradients are clipped to it.
+    precision: "fp32" or "bf16" (autocast).
+    mask_share, mask_span_ms: see `masking.span_mask`.
+    coded_share: of the crops that come from the MP3-coded audio.
+    evaluate_every, save_every, log_every: steps.
+    workers: processes that prepare batches; 0 = the training process itself.
+    seed: of initial weights, crops, masks and dropout.
+    """
+
+    steps: int
+    batch_size: int = 32
+    accumulation: int = 1
+    crop_seconds: float = 15.0
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    max_grad_norm: float = 10.0
+    precision: str = "fp32"
+    mask_share: float = 0.7
+    mask_span_ms: int = 100
+    coded_share: float = 0.0
+    evaluate_every: int = 1000
+    save_every: int = 1000
+    log_every: int = 50
+    workers: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PretrainingJob:
+    """Everything one job of pre-training needs, as plain values: it is handed to other processes as JSON.
+
+    name: for messages.
+    log_mel, targets: manifests of the shards' frames and targets, in the same order.
+    statistics: JSON of the log-Mel statistics.
+    architecture: fields of MelHubertConfig (num_targets follows from the targets).
+    initial: folder of a checkpoint whose encoder is trained on; None = random weights.
+    validation_share: of the frames, held out by speaker.
+    training: fields of `Training`.
+    device: "cpu" or "cuda".
+    folder: the checkpoint to write.
+    work: where the Trainer keeps its checkpoints; removed when done.
+    tensorboard: folder of TensorBoard logs, or None.
+    code: fingerprint of the code, so that a checkpoint of other code is not resumed.
+    """
+
+    name: str
+    log_mel: list[str]
+    targets: list[str]
+    statistics: str
+    architecture: dict[str, Any]
+    validation_share: float
+    training: dict[str, Any]
+    folder: str
+    work: str
+    device: str = "cpu"
+    initial: str | None = None
+    tensorboard: str | None = None
+    code: str = ""
+
+    def identity(self) -> str:
+        """A digest of what the trained weights depend on."""
+        content = {key: value for key, value in asdict(self).items() if key not in ("folder", "work", "tensorboard")}
+        inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
+        content["inputs"] = [storage.read_json(manifest)["digest"] for manifest in inputs]
+        content["measured"] = storage.read_json(self.statistics)
+        return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
+    """Train one stage and write the checkpoint folder, its curves and its metrics, whole or not at all.
+
+    In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (`CURVE_COLUMNS`),
+    metrics.json (`validate`, beside chance and unigrams).
+
+    Args:
+        processes: one per GPU; more than one are started by torch's launcher.
+
+    Raises:
+        ModelError: another process failed.
+        StoreError: an input is absent or damaged.
+    """
+    if processes == 1:
+        with quiet_transformers():
+            _train(job)
+        return
+    description = Path(job.work) / "job.json"
+    storage.write_json(description, asdict(job))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    # Relative imports of the workflow's own modules must work in the processes too.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    finished = subprocess.run(
+        [*command, "-m", "property_neurons.training.pretraining", str(description)], env=environment, check=False
+    )
+    if finished.returncode:
+        raise ModelError(
+            f"{job.name}: one of {processes} training processes failed (exit status {finished.returncode}); see the "
+            "messages above; the next run goes on from the last checkpoint"
+        )
+
+
+def _train(job: PretrainingJob) -> None:
+    training = Training(**job.training)
+    identity = job.identity()
+    shards = [
+        (open_log_mel(features), open_targets(storage.store_path(targets)))
+        for features, targets in zip(job.log_mel, job.targets, strict=True)
+    ]
+    clusters = shards[0][1].clusters
+    statistics = read_statistics(job.statistics)
+    config = MelHubertConfig(**job.architecture, num_targets=clusters)
+    train, validation = hold_out(join_shards(shards, config.frame_ms), job.validation_share)
+    crops = {
+        "crop_ms": round(training.crop_seconds * 1000),
+        "frame_ms": config.frame_ms,
+        "masking": Masking(training.mask_share, training.mask_span_ms),
+    }
+    train_crops = Crops(
+        train,
+        statistics,
+        n_crops=training.steps * training.batch_size,
+        coded_share=training.coded_share,
+        seed=training.seed,
+        **crops,
+    )
+    validation_crops = Crops(validation, statistics, n_crops=len(validation), coded_share=0.0, seed=0, **crops)
+
+    started = time.monotonic()
+    trainer = _trainer(job, training, identity, _initial_model(job, config, training.seed), train_crops)
+    trainer.eval_dataset = validation_crops
+    checkpoint = resume_point(job.work, identity)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    final = trainer.evaluate()
+    if not trainer.is_world_process_zero():
+        return
+    extractor = MelHubertFeatureExtractor(
+        statistics.mean.tolist(), statistics.std.tolist(), config.frame_ms, config.num_mel_bins
+    )
+    manifest = Path(f"{job.folder}.manifest.json")
+    manifest.unlink(missing_ok=True)
+    with storage.new_folder(job.folder, replace=True) as temporary:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
+        extractor.save_pretrained(temporary)
+        storage.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        metrics = {
+            "steps": training.steps,
+            "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+            "train": _amount(train),
+            "validation": _amount(validation),
+            "loss": final["eval_loss"],
+            "masked_accuracy": final["eval_masked_accuracy"],
+            **unigram_baseline(train, validation_crops, clusters),
+        }
+        storage.write_json(temporary / "metrics.json", metrics)
+        contents = storage.describe_files(temporary)
+    storage.write_json(manifest, {"job": asdict(job), **contents})
+    print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
+    shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _initial_model(job: PretrainingJob, config: MelHubertConfig, seed: int) -> MelHubertForPreTraining:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if job.initial is None:
+            return MelHubertForPreTraining(config)
+        # The head belongs to other clusters and is begun anew.
+        return MelHubertForPreTraining.from_pretrained(
+            job.initial, config=config, ignore_mismatched_sizes=True, local_files_only=True, dtype=torch.float32
+        )
+
+
+class MaskedPredictionTrainer(transformers.Trainer):
+    """transformers' Trainer, which also tells the accuracy on the masked frames."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._correct = torch.zeros(2, dtype=torch.int64)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if model.training:
+            self._correct = self._correct.to(loss.device) + _hits(outputs.logits, inputs["labels"])
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs, *args, **kwargs):
+        if "loss" in logs:
+            hits, total = self.accelerator.reduce(self._correct.to(self.args.device), reduction="sum").tolist()
+            logs["masked_accuracy"] = hits / max(1, total)
+            self._correct.zero_()
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Loss and accuracy over all masked frames of the validation crops, each frame counting once."""
+        per_crop = []
+        self.model.eval()
+        with torch.no_grad():
+            for inputs in self.get_eval_dataloader(eval_dataset):
+                inputs = self._prepare_inputs(inputs)
+                with self.compute_loss_context_manager():
+                    outputs = self.model(**inputs)
+                # Crops that were only dealt out to fill up the last round are dropped here.
+                per_crop.append(self.accelerator.gather_for_metrics(_sums_per_crop(outputs.logits, inputs["labels"])))
+        self.model.train()
+        loss, hits, total = torch.cat(per_crop).sum(0).tolist()
+        metrics = {f"{metric_key_prefix}_loss": loss / total, f"{metric_key_prefix}_masked_accuracy": hits / total}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def _hits(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(frames predicted right, frames to be predicted), int64 [2]."""
+    targets = labels[labels != UNMASKED]
+    return torch.stack(
+        [(logits.detach().argmax(-1) == targets).sum(), torch.tensor(len(targets), device=logits.device)]
+    )
+
+
+def _sums_per_crop(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Summed cross-entropy, frames predicted right and frames to be predicted of each crop, float64 [crops, 3]."""
+    crops = (labels != UNMASKED).nonzero()[:, 0]
+    targets = labels[labels != UNMASKED]
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none").double()
+    hits = (logits.argmax(-1) == targets).double()
+    values = torch.stack([losses, hits, torch.ones_like(hits)], dim=1)
+    return torch.zeros(len(labels), 3, dtype=torch.float64, device=labels.device).index_add_(0, crops, values)
+
+
+def _trainer(
+    job: PretrainingJob, training: Training, identity: str, model: MelHubertForPreTraining, crops: Crops
+) -> MaskedPredictionTrainer:
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    per_device, rest = divmod(training.batch_size, training.accumulation * world)
+    if rest or not per_device:
+        raise ModelError(
+            f"{job.name}: batch_size {training.batch_size} does not divide by accumulation {training.accumulation} x "
+            f"{world} processes; change one of them"
+        )
+    on_cpu = job.device == "cpu"
+    arguments = transformers.TrainingArguments(
+        output_dir=job.work,
+        max_steps=training.steps,
+        per_device_train_batch_size=per_device,
+        per_device_eval_batch_size=per_device,
+        gradient_accumulation_steps=training.accumulation,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
+        warmup_steps=training.warmup_steps,
+        weight_decay=0.0,
+        max_grad_norm=training.max_grad_norm,
+        bf16=training.precision == "bf16",
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and world > 1 else None,
+        ddp_find_unused_parameters=False,
+        # Crops are random already, and which comes when is part of their definition.
+        train_sampling_strategy="sequential",
+        eval_strategy="steps",
+        eval_steps=training.evaluate_every,
+        save_strategy="steps",
+        save_steps=training.save_every,
+        save_total_limit=2,
+        logging_steps=training.log_every,
+        dataloader_num_workers=training.workers,
+        dataloader_pin_memory=not on_cpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        disable_tqdm=True,
+        seed=training.seed,
+    )
+    callbacks = [MarkComplete(identity), ProgressBar(job.name)]
+    if job.tensorboard is not None and int(os.environ.get("RANK", "0")) == 0:
+        callbacks.append(_tensorboard(job.tensorboard))
+    trainer = MaskedPredictionTrainer(
+        model=model, args=arguments, data_collator=collate, train_dataset=crops, eval_dataset=crops, callbacks=callbacks
+    )
+    # It prints every log as a dictionary; the bar and the curves say the same.
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _tensorboard(folder: str) -> "transformers.TrainerCallback":
+    from torch.utils.tensorboard import SummaryWriter
+
+    return transformers.integrations.TensorBoardCallback(SummaryWriter(folder))
+
+
+def curves(log_history: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """What the Trainer logged, as one row per split and step: `CURVE_COLUMNS`."""
+    rows = []
+    for entry in log_history:
+        for split, prefix in (("train", ""), ("validation", "eval_")):
+            if f"{prefix}masked_accuracy" in entry:
+                rows.append(
+                    {"step": entry["step"], "split": split}
+                    | {key: entry.get(f"{prefix}{key}") for key in ("loss", "masked_accuracy")}
+                    | {key: entry.get(key) for key in ("learning_rate", "grad_norm") if split == "train"}
+                )
+    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
+
+
+def unigram_baseline(train: Sequence[Utterance], validation: Crops, clusters: int) -> dict[str, float]:
+    """What is reached without looking at the input, on the masked frames of the validation crops.
+
+    chance: 1 / clusters. unigram_accuracy: always the most frequent target of the training frames. unigram_loss:
+    cross-entropy (nats) of their distribution, with one count added to each target.
+    """
+    counts = np.bincount(np.concatenate([utterance.targets for utterance in train]), minlength=clusters)
+    labels = np.concatenate([validation[index]["labels"] for index in range(len(validation))])
+    labels = labels[labels != UNMASKED]
+    log_share = np.log((counts + 1) / (counts + 1).sum())
+    return {
+        "chance": 1 / clusters,
+        "unigram_accuracy": float((labels == counts.argmax()).mean()),
+        "unigram_loss": float(-log_share[labels].mean()),
+    }
+
+
+def _amount(utterances: Sequence[Utterance]) -> dict[str, Any]:
+    speakers = {utterance.name.split("-")[0] for utterance in utterances}
+    minutes = sum(len(utterance.frames) for utterance in utterances) / 6000
+    return {"utterances": len(utterances), "speakers": len(speakers), "minutes": round(minutes, 2)}
+
+
+if __name__ == "__main__":
+    with quiet_transformers():
+        _train(PretrainingJob(**storage.read_json(sys.argv[1])))

@@ -1,0 +1,118 @@
+"""Two stages of pre-training on the demo corpus, by the real workflow, undisturbed and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from property_neurons.config.load import load_config
+from property_neurons.ranks.store import open_ranks
+from property_neurons.storage import read_json, read_table
+from tests.integration.project import Project
+
+pytestmark = pytest.mark.integration
+
+STAGE = {
+    "steps": 120,
+    "batch_size": 4,
+    "crop_seconds": 2,
+    "learning_rate": 2e-3,
+    "evaluate_every": 40,
+    "save_every": 10,
+    "log_every": 20,
+}
+CONFIG = {
+    "corpora": {"demo": {"kind": "demo", "voices": 4, "minutes": 1.5, "shards": 2, "pitch": {"method": "praat"}}},
+    "pretraining": {
+        "tiny": {
+            "corpus": "demo",
+            "validation_share": 0.2,
+            "architecture": {
+                "hidden_size": 32,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "intermediate_size": 64,
+                "num_conv_pos_embeddings": 16,
+            },
+            "stages": [
+                STAGE | {"targets": {"clusters": 16}, "coded_share": 0.5},
+                STAGE | {"steps": 40, "targets": {"clusters": 16, "layer": 1}, "initial": "previous"},
+            ],
+        }
+    },
+    "models": {
+        "tiny": {"kind": "pretrained", "run": "tiny"},
+        "tiny-stage1": {"kind": "pretrained", "run": "tiny", "stage": 1},
+        "tiny-random": {"kind": "random_twin", "of": "tiny"},
+    },
+    "figures": {"corpus": "demo", "model": "tiny", "control": "tiny-random"},
+}
+TARGETS = ("results/figures/pretraining_tiny.pdf", "results/ranks/tiny/demo/demo-000.manifest.json")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Project:
+    load_config(CONFIG)
+    project = Project.copy(tmp_path_factory.mktemp("pretraining") / "project", CONFIG)
+    project.snakemake(*TARGETS)
+    return project
+
+
+def test_both_stages_learn_and_the_model_is_ranked(trained):
+    results = trained.folder / "results"
+    for stage in (1, 2):
+        metrics = read_json(results / f"checkpoints/tiny-stage{stage}/metrics.json")
+        assert metrics["loss"] < metrics["unigram_loss"]
+        assert metrics["masked_accuracy"] > metrics["chance"]
+    ranks = open_ranks(results / "ranks/tiny/demo/demo-000.zarr")
+    assert [site.width for site in ranks.sites] == [64, 64]
+    assert len(ranks.frame) > 500
+    drawn = read_table(results / "figures/pretraining_tiny.tsv")
+    assert set(drawn["series"]) == {"train", "validation", "unigram", "chance"}
+    assert set(drawn["stage"]) == {1, 2}
+    assert list((results / "logs/tensorboard/tiny-stage1").iterdir())
+    assert not list((results / "checkpoints").glob(".*"))
+
+
+def test_nothing_is_left_to_do(trained):
+    assert trained.planned(*TARGETS) == {}
+
+
+def test_what_a_changed_setting_runs_again(trained, tmp_path):
+    stages = [CONFIG["pretraining"]["tiny"]["stages"][0], STAGE | {"targets": {"clusters": 12, "layer": 1}}]
+    trained.configure(CONFIG | {"pretraining": {"tiny": CONFIG["pretraining"]["tiny"] | {"stages": stages}}})
+    planned = trained.planned(*TARGETS)
+    trained.configure(CONFIG)
+    trainings = {output for output, rule in planned.items() if rule == "pretrain"}
+    assert {"checkpoints/tiny-stage2", "checkpoints/tiny-stage2.manifest.json"} == trainings
+    assert not set(planned.values()) & {"extract_log_mel", "measure_log_mel", "build_frames", "make_demo_corpus"}
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(trained):
+    folder = trained.folder / "results/checkpoints/tiny-stage1"
+    manifest = Path(f"{folder}.manifest.json")
+    undisturbed = read_json(manifest)["files"]
+    target = "results/checkpoints/tiny-stage1.manifest.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
+    running = subprocess.Popen(
+        command, cwd=trained.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    work = folder.parent / ".tiny-stage1.work"
+    deadline = time.monotonic() + 300
+    while not list(work.glob("checkpoint-*/complete.json")):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not manifest.exists()
+    trained.snakemake("--unlock")
+    trained.snakemake("--rerun-incomplete", target)
+    log = (trained.folder / "results/logs/pretrain/tiny-stage1.log").read_text()
+    assert "0/120" not in log
+    assert read_json(manifest)["files"] == undisturbed
+    assert not work.exists()

@@ -1,0 +1,232 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from training_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
+
+from property_neurons import storage
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import transformers
+from property_neurons.models.loading import load_encoder
+from property_neurons.models.melhubert import MelHubertForPreTraining
+from property_neurons.training import checkpoints
+from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.crops import Crops, Masking, collate, hold_out, join_shards
+from property_neurons.training.log_mel import open_log_mel, read_statistics
+from property_neurons.training.pretraining import run_pretraining, unigram_baseline
+from property_neurons.training.targets import load_represent, open_targets
+
+STILL = ARCHITECTURE | {"hidden_dropout": 0.0, "activation_dropout": 0.0, "attention_dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    job = small_job(tmp_path_factory.mktemp("finished"))
+    run_pretraining(job)
+    return job
+
+
+def weights(folder):
+    return (Path(folder) / "model.safetensors").read_bytes()
+
+
+def validation_crops(job):
+    shards = [(open_log_mel(job.log_mel[0]), open_targets(storage.store_path(job.targets[0])))]
+    train, validation = hold_out(join_shards(shards, 20), job.validation_share)
+    settings = {"crop_ms": 1000, "frame_ms": 20, "masking": Masking(), "coded_share": 0.0, "seed": 0}
+    return train, Crops(validation, read_statistics(job.statistics), n_crops=len(validation), **settings)
+
+
+def test_what_a_job_leaves(finished):
+    folder = Path(finished.folder)
+    storage.verify_files(folder, f"{folder}.manifest.json")
+    assert not Path(finished.work).exists()
+    table = curves_of(finished)
+    train, validation = (table[table["split"] == split] for split in ("train", "validation"))
+    assert train["step"].tolist() == [2, 4, 6, 8, 10, 12]
+    assert validation["step"].tolist() == [4, 8, 12]
+    assert np.isfinite(table[["loss", "masked_accuracy"]]).all(axis=None)
+    metrics = storage.read_json(folder / "metrics.json")
+    assert metrics["chance"] == 1 / CLUSTERS
+    assert metrics["loss"] == pytest.approx(validation["loss"].iloc[-1])
+    assert metrics["train"]["speakers"] + metrics["validation"]["speakers"] == 4
+    encoder = load_encoder(folder)
+    assert [site.width for site in encoder.sites] == [24, 24]
+
+
+def test_it_learns(tmp_path):
+    job = small_job(tmp_path, steps=120, learning_rate=5e-3, evaluate_every=60, save_every=60, log_every=20)
+    run_pretraining(job)
+    metrics = storage.read_json(Path(job.folder) / "metrics.json")
+    assert metrics["loss"] < metrics["unigram_loss"] - 0.1
+    assert metrics["masked_accuracy"] > metrics["unigram_accuracy"] + 0.05
+
+
+def test_validation_is_the_average_over_its_masked_frames(finished):
+    train, crops = validation_crops(finished)
+    model = MelHubertForPreTraining.from_pretrained(finished.folder).eval()
+    total, right, count = 0.0, 0, 0
+    with torch.inference_mode():
+        for index in range(len(crops)):
+            logits = model(**{key: value for key, value in collate([crops[index]]).items() if key != "labels"}).logits
+            for frame, label in enumerate(crops[index]["labels"]):
+                if label != -100:
+                    total -= float(torch.log_softmax(logits[0, frame], 0)[label])
+                    right += int(logits[0, frame].argmax()) == label
+                    count += 1
+    metrics = storage.read_json(Path(finished.folder) / "metrics.json")
+    assert metrics["loss"] == pytest.approx(total / count, rel=1e-5)
+    assert metrics["masked_accuracy"] == pytest.approx(right / count)
+    labels = np.concatenate([utterance.targets for utterance in train])
+    most_frequent = np.bincount(labels).argmax()
+    held = np.concatenate([item["labels"] for item in (crops[index] for index in range(len(crops)))])
+    baseline = unigram_baseline(train, crops, CLUSTERS)
+    assert baseline["unigram_accuracy"] == pytest.approx((held[held >= 0] == most_frequent).mean())
+
+
+def test_the_loss_counts_masked_frames_only(finished):
+    _, crops = validation_crops(finished)
+    batch = collate([crops[0], crops[1]])
+    model = MelHubertForPreTraining.from_pretrained(finished.folder).eval()
+    with torch.inference_mode():
+        loss = model(**batch).loss
+        logits = model(**{key: value for key, value in batch.items() if key != "labels"}).logits
+    plain = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=-100)
+    assert float(loss) == pytest.approx(float(plain), rel=1e-5)
+
+
+def test_masked_input_is_not_seen(finished):
+    _, crops = validation_crops(finished)
+    batch = collate([crops[0]])
+    model = MelHubertForPreTraining.from_pretrained(finished.folder).eval()
+    altered = batch | {"input_features": batch["input_features"].clone()}
+    altered["input_features"][batch["mask_time_indices"]] = 17.0
+    with torch.inference_mode():
+        assert torch.equal(model(**batch).logits, model(**altered).logits)
+
+
+@pytest.mark.parametrize("killed_at", [3, 9])
+def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, killed_at):
+    undisturbed = small_job(tmp_path)
+    run_pretraining(undisturbed)
+    job = replace(undisturbed, folder=str(tmp_path / "killed"), work=str(tmp_path / "killed-work"))
+    plain = checkpoints.ProgressBar.on_step_end
+
+    def killing(self, args, state, control, **kwargs):
+        plain(self, args, state, control, **kwargs)
+        if state.global_step == killed_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints.ProgressBar, "on_step_end", killing)
+        run_pretraining(job)
+    assert not Path(job.folder).exists()
+    steps = []
+    monkeypatch.setattr(
+        checkpoints.ProgressBar,
+        "on_step_end",
+        lambda self, args, state, control, **kwargs: steps.append(state.global_step),
+    )
+    run_pretraining(job)
+    assert steps[0] == killed_at // 4 * 4 + 1
+    pd.testing.assert_frame_equal(curves_of(job), curves_of(undisturbed))
+    assert weights(job.folder) == weights(undisturbed.folder)
+
+
+def test_torsos_and_checkpoints_of_other_trainings_are_not_resumed(tmp_path):
+    for step, identity in ((4, "this"), (8, "this"), (12, "other")):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "complete.json").write_text(json.dumps({"training": identity, "step": step}))
+    (tmp_path / "checkpoint-16").mkdir()
+    (tmp_path / "checkpoint-20").mkdir()
+    (tmp_path / "checkpoint-20" / "complete.json").write_text('{"trai')
+    assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-8"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-4", "checkpoint-8"]
+    assert resume_point(tmp_path / "nowhere", "this") is None
+
+
+def test_a_training_is_known_by_its_settings_inputs_and_code(tmp_path):
+    job = small_job(tmp_path)
+    same = replace(job, folder="elsewhere", work="elsewhere", tensorboard="elsewhere")
+    assert same.identity() == job.identity()
+    others = [
+        replace(job, code="new"),
+        replace(job, training=job.training | {"seed": 1}),
+        replace(job, validation_share=0.3),
+    ]
+    statistics = storage.read_json(job.statistics)
+    before = job.identity()
+    assert all(other.identity() != before for other in others)
+    storage.write_json(tmp_path / "log_mel.json", statistics | {"mean": [0.0] * 40})
+    assert job.identity() != before
+
+
+def test_accumulated_batches_make_the_same_steps(tmp_path):
+    whole = replace(small_job(tmp_path), architecture=STILL)
+    parts = replace(
+        small_job(tmp_path, accumulation=4),
+        architecture=STILL,
+        folder=str(tmp_path / "parts"),
+        work=str(tmp_path / "parts-work"),
+    )
+    run_pretraining(whole)
+    run_pretraining(parts)
+    pd.testing.assert_frame_equal(curves_of(whole), curves_of(parts), rtol=1e-4)
+
+
+def test_several_processes_make_the_same_steps(tmp_path):
+    whole = replace(small_job(tmp_path), architecture=STILL)
+    shared = replace(whole, folder=str(tmp_path / "shared"), work=str(tmp_path / "shared-work"))
+    run_pretraining(whole)
+    run_pretraining(shared, processes=2)
+    pd.testing.assert_frame_equal(curves_of(whole), curves_of(shared), rtol=1e-3)
+
+
+def test_a_failed_process_is_told(tmp_path):
+    job = replace(small_job(tmp_path), statistics=str(tmp_path / "nothing.json"))
+    with pytest.raises(ModelError, match="training processes failed"):
+        run_pretraining(job, processes=2)
+
+
+def test_bf16_learns_about_the_same(tmp_path, finished):
+    job = small_job(tmp_path, precision="bf16")
+    run_pretraining(job)
+    losses = [curves_of(one).query("split == 'validation'")["loss"].to_numpy() for one in (job, finished)]
+    np.testing.assert_allclose(*losses, rtol=0.02)
+    assert MelHubertForPreTraining.from_pretrained(job.folder).dtype == torch.float32
+
+
+def test_batches_that_cannot_be_divided(tmp_path):
+    with pytest.raises(ModelError, match="batch_size 4 does not divide by accumulation 3 x 1 processes"):
+        run_pretraining(small_job(tmp_path, accumulation=3))
+
+
+def test_stage_2_clusters_a_layer_and_may_start_from_stage_1(tmp_path, finished):
+    represent = load_represent(finished.statistics, f"{finished.folder}.manifest.json", layer=1)
+    shard = open_log_mel(finished.log_mel[0])
+    states = represent(shard.frames[: shard.offset[1]])
+    assert states.shape == (-(-int(shard.offset[1]) // 2), 16)
+    job = replace(
+        finished, initial=finished.folder, training=finished.training | {"steps": 1, "learning_rate": 1e-9}, work="w"
+    )
+    job = replace(job, folder=str(tmp_path / "next"), work=str(tmp_path / "next-work"))
+    run_pretraining(job)
+    before, after = (transformers.AutoModel.from_pretrained(one.folder).state_dict() for one in (finished, job))
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0)
+
+
+def test_tensorboard_gets_the_curves(tmp_path):
+    job = replace(small_job(tmp_path), tensorboard=str(tmp_path / "tb"))
+    run_pretraining(job)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tb"))
+    events.Reload()
+    points = [(event.step, event.value) for event in events.Scalars("eval/masked_accuracy")]
+    assert [step for step, _ in points][:3] == [4, 8, 12]

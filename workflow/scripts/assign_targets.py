@@ -1,0 +1,18 @@
+"""Write the targets of one shard."""
+
+import torch
+
+from property_neurons.joblog import job_log
+from property_neurons.training.log_mel import open_log_mel
+from property_neurons.training.targets import load_represent, read_codebook, write_targets
+
+with job_log(snakemake.log[0]):
+    torch.set_num_threads(snakemake.threads)
+    represent = load_represent(
+        snakemake.input.statistics,
+        snakemake.input.model or None,
+        layer=snakemake.params.layer,
+        device=snakemake.config.get("device", "cpu"),
+    )
+    centroids = read_codebook(snakemake.input.codebook)
+    write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, centroids)

@@ -1,0 +1,26 @@
+"""Fit the codebook of one stage."""
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from property_neurons.joblog import job_log
+from property_neurons.training.log_mel import open_log_mel
+from property_neurons.training.targets import fit_codebook, load_represent, write_codebook
+
+with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+    torch.set_num_threads(snakemake.threads)
+    targets = snakemake.params.targets
+    represent = load_represent(
+        snakemake.input.statistics,
+        snakemake.input.model or None,
+        layer=targets["layer"],
+        device=snakemake.config.get("device", "cpu"),
+    )
+    centroids = fit_codebook(
+        [open_log_mel(manifest) for manifest in snakemake.input.log_mel],
+        represent,
+        clusters=targets["clusters"],
+        hours=targets["fit_hours"],
+        seed=snakemake.params.seed,
+    )
+    write_codebook(snakemake.output.codebook, centroids, represent.frame_ms)

@@ -1,0 +1,8 @@
+"""Measure the global statistics of log-Mel bins."""
+
+from property_neurons.joblog import job_log
+from property_neurons.training.log_mel import measure_statistics, open_log_mel, write_statistics
+
+with job_log(snakemake.log[0]):
+    statistics = measure_statistics([open_log_mel(manifest) for manifest in snakemake.input.log_mel])
+    write_statistics(snakemake.output.statistics, statistics)

@@ -1,0 +1,26 @@
+"""Pre-train one stage."""
+
+import torch
+
+from property_neurons.joblog import job_log
+from property_neurons.training.pretraining import PretrainingJob, run_pretraining
+
+with job_log(snakemake.log[0]):
+    torch.set_num_threads(snakemake.threads)
+    params = snakemake.params
+    job = PretrainingJob(
+        name=f"{snakemake.wildcards.run}, stage {snakemake.wildcards.stage}",
+        log_mel=list(snakemake.input.log_mel),
+        targets=list(snakemake.input.targets),
+        statistics=snakemake.input.statistics,
+        architecture=params.architecture,
+        validation_share=params.validation_share,
+        training=params.training,
+        folder=snakemake.output.folder,
+        work=params.work,
+        device=snakemake.config.get("device", "cpu"),
+        initial=snakemake.input.initial.removesuffix(".manifest.json") if snakemake.input.initial else None,
+        tensorboard=params.tensorboard,
+        code=params.code,
+    )
+    run_pretraining(job, processes=max(1, int(snakemake.resources.get("gpu", 0))))
