@@ -1,0 +1,68 @@
+"""What the layers of a model know about phones, on speakers that the measure was not fitted on (GPU if there is one)."""
+
+
+rule probe_layers:
+    """Clusters, a linear probe and the silhouette of the phones, for log-Mel frames and every layer."""
+    input:
+        # Frames are drawn from the utterances that this gate lets through.
+        checked=rules.check_corpus.output.checked,
+        shards=lambda wildcards: expand(
+            f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+            corpus=wildcards.corpus,
+            shard=plan.shards(CONFIG, wildcards.corpus),
+        ),
+        frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
+        model=rules.prepare_model.output.manifest,
+    output:
+        table=f"{RESULTS}/probes/{{model}}/{{corpus}}.tsv",
+    log:
+        f"{RESULTS}/logs/probe_layers/{{model}}/{{corpus}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=1 if CONFIG.device == "cuda" else 0,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        normalise=lambda wildcards: CONFIG.models[wildcards.model].normalise,
+        clusters=100,
+        max_frames=60000,
+        seed=0,
+        code=code_fingerprint("property_neurons.probing.probe", "property_neurons.corpus.audio"),
+    message:
+        "Probing the layers of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/probe_layers.py"
+
+
+rule draw_probes:
+    """What each layer knows about phones, beside the control and log-Mel frames."""
+    input:
+        probes=expand(f"{RESULTS}/probes/{{model}}/{CORPUS}.tsv", model=drawn_models()),
+    output:
+        figure=report(
+            f"{RESULTS}/figures/probes.pdf",
+            caption="../resources/captions/probes.rst",
+            category="Phones in the layers",
+        ),
+        others=multiext(f"{RESULTS}/figures/probes", ".png", ".tsv"),
+    log:
+        f"{RESULTS}/logs/figures/probes.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        models=drawn_models(),
+        corpus=CORPUS,
+        clusters=rules.probe_layers.params.clusters,
+        code=figure_code("probes"),
+    message:
+        "Drawing what the layers know about phones"
+    script:
+        "../workflow/scripts/draw_probes.py"

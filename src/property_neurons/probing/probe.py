@@ -1,0 +1,92 @@
+"""One table of what the layers of a model know about phones."""
+
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.models.loading import SpeechEncoder
+from property_neurons.probing.clusters import probe_clusters
+from property_neurons.probing.frames import ProbedFrames, ShardFiles, draw_frames
+from property_neurons.probing.linear import probe_linear
+from property_neurons.probing.representations import represent
+from property_neurons.probing.silhouettes import phone_silhouette
+from property_neurons.progress import progress
+
+
+def probe_model(
+    encoder: SpeechEncoder,
+    shards: Sequence[ShardFiles],
+    read_audio: Callable[[Path], np.ndarray],
+    *,
+    model: str,
+    clusters: int,
+    max_frames: int,
+    seed: int,
+    scratch: str | Path,
+    keep: Collection[tuple[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Probe log-Mel frames and every layer of a model, on speakers that nothing was fitted on.
+
+    Args:
+        shards: recordings and frame store of each shard of the corpus.
+        read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
+        model: the model's name.
+        clusters: of k-means.
+        max_frames: how many frames to draw, half of them to fit on.
+        seed: of the draw, of k-means and of the interval.
+        scratch: a folder with room for 4 bytes x width x frames x layers, which are removed in the end.
+        keep: the (subset, utterance) pairs to draw from; None for all.
+
+    Returns:
+        one row per layer, 0 for log-Mel, whose values are the same whatever the model: model, layer, representation
+        ("log-Mel" or "hidden"), n_fit, n_measured (frames), speakers_fit, speakers_measured, phone_purity,
+        cluster_purity, pnmi, probe_accuracy, probe_low, probe_high, majority_accuracy, silhouette
+
+    Raises:
+        CorpusError: too few speakers or frames of phones; shard lists and frame stores differ.
+        AudioError, ModelError: an utterance cannot be read; the message names it.
+        StoreError: a frame store is damaged.
+    """
+    frames = draw_frames(shards, max_frames=max_frames, seed=seed, keep=keep)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".layers.") as folder:
+        layers = represent(encoder, frames, read_audio, folder)
+        rows = [
+            {"model": model, "layer": layer, "representation": "hidden" if layer else "log-Mel"}
+            | probe_layer(np.asarray(values), frames, clusters=clusters, seed=seed)
+            for layer, values in enumerate(progress(layers, what="probing", unit="layer"))
+        ]
+    return pd.DataFrame(rows)
+
+
+def probe_layer(values: np.ndarray, frames: ProbedFrames, *, clusters: int, seed: int) -> dict[str, Any]:
+    """Every measure of one representation.
+
+    The silhouette is taken over all frames, since nothing is fitted for it.
+
+    Args:
+        values: float32 [frames, width].
+
+    Raises:
+        CorpusError: too few frames to fit on.
+    """
+    clustered = probe_clusters(values, frames, clusters=clusters, seed=seed)
+    probed = probe_linear(values, frames, seed=seed)
+    fitted = frames.fitted
+    return {
+        "n_fit": int(fitted.sum()),
+        "n_measured": int((~fitted).sum()),
+        "speakers_fit": len(np.unique(frames.speaker[fitted])),
+        "speakers_measured": len(np.unique(frames.speaker[~fitted])),
+        "phone_purity": clustered.phone_purity,
+        "cluster_purity": clustered.cluster_purity,
+        "pnmi": clustered.pnmi,
+        "probe_accuracy": probed.accuracy,
+        "probe_low": probed.low,
+        "probe_high": probed.high,
+        "majority_accuracy": probed.majority,
+        "silhouette": phone_silhouette(values, frames.label),
+    }

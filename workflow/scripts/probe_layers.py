@@ -1,0 +1,43 @@
+"""Probe the layers of one model on one corpus."""
+
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.shards import read_shard_list
+from property_neurons.joblog import job_log
+from property_neurons.models.loading import load_encoder
+from property_neurons.probing.probe import probe_model
+from property_neurons.ranks.extraction import Recording
+from property_neurons.storage import read_table, store_path, verify_files, write_table
+
+with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+    torch.set_num_threads(snakemake.threads)
+    params, manifest, root = snakemake.params, Path(snakemake.input.model), Path(snakemake.params.root)
+    corpus = Path(snakemake.input.checked).parent
+    verify_files(corpus, snakemake.input.checked)
+    kept = read_table(corpus / "utterances.parquet")
+    encoder = load_encoder(
+        manifest.with_name(snakemake.wildcards.model),
+        manifest=manifest,
+        device=snakemake.config.get("device", "cpu"),
+        normalise=params.normalise,
+    )
+    recordings = [
+        [Recording(row.utterance, root / row.audio, row.n_samples) for row in read_shard_list(shard).itertuples()]
+        for shard in snakemake.input.shards
+    ]
+    table = probe_model(
+        encoder,
+        list(zip(recordings, map(store_path, snakemake.input.frames), strict=True)),
+        read_audio,
+        model=snakemake.wildcards.model,
+        clusters=params.clusters,
+        max_frames=params.max_frames,
+        seed=params.seed,
+        scratch=Path(snakemake.output.table).parent,
+        keep=set(zip(kept["subset"], kept["utterance"], strict=True)),
+    )
+    write_table(snakemake.output.table, table)
