@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-MODELS = ("whisper-tiny-en", "whisper-tiny-en-random")
+MODELS = ("melhubert-mini", "melhubert-mini-random")
 MODEL_RULES = {"prepare_model", "rank_neurons"}
 
 
@@ -49,7 +49,7 @@ def test_an_mds_seed_runs_mds_and_its_figures_only(finished, changed):
 
 
 def test_one_more_model_runs_only_that_model(finished, changed):
-    finished.configure(changed("models.another", {"kind": "random_twin", "of": "whisper-tiny-en", "seed": 1}))
+    finished.configure(changed("models.another", {"kind": "random_twin", "of": "melhubert-mini", "seed": 1}))
     jobs = finished.planned()
     assert {rule for output, rule in jobs.items() if "/another" not in output} == {"draw_fig5"}
     assert of_rule(jobs, "rank_neurons") == {f"ranks/another/demo/demo-00{shard}" for shard in range(2)}
@@ -57,7 +57,7 @@ def test_one_more_model_runs_only_that_model(finished, changed):
 
 def test_a_further_property_runs_no_model(finished, changed):
     finished.configure(changed("properties.speaker", {"column": "speaker"}))
-    target = "results/neurons/whisper-tiny-en/demo/speaker.parquet"
+    target = "results/neurons/melhubert-mini/demo/speaker.parquet"
     assert finished.planned_rules(target) == {"count_activations", "find_neurons"}
 
 

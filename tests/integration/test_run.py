@@ -14,7 +14,7 @@ from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration
 
-MODEL = "whisper-tiny-en"
+MODEL = "melhubert-mini"
 FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8")
 
 

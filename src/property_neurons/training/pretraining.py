@@ -170,7 +170,7 @@ def _train(job: PretrainingJob) -> None:
     validation_crops = Crops(validation, statistics, n_crops=len(validation), coded_share=0.0, seed=0, **crops)
 
     started = time.monotonic()
-    trainer = _trainer(job, training, identity, _initial_model(job, config, training.seed), train_crops)
+    trainer = make_trainer(job, training, identity, _initial_model(job, config, training.seed), train_crops)
     trainer.eval_dataset = validation_crops
     checkpoint = resume_point(job.work, identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -270,9 +270,14 @@ def _sums_per_crop(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.zeros(len(labels), 3, dtype=torch.float64, device=labels.device).index_add_(0, crops, values)
 
 
-def _trainer(
+def make_trainer(
     job: PretrainingJob, training: Training, identity: str, model: MelHubertForPreTraining, crops: Crops
 ) -> MaskedPredictionTrainer:
+    """The Trainer of a job, with its checkpoints, progress bar and TensorBoard logs.
+
+    Raises:
+        ModelError: the batch cannot be dealt out evenly.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     per_device, rest = divmod(training.batch_size, training.accumulation * world)
     if rest or not per_device:
