@@ -28,4 +28,4 @@ rule all:
     default_target: True
     input:
         figures(["fig2", "fig3", "fig4", "fig5", "fig7", "fig8"]),
-        figures([f"pretraining_{run}" for run in CONFIG.pretraining]),
+        figures([f"pretraining_{run}" for run in plan.trained_runs(CONFIG)]),

@@ -22,7 +22,7 @@ STAGE = {
     "crop_seconds": 2,
     "learning_rate": 2e-3,
     "evaluate_every": 40,
-    "save_every": 10,
+    "save_every": 20,
     "log_every": 20,
 }
 CONFIG = {

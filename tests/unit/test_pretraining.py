@@ -154,6 +154,8 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(tmp_path):
     job = small_job(tmp_path)
     same = replace(job, folder="elsewhere", work="elsewhere", tensorboard="elsewhere")
     assert same.identity() == job.identity()
+    busier = replace(job, training=job.training | {"workers": 2, "save_every": 2}, device="cuda")
+    assert busier.identity() == job.identity()
     others = [
         replace(job, code="new"),
         replace(job, training=job.training | {"seed": 1}),
@@ -216,6 +218,9 @@ def test_stage_2_clusters_a_layer_and_may_start_from_stage_1(tmp_path, finished)
     )
     job = replace(job, folder=str(tmp_path / "next"), work=str(tmp_path / "next-work"))
     run_pretraining(job)
+    model, old = (MelHubertForPreTraining.from_pretrained(one.folder) for one in (job, finished))
+    assert model.final_proj.weight.shape == old.final_proj.weight.shape
+    assert (model.final_proj.weight - old.final_proj.weight).abs().max() > 1e-3
     before, after = (transformers.AutoModel.from_pretrained(one.folder).state_dict() for one in (finished, job))
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0)

@@ -2,20 +2,23 @@
 
 import torch
 
+from property_neurons.config import plan
+from property_neurons.config.load import load_config
 from property_neurons.joblog import job_log
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
-    params = snakemake.params
+    params, wildcards = snakemake.params, snakemake.wildcards
+    running = plan.running_settings(load_config(snakemake.config), wildcards.run, wildcards.stage)
     job = PretrainingJob(
-        name=f"{snakemake.wildcards.run}, stage {snakemake.wildcards.stage}",
+        name=f"{wildcards.run}, stage {wildcards.stage}",
         log_mel=list(snakemake.input.log_mel),
         targets=list(snakemake.input.targets),
         statistics=snakemake.input.statistics,
         architecture=params.architecture,
         validation_share=params.validation_share,
-        training=params.training,
+        training=params.training | running,
         folder=snakemake.output.folder,
         work=params.work,
         device=snakemake.config.get("device", "cpu"),

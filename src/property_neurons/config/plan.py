@@ -121,7 +121,12 @@ def model_files(config: Config, model: str) -> list[str]:
         return [f"{source['path']}.manifest.json"]
     if source["kind"] == "melhubert_release":
         return [source["checkpoint"], source["statistics"]]
-    return [f"{source['path']}/config.json"] if source["kind"] == "folder" else []
+    if source["kind"] != "folder":
+        return []
+    folder = Path(source["path"])
+    parts = ("preprocessor_config.json", "processor_config.json", "*.safetensors", "pytorch_model*.bin")
+    weights = [str(path) for pattern in parts for path in sorted(folder.glob(pattern))]
+    return [f"{source['path']}/config.json", *weights]
 
 
 def checkpoint(config: Config, run: str, stage: int) -> str:
@@ -135,8 +140,19 @@ def stage(config: Config, run: str, number: int | str) -> Stage:
 
 
 def training_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
-    """How one stage is trained, as the fields of `training.pretraining.Training`."""
-    return stage(config, run, number).model_dump(exclude={"targets", "initial"})
+    """What the result of one stage depends on, as fields of `training.pretraining.Training`."""
+    return stage(config, run, number).model_dump(exclude={"targets", "initial", "workers", "save_every"})
+
+
+def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """The other fields of `Training`, which change no result and so run nothing again."""
+    return stage(config, run, number).model_dump(include={"workers", "save_every"})
+
+
+def trained_runs(config: Config) -> list[str]:
+    """The pre-training runs that some model of the configuration comes from."""
+    used = {model.run for model in config.models.values() if isinstance(model, PretrainedModel)}
+    return [run for run in config.pretraining if run in used]
 
 
 def needs_mp3(config: Config, corpus: str) -> bool:

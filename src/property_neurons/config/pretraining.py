@@ -67,13 +67,22 @@ class Stage(Section):
     workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
     seed: int = Field(default=0, ge=0, description="seed of weights, crops, masks and dropout")
 
+    @model_validator(mode="after")
+    def _points_are_whole(self) -> "Stage":
+        if self.save_every % self.log_every:
+            raise ValueError(
+                f"save_every ({self.save_every}) must be a multiple of log_every ({self.log_every}): a resumed "
+                "training begins a new point of its curve"
+            )
+        return self
+
 
 class Pretraining(Section):
     """A MelHuBERT model trained from speech alone, stage by stage."""
 
     corpus: Name = Field(description="name of the corpus to train on")
     validation_share: float = Field(
-        default=0.01, gt=0, lt=1, description="share of the speech held out for validation, by speaker"
+        default=0.01, gt=0, lt=1, description="least share of the speech held out for validation, by speaker"
     )
     gpus: int = Field(default=1, ge=1, description="GPUs that one stage trains on (with `device: cuda`)")
     architecture: Architecture = Field(default_factory=Architecture, description="the model")
@@ -83,6 +92,11 @@ class Pretraining(Section):
     def _stages_follow(self) -> "Pretraining":
         for number, stage in enumerate(self.stages, start=1):
             layer = stage.targets.layer
+            if stage.batch_size % (stage.accumulation * self.gpus):
+                raise ValueError(
+                    f"stages: batch_size {stage.batch_size} of stage {number} does not divide by accumulation "
+                    f"{stage.accumulation} x {self.gpus} GPUs"
+                )
             if number == 1 and (layer is not None or stage.initial == "previous"):
                 raise ValueError("stages: the first has none before it; leave out `targets.layer` and `initial`")
             if layer is not None and layer > self.architecture.num_hidden_layers:

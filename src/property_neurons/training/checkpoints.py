@@ -6,7 +6,10 @@ says which training (data, settings, code) it belongs to.
 
 import re
 import shutil
+import sys
 from pathlib import Path
+
+import torch
 
 from property_neurons.errors import StoreError
 from property_neurons.models.backend import transformers
@@ -24,6 +27,9 @@ class MarkComplete(transformers.TrainerCallback):
         self._identity = identity
 
     def on_save(self, args, state, control, **kwargs):
+        # Every process writes a file of its own (its random state).
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             write_json(folder / _MARKER, {"training": self._identity, "step": state.global_step})
@@ -67,6 +73,7 @@ def resume_point(work: str | Path, identity: str) -> Path | None:
         if match and _belongs(folder, identity):
             found[int(match[1])] = folder
         else:
+            print(f"{folder}: not whole, or of other settings, data or code; removed", file=sys.stderr)
             shutil.rmtree(folder)
     return found[max(found)] if found else None
 

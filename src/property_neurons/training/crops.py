@@ -4,7 +4,6 @@ The data set is as long as the training: item i is the i-th crop that training w
 follow from (seed, i) alone, so that a resumed run, another number of workers or of devices sees the same crops.
 """
 
-import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ def hold_out(utterances: Sequence[Utterance], share: float) -> tuple[list[Uttera
     """Divide utterances into those to train on and those to validate on, by speaker, so that these are unseen.
 
     The speaker is what stands before the first hyphen of the id (LibriSpeech). Speakers are taken in the order of a
-    hash of their name until they hold `share` of the frames.
+    hash of their name until they hold at least `share` of the frames; the last one may carry them well beyond it.
 
     Raises:
         StoreError: one side would be empty.
@@ -135,7 +134,7 @@ class Crops(torch.utils.data.Dataset):
         self._masking = masking
         self._coded_share = coded_share
         self._seed = seed
-        self._order = functools.lru_cache(maxsize=2)(self._order_of_epoch)
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return self._n_crops
@@ -143,7 +142,7 @@ class Crops(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Crop number `index`: input_features [frames, size], mask_time_indices [frames], labels [frames]."""
         epoch, position = divmod(index, len(self._utterances))
-        utterance = self._utterances[self._order(epoch)[position]]
+        utterance = self._utterances[self._order_of(epoch)[position]]
         rng = np.random.default_rng([self._seed, index])
         length = min(self._crop, len(utterance.targets))
         start = int(rng.integers(len(utterance.targets) - length + 1))
@@ -158,9 +157,12 @@ class Crops(torch.utils.data.Dataset):
             "labels": np.where(mask, targets, UNMASKED),
         }
 
-    def _order_of_epoch(self, epoch: int) -> np.ndarray:
-        # One number more than an item's, so that no item shares its stream.
-        return np.random.default_rng([self._seed, epoch, 1]).permutation(len(self._utterances))
+    def _order_of(self, epoch: int) -> np.ndarray:
+        if self._order[0] != epoch:
+            # One number more than an item's, so that no item shares its stream.
+            rng = np.random.default_rng([self._seed, epoch, 1])
+            self._order = (epoch, rng.permutation(len(self._utterances)))
+        return self._order[1]
 
 
 def collate(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, torch.Tensor]:

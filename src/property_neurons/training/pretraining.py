@@ -21,15 +21,21 @@ import pandas as pd
 import torch
 
 from property_neurons import storage
-from property_neurons.errors import ModelError
+from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers, transformers
-from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertForPreTraining
+from property_neurons.models.melhubert import (
+    MelHubertConfig,
+    MelHubertFeatureExtractor,
+    MelHubertForPreTraining,
+    MelHubertModel,
+)
 from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.training.checkpoints import MarkComplete, ProgressBar, resume_point
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
 from property_neurons.training.targets import open_targets
 
+_WITHOUT_RESULT = frozenset({"workers", "save_every"})
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 
 
@@ -104,7 +110,13 @@ class PretrainingJob:
 
     def identity(self) -> str:
         """A digest of what the trained weights depend on."""
-        content = {key: value for key, value in asdict(self).items() if key not in ("folder", "work", "tensorboard")}
+        training = {key: value for key, value in self.training.items() if key not in _WITHOUT_RESULT}
+        content = {
+            "architecture": self.architecture,
+            "validation_share": self.validation_share,
+            "training": training,
+            "code": self.code,
+        }
         inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
         content["inputs"] = [storage.read_json(manifest)["digest"] for manifest in inputs]
         content["measured"] = storage.read_json(self.statistics)
@@ -134,7 +146,11 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
     # Relative imports of the workflow's own modules must work in the processes too.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     finished = subprocess.run(
-        [*command, "-m", "property_neurons.training.pretraining", str(description)], env=environment, check=False
+        [*command, "-m", "property_neurons.training.pretraining", str(description)],
+        env=environment,
+        stdout=sys.stderr,
+        stderr=sys.stderr,
+        check=False,
     )
     if finished.returncode:
         raise ModelError(
@@ -172,7 +188,9 @@ def _train(job: PretrainingJob) -> None:
     started = time.monotonic()
     trainer = make_trainer(job, training, identity, _initial_model(job, config, training.seed), train_crops)
     trainer.eval_dataset = validation_crops
-    checkpoint = resume_point(job.work, identity)
+    # One process after the other: the first clears away what cannot be resumed.
+    with trainer.args.main_process_first(local=False):
+        checkpoint = resume_point(job.work, identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = trainer.evaluate()
     if not trainer.is_world_process_zero():
@@ -207,10 +225,11 @@ def _initial_model(job: PretrainingJob, config: MelHubertConfig, seed: int) -> M
         torch.manual_seed(seed)
         if job.initial is None:
             return MelHubertForPreTraining(config)
-        # The head belongs to other clusters and is begun anew.
-        return MelHubertForPreTraining.from_pretrained(
-            job.initial, config=config, ignore_mismatched_sizes=True, local_files_only=True, dtype=torch.float32
-        )
+        # The old head belongs to other clusters, even where they are as many.
+        model = MelHubertForPreTraining(config)
+        encoder = MelHubertModel.from_pretrained(job.initial, local_files_only=True, dtype=torch.float32)
+        model.melhubert.load_state_dict(encoder.state_dict())
+        return model
 
 
 class MaskedPredictionTrainer(transformers.Trainer):
@@ -286,6 +305,11 @@ def make_trainer(
             f"{world} processes; change one of them"
         )
     on_cpu = job.device == "cpu"
+    if not on_cpu and torch.cuda.device_count() < world:
+        raise ModelError(
+            f"{job.name}: expected {world} CUDA devices, found {torch.cuda.device_count()}; ask for them, "
+            "lower gpus, or set device: cpu"
+        )
     arguments = transformers.TrainingArguments(
         output_dir=job.work,
         max_steps=training.steps,
@@ -317,6 +341,9 @@ def make_trainer(
         disable_tqdm=True,
         seed=training.seed,
     )
+    if world == 1 and not on_cpu:
+        # The Trainer would spread one process over all GPUs it sees, and multiply the batch.
+        arguments._n_gpu = 1
     callbacks = [MarkComplete(identity), ProgressBar(job.name)]
     if job.tensorboard is not None and int(os.environ.get("RANK", "0")) == 0:
         callbacks.append(_tensorboard(job.tensorboard))
@@ -373,5 +400,8 @@ def _amount(utterances: Sequence[Utterance]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with quiet_transformers():
-        _train(PretrainingJob(**storage.read_json(sys.argv[1])))
+    try:
+        with quiet_transformers():
+            _train(PretrainingJob(**storage.read_json(sys.argv[1])))
+    except PropertyNeuronsError as error:
+        sys.exit(str(error))

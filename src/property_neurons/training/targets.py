@@ -123,7 +123,7 @@ def fit_codebook(
         total += len(chosen[-1])
         if total >= budget:
             break
-    sample = np.concatenate([represent(frames) for frames in progress(chosen, what="frames to cluster", unit="utt")])
+    sample = _represented(chosen, represent)
     if len(sample) < clusters:
         raise StoreError(
             f"k-means: expected at least {clusters} frames, one per cluster, found {len(sample)}; "
@@ -141,6 +141,20 @@ def fit_codebook(
         random_state=seed,
     )
     return kmeans.fit(sample).cluster_centers_.astype(np.float32)
+
+
+def _represented(chosen: Sequence[np.ndarray], represent: Represent) -> np.ndarray:
+    """All frames of the utterances in one array that is allocated once: it is the largest thing in memory."""
+    together = represent.frame_ms // 10
+    ends = np.cumsum([0, *(-(-len(frames) // together) for frames in chosen)])
+    sample = None
+    bar = progress(chosen, total=len(chosen), what="frames to cluster", unit="utt")
+    for index, frames in enumerate(bar):
+        values = represent(frames)
+        if sample is None:
+            sample = np.empty((ends[-1], values.shape[1]), np.float32)
+        sample[ends[index] : ends[index + 1]] = values
+    return np.empty((0, 1), np.float32) if sample is None else sample
 
 
 def write_codebook(path: str | Path, centroids: np.ndarray, frame_ms: int) -> None:

@@ -257,9 +257,11 @@ def main() -> None:
         required=True,
         help="log-Mel mean and standard deviation of its training data: .npy of shape [2, bins], or .json",
     )
+    parser.add_argument("--heads", type=int, help="attention heads, where the checkpoint does not say")
     arguments = parser.parse_args()
     try:
-        convert_release(arguments.checkpoint, arguments.folder, read_statistics(arguments.statistics))
+        statistics = read_statistics(arguments.statistics)
+        convert_release(arguments.checkpoint, arguments.folder, statistics, arguments.heads)
     except PropertyNeuronsError as error:
         sys.exit(str(error))
 
