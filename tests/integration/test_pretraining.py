@@ -113,6 +113,6 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     trained.snakemake("--unlock")
     trained.snakemake("--rerun-incomplete", target)
     log = (trained.folder / "results/logs/pretrain/tiny-stage1.log").read_text()
-    assert "0/120" not in log
+    assert "| 0/120" not in log
     assert read_json(manifest)["files"] == undisturbed
     assert not work.exists()
