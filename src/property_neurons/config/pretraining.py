@@ -18,6 +18,10 @@ class Architecture(Section):
     num_conv_pos_embeddings: int = Field(default=128, ge=1, description="kernel of the positional convolution, frames")
     num_conv_pos_embedding_groups: int = Field(default=16, ge=1, description="its groups; divides `hidden_size`")
 
+    hidden_dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of each block's outputs in training")
+    attention_dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of the attention weights")
+    activation_dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of the neurons")
+
     @model_validator(mode="after")
     def _divides(self) -> "Architecture":
         for key in ("num_attention_heads", "num_conv_pos_embedding_groups"):
@@ -60,6 +64,12 @@ class Stage(Section):
     mask_span_ms: int = Field(default=100, ge=20, multiple_of=20, description="length of a masked span")
     coded_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops taken from the audio after MP3 coding at 24 kbit/s"
+    )
+    frequency_warp: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="vocal tract length perturbation: frequencies times a random factor of at most 1 + this",
     )
     evaluate_every: int = Field(default=1000, ge=1, description="steps between validations")
     save_every: int = Field(default=1000, ge=1, description="steps between the checkpoints a killed job resumes from")

@@ -18,6 +18,7 @@ from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.training.log_mel import LogMelShard
 from property_neurons.training.masking import span_mask
 from property_neurons.training.targets import TargetShard
+from property_neurons.training.warping import draw_warp, warp_frequencies
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Crops(torch.utils.data.Dataset):
         frame_ms: of the model.
         masking: shares and spans.
         coded_share: of the crops that are taken from the MP3-coded audio, where there is some.
+        frequency_warp: strength of vocal tract length perturbation; 0 = none.
         seed: of everything random.
     """
 
@@ -125,6 +127,7 @@ class Crops(torch.utils.data.Dataset):
         masking: Masking,
         coded_share: float,
         seed: int,
+        frequency_warp: float = 0.0,
     ):
         self._utterances = utterances
         self._statistics = statistics
@@ -133,6 +136,7 @@ class Crops(torch.utils.data.Dataset):
         self._frame_ms = frame_ms
         self._masking = masking
         self._coded_share = coded_share
+        self._frequency_warp = frequency_warp
         self._seed = seed
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -150,6 +154,8 @@ class Crops(torch.utils.data.Dataset):
         together = FRAMES_OF_10_MS[self._frame_ms]
         frames = (utterance.coded if coded else utterance.frames)[start * together : (start + length) * together]
         mask = span_mask(length, self._masking.share, self._masking.span_ms // self._frame_ms, rng)
+        if self._frequency_warp:
+            frames = warp_frequencies(frames, draw_warp(self._frequency_warp, rng))
         targets = utterance.targets[start : start + length].astype(np.int64)
         return {
             "input_features": stack_frames(self._statistics.normalise(frames), self._frame_ms),

@@ -52,6 +52,7 @@ class Training:
     precision: "fp32" or "bf16" (autocast).
     mask_share, mask_span_ms: see `masking.span_mask`.
     coded_share: of the crops that come from the MP3-coded audio.
+    frequency_warp: see `warping.draw_warp`.
     evaluate_every, save_every, log_every: steps.
     workers: processes that prepare batches; 0 = the training process itself.
     seed: of initial weights, crops, masks and dropout.
@@ -69,6 +70,7 @@ class Training:
     mask_share: float = 0.7
     mask_span_ms: int = 100
     coded_share: float = 0.0
+    frequency_warp: float = 0.0
     evaluate_every: int = 1000
     save_every: int = 1000
     log_every: int = 50
@@ -180,6 +182,7 @@ def _train(job: PretrainingJob) -> None:
         statistics,
         n_crops=training.steps * training.batch_size,
         coded_share=training.coded_share,
+        frequency_warp=training.frequency_warp,
         seed=training.seed,
         **crops,
     )
