@@ -23,6 +23,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.melhubert import MelHubertFeatureExtractor
 from property_neurons.models.melhubert.features import WINDOW, n_log_mel_frames
+from property_neurons.models.pruned import base_type
 
 SAMPLING_RATE = 16_000
 SAMPLES_PER_FRAME = 320
@@ -231,13 +232,13 @@ def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
         ModelError: the model takes another sampling or frame rate, or log-Mel features although `normalise` is set;
             config.json and preprocessor_config.json differ; a MelHuBERT's statistics are missing.
     """
-    if config.model_type == "whisper":
+    if base_type(config) == "whisper":
         extractor = _load_extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
         front_end = WhisperLogMel(config, extractor)
-    elif config.model_type == "wav2vec2-bert":
+    elif base_type(config) == "wav2vec2-bert":
         extractor = _load_extractor(folder, transformers.SeamlessM4TFeatureExtractor)
         front_end = StackedLogMel(config, extractor)
-    elif config.model_type == "melhubert":
+    elif base_type(config) == "melhubert":
         extractor = _load_melhubert_extractor(folder)
         front_end = MelHubertLogMel(config, extractor)
     else:

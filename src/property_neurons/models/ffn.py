@@ -19,23 +19,31 @@ class Site:
     layer: number of the Transformer block, from 1.
     name: "3", or "3.1" and "3.2" where a block has two feed-forward networks (conformers).
     module: dotted path of the second feed-forward linear.
-    width: number of neurons (its in_features); differs between the layers of a pruned model.
+    first: dotted path of the first one.
+    width: number of neurons (in_features of the second); differs between the layers of a pruned model.
     """
 
     layer: int
     name: str
     module: str
+    first: str
     width: int
 
 
 @dataclass(frozen=True)
 class _Architecture:
+    """blocks: path of the list of blocks; linears: the first and second one of each network of a block."""
+
     blocks: str
-    second_linears: tuple[str, ...]
+    linears: tuple[tuple[str, str], ...]
 
 
-_ONE = _Architecture("encoder.layers", ("feed_forward.output_dense",))
-_TWO = _Architecture("encoder.layers", ("ffn1.output_dense", "ffn2.output_dense"))
+def _dense(name: str) -> tuple[str, str]:
+    return f"{name}.intermediate_dense", f"{name}.output_dense"
+
+
+_ONE = _Architecture("encoder.layers", (_dense("feed_forward"),))
+_TWO = _Architecture("encoder.layers", (_dense("ffn1"), _dense("ffn2")))
 _ARCHITECTURES = {
     "HubertModel": _ONE,
     "Wav2Vec2Model": _ONE,
@@ -46,28 +54,34 @@ _ARCHITECTURES = {
     "MelHubertModel": _ONE,
     "Wav2Vec2ConformerModel": _TWO,
     "Wav2Vec2BertModel": _TWO,
-    "WhisperEncoder": _Architecture("layers", ("fc2",)),
+    "WhisperEncoder": _Architecture("layers", (("fc1", "fc2"),)),
 }
 
 
 def ffn_sites(model: nn.Module) -> list[Site]:
-    """Every second feed-forward linear of `model`, in the order in which the forward pass reaches them.
+    """Every feed-forward network of `model`, in the order in which the forward pass reaches them.
+
+    Args:
+        model: a base model of a known class, or of one derived from it (a pruned model).
 
     Raises:
         ModelError: the neurons of this class are not known.
     """
-    class_name = type(model).__name__
-    if class_name not in _ARCHITECTURES:
-        raise ModelError(
-            f"{class_name}: expected a model whose feed-forward neurons are known ({', '.join(_ARCHITECTURES)}); "
-            "use one of these, or add an entry to property_neurons.models.ffn"
-        )
-    architecture = _ARCHITECTURES[class_name]
-    n_blocks = len(model.get_submodule(architecture.blocks))
+    architecture = _architecture(model)
     sites = []
-    for block in range(n_blocks):
-        for position, linear in enumerate(architecture.second_linears, start=1):
-            name = str(block + 1) if len(architecture.second_linears) == 1 else f"{block + 1}.{position}"
-            module = f"{architecture.blocks}.{block}.{linear}"
-            sites.append(Site(block + 1, name, module, model.get_submodule(module).in_features))
+    for block in range(len(model.get_submodule(architecture.blocks))):
+        for position, linears in enumerate(architecture.linears, start=1):
+            name = str(block + 1) if len(architecture.linears) == 1 else f"{block + 1}.{position}"
+            first, second = (f"{architecture.blocks}.{block}.{linear}" for linear in linears)
+            sites.append(Site(block + 1, name, second, first, model.get_submodule(second).in_features))
     return sites
+
+
+def _architecture(model: nn.Module) -> _Architecture:
+    for ancestor in type(model).__mro__:
+        if ancestor.__name__ in _ARCHITECTURES:
+            return _ARCHITECTURES[ancestor.__name__]
+    raise ModelError(
+        f"{type(model).__name__}: expected a model whose feed-forward neurons are known ({', '.join(_ARCHITECTURES)}); "
+        "use one of these, or add an entry to property_neurons.models.ffn"
+    )

@@ -11,8 +11,9 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
-# AutoConfig and AutoModel know the model type "melhubert" once its package has been imported.
-import property_neurons.models.melhubert  # noqa: F401
+# AutoConfig and AutoModel know the model type "melhubert" and those of pruned models once these have been imported.
+import property_neurons.models.melhubert
+import property_neurons.models.pruned  # noqa: F401
 from property_neurons import storage
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers

@@ -1,0 +1,52 @@
+"""Neuron tables as masks: which neurons of each feed-forward network are in a set."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.errors import ModelError
+
+
+def property_masks(table: pd.DataFrame, widths: Sequence[int], *, name: str = "neuron table") -> list[np.ndarray]:
+    """The property neurons P (equation 5) of a neuron table: bool [neurons] for each feed-forward network.
+
+    Args:
+        table: what `groups.neuron_table` made: its exclusive rows are the group neurons, whose union P is.
+        widths: of the networks of the model that the masks are for.
+        name: of the table, for messages.
+
+    Raises:
+        ModelError: the table is of a model of other widths.
+    """
+    return _masks(table[table["exclusive"]], widths, name)
+
+
+def group_masks(
+    table: pd.DataFrame, group: str, widths: Sequence[int], *, name: str = "neuron table"
+) -> list[np.ndarray]:
+    """The group neurons G (equation 4) of one group: bool [neurons] for each feed-forward network.
+
+    Raises:
+        ModelError: the table is of a model of other widths.
+    """
+    return _masks(table[table["exclusive"] & (table["group"] == group)], widths, name)
+
+
+def union(masks: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """The neurons that are in any of several sets, network by network."""
+    return [np.logical_or.reduce(parts) for parts in zip(*masks, strict=True)]
+
+
+def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndarray]:
+    masks = [np.zeros(width, dtype=bool) for width in widths]
+    for layer, part in rows.groupby("layer"):
+        found = int(part["width"].iloc[0])
+        if not 1 <= layer <= len(widths) or found != widths[layer - 1]:
+            model = f"{widths[layer - 1]} neurons" if 1 <= layer <= len(widths) else f"only {len(widths)} layers"
+            raise ModelError(
+                f"{name}: layer {layer} was found on a model with {found} neurons there, this model has {model}; "
+                "find the neurons on this model"
+            )
+        masks[layer - 1][part["neuron"].to_numpy()] = True
+    return masks

@@ -1,0 +1,89 @@
+"""How much each neuron is worth: the lower its score, the sooner it goes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from property_neurons.count_store import Counts
+from property_neurons.errors import ModelError
+from property_neurons.models.ffn import ffn_sites
+
+Scores = list[np.ndarray]
+"""For each feed-forward network, in forward order, float64 [neurons]."""
+
+
+def l1_scores(model: "torch.nn.Module", *, bias: bool) -> Scores:
+    """||first.weight[i]||_1 (+ |first.bias[i]|) + ||second.weight[:, i]||_1, in float64.
+
+    Args:
+        model: a base model, or one with a head.
+        bias: whether the bias counts; in the paper's text it does not, in its authors' code it does.
+    """
+    base = model.base_model
+    scores = []
+    for site in ffn_sites(base):
+        first, second = base.get_submodule(site.first), base.get_submodule(site.module)
+        score = first.weight.detach().double().abs().sum(1) + second.weight.detach().double().abs().sum(0)
+        if bias and first.bias is not None:
+            score = score + first.bias.detach().double().abs()
+        scores.append(score.cpu().numpy())
+    return scores
+
+
+def frequency_scores(counts: Counts) -> Scores:
+    """The share of the counted frames in which each neuron is among the most active.
+
+    Args:
+        counts: of a property of phones or of speakers: its cells, those of no group included, divide all frames
+            among them (pitch counts voiced ones alone).
+
+    Raises:
+        ModelError: nothing was counted.
+    """
+    frames = int(counts.n.sum())
+    if not frames:
+        raise ModelError(
+            f"activation frequency: expected counted frames of {counts.model} on {counts.corpus}, found none; "
+            "count on a corpus that holds speech"
+        )
+    return [counts.site_counts(index).sum(axis=0) / frames for index in range(len(counts.sites))]
+
+
+def random_scores(widths: Sequence[int], seed: int) -> Scores:
+    """Scores in an order drawn at random.
+
+    Args:
+        widths: neurons of each network.
+        seed: of the draw; each network's order depends on the seed and its place alone.
+    """
+    return [
+        np.random.default_rng([seed, place]).permutation(width).astype(np.float64) for place, width in enumerate(widths)
+    ]
+
+
+def random_sets(widths: Sequence[int], sizes: Sequence[int], seed: int) -> list[np.ndarray]:
+    """Sets of neurons drawn at random, as large as given ones: the control for protecting these.
+
+    Args:
+        widths: neurons of each network.
+        sizes: neurons to draw in each.
+
+    Returns:
+        bool [neurons] for each network
+
+    Raises:
+        ModelError: a size is above the width.
+    """
+    drawn = []
+    for place, (width, size) in enumerate(zip(widths, sizes, strict=True)):
+        if not 0 <= size <= width:
+            raise ModelError(
+                f"feed-forward network {place + 1}: expected a set of 0 to {width} neurons, found {size}; was the set "
+                "found on another model?"
+            )
+        chosen = np.zeros(width, dtype=bool)
+        # Another stream than that of `random_scores`.
+        chosen[np.random.default_rng([seed, place, 1]).permutation(width)[:size]] = True
+        drawn.append(chosen)
+    return drawn
