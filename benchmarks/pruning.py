@@ -1,0 +1,82 @@
+"""A pruned model against the whole one, and its outputs against those of the masked one: aim 5 of docs/benchmarks.md.
+
+    python benchmarks/pruning.py --data /path/to/data --out pruning.json
+
+HuBERT-base's shape, 3072 neurons a layer cut to 614 (80 %), by the L1 norm. Whole and pruned model take turns on the
+same utterance in one process; "encoder" is the Transformer alone, behind features made beforehand.
+"""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from workload import arguments, hubert_base, report, settings, shown, speech, spread, timed
+
+from property_neurons.models.ffn import ffn_sites
+from property_neurons.models.pruned import remove_neurons
+from property_neurons.progress import progress
+from property_neurons.pruning.criteria import l1_scores
+from property_neurons.pruning.selection import select
+
+KEPT = 614
+
+
+def main() -> None:
+    parser = arguments(__doc__, utterances=12)
+    parser.add_argument("--threads", type=int, default=1, help="threads of both models (default %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    encoder = hubert_base()
+    whole = encoder.model
+    kept = select(l1_scores(whole, bias=True), [KEPT] * len(encoder.sites))
+    pruned = remove_neurons(whole, [torch.from_numpy(neurons) for neurons in kept])
+    with tempfile.TemporaryDirectory() as folder:
+        utterances = speech(options.data, options.utterances, Path(folder))
+
+    ratios: dict[str, list[float]] = {"whole model": [], "encoder": []}
+    difference = 0.0
+    with torch.inference_mode():
+        for utterance in progress(utterances, total=len(utterances), what="pruning", unit="utterance"):
+            values = next(iter(encoder.front_end.windows(utterance.waveform))).values
+            hidden = whole.feature_projection(whole.feature_extractor(values).transpose(1, 2))
+            for _ in range(options.repeats):
+                before, after = (timed(partial(model, values))[0] for model in (whole, pruned))
+                ratios["whole model"].append(before / after)
+                # The encoder works on its input in place.
+                inputs = [hidden.clone(), hidden.clone()]
+                before, after = (
+                    timed(partial(model.encoder, given))[0]
+                    for model, given in zip((whole, pruned), inputs, strict=True)
+                )
+                ratios["encoder"].append(before / after)
+        masked = _masked(kept)
+        values = next(iter(encoder.front_end.windows(utterances[0].waveform))).values
+        difference = float((masked(values)[0] - pruned(values)[0]).abs().max())
+
+    parameters = [sum(parameter.numel() for parameter in model.parameters()) for model in (whole, pruned)]
+    result = {
+        "settings": settings(utterances, options.data) | {"threads": options.threads, "kept": KEPT},
+        "times faster": {name: spread(values) for name, values in ratios.items()},
+        "parameters": parameters,
+        "share of the parameters": parameters[1] / parameters[0],
+        "largest difference from the masked model's output": difference,
+    }
+    for name, found in result["times faster"].items():
+        print(f"{name}: {shown(found, '.2f')} times faster")
+    print(f"{parameters[1] / parameters[0]:.1%} of the parameters, outputs within {difference:.1e} of the masked")
+    report(result, options.out)
+
+
+def _masked(kept: list[np.ndarray]) -> torch.nn.Module:
+    """The whole model with the columns of the neurons that go at zero."""
+    model = hubert_base().model
+    for site, neurons in zip(ffn_sites(model), kept, strict=True):
+        gone = np.setdiff1d(np.arange(site.width), neurons)
+        model.get_submodule(site.module).weight.data[:, gone] = 0
+    return model
+
+
+if __name__ == "__main__":
+    main()
