@@ -20,6 +20,7 @@ include: "rules/models.smk"
 include: "rules/pretraining.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
+include: "rules/pruning.smk"
 include: "rules/figures.smk"
 include: "rules/probing.smk"
 

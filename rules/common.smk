@@ -1,6 +1,7 @@
 """What all stages share: the validated config, paths, and the functions that give rules their inputs."""
 
 import os
+import re
 import sys
 
 # A clone works without being installed, also in the environments of --sdm conda and on cluster nodes.
@@ -27,6 +28,8 @@ RESULTS = CONFIG.results
 MODELS_ENVIRONMENT = f"../envs/models-{CONFIG.device}.yaml"
 DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind == "demo"]
 
+PRUNED_MODELS = plan.pruned_models(CONFIG)
+
 MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
 PLANE_PROPERTIES = ["phone", "gender", "pitch"]
 LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
@@ -41,6 +44,11 @@ wildcard_constraints:
     shard=r"[^/.]+-\d\d\d+",
     run="[^/.]+",
     stage=r"\d+",
+
+
+def one_of(names):
+    """A wildcard's pattern: one of some names, or nothing at all where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def manifests(kind, model, corpus):

@@ -12,7 +12,7 @@ rule probe_layers:
             shard=plan.shards(CONFIG, wildcards.corpus),
         ),
         frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
-        model=rules.prepare_model.output.manifest,
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
     output:
         table=f"{RESULTS}/probes/{{model}}/{{corpus}}.tsv",
     log:
@@ -27,7 +27,7 @@ rule probe_layers:
         gpu=1 if CONFIG.device == "cuda" else 0,
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
-        normalise=lambda wildcards: CONFIG.models[wildcards.model].normalise,
+        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
         clusters=100,
         max_frames=60000,
         seed=0,

@@ -10,7 +10,7 @@ rule rank_neurons:
         # The gate changes when any subset does; the ranks of this shard do not.
         checked=ancient(rules.check_corpus.output.checked),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
-        model=rules.prepare_model.output.manifest,
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
         frames=rank_inputs,
     output:
         store=directory(f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.zarr"),
@@ -31,7 +31,7 @@ rule rank_neurons:
         frames=CONFIG.ranks.frames,
         # What a run is matters to the ranks kept only when they are those of middle frames.
         equal_neighbours=(None if CONFIG.ranks.frames == "all" else plan.counting_settings(CONFIG)["equal_neighbours"]),
-        normalise=lambda wildcards: CONFIG.models[wildcards.model].normalise,
+        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
         code=code_fingerprint(
             "property_neurons.ranks.extraction",
             "property_neurons.models.loading",

@@ -156,3 +156,45 @@ def test_shards_are_named_subset_by_subset():
     assert plan.shards(config, "demo") == ["dev-clean-000", "dev-clean-001", "test-clean-000"]
     assert plan.aligned_here(config, "demo", "dev-clean")
     assert plan.alignment_source(config, "demo", "dev-clean")["path"] == "results/corpora/demo/alignments/dev-clean"
+
+
+def pruned(**fields):
+    return MINIMAL | {"models": MINIMAL["models"] | {"cut": {"kind": "pruned", "of": "tiny"} | fields}}
+
+
+def test_a_pruned_model_names_what_is_there():
+    text = message(pruned(of="absent", properties=["phone", "nasals"], corpus="libri"))
+    assert "models.cut.of: 'absent' is not defined; defined are tiny, cut" in text
+    assert "models.cut.properties: 'nasals' is not defined" in text
+    assert "models.cut.corpus: 'libri' is not defined; defined are demo" in text
+    assert "models.cut.of: leads back to 'cut' itself" in message(pruned(of="cut"))
+    assert "`frequency` needs one that counts every frame, found pitch" in message(
+        pruned(criterion="frequency", properties=["pitch"])
+    )
+
+
+def test_a_cut_depends_on_what_bears_on_it_alone():
+    config = load_config(pruned(criterion="norm", keep=0.2, seed=4))
+    assert plan.pruning_settings(config, "cut") == {
+        "criterion": "norm",
+        "keep": 0.2,
+        "match": "per_layer",
+        "bias": True,
+    }
+    assert plan.neuron_tables(config, "cut") == plan.frequency_counts(config, "cut") == []
+    config = load_config(pruned(criterion="frequency", properties=["pitch", "gender"], bias=False))
+    assert plan.pruning_settings(config, "cut") == {"criterion": "frequency", "keep": None, "match": "per_layer"}
+    assert plan.neuron_tables(config, "cut") == [
+        "results/neurons/tiny/demo/pitch.parquet",
+        "results/neurons/tiny/demo/gender.parquet",
+    ]
+    assert plan.frequency_counts(config, "cut") == ["results/counts/tiny/demo/gender.manifest.json"]
+
+
+def test_a_model_made_of_another_reads_its_waveform_alike():
+    content = pruned()
+    content["models"]["tiny"] = content["models"]["tiny"] | {"normalise": True}
+    content["models"]["twin"] = {"kind": "random_twin", "of": "cut"}
+    content["models"]["raw"] = {"kind": "pruned", "of": "tiny", "normalise": False}
+    config = load_config(content)
+    assert [plan.normalise(config, name) for name in ("tiny", "cut", "twin", "raw")] == [True, True, True, False]

@@ -1,9 +1,11 @@
 """Configuration of the speech Transformers whose neurons are read."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from property_neurons.config.analysis import F0Property, Property
 from property_neurons.config.section import Name, Section
 
 
@@ -71,12 +73,55 @@ class MelHubertReleaseModel(_Model):
     statistics: str = Field(description="the mean and deviation of log-Mel bins it was trained with, .npy or .json")
 
 
+class PrunedModel(_Model):
+    """A model of the config with most of its feed-forward neurons removed (section 4 of the method)."""
+
+    kind: Literal["pruned"] = Field(description="a model of the config, cut once")
+    of: Name = Field(description="name of the model that is cut")
+    criterion: Literal["protect", "norm", "frequency", "random", "random_protect"] = Field(
+        default="protect",
+        description="what goes first: `norm` the smallest L1 norm, `protect` the same outside the property neurons, "
+        "`random_protect` the same outside random sets as large, `frequency` the least often active, `random` any",
+    )
+    properties: list[Name] = Field(
+        default=["phone", "single_phone", "gender", "pitch"],
+        min_length=1,
+        description="whose property neurons are protected, and give the size of the cut where `keep` is null",
+    )
+    corpus: Name | None = Field(
+        default=None, description="where property neurons and frequencies come from (null: `figures.corpus`)"
+    )
+    keep: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of the neurons that stay; null: as many in each layer as there are property neurons",
+    )
+    match: Literal["per_layer", "uniform", "global"] = Field(
+        default="per_layer",
+        description="sizes of the layers: as given, the same total spread evenly, or wherever the scores are highest",
+    )
+    bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
+    seed: int = Field(default=0, ge=0, description="seed of `random` and `random_protect`")
+
+    @property
+    def needs_neurons(self) -> bool:
+        """Whether the cut depends on the property neurons of the model it is made of."""
+        return self.keep is None or self.criterion in ("protect", "random_protect")
+
+    def frequency_property(self, properties: Mapping[str, Property]) -> str | None:
+        """The first of `properties` whose counts hold every frame; pitch has voiced ones alone."""
+        known = (name for name in self.properties if name in properties)
+        return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+
+
 Model = Annotated[
     ShippedModel
     | FolderModel
     | HubModel
     | WhisperWheelModel
     | RandomTwinModel
+    | PrunedModel
     | PretrainedModel
     | MelHubertReleaseModel,
     Field(discriminator="kind"),

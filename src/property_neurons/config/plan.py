@@ -17,6 +17,7 @@ from property_neurons.config.models import (
     HubModel,
     MelHubertReleaseModel,
     PretrainedModel,
+    PrunedModel,
     RandomTwinModel,
     ShippedModel,
 )
@@ -104,6 +105,51 @@ def model_source(config: Config, model: str) -> dict[str, Any]:
     if isinstance(section, HubModel | FolderModel | MelHubertReleaseModel):
         return section.model_dump(exclude={"normalise", "published_as"})
     return {"kind": section.kind}
+
+
+def pruned_models(config: Config) -> list[str]:
+    """The models that are cut out of others."""
+    return [name for name, section in config.models.items() if isinstance(section, PrunedModel)]
+
+
+def pruning_corpus(config: Config, model: str) -> str:
+    """The corpus on which the property neurons of a cut were found."""
+    return config.models[model].corpus or config.figures.corpus
+
+
+def pruning_settings(config: Config, model: str) -> dict[str, Any]:
+    """What a cut depends on beside its inputs, as fields of `pruning.prune.Cut`: no more than bears on it."""
+    section = config.models[model]
+    settings = section.model_dump(include={"criterion", "keep", "match"})
+    if section.criterion in ("protect", "norm", "random_protect"):
+        settings["bias"] = section.bias
+    if section.criterion in ("random", "random_protect"):
+        settings["seed"] = section.seed
+    return settings
+
+
+def neuron_tables(config: Config, model: str) -> list[str]:
+    """The tables of property neurons that a cut depends on."""
+    section = config.models[model]
+    folder = f"{config.results}/neurons/{section.of}/{pruning_corpus(config, model)}"
+    return [f"{folder}/{name}.parquet" for name in section.properties] if section.needs_neurons else []
+
+
+def frequency_counts(config: Config, model: str) -> list[str]:
+    """The manifest of the counts that a cut by frequency depends on."""
+    section = config.models[model]
+    if section.criterion != "frequency":
+        return []
+    name = section.frequency_property(config.properties)
+    return [f"{config.results}/counts/{section.of}/{pruning_corpus(config, model)}/{name}.manifest.json"]
+
+
+def normalise(config: Config, model: str) -> bool | None:
+    """Whether a model's waveform is normalised: as it says itself, else as the model it is made of does."""
+    section = config.models[model]
+    if section.normalise is None and isinstance(section, PrunedModel | RandomTwinModel):
+        return normalise(config, section.of)
+    return section.normalise
 
 
 def _shipped(name: str) -> str:

@@ -13,7 +13,7 @@ from property_neurons.config.analysis import (
     Ranks,
 )
 from property_neurons.config.corpora import Corpus
-from property_neurons.config.models import Model, PretrainedModel, RandomTwinModel
+from property_neurons.config.models import Model, PretrainedModel, PrunedModel, RandomTwinModel
 from property_neurons.config.pretraining import Pretraining
 from property_neurons.config.section import Name, Section
 
@@ -48,6 +48,7 @@ class Config(Section):
         problems = [
             *self._unknown_names(),
             *self._twin_problems(),
+            *self._pruning_problems(),
             *self._pretraining_problems(),
             *self._analysis_problems(),
         ]
@@ -81,6 +82,39 @@ class Config(Section):
             elif isinstance(original, RandomTwinModel):
                 problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
         return problems
+
+    def _pruning_problems(self) -> list[str]:
+        problems = []
+        for name, model in self.models.items():
+            if not isinstance(model, PrunedModel):
+                continue
+            wanted = [
+                ("of", model.of, self.models),
+                *(("properties", one, self.properties) for one in model.properties),
+            ]
+            if model.corpus is not None:
+                wanted.append(("corpus", model.corpus, self.corpora))
+            problems += [
+                f"models.{name}.{key}: {value!r} is not defined; defined are {', '.join(known)}"
+                for key, value, known in wanted
+                if value not in known
+            ]
+            if name in self._ancestors(name):
+                problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+            if model.criterion == "frequency" and model.frequency_property(self.properties) is None:
+                problems.append(
+                    f"models.{name}.properties: `frequency` needs one that counts every frame, found "
+                    f"{', '.join(model.properties)}; add gender or phone"
+                )
+        return problems
+
+    def _ancestors(self, name: str) -> list[str]:
+        """The models that a model is made of, each once."""
+        found: list[str] = []
+        while (of := getattr(self.models.get(name), "of", None)) is not None and of not in found:
+            found.append(of)
+            name = of
+        return found
 
     def _pretraining_problems(self) -> list[str]:
         problems = []

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import torch
@@ -119,20 +120,26 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
                 _save_melhubert_release(source, temporary)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
-        encoder = load_encoder(temporary)
-        contents = storage.describe_files(temporary)
-    storage.write_json(
-        manifest,
-        {
-            "class": type(encoder.model).__name__,
-            "source": origin,
-            "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
-            "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
-            "sampling_rate": SAMPLING_RATE,
-            "normalise_default": encoder.front_end.normalised,
-            **contents,
-        },
-    )
+        description = describe_model(temporary, origin)
+    storage.write_json(manifest, description)
+
+
+def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
+    """What a model's manifest says; see `prepare_model`.
+
+    Raises:
+        ModelError: the folder holds no model whose neurons are known.
+    """
+    encoder = load_encoder(folder)
+    return {
+        "class": type(encoder.model).__name__,
+        "source": source,
+        "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
+        "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
+        "sampling_rate": SAMPLING_RATE,
+        "normalise_default": encoder.front_end.normalised,
+        **storage.describe_files(folder),
+    }
 
 
 def _save_copy(source: Path, target: Path) -> None:

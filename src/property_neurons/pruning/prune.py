@@ -1,0 +1,139 @@
+"""One cut: from a prepared model, the neurons of its properties and a criterion to a smaller prepared model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons import storage
+from property_neurons.count_store import Counts
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import quiet_transformers
+from property_neurons.models.features import load_front_end
+from property_neurons.models.ffn import ffn_sites
+from property_neurons.models.loading import load_base_model
+from property_neurons.models.prepare import describe_model
+from property_neurons.models.pruned import remove_neurons
+from property_neurons.neurons.membership import property_masks, union
+from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets
+from property_neurons.pruning.selection import Match, select
+
+RECORD = "pruning.json"
+"""File of a pruned model's folder: the cut, and for each network the neurons that stayed, by their old numbers."""
+
+Criterion = Literal["protect", "norm", "frequency", "random", "random_protect"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is removed.
+
+    criterion: "norm": the smallest L1 norm first; "protect": the same, property neurons last; "random_protect": the
+        same with random sets as large as these; "frequency": the least often active first; "random": in random order.
+    keep: share of the neurons that stay; None = in each network as many as there are property neurons, so that
+        "protect" keeps these alone.
+    match: see `selection.select`.
+    bias: whether the bias counts in the norm.
+    seed: of "random" and "random_protect".
+    """
+
+    criterion: Criterion
+    keep: float | None = None
+    match: Match = "per_layer"
+    bias: bool = True
+    seed: int = 0
+
+
+def prune_model(
+    folder: str | Path,
+    manifest: str | Path,
+    model: str | Path,
+    cut: Cut,
+    *,
+    neurons: Mapping[str, pd.DataFrame],
+    counts: Counts | None = None,
+) -> None:
+    """Write the cut model to `folder`, with the record of the cut, and its description to `manifest`.
+
+    Both are whole or absent.
+
+    Args:
+        model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
+        neurons: the neuron tables of properties by name, found on this model; the protected set is their union.
+        counts: activation counts of this model, for "frequency".
+
+    Raises:
+        ModelError: a table or the counts are of another model; a network would be left without neurons; something that
+            the cut needs is not given.
+        StoreError: the model is absent or altered.
+    """
+    folder, manifest, source = Path(folder), Path(manifest), Path(model)
+    source_folder = source.with_name(source.name.removesuffix(".manifest.json"))
+    described = storage.verify_files(source_folder, source)
+    manifest.unlink(missing_ok=True)
+    with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
+        whole = load_base_model(source_folder, dtype="auto")
+        kept = neurons_that_stay(whole, cut, neurons, counts)
+        remove_neurons(whole, [torch.from_numpy(one) for one in kept]).save_pretrained(temporary)
+        load_front_end(source_folder, whole.config, None).extractor.save_pretrained(temporary)
+        origin = {"kind": "pruned", "of": str(source_folder), "digest": described["digest"], **asdict(cut)}
+        origin["properties"] = list(neurons)
+        storage.write_json(temporary / RECORD, origin | {"kept": [one.tolist() for one in kept]})
+        description = describe_model(temporary, origin)
+    storage.write_json(manifest, description)
+
+
+def neurons_that_stay(
+    model: torch.nn.Module, cut: Cut, neurons: Mapping[str, pd.DataFrame], counts: Counts | None = None
+) -> list[np.ndarray]:
+    """For each feed-forward network of a base model the neurons that a cut leaves, int64, ascending.
+
+    Raises:
+        ModelError: as `prune_model`.
+    """
+    sites = ffn_sites(model)
+    widths = [site.width for site in sites]
+    masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
+    protected = union(masks) if masks else None
+    if protected is None and (cut.keep is None or cut.criterion in ("protect", "random_protect")):
+        raise ModelError(f"pruning by {cut.criterion}: expected tables of property neurons, found none; give them")
+    sizes = _sizes(cut, widths, protected, [site.name for site in sites])
+    shielded = None
+    if cut.criterion == "protect":
+        shielded = protected
+    elif cut.criterion == "random_protect":
+        shielded = random_sets(widths, [int(one.sum()) for one in protected], cut.seed)
+    return select(_scores(model, cut, widths, counts), sizes, match=cut.match, protected=shielded)
+
+
+def _scores(model: torch.nn.Module, cut: Cut, widths: Sequence[int], counts: Counts | None) -> list[np.ndarray]:
+    if cut.criterion == "random":
+        return random_scores(widths, cut.seed)
+    if cut.criterion != "frequency":
+        return l1_scores(model, bias=cut.bias)
+    if counts is None:
+        raise ModelError("pruning by frequency: expected activation counts, found none; give them")
+    counted = [site.width for site in counts.sites]
+    if counted != list(widths):
+        raise ModelError(
+            f"pruning by frequency: expected counts of networks of {list(widths)} neurons, found those of "
+            f"{counts.model}, of {counted}; count activations of this model"
+        )
+    return frequency_scores(counts)
+
+
+def _sizes(cut: Cut, widths: Sequence[int], protected: Sequence[np.ndarray] | None, names: Sequence[str]) -> list[int]:
+    if cut.keep is not None:
+        return [max(1, round(cut.keep * width)) for width in widths]
+    sizes = [int(one.sum()) for one in protected]
+    empty = [name for name, size in zip(names, sizes, strict=True) if not size]
+    if empty:
+        raise ModelError(
+            f"pruning to the size of the property neurons: feed-forward network {', '.join(empty)} has none and would "
+            "be left empty; set keep to a share of the neurons, or name more properties"
+        )
+    return sizes

@@ -1,0 +1,108 @@
+"""One cut of a prepared model, against the choice written out; and what does not belong together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_models
+import torch
+
+from property_neurons import storage
+from property_neurons.errors import ModelError, StoreError
+from property_neurons.models.loading import load_encoder
+from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pruning.criteria import l1_scores, random_sets
+from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
+
+WIDTH = small_models.WIDTH
+
+
+def table(sets, width=WIDTH):
+    """A neuron table: sets = {layer: exclusive neurons}; one more member in each layer is not exclusive."""
+    rows = [
+        (layer, str(layer), "group", neuron, 1.0, True, width) for layer, neurons in sets.items() for neuron in neurons
+    ]
+    rows += [(layer, str(layer), "group", width - 1, 1.0, False, width) for layer in sets]
+    return pd.DataFrame(rows, columns=["layer", "site", "group", "neuron", "share", "exclusive", "width"])
+
+
+TABLES = {"phone": table({1: [0, 5, 7], 2: [2, 3]}), "gender": table({1: [5, 9], 2: [11, 20, 21]})}
+PROTECTED = [[0, 5, 7, 9], [2, 3, 11, 20, 21]]
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    source = small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "source")
+    prepare_model(tmp_path / "whole", tmp_path / "whole.manifest.json", LocalFolder(str(source)))
+    return tmp_path / "whole.manifest.json"
+
+
+def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
+    prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("protect"), neurons=TABLES)
+    manifest = storage.read_json(tmp_path / "cut.manifest.json")
+    encoder = load_encoder(tmp_path / "cut", manifest=tmp_path / "cut.manifest.json")
+    assert [site["width"] for site in manifest["sites"]] == [4, 5] == [site.width for site in encoder.sites]
+    record = storage.read_json(tmp_path / "cut/pruning.json")
+    assert record["kept"] == PROTECTED
+    assert record["properties"] == ["phone", "gender"]
+    assert record["digest"] == storage.read_json(prepared)["digest"]
+    assert manifest["source"]["criterion"] == "protect"
+    whole = load_encoder(tmp_path / "whole")
+    assert manifest["n_parameters"] == sum(p.numel() for p in whole.model.parameters()) - (2 * WIDTH - 9) * (2 * 16 + 1)
+    first = whole.model.encoder.layers[1].feed_forward.intermediate_dense
+    torch.testing.assert_close(
+        encoder.model.encoder.layers[1].feed_forward.intermediate_dense.weight,
+        first.weight[PROTECTED[1]],
+        atol=0,
+        rtol=0,
+    )
+    # The statistics of the front end come along.
+    assert encoder.front_end.extractor.mean == whole.front_end.extractor.mean
+    # The same cut gives the same bytes.
+    prune_model(tmp_path / "again", tmp_path / "again.manifest.json", prepared, Cut("protect"), neurons=TABLES)
+    assert storage.read_json(tmp_path / "again.manifest.json")["digest"] == manifest["digest"]
+
+
+def kept(cut, neurons=TABLES, **rest):
+    model = small_models.small_model("HubertModel")
+    return [one.tolist() for one in neurons_that_stay(model, cut, neurons, **rest)]
+
+
+def best_of(size, shielded=((), ())):
+    scores = l1_scores(small_models.small_model("HubertModel"), bias=True)
+    chosen = []
+    for place, score in enumerate(scores):
+        order = sorted(range(WIDTH), key=lambda neuron: (neuron in shielded[place], score[neuron], neuron))
+        chosen.append(sorted(order[-size[place] :]))
+    return chosen
+
+
+def test_each_criterion_keeps_what_it_says():
+    assert kept(Cut("protect")) == PROTECTED
+    assert kept(Cut("protect", keep=0.5)) == best_of([12, 12], PROTECTED)
+    assert kept(Cut("norm")) == best_of([4, 5])
+    assert kept(Cut("norm", keep=0.25), {}) == best_of([6, 6])
+    drawn = [np.flatnonzero(one).tolist() for one in random_sets([WIDTH] * 2, [4, 5], seed=3)]
+    assert kept(Cut("random_protect", seed=3)) == drawn
+    assert kept(Cut("random_protect", keep=0.5, seed=3)) == best_of([12, 12], drawn)
+    assert [len(one) for one in kept(Cut("random", seed=1))] == [4, 5]
+    assert kept(Cut("random", seed=1)) != kept(Cut("random", seed=2))
+    assert [len(one) for one in kept(Cut("norm", match="uniform"))] == [5, 4]
+    assert sum(len(one) for one in kept(Cut("norm", match="global"))) == 9
+
+
+def test_what_does_not_belong_together_is_refused(prepared, tmp_path):
+    with pytest.raises(
+        ModelError, match="gender: layer 1 was found on a model with 30 neurons there, this model has 24"
+    ):
+        kept(Cut("norm"), {"phone": TABLES["phone"], "gender": table({1: [3]}, width=30)})
+    with pytest.raises(ModelError, match="feed-forward network 2 has none and would be left empty; set keep"):
+        kept(Cut("protect"), {"phone": table({1: [3]})})
+    with pytest.raises(ModelError, match="by protect: expected tables of property neurons, found none"):
+        kept(Cut("protect", keep=0.5), {})
+    with pytest.raises(ModelError, match="by frequency: expected activation counts, found none"):
+        kept(Cut("frequency", keep=0.5), {})
+    weights = tmp_path / "whole/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(StoreError, match=r"model.safetensors is not what was written"):
+        prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("norm"), neurons=TABLES)
+    assert not (tmp_path / "cut").exists()

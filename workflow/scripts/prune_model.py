@@ -1,0 +1,19 @@
+"""Cut one model out of another."""
+
+from pathlib import Path
+
+from property_neurons.count_store import open_counts
+from property_neurons.joblog import job_log
+from property_neurons.pruning.prune import Cut, prune_model
+from property_neurons.storage import read_table, store_path
+
+with job_log(snakemake.log[0]):
+    counts = [open_counts(store_path(manifest)) for manifest in snakemake.input.counts]
+    prune_model(
+        snakemake.output.folder,
+        snakemake.output.manifest,
+        snakemake.input.model,
+        Cut(**snakemake.params.cut),
+        neurons={Path(table).stem: read_table(table) for table in snakemake.input.neurons},
+        counts=counts[0] if counts else None,
+    )
