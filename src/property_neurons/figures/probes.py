@@ -60,7 +60,7 @@ def draw(probes: Mapping[str, pd.DataFrame], corpus: str, out: str | Path) -> No
             if measure.value == "silhouette":
                 axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
             else:
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(0, 1.06 * rows[["value", "highest"]].max(axis=None))
             axes.set_title(measure.title)
             axes.set_xlabel("layer")
             style.layer_axis(axes, layers, style.PAGE / len(_MEASURES) - 0.5)
