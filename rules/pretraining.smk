@@ -103,6 +103,7 @@ rule assign_targets:
         gpu=lambda wildcards: 1 if CONFIG.device == "cuda" and clustered_model(wildcards) else 0,
     params:
         layer=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
+        centred=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
         code=code_fingerprint("property_neurons.training.targets"),
     message:
         "Targets of {wildcards.shard} for stage {wildcards.stage} of {wildcards.run}"

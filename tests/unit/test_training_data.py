@@ -305,3 +305,16 @@ def test_a_batch_is_padded_with_nothing_to_predict():
     assert (batch["labels"][padding] == -100).all()
     assert not batch["input_features"][padding].any()
     assert not batch["mask_time_indices"][padding].any()
+
+
+def test_centred_frames_have_no_mean_over_the_utterance(tmp_path):
+    job = small_job(tmp_path)
+    plain = load_represent(job.statistics, None, layer=None)
+    centred = load_represent(job.statistics, None, layer=None, centred=True)
+    frames = np.random.default_rng(0).standard_normal((50, 40)).astype(np.float32) + 3
+    expected = plain(frames) - plain(frames).mean(axis=0)
+    found = centred(frames)
+    assert (found.dtype, centred.frame_ms) == (np.float32, plain.frame_ms)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # Whatever a speaker adds to every frame changes no target.
+    np.testing.assert_allclose(centred(frames + np.linspace(-2, 2, 40, dtype=np.float32)), found, atol=1e-5)

@@ -12,6 +12,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.statistics,
         snakemake.input.model or None,
         layer=snakemake.params.layer,
+        centred=snakemake.params.centred,
         device=snakemake.config.get("device", "cpu"),
     )
     centroids = read_codebook(snakemake.input.codebook)

@@ -14,6 +14,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         snakemake.input.statistics,
         snakemake.input.model or None,
         layer=targets["layer"],
+        centred=targets["centred"],
         device=snakemake.config.get("device", "cpu"),
     )
     centroids = fit_codebook(

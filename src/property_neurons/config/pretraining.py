@@ -37,6 +37,10 @@ class Targets(Section):
     layer: int | None = Field(
         default=None, ge=1, description="layer of the stage before to cluster; null clusters log-Mel frames"
     )
+    centred: bool = Field(
+        default=False,
+        description="subtract each utterance's mean before clustering, so that clusters tell less of the speaker",
+    )
     fit_hours: float = Field(default=100.0, gt=0, description="hours of speech, drawn at random, to fit k-means on")
 
 

@@ -73,19 +73,43 @@ class HiddenFrames:
         return self._model(batch, output_hidden_states=True).hidden_states[self._layer][0].float().cpu().numpy()
 
 
+class Centred:
+    """What another makes of an utterance, less the mean, which speaker and room add to all frames.
+
+    Args:
+        represent: makes it.
+    """
+
+    def __init__(self, represent: Represent):
+        self.frame_ms = represent.frame_ms
+        self._represent = represent
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        values = self._represent(frames)
+        return values - values.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
 def load_represent(
-    statistics: str | Path, model: str | Path | None, *, layer: int | None, device: str = "cpu"
-) -> "LogMelFrames | HiddenFrames":
+    statistics: str | Path, model: str | Path | None, *, layer: int | None, centred: bool = False, device: str = "cpu"
+) -> Represent:
     """What a stage clusters: log-Mel frames, or with `layer` the output of that block of a checkpoint.
 
     Args:
         statistics: JSON of the log-Mel statistics.
         model: the manifest of the checkpoint (`x.manifest.json` beside the folder `x`), where there is a layer.
+        centred: subtract each utterance's mean.
         device: torch device.
 
     Raises:
         StoreError: a file is absent or altered, or the model has no such layer.
     """
+    represent = _load_represent(statistics, model, layer, device)
+    return Centred(represent) if centred else represent
+
+
+def _load_represent(
+    statistics: str | Path, model: str | Path | None, layer: int | None, device: str
+) -> "LogMelFrames | HiddenFrames":
     if layer is None:
         return LogMelFrames(read_statistics(statistics))
     manifest = Path(model)
