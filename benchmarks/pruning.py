@@ -36,7 +36,6 @@ def main() -> None:
         utterances = speech(options.data, options.utterances, Path(folder))
 
     ratios: dict[str, list[float]] = {"whole model": [], "encoder": []}
-    difference = 0.0
     with torch.inference_mode():
         for utterance in progress(utterances, total=len(utterances), what="pruning", unit="utterance"):
             values = next(iter(encoder.front_end.windows(utterance.waveform))).values
@@ -56,16 +55,17 @@ def main() -> None:
         difference = float((masked(values)[0] - pruned(values)[0]).abs().max())
 
     parameters = [sum(parameter.numel() for parameter in model.parameters()) for model in (whole, pruned)]
+    share = parameters[1] / parameters[0]
     result = {
         "settings": settings(utterances, options.data) | {"threads": options.threads, "kept": KEPT},
         "times faster": {name: spread(values) for name, values in ratios.items()},
         "parameters": parameters,
-        "share of the parameters": parameters[1] / parameters[0],
+        "share of the parameters": share,
         "largest difference from the masked model's output": difference,
     }
     for name, found in result["times faster"].items():
         print(f"{name}: {shown(found, '.2f')} times faster")
-    print(f"{parameters[1] / parameters[0]:.1%} of the parameters, outputs within {difference:.1e} of the masked")
+    print(f"{share:.1%} of the parameters, outputs within {difference:.1e} of the masked")
     report(result, options.out)
 
 
