@@ -35,3 +35,7 @@ class StoreError(PropertyNeuronsError):
 
 class CountingError(PropertyNeuronsError):
     """Ranks, frames and settings do not fit together."""
+
+
+class TaskError(PropertyNeuronsError):
+    """A downstream task cannot be set up or scored as asked."""

@@ -1,0 +1,1 @@
+"""Downstream tasks: phone recognition, speaker identification and F0 reconstruction."""
