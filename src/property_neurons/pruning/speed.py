@@ -1,0 +1,169 @@
+"""How much faster a pruned model is than the whole one, as a ratio of times taken side by side.
+
+Times depend on the machine and on what else it does, ratios of neighbouring passes hardly do: the models take turns
+(A B A B ...), each pass of the one is divided by the next pass of the other, and the median of the ratios is told.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons.errors import ModelError
+from property_neurons.models.features import SAMPLING_RATE
+from property_neurons.models.ffn import Site, ffn_sites
+from property_neurons.models.loading import SpeechEncoder
+from property_neurons.progress import progress
+
+REFERENCE = "reference"
+SPEED_COLUMNS = ("model", "whole", "encoder", "rounds")
+
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """Wall time of one forward pass, in seconds.
+
+    whole: from the model's input (waveform or log-Mel features) to its output, so with the convolution stack, but
+        without what the front end does in front of the model.
+    encoder: from entering the first Transformer block to leaving the last.
+    """
+
+    whole: float
+    encoder: float
+
+
+def time_pass(model: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> PassTime:
+    """Run a model of a known architecture, on the CPU, on each of the windows of one utterance.
+
+    Args:
+        inputs: the windows, each as the model takes it in, [1, ...].
+
+    Raises:
+        ModelError: the blocks of this class are not known.
+    """
+    sites = ffn_sites(model)
+    marks = []
+
+    def mark(*_: object) -> None:
+        marks.append(time.perf_counter())
+
+    with ExitStack() as hooks:
+        hooks.enter_context(_block(model, sites[0]).register_forward_pre_hook(mark))
+        hooks.enter_context(_block(model, sites[-1]).register_forward_hook(mark))
+        start = time.perf_counter()
+        for values in inputs:
+            model(values)
+        whole = time.perf_counter() - start
+    return PassTime(whole, sum(marks[1::2]) - sum(marks[::2]))
+
+
+@torch.inference_mode()
+def paired_ratios(
+    reference: torch.nn.Module,
+    model: torch.nn.Module,
+    inputs: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]],
+    rounds: int,
+) -> np.ndarray:
+    """Let two models take turns, the reference first; how many times faster the other one is in each round.
+
+    Args:
+        inputs: the windows of one utterance as `reference` takes them in, and as `model` does.
+
+    Returns:
+        reference time / model time, float64 [rounds, 2]: of the whole model, of the encoder (see `PassTime`).
+    """
+    ratios = np.empty((rounds, 2))
+    for ratio in ratios:
+        before, after = time_pass(reference, inputs[0]), time_pass(model, inputs[1])
+        ratio[:] = before.whole / after.whole, before.encoder / after.encoder
+    return ratios
+
+
+def measure_speed(
+    reference: SpeechEncoder,
+    others: Mapping[str, Callable[[], SpeechEncoder]],
+    *,
+    seconds: float = 10.0,
+    rounds: int = 15,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How many times faster than `reference` other models are on one utterance of noise, with a single thread.
+
+    Args:
+        reference: the model to compare with, on the CPU.
+        others: what loads each other model, by name; a model is let go before the next one is loaded.
+        seconds: duration of the noise.
+        rounds: passes of each model of a pair; one more, before these, is not counted.
+        seed: of the noise.
+
+    Returns:
+        a row for each model: model, whole, encoder (medians over the rounds of reference time / model time, see
+        `PassTime`), rounds. The first row, `REFERENCE`, holds the reference against itself: how far from 1 it is tells
+        how exact the others are.
+
+    Raises:
+        ModelError: a model is not on the CPU, the noise is too short for one, or `rounds` is not positive; another
+            model is named `REFERENCE`.
+    """
+    if rounds < 1 or REFERENCE in others:
+        raise ModelError(
+            f"speed: expected at least 1 round and no model named {REFERENCE!r}, found {rounds} and "
+            f"{', '.join(others) or 'no other models'}; give more rounds, or another name"
+        )
+    noise = np.random.default_rng(seed).normal(0, _LEVEL, round(seconds * SAMPLING_RATE)).astype(np.float32)
+    loaders = {REFERENCE: lambda: reference, **others}
+    rows = []
+    with _single_thread():
+        own = _inputs(REFERENCE, reference, noise)
+        for name, load in progress(loaders.items(), total=len(loaders), what="speed", unit="model"):
+            whole, encoder = _medians(reference, own, name, load, noise, rounds)
+            rows.append((name, whole, encoder, rounds))
+    return pd.DataFrame(rows, columns=list(SPEED_COLUMNS))
+
+
+def _medians(
+    reference: SpeechEncoder,
+    own: Sequence[torch.Tensor],
+    name: str,
+    load: Callable[[], SpeechEncoder],
+    noise: np.ndarray,
+    rounds: int,
+) -> tuple[float, float]:
+    """The ratios of one model, which is loaded here so that it goes with this call."""
+    other = load()
+    inputs = own, _inputs(name, other, noise)
+    # The first pass of a model allocates what later ones reuse.
+    ratios = paired_ratios(reference.model, other.model, inputs, rounds + 1)[1:]
+    whole, encoder = np.median(ratios, axis=0)
+    return float(whole), float(encoder)
+
+
+def _inputs(name: str, encoder: SpeechEncoder, noise: np.ndarray) -> list[torch.Tensor]:
+    device = next(encoder.model.parameters()).device
+    if device.type != "cpu":
+        raise ModelError(f"speed of {name}: expected a model on the CPU, found it on {device}; load it there")
+    encoder.n_frames(len(noise))
+    return [window.values for window in encoder.front_end.windows(noise)]
+
+
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _block(model: torch.nn.Module, site: Site) -> torch.nn.Module:
+    """The Transformer block that a feed-forward network belongs to."""
+    index = str(site.layer - 1)
+    blocks, _, _ = site.module.partition(f".{index}.")
+    return model.get_submodule(f"{blocks}.{index}")
