@@ -21,6 +21,7 @@ include: "rules/pretraining.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/pruning.smk"
+include: "rules/downstream.smk"
 include: "rules/figures.smk"
 include: "rules/probing.smk"
 

@@ -11,7 +11,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(HERE / "src"), os
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from property_neurons.config import plan
+from property_neurons.config import plan, tasks
 from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 from property_neurons.fingerprint import code_fingerprint
@@ -30,6 +30,8 @@ DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind
 
 PRUNED_MODELS = plan.pruned_models(CONFIG)
 
+STUDIES = [name for name in ("general", "task_specific") if getattr(CONFIG.pruning, name) is not None]
+
 MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
 PLANE_PROPERTIES = ["phone", "gender", "pitch"]
 LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
@@ -44,6 +46,7 @@ wildcard_constraints:
     shard=r"[^/.]+-\d\d\d+",
     run="[^/.]+",
     stage=r"\d+",
+    study="[^/]+",
 
 
 def one_of(names):
@@ -98,33 +101,44 @@ def log_mel_manifests(run):
 
 def target_manifests(run, stage):
     """The targets of one stage, shard by shard."""
-    folder = f"{RESULTS}/pretraining/{run}/stage{stage}/targets"
+    folder = f"{RESULTS}/pretraining/{plan.target_owner(CONFIG, run, stage)}/stage{stage}/targets"
     return [f"{folder}/{shard}.manifest.json" for shard in plan.shards(CONFIG, CONFIG.pretraining[run].corpus)]
 
 
-def stage_before(run, stage):
-    """The manifest of the checkpoint of the stage before, if there is one."""
-    number = int(stage)
-    return f"{plan.checkpoint(CONFIG, run, number - 1)}.manifest.json" if number > 1 else []
+def log_mel_statistics(wildcards):
+    """The log-Mel statistics that belong to the targets of one stage."""
+    return f"{RESULTS}/pretraining/{plan.target_owner(CONFIG, wildcards.run, wildcards.stage)}/log_mel.json"
+
+
+def manifest_of(folder):
+    """The manifest of a model's folder; nothing where there is no folder."""
+    return f"{folder}.manifest.json" if folder else []
 
 
 def clustered_model(wildcards):
     """The model whose hidden layer is clustered: none where log-Mel frames are."""
-    if plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer is None:
-        return []
-    return stage_before(wildcards.run, wildcards.stage)
+    return manifest_of(plan.clustered_model(CONFIG, wildcards.run, wildcards.stage))
 
 
 def initial_model(wildcards):
     """The model whose weights a stage starts from: none where they are random."""
-    if plan.stage(CONFIG, wildcards.run, wildcards.stage).initial == "random":
-        return []
-    return stage_before(wildcards.run, wildcards.stage)
+    return manifest_of(plan.initial_model(CONFIG, wildcards.run, wildcards.stage))
 
 
 def training_gpus(wildcards):
     """How many GPUs one stage trains on."""
     return CONFIG.pretraining[wildcards.run].gpus if CONFIG.device == "cuda" else 0
+
+
+def study(name):
+    """The section of a pruning study."""
+    return getattr(CONFIG.pruning, name)
+
+
+def study_models(name):
+    """The manifests of the models that a study scores, and of the whole one."""
+    models = [study(name).model, *(run.model for run in tasks.study_runs(CONFIG, name))]
+    return [f"{RESULTS}/models/{model}.manifest.json" for model in dict.fromkeys(models)]
 
 
 def rank_inputs(wildcards):

@@ -97,6 +97,33 @@ for corpus_name in CONFIG.corpora:
                 "../workflow/scripts/scan_subset.py"
 
 
+rule scan_voxceleb:
+    """Read and check every utterance of VoxCeleb1's split for speaker identification."""
+    input:
+        split=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["split"],
+        meta=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["meta"],
+    output:
+        utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
+        report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
+    log:
+        f"{RESULTS}/logs/scan/{{corpus}}.log",
+    wildcard_constraints:
+        corpus=one_of(plan.voxceleb_corpora(CONFIG)),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        root=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["root"],
+        code=code_fingerprint("property_neurons.corpus.voxceleb"),
+    message:
+        "Reading and checking every utterance of {wildcards.corpus}"
+    script:
+        "../workflow/scripts/scan_voxceleb.py"
+
+
 rule assemble_corpus:
     """One utterance table and one report for a corpus."""
     input:
@@ -109,6 +136,8 @@ rule assemble_corpus:
         report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
     log:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
+    wildcard_constraints:
+        corpus=one_of(name for name in CONFIG.corpora if name not in plan.voxceleb_corpora(CONFIG)),
     conda:
         "../envs/analysis.yaml"
     threads: 1

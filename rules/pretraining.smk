@@ -116,7 +116,7 @@ rule pretrain:
     input:
         log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
         targets=lambda wildcards: target_manifests(wildcards.run, wildcards.stage),
-        statistics=rules.measure_log_mel.output.statistics,
+        statistics=log_mel_statistics,
         initial=initial_model,
     output:
         folder=directory(f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}"),
@@ -134,7 +134,7 @@ rule pretrain:
     params:
         work=f"{RESULTS}/checkpoints/.{{run}}-stage{{stage}}.work",
         tensorboard=f"{RESULTS}/logs/tensorboard/{{run}}-stage{{stage}}",
-        architecture=lambda wildcards: CONFIG.pretraining[wildcards.run].architecture.model_dump(),
+        architecture=lambda wildcards: plan.architecture(CONFIG, wildcards.run),
         validation_share=lambda wildcards: CONFIG.pretraining[wildcards.run].validation_share,
         training=lambda wildcards: plan.training_settings(CONFIG, wildcards.run, wildcards.stage),
         code=code_fingerprint("property_neurons.training.pretraining"),

@@ -1,4 +1,7 @@
-"""Models cut out of others: the neurons that do not stay are removed from the weights (CPU, seconds)."""
+"""Models cut out of others, and the studies that compare them: Figures 6 and 9, results/tables/pruning.tsv.
+
+What a study trains are ordinary models and tasks (config/studies.py); here their scores come together.
+"""
 
 
 rule prune_model:
@@ -27,3 +30,149 @@ rule prune_model:
         "Cutting {wildcards.model}"
     script:
         "../workflow/scripts/prune_model.py"
+
+
+rule measure_speed:
+    """How much faster the cut models of a study are than the whole one, as ratios of passes side by side."""
+    input:
+        reference=lambda wildcards: f"{RESULTS}/models/{study(wildcards.study).model}.manifest.json",
+        models=lambda wildcards: study_models(wildcards.study),
+    output:
+        speed=f"{RESULTS}/pruning/{{study}}/speed.tsv",
+    log:
+        f"{RESULTS}/logs/measure_speed/{{study}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # The passes take one; the others keep jobs away that would disturb the clock.
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=120,
+    params:
+        normalise=lambda wildcards: plan.normalise(CONFIG, study(wildcards.study).model),
+        code=code_fingerprint("property_neurons.pruning.speed"),
+    message:
+        "Timing the models of the pruning study {wildcards.study}"
+    script:
+        "../workflow/scripts/measure_speed.py"
+
+
+rule collect_pruning:
+    """The scores of all runs of a study in one table, and arm held against arm on the same test utterances."""
+    input:
+        runs=lambda wildcards: [
+            f"{plan.task_run(CONFIG, run.trained, run.model, run.seed)}.manifest.json"
+            for run in tasks.study_runs(CONFIG, wildcards.study)
+        ],
+        models=lambda wildcards: study_models(wildcards.study),
+        speed=rules.measure_speed.output.speed,
+    output:
+        runs=f"{RESULTS}/pruning/{{study}}/runs.tsv",
+        comparisons=f"{RESULTS}/pruning/{{study}}/comparisons.tsv",
+    log:
+        f"{RESULTS}/logs/collect_pruning/{{study}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        runs=lambda wildcards: [run.as_dict() for run in tasks.study_runs(CONFIG, wildcards.study)],
+        code=code_fingerprint("property_neurons.pruning.report"),
+    message:
+        "Collecting the runs of the pruning study {wildcards.study}"
+    script:
+        "../workflow/scripts/collect_pruning.py"
+
+
+rule tabulate_pruning:
+    """Neurons, parameters, size, speed and every metric of each arm, the seeds drawn together."""
+    input:
+        runs=expand(f"{RESULTS}/pruning/{{study}}/runs.tsv", study=STUDIES),
+    output:
+        table=f"{RESULTS}/tables/pruning.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_pruning.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_fingerprint("property_neurons.pruning.report"),
+    message:
+        "Tabulating the pruning studies"
+    script:
+        "../workflow/scripts/tabulate_pruning.py"
+
+
+# A study that the config leaves out has no figure.
+
+if "general" in STUDIES:
+
+    rule draw_fig6:
+        """What models can still do once they are cut, and whether protection helps."""
+        input:
+            runs=f"{RESULTS}/pruning/general/runs.tsv",
+            comparisons=f"{RESULTS}/pruning/general/comparisons.tsv",
+            published=PUBLISHED,
+        output:
+            figure=report(
+                f"{RESULTS}/figures/fig6.pdf",
+                caption="../resources/captions/fig6.rst",
+                category="Pruning",
+            ),
+            others=multiext(f"{RESULTS}/figures/fig6", ".png", ".tsv"),
+        log:
+            f"{RESULTS}/logs/figures/fig6.log",
+        conda:
+            "../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=20,
+        params:
+            model=study("general").model,
+            corpus=study("general").corpus,
+            published=published_names([study("general").model]),
+            code=figure_code("fig6"),
+        message:
+            "Drawing Figure 6"
+        script:
+            "../workflow/scripts/draw_fig6.py"
+
+
+if "task_specific" in STUDIES:
+
+    rule draw_fig9:
+        """The error of fine-tuned models over the neurons left."""
+        input:
+            runs=f"{RESULTS}/pruning/task_specific/runs.tsv",
+            comparisons=f"{RESULTS}/pruning/task_specific/comparisons.tsv",
+            published=PUBLISHED,
+        output:
+            figure=report(
+                f"{RESULTS}/figures/fig9.pdf",
+                caption="../resources/captions/fig9.rst",
+                category="Pruning",
+            ),
+            others=multiext(f"{RESULTS}/figures/fig9", ".png", ".tsv"),
+        log:
+            f"{RESULTS}/logs/figures/fig9.log",
+        conda:
+            "../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=20,
+        params:
+            model=study("task_specific").model,
+            corpus=study("task_specific").corpus,
+            published=published_names([study("task_specific").model]),
+            code=figure_code("fig9"),
+        message:
+            "Drawing Figure 9"
+        script:
+            "../workflow/scripts/draw_fig9.py"

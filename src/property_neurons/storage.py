@@ -32,8 +32,13 @@ def manifest_path(store: str | Path) -> Path:
 
 def store_path(manifest: str | Path) -> Path:
     """The inverse of `manifest_path`: `x/0.manifest.json` -> `x/0.zarr`."""
+    return Path(f"{described_folder(manifest)}.zarr")
+
+
+def described_folder(manifest: str | Path) -> Path:
+    """The folder that a manifest beside it describes: `x/model.manifest.json` -> `x/model`."""
     manifest = Path(manifest)
-    return manifest.with_name(manifest.name.removesuffix(".manifest.json") + ".zarr")
+    return manifest.with_name(manifest.name.removesuffix(".manifest.json"))
 
 
 @contextmanager

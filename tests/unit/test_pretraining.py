@@ -13,7 +13,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining
-from property_neurons.training import checkpoints
+from property_neurons.training import trainer
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.crops import Crops, Masking, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
@@ -114,7 +114,7 @@ def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, kill
     undisturbed = small_job(tmp_path)
     run_pretraining(undisturbed)
     job = replace(undisturbed, folder=str(tmp_path / "killed"), work=str(tmp_path / "killed-work"))
-    plain = checkpoints.ProgressBar.on_step_end
+    plain = trainer.ProgressBar.on_step_end
 
     def killing(self, args, state, control, **kwargs):
         plain(self, args, state, control, **kwargs)
@@ -122,12 +122,12 @@ def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, kill
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoints.ProgressBar, "on_step_end", killing)
+        patch.setattr(trainer.ProgressBar, "on_step_end", killing)
         run_pretraining(job)
     assert not Path(job.folder).exists()
     steps = []
     monkeypatch.setattr(
-        checkpoints.ProgressBar,
+        trainer.ProgressBar,
         "on_step_end",
         lambda self, args, state, control, **kwargs: steps.append(state.global_step),
     )

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from property_neurons.figures.pretraining import draw
 from property_neurons.joblog import job_log
-from property_neurons.storage import read_json, read_table, verify_files
+from property_neurons.storage import described_folder, read_json, read_table, verify_files
 
 with job_log(snakemake.log[0]):
     stages = []
     for manifest in map(Path, snakemake.input.stages):
-        folder = manifest.with_name(manifest.name.removesuffix(".manifest.json"))
+        folder = described_folder(manifest)
         verify_files(folder, manifest)
         stages.append((read_table(folder / "curves.tsv"), read_json(folder / "metrics.json")))
     draw(stages, snakemake.wildcards.run, snakemake.params.corpus, snakemake.output.figure)

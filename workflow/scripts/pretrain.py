@@ -5,6 +5,7 @@ import torch
 from property_neurons.config import plan
 from property_neurons.config.load import load_config
 from property_neurons.joblog import job_log
+from property_neurons.storage import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
 with job_log(snakemake.log[0]):
@@ -22,7 +23,7 @@ with job_log(snakemake.log[0]):
         folder=snakemake.output.folder,
         work=params.work,
         device=snakemake.config.get("device", "cpu"),
-        initial=snakemake.input.initial.removesuffix(".manifest.json") if snakemake.input.initial else None,
+        initial=str(described_folder(snakemake.input.initial)) if snakemake.input.initial else None,
         tensorboard=params.tensorboard,
         code=params.code,
     )

@@ -57,7 +57,6 @@ class Subset(Section):
 
 
 class _Corpus(Section):
-    pitch: Pitch = Field(default_factory=Pitch, description="where F0 comes from")
     on_bad_utterance: Literal["fail", "skip"] = Field(
         default="fail", description="stop when any utterance is refused, or go on without it"
     )
@@ -66,7 +65,11 @@ class _Corpus(Section):
     )
 
 
-class LibriSpeechCorpus(_Corpus):
+class _AlignedCorpus(_Corpus):
+    pitch: Pitch = Field(default_factory=Pitch, description="where F0 comes from")
+
+
+class LibriSpeechCorpus(_AlignedCorpus):
     """Speech in LibriSpeech's directory layout (FLAC, WAV or MP3)."""
 
     kind: Literal["librispeech"] = Field(description="LibriSpeech's directory layout")
@@ -81,7 +84,7 @@ class LibriSpeechCorpus(_Corpus):
         return {name: {} for name in value} if isinstance(value, list) else value
 
 
-class DemoCorpus(_Corpus):
+class DemoCorpus(_AlignedCorpus):
     """Synthetic speech by eSpeak NG, made at run time, with the synthesiser's own phone times."""
 
     kind: Literal["demo"] = Field(description="synthetic speech made by the workflow")
@@ -98,7 +101,16 @@ class DemoCorpus(_Corpus):
         return value
 
 
-Corpus = Annotated[LibriSpeechCorpus | DemoCorpus, Field(discriminator="kind")]
+class VoxCelebCorpus(_Corpus):
+    """VoxCeleb1, split for speaker identification; it has no phone labels."""
+
+    kind: Literal["voxceleb1"] = Field(description="VoxCeleb1's directory layout")
+    root: str = Field(description="folder that holds the audio, {speaker}/{video}/{number}.wav, at any depth")
+    split: str = Field(default="iden_split.txt", description="the file that deals utterances to train, dev and test")
+    meta: str = Field(default="vox1_meta.csv", description="the file that gives each speaker's gender")
+
+
+Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus, Field(discriminator="kind")]
 
 
 def under(data_root: str, path: str, subset: str = "") -> str:

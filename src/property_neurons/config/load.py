@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from property_neurons.config.root import Config
+from property_neurons.config.studies import expand
 from property_neurons.errors import ConfigError
 
 # Steps of a location that name a branch of a union or the key itself, as in `groups.dict[str,list[str]].x.[key]`.
@@ -23,13 +24,34 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
             does not fit and every contradiction between sections.
     """
     try:
-        return Config.model_validate(dict(content))
+        return _spelled_out(Config.model_validate(dict(content)), source)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem)]
     lines = list(dict.fromkeys(lines))
     listing = "\n".join(f"  - {line}" for line in lines)
     noun = "problem" if len(lines) == 1 else "problems"
     raise ConfigError(f"{source} has {len(lines)} {noun}:\n{listing}\nconfig/README.md describes every key.")
+
+
+def _spelled_out(config: Config, source: str) -> Config:
+    """The config with all that its pruning studies stand for (`studies.expand`).
+
+    Raises:
+        ConfigError: a name is taken.
+    """
+    added = expand(config)
+    sections = {}
+    for key in ("models", "pretraining", "tasks"):
+        own, new = getattr(config, key), getattr(added, key)
+        taken = sorted(set(own) & set(new))
+        if taken:
+            raise ConfigError(f"{source}: {key}.{taken[0]}: the pruning studies use this name; choose another")
+        sections[key] = own | new
+    if not added.runs:
+        return config
+    compare = config.figures.compare or list(config.models)
+    sections["figures"] = config.figures.model_copy(update={"compare": compare})
+    return config.model_copy(update=sections)
 
 
 def _explain(problem: Mapping[str, Any]) -> list[str]:

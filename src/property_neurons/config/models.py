@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from property_neurons.config.analysis import F0Property, Property
 from property_neurons.config.section import Name, Section
@@ -97,6 +97,7 @@ class PrunedModel(_Model):
         le=1,
         description="share of the neurons that stay; null: as many in each layer as there are property neurons",
     )
+    rows: int | None = Field(default=None, ge=1, description="neurons a layer that stay, instead of `keep`")
     match: Literal["per_layer", "uniform", "global"] = Field(
         default="per_layer",
         description="sizes of the layers: as given, the same total spread evenly, or wherever the scores are highest",
@@ -104,15 +105,30 @@ class PrunedModel(_Model):
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
     seed: int = Field(default=0, ge=0, description="seed of `random` and `random_protect`")
 
+    @model_validator(mode="after")
+    def _one_size(self) -> "PrunedModel":
+        if self.keep is not None and self.rows is not None:
+            raise ValueError("either `keep` (a share) or `rows` (a number), not both")
+        return self
+
     @property
     def needs_neurons(self) -> bool:
         """Whether the cut depends on the property neurons of the model it is made of."""
-        return self.keep is None or self.criterion in ("protect", "random_protect")
+        return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
 
     def frequency_property(self, properties: Mapping[str, Property]) -> str | None:
         """The first of `properties` whose counts hold every frame; pitch has voiced ones alone."""
         known = (name for name in self.properties if name in properties)
         return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+
+
+class TunedModel(_Model):
+    """A model of the config fine-tuned on a downstream task."""
+
+    kind: Literal["tuned"] = Field(description="a model of the config, fine-tuned on a task")
+    of: Name = Field(description="name of the model that is fine-tuned")
+    task: Name = Field(description="name of a task of mode `fine_tuned`")
+    seed: int = Field(default=0, ge=0, description="seed of the fine-tuning")
 
 
 Model = Annotated[
@@ -122,6 +138,7 @@ Model = Annotated[
     | WhisperWheelModel
     | RandomTwinModel
     | PrunedModel
+    | TunedModel
     | PretrainedModel
     | MelHubertReleaseModel,
     Field(discriminator="kind"),

@@ -10,6 +10,7 @@ from property_neurons.config.corpora import (
     LibriSpeechCorpus,
     PocketSphinxAlignments,
     Subset,
+    VoxCelebCorpus,
     under,
 )
 from property_neurons.config.models import (
@@ -20,9 +21,11 @@ from property_neurons.config.models import (
     PrunedModel,
     RandomTwinModel,
     ShippedModel,
+    TunedModel,
 )
-from property_neurons.config.pretraining import Stage
+from property_neurons.config.pretraining import InitialModel, Stage
 from property_neurons.config.root import Config
+from property_neurons.config.studies import expand
 
 DEMO_SUBSET = "demo"
 
@@ -31,8 +34,10 @@ _PROJECT = Path(__file__).resolve().parents[3]
 
 
 def subsets(config: Config, corpus: str) -> dict[str, Subset]:
-    """The subsets of a corpus by name; a demo corpus has one."""
+    """The subsets of a corpus by name; a demo corpus has one, VoxCeleb1 none."""
     section = config.corpora[corpus]
+    if isinstance(section, VoxCelebCorpus):
+        return {}
     return {DEMO_SUBSET: Subset(shards=section.shards)} if isinstance(section, DemoCorpus) else section.subsets
 
 
@@ -65,6 +70,17 @@ def corpus_root(config: Config, corpus: str) -> str:
     if isinstance(section, DemoCorpus):
         return f"{config.results}/corpora/{corpus}/source/LibriSpeech"
     return under(config.data_root, section.root)
+
+
+def voxceleb_corpora(config: Config) -> list[str]:
+    """The corpora that are VoxCeleb1."""
+    return [name for name, section in config.corpora.items() if isinstance(section, VoxCelebCorpus)]
+
+
+def voxceleb_files(config: Config, corpus: str) -> dict[str, str]:
+    """Where VoxCeleb1 lies: {root, split, meta}."""
+    section = config.corpora[corpus]
+    return {key: under(config.data_root, getattr(section, key)) for key in ("root", "split", "meta")}
 
 
 def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str]:
@@ -102,6 +118,8 @@ def model_source(config: Config, model: str) -> dict[str, Any]:
     if isinstance(section, PretrainedModel):
         stage = section.stage or len(config.pretraining[section.run].stages)
         return {"kind": "folder", "path": checkpoint(config, section.run, stage)}
+    if isinstance(section, TunedModel):
+        return {"kind": "folder", "path": f"{task_run(config, section.task, section.of, section.seed)}/encoder"}
     if isinstance(section, HubModel | FolderModel | MelHubertReleaseModel):
         return section.model_dump(exclude={"normalise", "published_as"})
     return {"kind": section.kind}
@@ -120,7 +138,8 @@ def pruning_corpus(config: Config, model: str) -> str:
 def pruning_settings(config: Config, model: str) -> dict[str, Any]:
     """What a cut depends on beside its inputs, as fields of `pruning.prune.Cut`: no more than bears on it."""
     section = config.models[model]
-    settings = section.model_dump(include={"criterion", "keep", "match"})
+    size = "keep" if section.rows is None else "rows"
+    settings = section.model_dump(include={"criterion", size, "match"})
     if section.criterion in ("protect", "norm", "random_protect"):
         settings["bias"] = section.bias
     if section.criterion in ("random", "random_protect"):
@@ -147,7 +166,7 @@ def frequency_counts(config: Config, model: str) -> list[str]:
 def normalise(config: Config, model: str) -> bool | None:
     """Whether a model's waveform is normalised: as it says itself, else as the model it is made of does."""
     section = config.models[model]
-    if section.normalise is None and isinstance(section, PrunedModel | RandomTwinModel):
+    if section.normalise is None and isinstance(section, PrunedModel | RandomTwinModel | TunedModel):
         return normalise(config, section.of)
     return section.normalise
 
@@ -165,6 +184,8 @@ def model_files(config: Config, model: str) -> list[str]:
         return [f"{source['of']}.manifest.json"]
     if isinstance(config.models[model], PretrainedModel):
         return [f"{source['path']}.manifest.json"]
+    if isinstance(config.models[model], TunedModel):
+        return [f"{source['path'].removesuffix('/encoder')}.manifest.json"]
     if source["kind"] == "melhubert_release":
         return [source["checkpoint"], source["statistics"]]
     if source["kind"] != "folder":
@@ -187,7 +208,36 @@ def stage(config: Config, run: str, number: int | str) -> Stage:
 
 def training_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
     """What the result of one stage depends on, as fields of `training.pretraining.Training`."""
-    return stage(config, run, number).model_dump(exclude={"targets", "initial", "workers", "save_every"})
+    return stage(config, run, number).model_dump(exclude={"targets", "targets_of", "initial", "workers", "save_every"})
+
+
+def target_owner(config: Config, run: str, number: int | str) -> str:
+    """The run whose targets one stage predicts: its own, or those it takes over."""
+    return stage(config, run, number).targets_of or run
+
+
+def initial_model(config: Config, run: str, number: int | str) -> str | None:
+    """The folder whose weights a stage starts from; None where they are random."""
+    initial = stage(config, run, number).initial
+    if isinstance(initial, InitialModel):
+        return f"{config.results}/models/{initial.model}"
+    return checkpoint(config, run, int(number) - 1) if initial == "previous" else None
+
+
+def clustered_model(config: Config, run: str, number: int | str) -> str | None:
+    """The folder of the model whose layer gives the targets; None where log-Mel frames do."""
+    targets = stage(config, run, number).targets
+    if targets.layer is None:
+        return None
+    if targets.model is not None:
+        return f"{config.results}/models/{targets.model}"
+    return checkpoint(config, run, int(number) - 1)
+
+
+def architecture(config: Config, run: str) -> dict[str, Any] | None:
+    """The architecture of a run, None where it is that of the model it starts from."""
+    section = config.pretraining[run]
+    return section.architecture.model_dump() if section.starts_from is None else None
 
 
 def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
@@ -196,9 +246,14 @@ def running_settings(config: Config, run: str, number: int | str) -> dict[str, A
 
 
 def trained_runs(config: Config) -> list[str]:
-    """The pre-training runs that some model of the configuration comes from."""
+    """The pre-training runs that some model of the configuration comes from, without those of the pruning studies."""
     used = {model.run for model in config.models.values() if isinstance(model, PretrainedModel)}
-    return [run for run in config.pretraining if run in used]
+    return [run for run in config.pretraining if run in used and run not in expand(config).pretraining]
+
+
+def task_run(config: Config, task: str, model: str, seed: int) -> str:
+    """The folder of one downstream training."""
+    return f"{config.results}/downstream/{task}/{model}/seed{seed}"
 
 
 def needs_mp3(config: Config, corpus: str) -> bool:
@@ -241,6 +296,13 @@ def missing_sources(config: Config) -> list[str]:
                 f"corpora.{name}.root: expected a folder at {root}, found none; correct it, or data_root "
                 f"({config.data_root!r})"
             )
+        if isinstance(section, VoxCelebCorpus):
+            lines += [
+                f"corpora.{name}.{key}: expected something at {path}, found nothing; correct it, or data_root "
+                f"({config.data_root!r})"
+                for key, path in voxceleb_files(config, name).items()
+                if not Path(path).exists()
+            ]
     for name, section in config.models.items():
         if isinstance(section, MelHubertReleaseModel):
             lines += [

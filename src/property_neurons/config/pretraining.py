@@ -37,6 +37,9 @@ class Targets(Section):
     layer: int | None = Field(
         default=None, ge=1, description="layer of the stage before to cluster; null clusters log-Mel frames"
     )
+    model: Name | None = Field(
+        default=None, description="a MelHuBERT of the config whose layer it is, instead of the stage before"
+    )
     centred: bool = Field(
         default=False,
         description="subtract each utterance's mean before clustering, so that clusters tell less of the speaker",
@@ -44,14 +47,29 @@ class Targets(Section):
     fit_hours: float = Field(default=100.0, gt=0, description="hours of speech, drawn at random, to fit k-means on")
 
 
+class InitialModel(Section):
+    """A model to train on from."""
+
+    model: Name = Field(description="a MelHuBERT of the config, pruned or not, whose architecture is taken over too")
+
+
 class Stage(Section):
     """One stage of pre-training."""
 
     targets: Targets = Field(default_factory=Targets, description="what is predicted")
-    initial: Literal["random", "previous"] = Field(
-        default="random", description="start from random weights, or from those of the stage before"
+    targets_of: Name | None = Field(
+        default=None, description="another run whose targets are taken over, those of its stage of the same number"
+    )
+    initial: Literal["random", "previous"] | InitialModel = Field(
+        default="random",
+        description="start from random weights, from those of the stage before, or from {model: NAME}",
     )
     steps: int = Field(ge=1, description="optimiser steps")
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="stop when this many validations in a row have not lowered the least validation loss; null: never",
+    )
     batch_size: int = Field(default=32, ge=1, description="crops per step, over all GPUs and accumulated batches")
     accumulation: int = Field(default=1, ge=1, description="batches a step accumulates on each GPU")
     crop_seconds: float = Field(default=15.0, ge=0.1, description="longest crop; shorter utterances are taken whole")
@@ -102,20 +120,46 @@ class Pretraining(Section):
     architecture: Architecture = Field(default_factory=Architecture, description="the model")
     stages: list[Stage] = Field(min_length=1, description="the stages, in order")
 
+    @property
+    def starts_from(self) -> str | None:
+        """The model of the config that the first stage trains on, if it does not start at random."""
+        initial = self.stages[0].initial
+        return initial.model if isinstance(initial, InitialModel) else None
+
     @model_validator(mode="after")
     def _stages_follow(self) -> "Pretraining":
+        if self.starts_from is not None and "architecture" in self.model_fields_set:
+            raise ValueError(f"architecture: leave it out; it is that of the model {self.starts_from!r}")
         for number, stage in enumerate(self.stages, start=1):
-            layer = stage.targets.layer
             if stage.batch_size % (stage.accumulation * self.gpus):
                 raise ValueError(
                     f"stages: batch_size {stage.batch_size} of stage {number} does not divide by accumulation "
                     f"{stage.accumulation} x {self.gpus} GPUs"
                 )
-            if number == 1 and (layer is not None or stage.initial == "previous"):
-                raise ValueError("stages: the first has none before it; leave out `targets.layer` and `initial`")
-            if layer is not None and layer > self.architecture.num_hidden_layers:
-                raise ValueError(
-                    f"stages: targets.layer {layer} of stage {number} is above the model's "
-                    f"{self.architecture.num_hidden_layers} layers"
-                )
+            self._check_initial(number, stage)
+            self._check_layer(number, stage)
         return self
+
+    def _check_initial(self, number: int, stage: Stage) -> None:
+        if number > 1 and isinstance(stage.initial, InitialModel):
+            raise ValueError("stages: only the first can start from a model of the config")
+        if number == 1 and stage.initial == "previous":
+            raise ValueError("stages: the first has none before it; leave out `initial`")
+        if number > 1 and stage.initial == "random" and self.starts_from is not None:
+            raise ValueError(
+                f"stages: the run starts from {self.starts_from!r}, so stage {number} must go on: set initial: previous"
+            )
+
+    def _check_layer(self, number: int, stage: Stage) -> None:
+        layer, model = stage.targets.layer, stage.targets.model
+        if model is not None and layer is None:
+            raise ValueError(f"stages: targets.model of stage {number} needs targets.layer")
+        if layer is None or model is not None or stage.targets_of is not None:
+            return
+        if number == 1:
+            raise ValueError("stages: the first has none before it; leave out `targets.layer`, or name `targets.model`")
+        if self.starts_from is None and layer > self.architecture.num_hidden_layers:
+            raise ValueError(
+                f"stages: targets.layer {layer} of stage {number} is above the model's "
+                f"{self.architecture.num_hidden_layers} layers"
+            )

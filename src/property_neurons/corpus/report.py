@@ -21,7 +21,7 @@ CODES = {
     "frames_labels_mismatch": "the numbers of model frames and 20 ms labels differ by more than one",
     "labels_without_audio": "there is an alignment but no audio file",
     "missing_alignment": "there is audio but no alignment",
-    "missing_audio": "the transcript names an utterance that has no audio file",
+    "missing_audio": "a transcript or split names an utterance that has no audio file",
     "segment_not_positive": "an aligned segment is of zero or negative length",
     "segments_overlap": "two aligned segments overlap",
     "stereo": "the audio has more than one channel",

@@ -34,8 +34,9 @@ class Cut:
 
     criterion: "norm": the smallest L1 norm first; "protect": the same, property neurons last; "random_protect": the
         same with random sets as large as these; "frequency": the least often active first; "random": in random order.
-    keep: share of the neurons that stay; None = in each network as many as there are property neurons, so that
-        "protect" keeps these alone.
+    keep: share of the neurons that stay.
+    rows: neurons of each network that stay, instead of `keep`; with neither, as many in each as there are property
+        neurons, so that "protect" keeps these alone.
     match: see `selection.select`.
     bias: whether the bias counts in the norm.
     seed: of "random" and "random_protect".
@@ -43,6 +44,7 @@ class Cut:
 
     criterion: Criterion
     keep: float | None = None
+    rows: int | None = None
     match: Match = "per_layer"
     bias: bool = True
     seed: int = 0
@@ -72,7 +74,7 @@ def prune_model(
         StoreError: the model is absent or altered.
     """
     folder, manifest, source = Path(folder), Path(manifest), Path(model)
-    source_folder = source.with_name(source.name.removesuffix(".manifest.json"))
+    source_folder = storage.described_folder(source)
     described = storage.verify_files(source_folder, source)
     manifest.unlink(missing_ok=True)
     with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
@@ -99,7 +101,9 @@ def neurons_that_stay(
     widths = [site.width for site in sites]
     masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
     protected = union(masks) if masks else None
-    if protected is None and (cut.keep is None or cut.criterion in ("protect", "random_protect")):
+    if protected is None and (
+        (cut.keep is None and cut.rows is None) or cut.criterion in ("protect", "random_protect")
+    ):
         raise ModelError(f"pruning by {cut.criterion}: expected tables of property neurons, found none; give them")
     sizes = _sizes(cut, widths, protected, [site.name for site in sites])
     shielded = None
@@ -127,6 +131,14 @@ def _scores(model: torch.nn.Module, cut: Cut, widths: Sequence[int], counts: Cou
 
 
 def _sizes(cut: Cut, widths: Sequence[int], protected: Sequence[np.ndarray] | None, names: Sequence[str]) -> list[int]:
+    if cut.rows is not None:
+        narrow = [name for name, width in zip(names, widths, strict=True) if width < cut.rows]
+        if narrow:
+            raise ModelError(
+                f"pruning to {cut.rows} neurons a layer: feed-forward network {', '.join(narrow)} has fewer "
+                f"({min(widths)}); lower rows"
+            )
+        return [cut.rows] * len(widths)
     if cut.keep is not None:
         return [max(1, round(cut.keep * width)) for width in widths]
     sizes = [int(one.sum()) for one in protected]

@@ -13,7 +13,6 @@ import torch
 
 from property_neurons.errors import StoreError
 from property_neurons.models.backend import transformers
-from property_neurons.progress import progress_bar
 from property_neurons.storage import read_json, write_json
 
 _MARKER = "complete.json"
@@ -33,31 +32,6 @@ class MarkComplete(transformers.TrainerCallback):
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             write_json(folder / _MARKER, {"training": self._identity, "step": state.global_step})
-
-
-class ProgressBar(transformers.TrainerCallback):
-    """One bar over the optimiser's steps, in the style of the project's other jobs."""
-
-    def __init__(self, what: str):
-        self._what = what
-        self._bar = None
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        if state.is_world_process_zero:
-            self._bar = progress_bar(total=state.max_steps, what=self._what, unit="step", initial=state.global_step)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if self._bar is not None:
-            self._bar.update(state.global_step - self._bar.n)
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if self._bar is not None and logs:
-            shown = {key: f"{value:.4g}" for key, value in logs.items() if key in ("loss", "eval_loss")}
-            self._bar.set_postfix(shown, refresh=False)
-
-    def on_train_end(self, args, state, control, **kwargs):
-        if self._bar is not None:
-            self._bar.close()
 
 
 def resume_point(work: str | Path, identity: str) -> Path | None:

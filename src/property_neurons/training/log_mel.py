@@ -92,7 +92,7 @@ def open_log_mel(manifest: str | Path) -> LogMelShard:
         StoreError: a file is absent or altered, or the parts do not fit together.
     """
     manifest = Path(manifest)
-    folder = manifest.with_name(manifest.name.removesuffix(".manifest.json"))
+    folder = storage.described_folder(manifest)
     storage.verify_files(folder, manifest)
     shard = LogMelShard(
         utterances=tuple(storage.read_json(folder / "utterances.json")),

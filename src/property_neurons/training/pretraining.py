@@ -23,17 +23,20 @@ import torch
 from property_neurons import storage
 from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.loading import load_config
 from property_neurons.models.melhubert import (
     MelHubertConfig,
     MelHubertFeatureExtractor,
     MelHubertForPreTraining,
     MelHubertModel,
 )
+from property_neurons.models.melhubert.features import LogMelStatistics
 from property_neurons.models.melhubert.modeling import UNMASKED
-from property_neurons.training.checkpoints import MarkComplete, ProgressBar, resume_point
+from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
 from property_neurons.training.targets import open_targets
+from property_neurons.training.trainer import StopWhenFlat, add_callbacks, training_arguments
 
 _WITHOUT_RESULT = frozenset({"workers", "save_every"})
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
@@ -43,7 +46,8 @@ CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "g
 class Training:
     """How a stage is trained.
 
-    steps: of the optimiser.
+    steps: of the optimiser, at most.
+    patience: see `trainer.StopWhenFlat`; None = all steps.
     batch_size: crops per step, over all devices and accumulated batches.
     accumulation: batches that a step accumulates on each device.
     crop_seconds: longest crop.
@@ -76,6 +80,7 @@ class Training:
     log_every: int = 50
     workers: int = 0
     seed: int = 0
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,9 @@ class PretrainingJob:
     name: for messages.
     log_mel, targets: manifests of the shards' frames and targets, in the same order.
     statistics: JSON of the log-Mel statistics.
-    architecture: fields of MelHubertConfig (num_targets follows from the targets).
-    initial: folder of a checkpoint whose encoder is trained on; None = random weights.
+    architecture: fields of MelHubertConfig (num_targets follows from the targets); None = that of the initial model,
+        whose log-Mel statistics are then kept too.
+    initial: folder of a model whose encoder is trained on; None = random weights.
     validation_share: of the frames, held out by speaker.
     training: fields of `Training`.
     device: "cpu" or "cuda".
@@ -100,7 +106,7 @@ class PretrainingJob:
     log_mel: list[str]
     targets: list[str]
     statistics: str
-    architecture: dict[str, Any]
+    architecture: dict[str, Any] | None
     validation_share: float
     training: dict[str, Any]
     folder: str
@@ -169,8 +175,7 @@ def _train(job: PretrainingJob) -> None:
         for features, targets in zip(job.log_mel, job.targets, strict=True)
     ]
     clusters = shards[0][1].clusters
-    statistics = read_statistics(job.statistics)
-    config = MelHubertConfig(**job.architecture, num_targets=clusters)
+    config, statistics = _architecture(job, clusters)
     train, validation = hold_out(join_shards(shards, config.frame_ms), job.validation_share)
     crops = {
         "crop_ms": round(training.crop_seconds * 1000),
@@ -208,7 +213,7 @@ def _train(job: PretrainingJob) -> None:
         extractor.save_pretrained(temporary)
         storage.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
         metrics = {
-            "steps": training.steps,
+            "steps": trainer.state.global_step,
             "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
             "train": _amount(train),
             "validation": _amount(validation),
@@ -221,6 +226,22 @@ def _train(job: PretrainingJob) -> None:
     storage.write_json(manifest, {"job": asdict(job), **contents})
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
     shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, LogMelStatistics]:
+    """The config of the model to train, and the log-Mel statistics of its input."""
+    if job.architecture is not None:
+        return MelHubertConfig(**job.architecture, num_targets=clusters), read_statistics(job.statistics)
+    storage.verify_files(job.initial, f"{job.initial}.manifest.json")
+    config = load_config(Path(job.initial))
+    if config.model_type != MelHubertConfig.model_type:
+        raise ModelError(
+            f"{job.name}: expected a MelHuBERT to train on, found a {config.model_type} in {job.initial}; "
+            "name a MelHuBERT of the config"
+        )
+    extractor = MelHubertFeatureExtractor.from_pretrained(job.initial)
+    statistics = LogMelStatistics(np.asarray(extractor.mean), np.asarray(extractor.std))
+    return MelHubertConfig(**(config.to_dict() | {"num_targets": clusters})), statistics
 
 
 def _initial_model(job: PretrainingJob, config: MelHubertConfig, seed: int) -> MelHubertForPreTraining:
@@ -300,68 +321,16 @@ def make_trainer(
     Raises:
         ModelError: the batch cannot be dealt out evenly.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    per_device, rest = divmod(training.batch_size, training.accumulation * world)
-    if rest or not per_device:
-        raise ModelError(
-            f"{job.name}: batch_size {training.batch_size} does not divide by accumulation {training.accumulation} x "
-            f"{world} processes; change one of them"
-        )
-    on_cpu = job.device == "cpu"
-    if not on_cpu and torch.cuda.device_count() < world:
-        raise ModelError(
-            f"{job.name}: expected {world} CUDA devices, found {torch.cuda.device_count()}; ask for them, "
-            "lower gpus, or set device: cpu"
-        )
-    arguments = transformers.TrainingArguments(
-        output_dir=job.work,
-        max_steps=training.steps,
-        per_device_train_batch_size=per_device,
-        per_device_eval_batch_size=per_device,
-        gradient_accumulation_steps=training.accumulation,
-        learning_rate=training.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
-        warmup_steps=training.warmup_steps,
-        weight_decay=0.0,
-        max_grad_norm=training.max_grad_norm,
-        bf16=training.precision == "bf16",
-        use_cpu=on_cpu,
-        ddp_backend="gloo" if on_cpu and world > 1 else None,
-        ddp_find_unused_parameters=False,
-        # Crops are random already, and which comes when is part of their definition.
-        train_sampling_strategy="sequential",
-        eval_strategy="steps",
-        eval_steps=training.evaluate_every,
-        save_strategy="steps",
-        save_steps=training.save_every,
-        save_total_limit=2,
-        logging_steps=training.log_every,
-        dataloader_num_workers=training.workers,
-        dataloader_pin_memory=not on_cpu,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        disable_tqdm=True,
-        seed=training.seed,
-    )
-    if world == 1 and not on_cpu:
-        # The Trainer would spread one process over all GPUs it sees, and multiply the batch.
-        arguments._n_gpu = 1
-    callbacks = [MarkComplete(identity), ProgressBar(job.name)]
-    if job.tensorboard is not None and int(os.environ.get("RANK", "0")) == 0:
-        callbacks.append(_tensorboard(job.tensorboard))
     trainer = MaskedPredictionTrainer(
-        model=model, args=arguments, data_collator=collate, train_dataset=crops, eval_dataset=crops, callbacks=callbacks
+        model=model,
+        args=training_arguments(job.name, job.work, job.device, training),
+        data_collator=collate,
+        train_dataset=crops,
+        eval_dataset=crops,
     )
-    # It prints every log as a dictionary; the bar and the curves say the same.
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer
-
-
-def _tensorboard(folder: str) -> "transformers.TrainerCallback":
-    from torch.utils.tensorboard import SummaryWriter
-
-    return transformers.integrations.TensorBoardCallback(SummaryWriter(folder))
+    if training.patience is not None:
+        trainer.add_callback(StopWhenFlat(training.patience))
+    return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
 
 
 def curves(log_history: Sequence[dict[str, Any]]) -> pd.DataFrame:

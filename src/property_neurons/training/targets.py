@@ -16,7 +16,7 @@ from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.melhubert import MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.melhubert.features import LogMelStatistics, stack_frames
 from property_neurons.progress import progress
-from property_neurons.storage import add_array, atomic_path, new_store, open_store, verify_files
+from property_neurons.storage import add_array, atomic_path, described_folder, new_store, open_store, verify_files
 from property_neurons.training.log_mel import LogMelShard, read_statistics
 
 
@@ -113,7 +113,7 @@ def _load_represent(
     if layer is None:
         return LogMelFrames(read_statistics(statistics))
     manifest = Path(model)
-    folder = manifest.with_name(manifest.name.removesuffix(".manifest.json"))
+    folder = described_folder(manifest)
     verify_files(folder, manifest)
     with quiet_transformers():
         encoder = MelHubertModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).to(device)

@@ -1,0 +1,107 @@
+"""Downstream tasks: who is trained and tested on, and one training for each task, model and seed (GPU if there is one).
+
+A folder `downstream/{task}/{model}/seed{n}` holds metrics.json, the score of every test utterance, curves and head.
+"""
+
+
+rule prepare_task:
+    """Utterances, parts and references of a task, held against leaks."""
+    input:
+        # What is divided is what these gates let through.
+        checked=lambda wildcards: [
+            f"{RESULTS}/corpora/{corpus}/checked.json" for corpus in tasks.task_corpora(CONFIG, wildcards.task)
+        ],
+        references=lambda wildcards: tasks.task_references(CONFIG, wildcards.task),
+        lexicon=lambda wildcards: tasks.data_settings(CONFIG, wildcards.task)["lexicon"] or [],
+    output:
+        table=f"{RESULTS}/downstream/data/{{task}}.parquet",
+        manifest=f"{RESULTS}/downstream/data/{{task}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=60,
+    params:
+        kind=lambda wildcards: CONFIG.tasks[wildcards.task].kind,
+        split=lambda wildcards: tasks.data_settings(CONFIG, wildcards.task)["split"],
+        code=code_fingerprint("property_neurons.downstream.data"),
+    message:
+        "Dividing the utterances of {wildcards.task}"
+    script:
+        "../workflow/scripts/prepare_task.py"
+
+
+rule store_states:
+    """The hidden states of a model on a corpus: one pass for all frozen tasks and seeds; removed when these are done."""
+    input:
+        checked=f"{RESULTS}/corpora/{{corpus}}/checked.json",
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+    output:
+        folder=temp(directory(f"{RESULTS}/states/{{model}}/{{corpus}}")),
+        manifest=temp(f"{RESULTS}/states/{{model}}/{{corpus}}.manifest.json"),
+    log:
+        f"{RESULTS}/logs/store_states/{{model}}/{{corpus}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=1 if CONFIG.device == "cuda" else 0,
+    params:
+        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.downstream.stored_states", "property_neurons.corpus.audio"),
+    message:
+        "Hidden states of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/store_states.py"
+
+
+rule train_task:
+    """Train one task on one model, choose on dev, score test once; a killed job resumes from its last checkpoint."""
+    input:
+        data=lambda wildcards: f"{tasks.task_data(CONFIG, wildcards.task)}.manifest.json",
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+        states=lambda wildcards: tasks.stored_states(CONFIG, wildcards.task, wildcards.model),
+        # Named too, or it would be removed before it is read.
+        stored=lambda wildcards: [
+            manifest.removesuffix(".manifest.json")
+            for manifest in tasks.stored_states(CONFIG, wildcards.task, wildcards.model)
+        ],
+        initial=lambda wildcards: manifest_of(
+            tasks.initial_head(CONFIG, wildcards.task, wildcards.model, int(wildcards.seed))
+        ),
+    output:
+        folder=directory(f"{RESULTS}/downstream/{{task}}/{{model}}/seed{{seed}}"),
+        manifest=f"{RESULTS}/downstream/{{task}}/{{model}}/seed{{seed}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/train_task/{{task}}/{{model}}-seed{{seed}}.log",
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+        seed=r"\d+",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread, the same bytes whatever --cores is; beside a GPU, processes that prepare batches.
+    threads: 1 if CONFIG.device == "cpu" else 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 1440,
+        gpu=1 if CONFIG.device == "cuda" else 0,
+    params:
+        work=f"{RESULTS}/downstream/{{task}}/{{model}}/.seed{{seed}}.work",
+        tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",
+        mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
+        settings=lambda wildcards: tasks.task_settings(CONFIG, wildcards.task),
+        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.downstream.training", "property_neurons.corpus.audio"),
+    message:
+        "Training {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/train_task.py"

@@ -1,0 +1,225 @@
+"""The contradictions of a configuration that only show across its sections."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from property_neurons.config.corpora import VoxCelebCorpus
+from property_neurons.config.downstream import (
+    F0Reconstruction,
+    OfficialSplit,
+    PhoneRecognition,
+    SpeakerIdentification,
+    SpeakerSplit,
+    Split,
+    Task,
+    UtteranceSplit,
+    split_corpora,
+)
+from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+
+if TYPE_CHECKING:
+    from property_neurons.config.root import Config
+
+
+def contradictions(config: "Config") -> list[str]:
+    """Every contradiction between sections, each with its key, what was found and what to do."""
+    return [
+        *_unknown_names(config),
+        *_twin_problems(config),
+        *_pruning_problems(config),
+        *_pretraining_problems(config),
+        *_task_problems(config),
+        *_study_problems(config),
+        *_plain_corpus_problems(config),
+        *_analysis_problems(config),
+    ]
+
+
+def _unknown_names(config: "Config") -> list[str]:
+    wanted = [
+        ("figures.corpus", config.figures.corpus, config.corpora),
+        ("figures.model", config.figures.model, config.models),
+        *(("figures.compare", name, config.models) for name in config.figures.compare or []),
+        *((f"pretraining.{name}.corpus", run.corpus, config.corpora) for name, run in config.pretraining.items()),
+    ]
+    if config.figures.control is not None:
+        wanted.append(("figures.control", config.figures.control, config.models))
+    return _not_defined(wanted)
+
+
+def _twin_problems(config: "Config") -> list[str]:
+    problems = []
+    for name, model in config.models.items():
+        if not isinstance(model, RandomTwinModel):
+            continue
+        original = config.models.get(model.of)
+        if original is None:
+            problems.append(f"models.{name}.of: {model.of!r} is not defined; defined are {', '.join(config.models)}")
+        elif isinstance(original, RandomTwinModel):
+            problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
+    return problems
+
+
+def _pruning_problems(config: "Config") -> list[str]:
+    problems = []
+    for name, model in config.models.items():
+        if not isinstance(model, PrunedModel):
+            continue
+        wanted = [
+            ("of", model.of, config.models),
+            *(("properties", one, config.properties) for one in model.properties),
+        ]
+        if model.corpus is not None:
+            wanted.append(("corpus", model.corpus, config.corpora))
+        problems += _not_defined([(f"models.{name}.{key}", value, known) for key, value, known in wanted])
+        if name in _ancestors(config, name):
+            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+        if model.criterion == "frequency" and model.frequency_property(config.properties) is None:
+            problems.append(
+                f"models.{name}.properties: `frequency` needs one that counts every frame, found "
+                f"{', '.join(model.properties)}; add gender or phone"
+            )
+    return problems
+
+
+def _ancestors(config: "Config", name: str) -> list[str]:
+    """The models that a model is made of, each once."""
+    found: list[str] = []
+    while (of := getattr(config.models.get(name), "of", None)) is not None and of not in found:
+        found.append(of)
+        name = of
+    return found
+
+
+def _pretraining_problems(config: "Config") -> list[str]:
+    problems = _run_problems(config)
+    for name, model in config.models.items():
+        if not isinstance(model, PretrainedModel):
+            continue
+        run = config.pretraining.get(model.run)
+        if run is None:
+            defined = ", ".join(config.pretraining) or "none"
+            problems.append(f"models.{name}.run: {model.run!r} is not defined; under pretraining there is {defined}")
+        elif model.stage is not None and model.stage > len(run.stages):
+            problems.append(f"models.{name}.stage: {model.run!r} has {len(run.stages)} stages, found {model.stage}")
+    return problems
+
+
+def _run_problems(config: "Config") -> list[str]:
+    wanted = []
+    for name, run in config.pretraining.items():
+        key = f"pretraining.{name}.stages"
+        if run.starts_from is not None:
+            wanted.append((f"{key}.initial.model", run.starts_from, config.models))
+        for stage in run.stages:
+            if stage.targets.model is not None:
+                wanted.append((f"{key}.targets.model", stage.targets.model, config.models))
+            if stage.targets_of is not None:
+                wanted.append((f"{key}.targets_of", stage.targets_of, config.pretraining))
+    return _not_defined(wanted)
+
+
+def _task_problems(config: "Config") -> list[str]:
+    wanted = [(f"tasks.{name}.split", task.split, config.splits) for name, task in config.tasks.items()]
+    for name, split in config.splits.items():
+        wanted += [(f"splits.{name}", corpus, config.corpora) for corpus in split_corpora(split)]
+    tuned = {name: model for name, model in config.models.items() if isinstance(model, TunedModel)}
+    for name, model in tuned.items():
+        wanted += [(f"models.{name}.of", model.of, config.models), (f"models.{name}.task", model.task, config.tasks)]
+    problems = _not_defined(wanted)
+    for name, model in tuned.items():
+        task = config.tasks.get(model.task)
+        if task is not None and task.mode != "fine_tuned":
+            problems.append(f"models.{name}.task: {model.task!r} leaves the model as it is; set mode: fine_tuned")
+        if name in _ancestors(config, name):
+            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+    for name, task in config.tasks.items():
+        problems += _split_problems(config, name, task, config.splits.get(task.split))
+    return problems
+
+
+def _split_problems(config: "Config", name: str, task: Task, split: Split | None) -> list[str]:
+    if split is None:
+        return []
+    key = f"tasks.{name}.split: {task.split!r}"
+    corpora = [config.corpora[corpus] for corpus in split_corpora(split) if corpus in config.corpora]
+    problems = []
+    if isinstance(task, PhoneRecognition | F0Reconstruction) and isinstance(split, UtteranceSplit | OfficialSplit):
+        problems.append(f"{key} tests on speakers that were trained on; divide by speaker or by corpus")
+    if isinstance(task, SpeakerIdentification) and isinstance(split, SpeakerSplit):
+        problems.append(f"{key} tests on speakers that were not trained on; divide by utterance")
+    official = [isinstance(corpus, VoxCelebCorpus) for corpus in corpora]
+    if isinstance(split, OfficialSplit) != any(official) and corpora:
+        problems.append(f"{key}: `by: official` goes with a corpus of kind voxceleb1, and only with it")
+    if isinstance(task, F0Reconstruction):
+        unusable = [corpus.pitch.method for corpus in corpora if not isinstance(corpus, VoxCelebCorpus)]
+        if {"none", "bins"} & set(unusable):
+            problems.append(f"{key}: pitch.method none or bins gives no F0; choose yaapt, praat or pyin")
+    return problems
+
+
+def _study_problems(config: "Config") -> list[str]:
+    wanted, problems = [], []
+    studies = {"general": config.pruning.general, "task_specific": config.pruning.task_specific}
+    for name, study in studies.items():
+        if study is None:
+            continue
+        key = f"pruning.{name}"
+        wanted += [(f"{key}.model", study.model, config.models), (f"{key}.corpus", study.corpus, config.corpora)]
+        wanted += [(f"{key}.tasks", task, config.tasks) for task in study.tasks]
+        cuts = [study] if name == "general" else study.tasks.values()
+        wanted += [(f"{key}.properties", one, config.properties) for cut in cuts for one in cut.properties]
+        if name == "general":
+            wanted.append((f"{key}.fine_tuning.corpus", study.fine_tuning.corpus, config.corpora))
+        for task in study.tasks:
+            if name == "task_specific" and task in config.tasks and config.tasks[task].mode != "fine_tuned":
+                problems.append(f"{key}.tasks.{task}: cuts go with fine-tuning; set mode: fine_tuned in the task")
+    return _not_defined(wanted) + problems
+
+
+def _plain_corpus_problems(config: "Config") -> list[str]:
+    """Where a corpus without alignments is asked for more than speakers."""
+    uses = [("figures.corpus", config.figures.corpus)]
+    uses += [(f"pretraining.{name}.corpus", run.corpus) for name, run in config.pretraining.items()]
+    for name, model in config.models.items():
+        if isinstance(model, PrunedModel) and model.corpus is not None:
+            uses.append((f"models.{name}.corpus", model.corpus))
+    for name in ("general", "task_specific"):
+        study = getattr(config.pruning, name)
+        if study is not None:
+            uses.append((f"pruning.{name}.corpus", study.corpus))
+    return [
+        f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
+        for key, corpus in uses
+        if isinstance(config.corpora.get(corpus), VoxCelebCorpus)
+    ]
+
+
+def _analysis_problems(config: "Config") -> list[str]:
+    problems = []
+    if config.analysis.lambda_ > config.ranks.lambda_max:
+        problems.append(
+            f"analysis.lambda: {config.analysis.lambda_} is above ranks.lambda_max ({config.ranks.lambda_max}), so the "
+            "ranks kept are too few; raise ranks.lambda_max (the models run again) or lower lambda"
+        )
+    options = config.analysis.resolved()
+    if config.ranks.frames == "segment_mid" and options.frames == "every":
+        problems.append(
+            "analysis.frames: `every` needs ranks of every frame, but ranks.frames is `segment_mid`; "
+            "set ranks.frames: all, or analysis.frames: segment_mid"
+        )
+    corpus = config.corpora.get(config.figures.corpus)
+    if corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none":
+        problems.append(
+            f"corpora.{config.figures.corpus}.pitch.method: the figures show pitch, so `none` will not do; "
+            "choose yaapt, praat, pyin or bins"
+        )
+    return problems
+
+
+def _not_defined(wanted: Iterable[tuple[str, str, Mapping[str, object]]]) -> list[str]:
+    return [
+        f"{key}: {name!r} is not defined; defined are {', '.join(known) or 'none'}"
+        for key, name, known in wanted
+        if name not in known
+    ]

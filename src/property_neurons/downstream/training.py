@@ -1,0 +1,426 @@
+"""Training and scoring of a downstream task (method, section 5), with transformers' Trainer.
+
+One job trains one task on one model with one seed: the task's table and a prepared model in, a folder with scores,
+curves, head and, where the model was trained too, the model out. A killed job goes on from its last whole checkpoint.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from property_neurons import storage
+from property_neurons.downstream.data import TaskData, read_task_data
+from property_neurons.downstream.examples import Examples, StoredStates, Waveforms, collate
+from property_neurons.downstream.heads import BLANK, UNLABELLED, Head, Kind
+from property_neurons.downstream.scoring import bootstrap_interval, collapse, constant_mse, edits, r_squared, rate
+from property_neurons.downstream.stored_states import ReadAudio, open_states
+from property_neurons.errors import TaskError
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.states import hidden_states
+from property_neurons.ranks.extraction import Recording
+from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.trainer import add_callbacks, training_arguments
+
+METRICS: Mapping[Kind, str] = {
+    "phone_recognition": "phone_error_rate",
+    "speaker_identification": "speaker_error_rate",
+    "f0_reconstruction": "lnf0_mse",
+}
+HEAD_FILE = "head.safetensors"
+CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
+
+_TRAINING_HABITS = MappingProxyType(
+    {"apply_spec_augment": False, "layerdrop": 0.0, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+)
+_WITHOUT_RESULT = frozenset({"workers", "save_every"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a task is trained; see `trainer.Optimisation` for what is not said here.
+
+    projector: width of the head's first linear layer; F0 has none.
+    crop_seconds: longest piece of an utterance in training; None for none.
+    evaluate_every: steps between scorings of dev, the best of which is kept.
+    """
+
+    steps: int
+    batch_size: int = 32
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    max_grad_norm: float = 1.0
+    precision: str = "fp32"
+    evaluate_every: int = 1000
+    save_every: int = 1000
+    log_every: int = 50
+    projector: int | None = None
+    crop_seconds: float | None = None
+    workers: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TaskJob:
+    """Everything one job needs, as plain values.
+
+    task, model_name: names, for messages and metrics.
+    mode: "frozen" or "fine_tuned".
+    data: manifest of the task's table.
+    model: manifest of the prepared model.
+    roots: the folder that each corpus's audio paths start from.
+    states: for each corpus the manifest of the model's stored states; empty: the model runs in the training. Crops
+        are then cut out of the audio, and not out of the states of whole utterances.
+    settings: fields of `Settings`.
+    folder: to write; its manifest lies beside it.
+    work: where the Trainer keeps its checkpoints; removed when done.
+    initial: folder of a training of this task whose head is trained on; None = a new head.
+    normalise: see `loading.load_encoder`.
+    device: "cpu" or "cuda".
+    tensorboard: folder of TensorBoard logs, or None.
+    code: fingerprint of the code, so that a checkpoint of other code is not resumed.
+    """
+
+    task: str
+    model_name: str
+    mode: str
+    data: str
+    model: str
+    roots: Mapping[str, str]
+    settings: Mapping[str, Any]
+    folder: str
+    work: str
+    states: Mapping[str, str] = field(default_factory=dict)
+    initial: str | None = None
+    normalise: bool | None = None
+    device: str = "cpu"
+    tensorboard: str | None = None
+    code: str = ""
+
+    @property
+    def name(self) -> str:
+        """For messages and the progress bar."""
+        return f"{self.task} on {self.model_name}, seed {self.settings.get('seed', 0)}"
+
+    def identity(self) -> str:
+        """A digest of what the result depends on."""
+        settings = {key: value for key, value in self.settings.items() if key not in _WITHOUT_RESULT}
+        inputs = [self.data, self.model, *([f"{self.initial}.manifest.json"] if self.initial else [])]
+        content = {
+            "mode": self.mode,
+            "settings": settings,
+            "normalise": self.normalise,
+            "half_precision": bool(self.states),
+            "code": self.code,
+            "inputs": [storage.read_json(manifest)["digest"] for manifest in inputs],
+        }
+        return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+class TaskModel(torch.nn.Module):
+    """A head on a model, whose weights are trained too or not.
+
+    Args:
+        head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
+        encoder: the model.
+        trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
+    """
+
+    def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
+        super().__init__()
+        self.head = head
+        self.encoder = encoder if trained else None
+        # In a tuple, where torch does not look for weights.
+        self._frozen = () if trained else (encoder,)
+
+    def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
+        """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
+        if states is None:
+            states, lengths = self._states(windows, rows)
+        outputs = self.head(states, lengths)
+        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
+        return {"loss": loss, "outputs": outputs, "lengths": lengths}
+
+    def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.encoder is not None:
+            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
+        else:
+            with torch.no_grad():
+                read = hidden_states(self._frozen[0], windows)
+        own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
+        lengths = torch.tensor([len(one) for one in own], device=own[0].device)
+        return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
+
+
+def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
+    """Train, choose the best checkpoint on dev, score test once, and write the folder and its manifest, or nothing.
+
+    In the folder: metrics.json, scores.tsv (a row for each test utterance), curves.tsv (`CURVE_COLUMNS`), the head,
+    and in fine-tuning `encoder`, a `from_pretrained` folder.
+
+    Raises:
+        TaskError, ModelError: data, model or head do not fit together; the message names what.
+        StoreError: an input is absent or damaged.
+    """
+    settings = Settings(**job.settings)
+    identity = job.identity()
+    data = read_task_data(job.data)
+    work = Path(job.work)
+    with quiet_transformers():
+        encoder = load_encoder(
+            storage.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
+        )
+        head = _head(job, settings, data, encoder)
+        sets = _examples(job, settings, data, encoder, read_audio)
+        model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
+        with _training_habits_off(encoder.model):
+            trainer = _trainer(job, settings, identity, model, sets, work)
+            checkpoint = resume_point(work, identity)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            if trainer.state.global_step % settings.evaluate_every:
+                trainer.evaluate()
+            best = trainer.restore_best()
+            scores = trainer.scores(sets["test"])
+        _write(job, settings, data, encoder, trainer, best, scores)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _head(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder) -> Head:
+    """A new head from the seed, or the one to go on with."""
+    config = encoder.model.config
+    blocks = len({site.layer for site in encoder.sites})
+    outputs = 1 if data.kind == "f0_reconstruction" else len(data.labels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        head = Head(
+            data.kind,
+            states=blocks + 1 if job.mode == "frozen" else 1,
+            hidden_size=config.hidden_size,
+            outputs=outputs,
+            projector=settings.projector,
+        )
+    if data.kind == "f0_reconstruction":
+        # From the best constant on, and not from 1 Hz: ln F0 is far from zero.
+        torch.nn.init.constant_(head.output.bias, _training_mean(data))
+    if job.initial is not None:
+        storage.verify_files(job.initial, f"{job.initial}.manifest.json")
+        weights = load_file(Path(job.initial) / HEAD_FILE)
+        expected = {name: list(value.shape) for name, value in head.state_dict().items()}
+        found = {name: list(value.shape) for name, value in weights.items()}
+        if expected != found:
+            raise TaskError(
+                f"{job.name}: expected a head of {expected} in {job.initial}, found {found}; train it again"
+            )
+        head.load_state_dict(weights)
+    return head.to(job.device)
+
+
+def _examples(
+    job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder, read_audio: ReadAudio
+) -> dict[str, Examples]:
+    sets = {}
+    stores = {corpus: open_states(manifest) for corpus, manifest in job.states.items()}
+    for part in ("train", "dev", "test"):
+        table = data.part(part)
+        recordings = [
+            Recording(row.utterance, Path(job.roots[row.corpus]) / row.audio, row.n_samples)
+            for row in table.itertuples()
+        ]
+        if stores:
+            source = StoredStates(stores, list(zip(table["corpus"], table["utterance"], strict=True)))
+        else:
+            source = Waveforms(encoder, recordings, read_audio)
+        in_training = {
+            "n_examples": settings.steps * settings.batch_size,
+            "crop_seconds": settings.crop_seconds,
+            "seed": settings.seed,
+        }
+        sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
+    return sets
+
+
+@contextmanager
+def _training_habits_off(model: torch.nn.Module) -> Iterator[None]:
+    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
+    kept = {name: getattr(model.config, name) for name in _TRAINING_HABITS if hasattr(model.config, name)}
+    try:
+        for name in kept:
+            setattr(model.config, name, _TRAINING_HABITS[name])
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(model.config, name, value)
+
+
+class TaskTrainer(transformers.Trainer):
+    """transformers' Trainer that scores dev by the task's own metric and keeps the best state seen."""
+
+    best_file: Path
+    identity: str
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """The metric over all dev utterances; a new best one is kept on disk."""
+        value = rate(self.scores(self.eval_dataset))
+        metrics = {f"{metric_key_prefix}_value": value}
+        self.log(metrics)
+        known = self._best()
+        if known is None or value < known["value"]:
+            step = self.state.global_step
+            with storage.atomic_path(self.best_file) as temporary:
+                noted = {"identity": self.identity, "step": str(step), "value": repr(value)}
+                save_file(_weights(self.model), temporary, metadata=noted)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def restore_best(self) -> dict[str, Any]:
+        """Give the model its best state; says its step and dev value."""
+        best = self._best()
+        self.model.load_state_dict(load_file(self.best_file), strict=True)
+        return best
+
+    def _best(self) -> dict[str, Any] | None:
+        if not self.best_file.is_file():
+            return None
+        with safe_open(self.best_file, "pt") as file:
+            noted = file.metadata()
+        if noted["identity"] != self.identity:
+            return None
+        return {"step": int(noted["step"]), "value": float(noted["value"])}
+
+    @torch.no_grad()
+    def scores(self, examples: Examples) -> pd.DataFrame:
+        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets."""
+        rows = []
+        self.model.eval()
+        for batch in self.get_eval_dataloader(examples):
+            batch = self._prepare_inputs(batch)
+            labels = batch.pop("labels")
+            with self.compute_loss_context_manager():
+                found = self.model(**batch)
+            outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
+            for place, index in enumerate(batch["index"].tolist()):
+                rows.append((index, *_score(self.model.head.kind, outputs[place], lengths[place], labels[place])))
+        self.model.train()
+        columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
+        table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
+        known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
+        left_out = [] if self.model.head.kind == "f0_reconstruction" else columns[3:]
+        return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
+
+
+def _score(kind: Kind, outputs: np.ndarray, length: int, labels: torch.Tensor) -> tuple[float, float, float, float]:
+    labels = labels.cpu().numpy()
+    if kind == "phone_recognition":
+        reference = labels[labels != UNLABELLED]
+        hypothesis = collapse(outputs[:length].argmax(-1), BLANK) - 1
+        return edits(reference, hypothesis), len(reference), 0.0, 0.0
+    if kind == "speaker_identification":
+        return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
+    voiced = ~np.isnan(labels[:length])
+    targets = labels[:length][voiced].astype(np.float64)
+    squared = np.square(outputs[:length][voiced] - targets).sum()
+    return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
+
+
+def _trainer(
+    job: TaskJob, settings: Settings, identity: str, model: TaskModel, sets: Mapping[str, Examples], work: Path
+) -> TaskTrainer:
+    arguments = training_arguments(job.name, str(work), job.device, settings)
+    trainer = TaskTrainer(
+        model=model, args=arguments, data_collator=collate, train_dataset=sets["train"], eval_dataset=sets["dev"]
+    )
+    trainer.best_file = work / "best.safetensors"
+    trainer.identity = identity
+    return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
+
+
+def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
+
+
+def _write(
+    job: TaskJob,
+    settings: Settings,
+    data: TaskData,
+    encoder: SpeechEncoder,
+    trainer: TaskTrainer,
+    best: Mapping[str, Any],
+    scores: pd.DataFrame,
+) -> None:
+    manifest = Path(f"{job.folder}.manifest.json")
+    manifest.unlink(missing_ok=True)
+    low, high = bootstrap_interval(scores)
+    metrics = {
+        "task": job.task,
+        "model": job.model_name,
+        "kind": data.kind,
+        "mode": job.mode,
+        "metric": METRICS[data.kind],
+        "value": rate(scores),
+        "interval": [low, high],
+        "utterances": len(scores),
+        "seed": settings.seed,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in _WITHOUT_RESULT},
+        "dev": best,
+        "split_digest": data.description["split_digest"],
+        "parts": data.description["parts"],
+        "trained_parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "extra": _beside(data, scores),
+    }
+    with storage.new_folder(job.folder, replace=True) as temporary:
+        storage.write_json(temporary / "metrics.json", metrics)
+        storage.write_table(temporary / "scores.tsv", scores)
+        storage.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        # One entry: several are written in an order that differs from process to process.
+        noted = {"head": json.dumps({"kind": data.kind, "labels": data.labels})}
+        save_file(_weights(trainer.model.head), temporary / HEAD_FILE, metadata=noted)
+        if job.mode == "fine_tuned":
+            encoder.model.save_pretrained(temporary / "encoder")
+            encoder.front_end.extractor.save_pretrained(temporary / "encoder")
+        contents = storage.describe_files(temporary)
+    storage.write_json(manifest, {"job": asdict(job), **contents})
+
+
+def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:
+    """What the metric is to be read beside: chance, or R^2 and the error of always putting out the training mean."""
+    if data.kind == "f0_reconstruction":
+        sums = scores[["error", "target_sum", "target_square_sum", "weight"]].sum()
+        total, squares, frames = sums["target_sum"], sums["target_square_sum"], int(sums["weight"])
+        return {
+            "constant_mse": constant_mse(_training_mean(data), total, squares, frames),
+            "r2": r_squared(sums["error"], total, squares, frames),
+        }
+    if data.kind == "speaker_identification":
+        return {"chance": 1 - 1 / len(data.labels)}
+    return {"units": len(data.labels)}
+
+
+def _training_mean(data: TaskData) -> float:
+    """Mean ln F0 of the voiced training frames."""
+    return float(np.nanmean(np.concatenate([np.asarray(one, np.float64) for one in data.part("train")["reference"]])))
+
+
+def curves(log_history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the Trainer logged, a row per split and step: the training loss, and the metric on dev."""
+    rows = []
+    for entry in log_history:
+        if "loss" in entry:
+            rows.append(("train", entry["step"], entry["loss"], entry["learning_rate"], entry["grad_norm"]))
+        if "eval_value" in entry:
+            rows.append(("dev", entry["step"], entry["eval_value"], None, None))
+    table = pd.DataFrame(rows, columns=["split", "step", "value", "learning_rate", "grad_norm"])[list(CURVE_COLUMNS)]
+    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)

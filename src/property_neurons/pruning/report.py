@@ -1,0 +1,247 @@
+"""What pruning costs: the scores of pruned models on downstream tasks, their sizes and speeds, arm against arm."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from property_neurons.downstream.scoring import paired_difference
+from property_neurons.errors import StoreError
+from property_neurons.storage import read_json, read_table
+
+ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
+"""What is held against what, in the order of tables and figures."""
+UNCUT = ("unpruned", "fine_tuned")
+"""The arms that keep every neuron."""
+
+_WEIGHTS = (".safetensors", ".bin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One downstream training, finished and scored.
+
+    study: "general" (Figure 6: a self-supervised model is cut, tuned on, and judged by tasks) or "task_specific"
+        (Figure 9: a model of one task is cut and tuned in turn).
+    arm: one of `ARMS`.
+    step: cuts so far; 0 = none.
+    seed: of the downstream training.
+    task, model: their names in the configuration.
+    trained: the task as metrics.json names it, where that is another (one that is trained for fewer steps after a cut).
+    folder: holds metrics.json and scores.tsv.
+    """
+
+    study: Literal["general", "task_specific"]
+    arm: str
+    step: int
+    seed: int
+    task: str
+    model: str
+    folder: Path
+    trained: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.arm not in ARMS:
+            raise ValueError(f"run {self.folder}: expected an arm among {', '.join(ARMS)}, found {self.arm!r}")
+
+
+@dataclass(frozen=True)
+class _Size:
+    """widths: neurons of each feed-forward network; bytes: of all files of weights."""
+
+    widths: list[int]
+    parameters: int
+    bytes: int
+
+
+def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: pd.DataFrame) -> pd.DataFrame:
+    """What every run scored, and the size and speed of its model.
+
+    Args:
+        models: manifest of each model by name; see `models.prepare.prepare_model`.
+        speed: model, whole, encoder (times as fast as the unpruned model). A model may be absent.
+
+    Returns:
+        One row per run: study, task, kind, mode, metric, arm, step, seed, model, neurons, neurons_per_layer
+        ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
+        bytes (of the weights), speedup_whole, speedup_encoder (nan where not measured), value, low, high (of the
+        bootstrap interval), constant_mse, r2 (nan where the task is not F0 reconstruction), utterances, split_digest.
+
+    Raises:
+        StoreError: a run is not what it is said to be, is there twice, or has no unpruned run beside it; runs of one
+            task were scored on different splits; a model has no manifest.
+    """
+    metrics = _read_metrics(runs)
+    sizes = {model: _size(model, models) for model in dict.fromkeys(run.model for run in runs)}
+    speeds = speed.set_index("model")
+    before = {
+        (run.study, run.task): sum(sizes[run.model].widths) for run in runs if run.arm == "unpruned" and run.step == 0
+    }
+    rows = []
+    for run, scored in zip(runs, metrics, strict=True):
+        if (run.study, run.task) not in before:
+            raise StoreError(
+                f"study {run.study}, task {run.task}: expected a run of the arm unpruned at step 0, found none; add it"
+            )
+        size, timed = sizes[run.model], run.model in speeds.index
+        neurons = sum(size.widths)
+        low, high = scored["interval"]
+        rows.append(
+            {
+                "study": run.study,
+                "task": run.task,
+                **{key: scored[key] for key in ("kind", "mode", "metric")},
+                "arm": run.arm,
+                "step": run.step,
+                "seed": run.seed,
+                "model": run.model,
+                "neurons": neurons,
+                "neurons_per_layer": ",".join(map(str, size.widths)),
+                "rows": neurons / len(size.widths),
+                "share": neurons / before[run.study, run.task],
+                "parameters": size.parameters,
+                "bytes": size.bytes,
+                "speedup_whole": speeds["whole"][run.model] if timed else math.nan,
+                "speedup_encoder": speeds["encoder"][run.model] if timed else math.nan,
+                "value": scored["value"],
+                "low": low,
+                "high": high,
+                "constant_mse": scored["extra"].get("constant_mse", math.nan),
+                "r2": scored["extra"].get("r2", math.nan),
+                "utterances": scored["utterances"],
+                "split_digest": scored["split_digest"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
+    """How far the arms lie apart on the same utterances: protect minus each other, and each minus unpruned.
+
+    An arm that keeps every neuron stands as it was last tuned up to the step.
+
+    Args:
+        resamples: bootstrap samples of an interval of 95 %.
+
+    Returns:
+        study, task, metric, step, first, second (arms), difference (first minus second, in the metric's unit), low,
+        high, seeds_first, seeds_second, utterances.
+
+    Raises:
+        StoreError: as `collect_runs`.
+    """
+    metric = {run.task: scored["metric"] for run, scored in zip(runs, _read_metrics(runs), strict=True)}
+    rows = []
+    for study, task in dict.fromkeys((run.study, run.task) for run in runs):
+        scores: dict[tuple[str, int], list[pd.DataFrame]] = {}
+        for run in runs:
+            if (run.study, run.task) == (study, task):
+                scores.setdefault((run.arm, run.step), []).append(read_table(run.folder / "scores.tsv"))
+        for step in sorted({step for _, step in scores}):
+            for first, second in _pairs({arm for arm, at in scores if at == step}, {arm for arm, _ in scores}):
+                last = max((at for arm, at in scores if arm == second and at <= step), default=None)
+                if last is None or (second not in UNCUT and last != step):
+                    continue
+                found = paired_difference(scores[first, step], scores[second, last], resamples=resamples)
+                sides = (study, task, metric[task], step, first, second)
+                counts = (found.n_first, found.n_second, found.utterances)
+                rows.append((*sides, found.mean, found.low, found.high, *counts))
+    names = "study task metric step first second difference low high seeds_first seeds_second utterances"
+    return pd.DataFrame(rows, columns=names.split())
+
+
+def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The runs of several studies with their seeds drawn together.
+
+    Args:
+        collected: tables of `collect_runs`.
+
+    Returns:
+        One row per study, task, arm and step: metric, seeds (how many), mean, lowest, highest (of the metric over the
+        seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest, neurons_most
+        (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights), speedup_whole,
+        speedup_encoder; means where nothing else is said.
+    """
+    table = pd.concat(collected, ignore_index=True)
+    table["megabytes"] = table["bytes"] / 1e6
+    table["arm"] = pd.Categorical(table["arm"], ARMS)
+    rows = []
+    for _, of_task in table.groupby(["study", "task"], sort=False):
+        for _, seeds in of_task.groupby(["arm", "step"], observed=True):
+            first = seeds.sort_values("seed").iloc[0]
+            means = seeds[
+                ["r2", "constant_mse", "share", "parameters", "megabytes", "speedup_whole", "speedup_encoder"]
+            ].mean()
+            rows.append(
+                {
+                    **first[["study", "task", "metric", "arm", "step"]],
+                    "seeds": len(seeds),
+                    "mean": seeds["value"].mean(),
+                    "lowest": seeds["value"].min(),
+                    "highest": seeds["value"].max(),
+                    **means[["r2", "constant_mse"]],
+                    "share_of_neurons": means["share"],
+                    "neurons_per_layer": first["neurons_per_layer"],
+                    "neurons_fewest": seeds["neurons"].min(),
+                    "neurons_most": seeds["neurons"].max(),
+                    **means[["parameters", "megabytes", "speedup_whole", "speedup_encoder"]],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
+    """What is compared at a step: arms of this step with others."""
+    if "protect" in here:
+        yield from (("protect", arm) for arm in ARMS if arm in anywhere - {"protect", "unpruned"})
+    yield from ((arm, "unpruned") for arm in ARMS if arm in here - {"unpruned"})
+
+
+def _read_metrics(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """metrics.json of each run, held against what the run is said to be and against the others of its task."""
+    metrics = []
+    first: dict[str, tuple[Run, dict[str, Any]]] = {}
+    known: dict[tuple[str | int, ...], Run] = {}
+    for run in runs:
+        scored = read_json(run.folder / "metrics.json")
+        said = {"task": run.trained or run.task, "model": run.model, "seed": run.seed}
+        found = {key: scored[key] for key in said}
+        if found != said:
+            raise StoreError(
+                f"{run.folder}: expected the run {_words(said)}, found {_words(found)}; delete the folder and run again"
+            )
+        twin = known.setdefault((run.study, run.task, run.arm, run.step, run.seed), run)
+        if twin is not run:
+            raise StoreError(
+                f"study {run.study}, {_words(said)}, arm {run.arm}, step {run.step}: expected one run, found "
+                f"{twin.folder} and {run.folder}; leave one out"
+            )
+        other, theirs = first.setdefault(run.task, (run, scored))
+        for key, name in (("split_digest", "split"), ("metric", "metric")):
+            if scored[key] != theirs[key]:
+                raise StoreError(
+                    f"task {run.task}: expected all runs to be scored by one {name}, found {theirs[key]} in "
+                    f"{other.folder} and {scored[key]} in {run.folder}; delete those of the old {name} and run again"
+                )
+        metrics.append(scored)
+    return metrics
+
+
+def _words(fields: Mapping[str, str | int]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in fields.items())
+
+
+def _size(model: str, models: Mapping[str, str | Path]) -> _Size:
+    if model not in models:
+        raise StoreError(
+            f"model {model}: expected its manifest, found those of {', '.join(models) or 'none'}; give it too"
+        )
+    manifest = read_json(models[model])
+    return _Size(
+        widths=[site["width"] for site in manifest["sites"]],
+        parameters=manifest["n_parameters"],
+        bytes=sum(size for name, (size, _) in manifest["files"].items() if Path(name).suffix in _WEIGHTS),
+    )

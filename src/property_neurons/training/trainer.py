@@ -1,0 +1,169 @@
+"""What all trainings of the project share: transformers' Trainer with their settings, checkpoints, bar and logs."""
+
+import os
+from typing import Any, Protocol
+
+import torch
+
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import transformers
+from property_neurons.progress import progress_bar
+from property_neurons.training.checkpoints import MarkComplete
+
+
+class Optimisation(Protocol):
+    """The settings of a training that are the Trainer's.
+
+    steps: of the optimiser.
+    batch_size: items per step, over all devices and accumulated batches.
+    accumulation: batches that a step accumulates on each device.
+    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
+    max_grad_norm: gradients are clipped to it.
+    precision: "fp32" or "bf16" (autocast).
+    evaluate_every, save_every, log_every: steps.
+    workers: processes that prepare batches; 0 = the training process itself.
+    seed: of everything random.
+    """
+
+    steps: int
+    batch_size: int
+    accumulation: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    max_grad_norm: float
+    precision: str
+    evaluate_every: int
+    save_every: int
+    log_every: int
+    workers: int
+    seed: int
+
+
+def training_arguments(
+    name: str, work: str, device: str, settings: Optimisation, **further: Any
+) -> "transformers.TrainingArguments":
+    """The Trainer's arguments for a training.
+
+    Args:
+        name: for messages.
+        work: folder of its checkpoints.
+        device: "cpu" or "cuda".
+        further: arguments that take the place of those made here.
+
+    Raises:
+        ModelError: the batch cannot be dealt out evenly, or there are not enough devices.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    per_device, rest = divmod(settings.batch_size, settings.accumulation * world)
+    if rest or not per_device:
+        raise ModelError(
+            f"{name}: batch_size {settings.batch_size} does not divide by accumulation {settings.accumulation} x "
+            f"{world} processes; change one of them"
+        )
+    on_cpu = device == "cpu"
+    if not on_cpu and torch.cuda.device_count() < world:
+        raise ModelError(
+            f"{name}: expected {world} CUDA devices, found {torch.cuda.device_count()}; ask for them, "
+            "lower gpus, or set device: cpu"
+        )
+    chosen = {
+        "output_dir": work,
+        "max_steps": settings.steps,
+        "per_device_train_batch_size": per_device,
+        "per_device_eval_batch_size": per_device,
+        "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        "warmup_steps": settings.warmup_steps,
+        "weight_decay": 0.0,
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": settings.precision == "bf16",
+        "use_cpu": on_cpu,
+        "ddp_backend": "gloo" if on_cpu and world > 1 else None,
+        "ddp_find_unused_parameters": False,
+        # Items are drawn at random already, and which comes when is part of their definition.
+        "train_sampling_strategy": "sequential",
+        "eval_strategy": "steps",
+        "eval_steps": settings.evaluate_every,
+        "save_strategy": "steps",
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": settings.log_every,
+        "dataloader_num_workers": settings.workers,
+        "dataloader_pin_memory": not on_cpu,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": settings.seed,
+    }
+    arguments = transformers.TrainingArguments(**(chosen | further))
+    if world == 1 and not on_cpu:
+        # The Trainer would spread one process over all GPUs it sees, and multiply the batch.
+        arguments._n_gpu = 1
+    return arguments
+
+
+def add_callbacks(
+    trainer: "transformers.Trainer", name: str, identity: str, *, tensorboard: str | None = None
+) -> "transformers.Trainer":
+    """Give a Trainer its marks of whole checkpoints, its progress bar and its TensorBoard logs.
+
+    Args:
+        name: shown beside the bar.
+        identity: of the training; see `checkpoints.resume_point`.
+        tensorboard: folder of the logs, or None.
+    """
+    trainer.add_callback(MarkComplete(identity))
+    trainer.add_callback(ProgressBar(name))
+    if tensorboard is not None and int(os.environ.get("RANK", "0")) == 0:
+        from torch.utils.tensorboard import SummaryWriter
+
+        trainer.add_callback(transformers.integrations.TensorBoardCallback(SummaryWriter(tensorboard)))
+    # It prints every log as a dictionary; the bar and the curves say the same.
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+class ProgressBar(transformers.TrainerCallback):
+    """One bar over the optimiser's steps, in the style of the project's other jobs."""
+
+    def __init__(self, what: str):
+        self._what = what
+        self._bar = None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            self._bar = progress_bar(total=state.max_steps, what=self._what, unit="step", initial=state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if self._bar is not None and logs:
+            shown = {key: f"{value:.4g}" for key, value in logs.items() if key in ("loss", "eval_loss")}
+            self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self._bar is not None:
+            self._bar.close()
+
+
+class StopWhenFlat(transformers.TrainerCallback):
+    """Ends a training when its validation loss has stopped falling.
+
+    It looks at the log alone, which a checkpoint holds, so a resumed training stops where an undisturbed one does.
+
+    Args:
+        patience: validations in a row that may pass without a new least loss.
+    """
+
+    def __init__(self, patience: int):
+        self._patience = patience
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+        if len(losses) - 1 - losses.index(min(losses)) >= self._patience:
+            control.should_training_stop = True

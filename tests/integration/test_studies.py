@@ -1,0 +1,149 @@
+"""Figures 6 and 9 and the pruning table at the smallest scale, by the real workflow: whole, changed, killed."""
+
+import copy
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from property_neurons.config.load import load_config
+from property_neurons.models.loading import load_encoder
+from property_neurons.storage import read_json, read_table
+from tests.integration.project import Project
+
+pytestmark = pytest.mark.integration
+
+SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
+CONFIG = {
+    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 2, "pitch": {"method": "praat"}}},
+    "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
+    "splits": {
+        "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},
+        "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
+    },
+    "tasks": {
+        "pr": UNSEEN | {"kind": "phone_recognition", "precompute": True},
+        "f0": UNSEEN | {"kind": "f0_reconstruction"},
+        "sid-tuned": SEEN | {"kind": "speaker_identification", "mode": "fine_tuned", "crop_seconds": 1},
+    },
+    "pruning": {
+        "general": {
+            "model": "mini",
+            "corpus": "demo",
+            "properties": ["phone", "gender"],
+            "arms": ["protect", "random_protect"],
+            "fine_tuning": {
+                "corpus": "demo",
+                "validation_share": 0.2,
+                "stage": {
+                    "targets": {"clusters": 8, "layer": 1},
+                    "steps": 2,
+                    "batch_size": 2,
+                    "crop_seconds": 1,
+                    "evaluate_every": 2,
+                    "save_every": 2,
+                    "log_every": 1,
+                },
+            },
+            "tasks": ["pr", "f0"],
+        },
+        "task_specific": {
+            "model": "mini",
+            "corpus": "demo",
+            "arms": ["protect"],
+            "rows": [192, 38],
+            "tasks": {"sid-tuned": {"properties": ["gender"], "steps": 4}},
+        },
+    },
+    "figures": {"corpus": "demo", "model": "mini"},
+}
+FIGURES = [f"results/figures/{name}.{form}" for name in ("fig6", "fig9") for form in ("pdf", "png", "tsv")]
+TARGETS = [*FIGURES, "results/tables/pruning.tsv"]
+LAST = "results/downstream/sid-tuned-after-cut/task_specific-sid-tuned-protect-s0-cut2/seed0"
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory) -> Project:
+    load_config(CONFIG)
+    project = Project.copy(tmp_path_factory.mktemp("studies") / "project", CONFIG)
+    project.snakemake(*TARGETS)
+    return project
+
+
+def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
+    results = studied.folder / "results"
+    assert all((studied.folder / figure).stat().st_size > 200 for figure in FIGURES)
+    assert studied.planned(*TARGETS) == {}
+    table = read_table(results / "tables/pruning.tsv").set_index(["study", "task", "arm", "step"])
+    arms = ("unpruned", "protect", "random_protect")
+    general = [("general", task, arm, int(arm != "unpruned")) for task in ("pr", "f0") for arm in arms]
+    specific = [
+        ("task_specific", "sid-tuned", arm, step) for step, arm in enumerate(("unpruned", "protect", "protect"))
+    ]
+    assert sorted(table.index) == sorted(general + specific)
+    sizes = read_json(results / "models/general-protect-cut1/pruning.json")["kept"]
+    widths = ",".join(str(len(kept)) for kept in sizes)
+    assert table.loc[("general", "pr", "protect", 1), "neurons_per_layer"] == widths
+    assert table.loc[("general", "pr", "random_protect", 1), "neurons_per_layer"] == widths
+    assert table.loc[("task_specific", "sid-tuned", "protect", 2), "neurons_per_layer"] == "38,38,38,38,38,38"
+    assert not list(results.glob("states/*/*")), "temporary states are removed when their tasks are done"
+    assert not list(results.glob("downstream/*/*/.seed*")), "the Trainer's own checkpoints are removed"
+
+
+def test_the_metrics_are_those_of_the_scores_and_all_arms_share_their_test_utterances(studied):
+    folders = sorted((studied.folder / "results/downstream/pr").glob("*/seed0"))
+    assert len(folders) == 3
+    digests, utterances = set(), set()
+    for folder in folders:
+        metrics, scores = read_json(folder / "metrics.json"), read_table(folder / "scores.tsv")
+        assert metrics["value"] == pytest.approx(scores["error"].sum() / scores["weight"].sum())
+        digests.add(metrics["split_digest"])
+        utterances.add(tuple(scores["utterance"]))
+    assert len(digests) == len(utterances) == 1
+
+
+def test_a_stepwise_cut_goes_on_from_the_model_and_head_before_it(studied):
+    last = read_json(f"{studied.folder}/{LAST}.manifest.json")["job"]
+    assert last["initial"].endswith("sid-tuned-after-cut/task_specific-sid-tuned-protect-s0-cut1/seed0")
+    assert [site.width for site in load_encoder(studied.folder / LAST / "encoder").sites] == [38] * 6
+
+
+def test_a_changed_task_runs_that_task_alone(studied):
+    changed = copy.deepcopy(CONFIG)
+    changed["tasks"]["f0"]["learning_rate"] = 1e-2
+    studied.configure(changed)
+    try:
+        planned = studied.planned(*TARGETS)
+    finally:
+        studied.configure(CONFIG)
+    trained = {output for output, rule in planned.items() if rule == "train_task" and not output.endswith(".json")}
+    assert {output.split("/")[1] for output in trained} == {"f0"}
+    assert set(planned.values()) == {"train_task", "collect_pruning", "draw_fig6", "tabulate_pruning"}
+
+
+def test_a_killed_training_of_a_task_goes_on_to_the_same_bytes(studied):
+    folder = studied.folder / LAST
+    manifest = folder.with_name("seed0.manifest.json")
+    undisturbed = read_json(manifest)["files"]
+    target = f"{LAST}.manifest.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
+    running = subprocess.Popen(
+        command, cwd=studied.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    work = folder.with_name(".seed0.work")
+    deadline = time.monotonic() + 300
+    while not list(work.glob("checkpoint-*/complete.json")):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not manifest.exists()
+    studied.snakemake("--unlock")
+    studied.snakemake("--rerun-incomplete", target)
+    assert read_json(manifest)["files"] == undisturbed
+    assert not work.exists()

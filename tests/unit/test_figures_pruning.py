@@ -1,0 +1,170 @@
+"""Figures of pruned models (6 and 9): what their tables say against what their inputs say."""
+
+import math
+
+import pytest
+from figure_inputs import PUBLISHED, PUBLISHED_JSON, drawn_twice
+from pruning_inputs import TASKS, collected, compared
+from test_figures import rendered
+from test_pruning_report import run_script
+
+from property_neurons.errors import ConfigError
+from property_neurons.figures import arms, fig6, fig9
+from property_neurons.pruning.report import ARMS
+from property_neurons.storage import read_table, write_table
+
+pytestmark = pytest.mark.usefixtures("legible")
+
+MELHUBERT = {figure: arms.read_bars(PUBLISHED_JSON, figure, "melhubert") for figure in ("fig6", "fig9")}
+STEPS = (3072, 528, 428, 328, 228, 128)
+FEW = ("unpruned", "protect", "norm")
+
+
+def only(table, **fields):
+    """The rows of a table in which these columns have these values."""
+    for column, value in fields.items():
+        table = table[table[column] == value]
+    return table
+
+
+def small(study, seeds, sizes=(3072, 577)):
+    """Runs of two tasks whose values are round numbers."""
+    runs = collected(study, tasks=("pr", "f0"), arms=FEW, seeds=seeds, sizes=sizes)
+    base = {"unpruned": 0.10, "protect": 0.20, "norm": 0.30}
+    runs["value"] = [
+        base[row.arm] + 0.02 * row.seed + (0.01 * row.step if row.arm != "unpruned" else 0) for row in runs.itertuples()
+    ]
+    return runs.assign(low=runs["value"] - 0.01, high=runs["value"] + 0.03)
+
+
+def test_fig6_draws_means_seeds_and_differences(tmp_path):
+    runs = small("general", 3)
+    comparisons = compared(runs)
+    table = drawn_twice(
+        tmp_path, lambda out: fig6.draw(runs, comparisons, "tiny", "demo", out, published=MELHUBERT["fig6"])
+    )
+    bar = only(table, part="bar", task="pr", arm="protect").iloc[0]
+    # Seeds 21, 23, 25 %: their standard deviation is 2.
+    assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 21, 25])
+    assert (bar["spread"], bar["seeds"], bar["rows"]) == (arms.DEVIATION, 3, 577)
+    assert only(table, part="seed", task="pr", arm="protect")["value"].tolist() == pytest.approx([21, 23, 25])
+    assert only(table, part="seed", task="pr", arm="protect")["seed"].tolist() == [0, 1, 2]
+    assert only(table, part="bar", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
+    assert only(table, part="constant")[["task", "value"]].to_numpy().tolist() == [["f0", 0.151]]
+    for task, metric in (("pr", "phone_error_rate"), ("f0", "lnf0_mse")):
+        published = only(table, part="published", task=task)
+        assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig6"][metric]
+    differences = only(table, part="difference", task="pr")
+    assert differences[["arm", "other"]].to_numpy().tolist() == [["protect", "unpruned"], ["protect", "norm"]]
+    given = only(comparisons, task="pr", first="protect").set_index("second").loc[["unpruned", "norm"]]
+    for column, source in (("value", "difference"), ("low", "low"), ("high", "high")):
+        assert differences[column].tolist() == pytest.approx((100 * given[source]).tolist())
+
+
+def test_one_seed_has_its_bootstrap_interval(tmp_path):
+    runs = small("general", 1)
+    fig6.draw(runs, compared(runs), "tiny", "demo", tmp_path / "fig6")
+    table = read_table(tmp_path / "fig6.tsv")
+    bar = only(table, part="bar", task="pr", arm="norm").iloc[0]
+    assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
+    assert set(only(table, part="bar")["spread"]) == {arms.BOOTSTRAP}
+    assert "published" not in set(table["part"])
+
+
+def test_fig9_draws_the_steps_and_the_last_one(tmp_path):
+    runs = small("task_specific", 3, sizes=(3072, 528, 128))
+    comparisons = compared(runs)
+    table = drawn_twice(
+        tmp_path, lambda out: fig9.draw(runs, comparisons, "tiny", "demo", out, published=MELHUBERT["fig9"])
+    )
+    curve = only(table, part="curve", task="pr", arm="protect")
+    assert curve[["step", "rows"]].to_numpy().tolist() == [[1, 528], [2, 128]]
+    assert curve["value"].tolist() == pytest.approx([23, 24])
+    assert curve["low"].tolist() == pytest.approx([21, 22])
+    assert curve["share"].tolist() == pytest.approx([528 / 3072, 128 / 3072])
+    assert only(table, part="curve", task="pr", arm="unpruned")["value"].tolist() == pytest.approx([12])
+    bars = only(table, part="bar", task="pr")
+    assert bars[["arm", "step"]].to_numpy().tolist() == [["unpruned", 0], ["protect", 2], ["norm", 2]]
+    assert bars["value"].tolist() == pytest.approx([12, 24, 34])
+    assert set(only(table, part="difference")["step"]) == {2}
+    published = only(table, part="published")
+    assert published["task"].unique().tolist() == ["pr"]
+    assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig9"]["phone_error_rate"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "tasks", "shown"),
+    [
+        (3, tuple(TASKS), ARMS),
+        (1, tuple(TASKS), FEW),
+        (3, ("pr", "sid"), ("unpruned", "norm")),
+        (1, ("pr", "sid"), ARMS),
+        (1, ("pr",), ARMS),
+        (3, ("f0",), ("unpruned", "protect")),
+        (3, ("f0",), ("unpruned", "norm")),
+    ],
+)
+def test_both_are_legible_with_few_and_many_panels_and_arms(tmp_path, seeds, tasks, shown):
+    for module, sizes, figure in ((fig6, (3072, 577), "fig6"), (fig9, STEPS, "fig9")):
+        runs = collected(module.STUDY, tasks, shown, seeds, sizes)
+        module.draw(runs, compared(runs), "tiny", "demo", tmp_path / figure, MELHUBERT[figure])
+        table = read_table(tmp_path / f"{figure}.tsv")
+        assert only(table, part="bar")["arm"].unique().tolist() == list(shown)
+        assert only(table, part="bar")["task"].unique().tolist() == list(tasks)
+        assert only(table, part="difference").empty == ("protect" not in shown)
+
+
+def test_two_tasks_of_a_kind_and_a_missing_arm_are_drawn(tmp_path):
+    runs = collected("general", ("pr", "sid"), FEW).replace(
+        {"sid": "pr-phones", "speaker_error_rate": "phone_error_rate"}
+    )
+    runs = runs[~(runs["task"].eq("pr") & runs["arm"].eq("protect"))]
+    fig6.draw(runs, compared(runs), "tiny", "demo", tmp_path / "fig6")
+    table = read_table(tmp_path / "fig6.tsv")
+    assert only(table, part="difference")["task"].unique().tolist() == ["pr-phones"]
+    assert set(arms.task_titles(table).values()) == {"phone recognition: pr", "phone recognition: pr-phones"}
+
+
+def test_a_study_without_cuts_is_refused(tmp_path):
+    runs = collected("general", arms=("unpruned", "fine_tuned"))
+    for module, found in ((fig6, "unpruned"), (fig9, "none")):
+        with pytest.raises(ConfigError, match=rf"study {module.STUDY}: expected runs of pruned models.*{found}"):
+            module.draw(runs, compared(runs), "tiny", "demo", tmp_path / "figure")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_paper_shows_one_model_only():
+    assert MELHUBERT["fig9"] == PUBLISHED["fig9"]
+    assert MELHUBERT["fig6"].keys() == arms.MEASURES.keys()
+    assert arms.read_bars(PUBLISHED_JSON, "fig6", None) == arms.read_bars(PUBLISHED_JSON, "fig6", "hubert_base") == {}
+
+
+@pytest.mark.parametrize("module", [fig6, fig9])
+def test_the_scripts_draw(tmp_path, module):
+    name = module.__name__.rpartition(".")[2]
+    runs = collected(module.STUDY, ("pr",), FEW)
+    given = {key: str(tmp_path / f"{key}.tsv") for key in ("runs", "comparisons")}
+    write_table(given["runs"], runs)
+    write_table(given["comparisons"], compared(runs))
+    run_script(
+        f"draw_{name}",
+        tmp_path,
+        input=given | {"published": str(PUBLISHED_JSON)},
+        output={"figure": str(tmp_path / f"{name}.pdf")},
+        params={"model": "tiny", "corpus": "demo", "published": {"tiny": "melhubert"}},
+    )
+    assert all((tmp_path / f"{name}.{suffix}").stat().st_size for suffix in ("pdf", "png", "tsv"))
+    assert not math.isnan(only(read_table(tmp_path / f"{name}.tsv"), part="published")["value"].sum())
+
+
+@pytest.mark.parametrize("name", ["fig6", "fig9"])
+def test_the_captions_name_what_is_shown(name):
+    own, papers = (
+        rendered(name, {}, model="tiny", corpus="demo", published={"tiny": published})
+        for published in (None, "melhubert")
+    )
+    assert "tiny" in own
+    assert "demo" in own
+    assert "published" not in own
+    assert "values published for this model" in papers
+    assert "{" not in papers

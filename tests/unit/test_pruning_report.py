@@ -1,0 +1,224 @@
+"""Runs of pruned models: collected, compared, tabulated."""
+
+import math
+import runpy
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_inputs import ROOT
+from pruning_inputs import collected
+
+from property_neurons.downstream.scoring import paired_difference
+from property_neurons.errors import StoreError
+from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
+from property_neurons.storage import describe_files, read_table, write_json, write_table
+
+UTTERANCES = [f"u{number}" for number in range(8)]
+SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
+WIDTHS = {"whole": [100, 100], "protect-1": [30, 50], "norm-1": [40, 40], "norm-2": [20, 20], "protect-2": [10, 30]}
+METRICS = {"pr": ("phone_recognition", "phone_error_rate"), "f0": ("f0_reconstruction", "lnf0_mse")}
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Manifests of models whose networks are of `WIDTHS`."""
+    paths = {}
+    for name, widths in WIDTHS.items():
+        paths[name] = tmp_path / "models" / f"{name}.manifest.json"
+        sites = [{"layer": layer, "name": str(layer), "width": width} for layer, width in enumerate(widths, start=1)]
+        files = {"config.json": [7, "c"], "model-1.safetensors": [1000, "a"], "model-2.safetensors": [sum(widths), "b"]}
+        write_json(paths[name], {"sites": sites, "n_parameters": 10 * sum(widths), "files": files})
+    return paths
+
+
+@pytest.fixture
+def add_run(tmp_path):
+    """Write a finished run of `errors` per utterance and say what it is."""
+
+    def add(arm, step, seed, model, errors, *, study="general", task="pr", split="split", trained=None, extra=None):
+        folder = tmp_path / "downstream" / (trained or task) / model / f"{study}-{arm}-{step}-seed{seed}"
+        scores = pd.DataFrame({"utterance": UTTERANCES, "speaker": "s", "gender": "F", "error": errors, "weight": 10})
+        kind, metric = METRICS[task]
+        value = scores["error"].sum() / scores["weight"].sum()
+        metrics = {
+            "task": trained or task,
+            "model": model,
+            "kind": kind,
+            "mode": "frozen",
+            "metric": metric,
+            "value": value,
+            "interval": [value - 0.01, value + 0.02],
+            "seed": seed,
+            "utterances": len(scores),
+            "split_digest": split,
+            "extra": extra or {},
+        }
+        write_json(folder / "metrics.json", metrics)
+        write_table(folder / "scores.tsv", scores)
+        write_json(folder.with_name(f"{folder.name}.manifest.json"), describe_files(folder))
+        return Run(study=study, arm=arm, step=step, seed=seed, task=task, model=model, folder=folder, trained=trained)
+
+    return add
+
+
+def errors(mean, spread=0.0):
+    """Errors of the utterances, `mean` on average."""
+    return mean + spread * np.linspace(-1, 1, len(UTTERANCES))
+
+
+def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
+    extra = {"constant_mse": 0.15, "r2": 0.2}
+    runs = [
+        add_run("unpruned", 0, 0, "whole", errors(1)),
+        add_run("protect", 1, 0, "protect-1", errors(2), trained="pr-after-cut"),
+        add_run("norm", 1, 0, "norm-1", errors(3)),
+        add_run("unpruned", 0, 0, "whole", errors(1), task="f0", split="other", extra=extra),
+    ]
+    table = collect_runs(runs, models, SPEED)
+    columns = (
+        "study task kind mode metric arm step seed model neurons neurons_per_layer rows share parameters bytes "
+        "speedup_whole speedup_encoder value low high constant_mse r2 utterances split_digest"
+    )
+    assert table.columns.tolist() == columns.split()
+    _, protect, norm, f0 = table.to_dict("records")
+    assert protect == {
+        "study": "general",
+        "task": "pr",
+        "kind": "phone_recognition",
+        "mode": "frozen",
+        "metric": "phone_error_rate",
+        "arm": "protect",
+        "step": 1,
+        "seed": 0,
+        "model": "protect-1",
+        "neurons": 80,
+        "neurons_per_layer": "30,50",
+        "rows": 40.0,
+        "share": 0.4,
+        "parameters": 800,
+        "bytes": 1080,
+        "speedup_whole": 1.25,
+        "speedup_encoder": 1.5,
+        "value": 0.2,
+        "low": pytest.approx(0.19),
+        "high": pytest.approx(0.22),
+        "constant_mse": pytest.approx(math.nan, nan_ok=True),
+        "r2": pytest.approx(math.nan, nan_ok=True),
+        "utterances": 8,
+        "split_digest": "split",
+    }
+    assert math.isnan(norm["speedup_whole"])
+    assert (f0["constant_mse"], f0["r2"], f0["share"]) == (0.15, 0.2, 1.0)
+
+
+def test_what_does_not_fit_together_is_refused(add_run, models):
+    whole = add_run("unpruned", 0, 0, "whole", errors(1))
+    other = add_run("protect", 1, 0, "protect-1", errors(2), split="another")
+    for made in (lambda runs: collect_runs(runs, models, SPEED), compare_runs):
+        with pytest.raises(StoreError, match=r"task pr: expected all runs to be scored by one split.*split.*another"):
+            made([whole, other])
+    protect = add_run("protect", 1, 0, "protect-1", errors(2))
+    with pytest.raises(StoreError, match="task pr: expected a run of the arm unpruned at step 0"):
+        collect_runs([protect], models, SPEED)
+    with pytest.raises(StoreError, match="expected one run, found"):
+        compare_runs([whole, whole.__class__(**vars(whole))])
+    with pytest.raises(StoreError, match="expected the run task pr, model norm-1, seed 0, found task pr, model whole"):
+        collect_runs([whole.__class__(**vars(whole) | {"model": "norm-1"})], models, SPEED)
+    with pytest.raises(StoreError, match="model whole: expected its manifest, found those of norm-1"):
+        collect_runs([whole], {"norm-1": models["norm-1"]}, SPEED)
+    with pytest.raises(ValueError, match=r"expected an arm among unpruned.*found 'largest'"):
+        whole.__class__(**vars(whole) | {"arm": "largest"})
+
+
+def test_arms_are_compared_step_by_step(add_run):
+    runs = [add_run("unpruned", 0, seed, "whole", errors(1, 0.5)) for seed in (0, 1)]
+    runs.append(add_run("fine_tuned", 0, 0, "whole", errors(0.9)))
+    for step in (1, 2):
+        runs += [add_run("norm", step, seed, f"norm-{step}", errors(2 + step + 0.2 * seed, 1)) for seed in (0, 1, 2)]
+        runs += [add_run("protect", step, seed, f"protect-{step}", errors(1 + step, 1)) for seed in (0, 1)]
+    table = compare_runs(runs, resamples=200)
+    columns = "study task metric step first second difference low high seeds_first seeds_second utterances"
+    assert table.columns.tolist() == columns.split()
+    found = {(row.step, row.first, row.second): row for row in table.itertuples()}
+    assert list(found) == [
+        (0, "fine_tuned", "unpruned"),
+        (1, "protect", "fine_tuned"),
+        (1, "protect", "norm"),
+        (1, "protect", "unpruned"),
+        (1, "norm", "unpruned"),
+        (2, "protect", "fine_tuned"),
+        (2, "protect", "norm"),
+        (2, "protect", "unpruned"),
+        (2, "norm", "unpruned"),
+    ]
+    row = found[2, "protect", "norm"]
+    assert row.difference == pytest.approx(0.3 - 0.42)
+    assert (row.seeds_first, row.seeds_second, row.utterances) == (2, 3, 8)
+    sides = [
+        [read_table(run.folder / "scores.tsv") for run in runs if (run.arm, run.step) == side]
+        for side in (("protect", 2), ("norm", 2))
+    ]
+    expected = paired_difference(*sides, resamples=200)
+    assert (row.low, row.high) == (expected.low, expected.high)
+    assert found[2, "norm", "unpruned"].difference == pytest.approx(0.42 - 0.1)
+
+
+def test_seeds_are_drawn_together_in_the_table():
+    general = collected("general", tasks=("pr", "f0"), arms=("norm", "protect", "unpruned"), seeds=3)
+    general.loc[general["arm"].eq("norm") & general["seed"].eq(1), ["neurons", "neurons_per_layer"]] = [7000, "583,584"]
+    specific = collected("task_specific", tasks=("pr",), arms=("unpruned", "protect"), seeds=1, sizes=(3072, 528, 128))
+    table = pruning_table([general, specific])
+    assert table[["study", "task", "arm", "step"]].to_numpy().tolist() == [
+        *(
+            ["general", task, arm, step]
+            for task in ("pr", "f0")
+            for arm, step in (("unpruned", 0), ("protect", 1), ("norm", 1))
+        ),
+        *(["task_specific", "pr", arm, step] for arm, step in (("unpruned", 0), ("protect", 1), ("protect", 2))),
+    ]
+    norm = table.iloc[2]
+    values = general.loc[general["arm"].eq("norm") & general["task"].eq("pr"), "value"]
+    assert norm["seeds"] == 3
+    assert norm[["mean", "lowest", "highest"]].tolist() == pytest.approx([values.mean(), values.min(), values.max()])
+    assert norm["neurons_per_layer"] == ",".join(["577"] * 12)
+    assert norm[["neurons_fewest", "neurons_most"]].tolist() == [12 * 577, 7000]
+    assert norm["share_of_neurons"] == pytest.approx(577 / 3072)
+    assert norm["megabytes"] == pytest.approx(4e-6 * norm["parameters"])
+    assert table.iloc[2][["r2", "constant_mse"]].isna().all()
+    f0 = table.iloc[5]
+    of_f0 = general.loc[general["arm"].eq("norm") & general["task"].eq("f0")]
+    assert f0["r2"] == pytest.approx(of_f0["r2"].mean())
+    assert f0["constant_mse"] == pytest.approx(0.151)
+
+
+def run_script(name, tmp_path, **parts):
+    """Run a script of the workflow as Snakemake would."""
+    job = SimpleNamespace(
+        log=[str(tmp_path / "log")], **{part: SimpleNamespace(**fields) for part, fields in parts.items()}
+    )
+    runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), init_globals={"snakemake": job})
+
+
+def test_the_scripts_write_the_tables(add_run, models, tmp_path):
+    runs = [add_run("unpruned", 0, 0, "whole", errors(1)), add_run("protect", 1, 0, "protect-1", errors(2, 1))]
+    write_table(tmp_path / "speed.tsv", SPEED)
+    said = [{key: value for key, value in vars(run).items() if key != "folder"} for run in runs]
+    given = {
+        "runs": [str(run.folder.with_name(f"{run.folder.name}.manifest.json")) for run in runs],
+        "models": [str(path) for path in models.values()],
+        "speed": str(tmp_path / "speed.tsv"),
+    }
+    out = {name: str(tmp_path / f"{name}.tsv") for name in ("runs", "comparisons", "table")}
+    parts = {"input": given, "params": {"runs": said}, "output": out}
+    run_script("collect_pruning", tmp_path, **parts)
+    run_script("tabulate_pruning", tmp_path, input={"runs": [out["runs"]]}, output=out)
+    assert read_table(out["runs"])["neurons_per_layer"].tolist() == ["100,100", "30,50"]
+    assert read_table(out["comparisons"])["difference"].tolist() == pytest.approx([0.1])
+    assert read_table(out["table"])["speedup_encoder"].tolist() == [1.0, 1.5]
+
+    write_table(runs[0].folder / "scores.tsv", pd.DataFrame({"utterance": []}))
+    with pytest.raises(SystemExit):
+        run_script("collect_pruning", tmp_path, **parts)
+    assert "scores.tsv should be 134 bytes, found 10" in (tmp_path / "log").read_text()

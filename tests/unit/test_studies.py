@@ -1,0 +1,329 @@
+"""What the pruning studies stand for: models, trainings and tasks that anyone could have written down."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from property_neurons.config import plan, tasks
+from property_neurons.config.load import load_config
+from property_neurons.config.models import PretrainedModel, PrunedModel, TunedModel
+from property_neurons.config.pretraining import InitialModel
+from property_neurons.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+STAGE = {"targets": {"clusters": 8, "layer": 1}, "steps": 10, "log_every": 1, "save_every": 5}
+
+
+def content(**changes):
+    """A config with both studies; `changes` go into the general one."""
+    general = {
+        "model": "mini",
+        "corpus": "demo",
+        "arms": ["protect", "random"],
+        "seeds": [0, 1],
+        "fine_tuning": {"corpus": "demo", "stage": STAGE},
+        "tasks": ["pr"],
+    }
+    specific = {
+        "model": "mini",
+        "corpus": "demo",
+        "arms": ["norm"],
+        "rows": [100, 50],
+        "tasks": {"pr-tuned": {"properties": ["phone"], "steps": 7}},
+    }
+    task = {"kind": "phone_recognition", "split": "unseen"}
+    return {
+        "corpora": {"demo": {"kind": "demo"}},
+        "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
+        "splits": {"unseen": {"by": "speaker", "corpus": "demo"}},
+        "tasks": {"pr": task, "pr-tuned": task | {"mode": "fine_tuned"}},
+        "pruning": {"general": general | changes, "task_specific": specific},
+        "figures": {"corpus": "demo", "model": "mini"},
+    }
+
+
+def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
+    config = load_config(content())
+    runs = [(run.arm, run.step, run.seed, run.model) for run in tasks.study_runs(config, "general")]
+    assert runs == [
+        ("unpruned", 0, 0, "mini"),
+        ("protect", 1, 0, "general-protect-s0-step1"),
+        ("random", 1, 0, "general-random-s0-step1"),
+        ("unpruned", 0, 1, "mini"),
+        ("protect", 1, 1, "general-protect-s1-step1"),
+        ("random", 1, 1, "general-random-s1-step1"),
+    ]
+    cuts = [name for name, model in config.models.items() if isinstance(model, PrunedModel) and "general" in name]
+    assert cuts == ["general-protect-cut1", "general-random-s0-cut1", "general-random-s1-cut1"]
+
+
+def test_all_arms_are_fine_tuned_on_the_targets_of_the_unpruned_model():
+    config = load_config(content())
+    run = "general-random-s1-step1"
+    assert plan.initial_model(config, run, 1) == "results/models/general-random-s1-cut1"
+    assert plan.target_owner(config, run, 1) == "general-targets"
+    assert plan.clustered_model(config, "general-targets", 1) == "results/models/mini"
+    assert plan.architecture(config, run) is None
+    assert plan.training_settings(config, run, 1)["seed"] == 1
+    assert plan.trained_runs(config) == []
+
+
+def test_a_further_cut_is_of_the_fine_tuned_model_and_of_its_own_property_neurons():
+    config = load_config(content(rows=[500, 300], seeds=[0]))
+    assert config.models["general-protect-s0-cut2"].of == "general-protect-s0-step1"
+    assert plan.neuron_tables(config, "general-protect-s0-cut2")[0] == (
+        "results/neurons/general-protect-s0-step1/demo/phone.parquet"
+    )
+    assert [run.step for run in tasks.study_runs(config, "general")] == [0, 2, 2]
+
+
+def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
+    config = load_config(content())
+    runs = tasks.study_runs(config, "task_specific")
+    assert [(run.arm, run.step, run.trained, run.model) for run in runs] == [
+        ("unpruned", 0, "pr-tuned", "mini"),
+        ("norm", 1, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut1"),
+        ("norm", 2, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut2"),
+    ]
+    assert tasks.task_settings(config, "pr-tuned-after-cut")["steps"] == 7
+    assert tasks.initial_head(config, "pr-tuned", "mini", 0) is None
+    heads = [tasks.initial_head(config, run.trained, run.model, 0) for run in runs[1:]]
+    assert heads == [
+        "results/downstream/pr-tuned/mini/seed0",
+        "results/downstream/pr-tuned-after-cut/task_specific-pr-tuned-norm-s0-cut1/seed0",
+    ]
+    assert tasks.task_data(config, "pr-tuned-after-cut") == "results/downstream/data/pr"
+
+
+def test_a_name_that_a_study_needs_is_refused():
+    taken = content()
+    taken["models"]["general-protect-cut1"] = {"kind": "random_twin", "of": "mini"}
+    with pytest.raises(ConfigError, match=r"models\.general-protect-cut1: the pruning studies use this name"):
+        load_config(taken)
+
+
+def test_figures_go_on_comparing_the_models_of_the_config():
+    assert load_config(content()).figures.compare == ["mini"]
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("splits", "unseen", "by"), "utterance", "tests on speakers that were trained on"),
+        (("tasks", "pr", "split"), "other", "'other' is not defined"),
+        (("pruning", "task_specific", "rows"), [50, 100], "fall from cut to cut"),
+        (("tasks", "pr-tuned", "mode"), "frozen", "cuts go with fine-tuning"),
+        (("pruning", "general", "tasks"), ["nothing"], "'nothing' is not defined"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(where, value, message):
+    wrong = content()
+    section = wrong
+    for key in where[:-1]:
+        section = section[key]
+    section[where[-1]] = value
+    with pytest.raises(ConfigError, match=message):
+        load_config(wrong)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
+def test_every_model_and_run_of_the_shipped_configs_resolves(name):
+    config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
+    assert {run.arm for run in tasks.study_runs(config, "general")} >= {"unpruned", "protect", "norm", "random_protect"}
+    for run in [*tasks.study_runs(config, "general"), *tasks.study_runs(config, "task_specific")]:
+        assert run.model in config.models
+        assert tasks.task_data(config, run.trained)
+        for model in config.models:
+            assert plan.model_source(config, model)
+
+
+ARMS = ["protect", "norm", "random_protect", "random", "frequency"]
+
+
+def origin(config, model):
+    """The model of the user's own that a study's model comes from, and the rows of the cuts since, the first first."""
+    rows, section = [], config.models[model]
+    while isinstance(section, PrunedModel | TunedModel | PretrainedModel):
+        if isinstance(section, PrunedModel):
+            rows.insert(0, section.rows)
+        model = config.pretraining[section.run].starts_from if isinstance(section, PretrainedModel) else section.of
+        if model is None:
+            break
+        section = config.models[model]
+    return model, rows
+
+
+def missing_names(config):
+    """What the sections and runs of a config refer to and is not there."""
+    wanted = []
+    for model in config.models.values():
+        if isinstance(model, PrunedModel):
+            wanted += [(model.of, config.models), (model.corpus or config.figures.corpus, config.corpora)]
+            wanted += [(name, config.properties) for name in model.properties]
+        elif isinstance(model, TunedModel):
+            wanted += [(model.of, config.models), (model.task, config.tasks)]
+        elif isinstance(model, PretrainedModel):
+            wanted.append((model.run, config.pretraining))
+    for run in config.pretraining.values():
+        wanted.append((run.corpus, config.corpora))
+        for stage in run.stages:
+            initial = stage.initial.model if isinstance(stage.initial, InitialModel) else None
+            wanted += [(initial, config.models), (stage.targets.model, config.models)]
+            wanted.append((stage.targets_of, config.pretraining))
+    for run in [*tasks.study_runs(config, "general"), *tasks.study_runs(config, "task_specific")]:
+        wanted += [(run.model, config.models), (run.task, config.tasks), (run.trained, config.tasks)]
+    return [name for name, known in wanted if name is not None and name not in known]
+
+
+def test_only_a_first_cut_that_draws_nothing_is_shared_by_seeds():
+    config = load_config(content(arms=ARMS, rows=[500, 300]))
+    of_general = {name: model for name, model in config.models.items() if name.startswith("general")}
+    cuts = {name: model.seed for name, model in of_general.items() if isinstance(model, PrunedModel)}
+    once = {f"general-{arm}-cut1": 0 for arm in ("protect", "norm", "frequency")}
+    drawn = {f"general-{arm}-s{seed}-cut1": seed for arm in ("random_protect", "random") for seed in (0, 1)}
+    later = {
+        f"general-{arm}-s{seed}-cut2": seed if arm.startswith("random") else 0 for arm in ARMS for seed in (0, 1)
+    }
+    assert cuts == once | drawn | later
+    runs = tasks.study_runs(config, "general")
+    assert [(run.seed, run.arm) for run in runs] == [(seed, arm) for seed in (0, 1) for arm in ["unpruned", *ARMS]]
+
+
+def test_every_task_judges_every_model_of_the_general_study():
+    plain = content(tasks=["f0", "pr"], seeds=[3])
+    plain["tasks"]["f0"] = {"kind": "f0_reconstruction", "split": "unseen"}
+    runs = tasks.study_runs(load_config(plain), "general")
+    assert [(run.arm, run.task, run.trained, run.seed) for run in runs] == [
+        (arm, task, task, 3) for arm in ("unpruned", "protect", "random") for task in ("f0", "pr")
+    ]
+
+
+def test_a_cut_without_rows_has_the_size_of_the_property_neurons():
+    general = content(match="global", bias=False, properties=["gender"], arms=["norm"])
+    config = load_config(general)
+    assert plan.pruning_settings(config, "general-norm-cut1") == {
+        "criterion": "norm",
+        "keep": None,
+        "match": "global",
+        "bias": False,
+    }
+    assert plan.neuron_tables(config, "general-norm-cut1") == ["results/neurons/mini/demo/gender.parquet"]
+    config = load_config(content(arms=["norm"], rows=[500]))
+    assert plan.pruning_settings(config, "general-norm-cut1")["rows"] == 500
+    assert plan.neuron_tables(config, "general-norm-cut1") == []
+
+
+def test_the_control_is_fine_tuned_like_the_cut_models():
+    config = load_config(content(fine_tuned_control=True, seeds=[1]))
+    runs = tasks.study_runs(config, "general")
+    assert [(run.arm, run.step) for run in runs] == [("unpruned", 0), ("fine_tuned", 0), ("protect", 1), ("random", 1)]
+    control, protected = (config.pretraining[config.models[run.model].run] for run in runs[1:3])
+    assert control.starts_from == "mini"
+    assert protected.starts_from == "general-protect-cut1"
+    alike = protected.stages[0].model_copy(update={"initial": control.stages[0].initial})
+    assert control == protected.model_copy(update={"stages": [alike]})
+
+
+def test_targets_of_log_mel_frames_are_of_no_model():
+    stage = {"targets": {"clusters": 8}, "steps": 10, "log_every": 1, "save_every": 5}
+    config = load_config(content(fine_tuning={"corpus": "demo", "stage": stage}))
+    assert plan.clustered_model(config, "general-targets", 1) is None
+    assert plan.target_owner(config, "general-protect-s0-step1", 1) == "general-targets"
+    assert plan.target_owner(config, "general-targets", 1) == "general-targets"
+
+
+def test_a_task_is_fine_tuned_and_cut_in_turn():
+    specific = content()
+    specific["pruning"]["task_specific"] |= {"arms": ["protect", "random"], "seeds": [2], "rows": [100, 50, 20]}
+    config = load_config(specific)
+    stem, between = "task_specific-pr-tuned", "pr-tuned-after-cut"
+    chain = [f"{stem}-s2-step0"]
+    for step in (1, 2, 3):
+        chain += [f"{stem}-random-s2-cut{step}", f"{stem}-random-s2-step{step}"]
+    models = [config.models[name] for name in chain[:-1]]
+    assert chain[-1] not in config.models
+    assert [model.of for model in models] == ["mini", *chain[:-2]]
+    assert [model.kind for model in models] == ["tuned", *["pruned", "tuned"] * 2, "pruned"]
+    assert [model.task for model in models[::2][:1] + models[2::2]] == ["pr-tuned", between, between]
+    assert {model.seed for model in models} == {2}
+    assert [model.rows for model in models[1::2]] == [100, 50, 20]
+    assert plan.model_source(config, f"{stem}-random-s2-step1")["path"] == (
+        f"results/downstream/{between}/{stem}-random-s2-cut1/seed2/encoder"
+    )
+    assert plan.neuron_tables(config, f"{stem}-protect-s2-cut2") == [
+        f"results/neurons/{stem}-protect-s2-step1/demo/phone.parquet"
+    ]
+    assert config.models[f"{stem}-protect-s2-cut1"].of == chain[0]
+
+
+def test_the_fine_tuning_after_a_cut_has_whole_points_of_its_curve():
+    specific = content()
+    pace = {"log_every": 20, "evaluate_every": 100, "save_every": 200}
+    specific["tasks"]["pr-tuned"] |= pace
+    specific["pruning"]["task_specific"]["tasks"]["pr-tuned"]["steps"] = 150
+    config = load_config(specific)
+    after = config.tasks["pr-tuned-after-cut"]
+    assert (after.steps, after.log_every, after.evaluate_every, after.save_every) == (150, 20, 100, 100)
+    type(after).model_validate(after.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "entry"),
+    [
+        ("models", "task_specific-pr-tuned-s0-step0", {"kind": "folder", "path": "x"}),
+        ("pretraining", "general-targets", {"corpus": "demo", "stages": [{"steps": 1}]}),
+        ("tasks", "pr-tuned-after-cut", {"kind": "phone_recognition", "split": "unseen"}),
+    ],
+)
+def test_a_taken_name_is_refused_in_every_section(section, name, entry):
+    taken = content()
+    taken[section] = taken.get(section, {}) | {name: entry}
+    with pytest.raises(ConfigError, match=rf"{section}\.{name}: the pruning studies use this name; choose another"):
+        load_config(taken)
+
+
+def test_runs_of_the_user_stay_apart_from_those_of_the_studies():
+    own = content()
+    own["pretraining"] = {name: {"corpus": "demo", "stages": [{"steps": 1}]} for name in ("own", "unused")}
+    own["models"]["trained"] = {"kind": "pretrained", "run": "own"}
+    own["figures"]["compare"] = ["trained"]
+    config = load_config(own)
+    assert plan.trained_runs(config) == ["own"]
+    assert config.figures.compare == ["trained"]
+    assert set(config.pretraining) > {"own", "unused", "general-targets"}
+
+
+@pytest.mark.parametrize("source", ["config.yaml", "sample.yaml", "paper.yaml", "both"])
+def test_what_a_study_names_is_there_and_comes_from_the_model_it_cuts(source):
+    written = content(rows=[500, 300], arms=ARMS, fine_tuned_control=True)
+    config = load_config(written if source == "both" else yaml.safe_load((ROOT / "config" / source).read_text()))
+    assert missing_names(config) == []
+    for name in ("general", "task_specific"):
+        study, runs = getattr(config.pruning, name), tasks.study_runs(config, name)
+        assert {run.arm for run in runs} >= {"unpruned", *study.arms}
+        for run in runs:
+            model, rows = (run.model, []) if run.model == study.model else origin(config, run.model)
+            assert model == study.model or rows == origin(config, study.model)[1]
+            assert rows == (study.rows or [None])[: run.step]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
+def test_every_input_of_the_shipped_studies_can_be_told(name):
+    config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
+    for model in plan.pruned_models(config):
+        assert plan.pruning_settings(config, model)["criterion"] == config.models[model].criterion
+        assert plan.neuron_tables(config, model) or not config.models[model].needs_neurons
+        assert plan.normalise(config, model) is None
+    for run in config.pretraining:
+        for stage in range(1, len(config.pretraining[run].stages) + 1):
+            assert plan.target_owner(config, run, stage) in config.pretraining
+            assert (plan.initial_model(config, run, stage) is None) == (plan.architecture(config, run) is not None)
+            assert plan.training_settings(config, run, stage)["seed"] >= 0
+    for task in config.tasks:
+        assert tasks.data_settings(config, task)["kind"] == config.tasks[task].kind
+        assert set(tasks.task_corpora(config, task)) <= set(config.corpora)
+        assert (tasks.task_references(config, task) == []) == (config.tasks[task].kind == "speaker_identification")
+    for run in tasks.study_runs(config, "task_specific"):
+        head = tasks.initial_head(config, run.trained, run.model, run.seed)
+        assert (head is None) == (run.step == 0)

@@ -1,0 +1,17 @@
+"""Draw the scores of pruned models together, and hold arm against arm."""
+
+from pathlib import Path
+
+from property_neurons.joblog import job_log
+from property_neurons.pruning.report import Run, collect_runs, compare_runs
+from property_neurons.storage import described_folder, read_table, verify_files, write_table
+
+with job_log(snakemake.log[0]):
+    runs = []
+    for manifest, run in zip(snakemake.input.runs, snakemake.params.runs, strict=True):
+        folder = described_folder(manifest)
+        verify_files(folder, manifest)
+        runs.append(Run(**run, folder=folder))
+    models = {described_folder(manifest).name: Path(manifest) for manifest in snakemake.input.models}
+    write_table(snakemake.output.runs, collect_runs(runs, models, read_table(snakemake.input.speed)))
+    write_table(snakemake.output.comparisons, compare_runs(runs))

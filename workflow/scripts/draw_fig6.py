@@ -1,0 +1,17 @@
+"""Draw Figure 6."""
+
+from property_neurons.figures.arms import read_bars
+from property_neurons.figures.fig6 import draw
+from property_neurons.joblog import job_log
+from property_neurons.storage import read_table
+
+with job_log(snakemake.log[0]):
+    params = snakemake.params
+    draw(
+        read_table(snakemake.input.runs),
+        read_table(snakemake.input.comparisons),
+        params.model,
+        params.corpus,
+        snakemake.output.figure,
+        published=read_bars(snakemake.input.published, "fig6", params.published[params.model]),
+    )

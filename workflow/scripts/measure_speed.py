@@ -1,0 +1,18 @@
+"""Time the models of a pruning study against the whole one."""
+
+from functools import partial
+
+from property_neurons.joblog import job_log
+from property_neurons.models.loading import load_encoder
+from property_neurons.pruning.speed import measure_speed
+from property_neurons.storage import described_folder, write_table
+
+with job_log(snakemake.log[0]):
+
+    def loading(manifest):
+        return partial(
+            load_encoder, described_folder(manifest), manifest=manifest, normalise=snakemake.params.normalise
+        )
+
+    models = {described_folder(manifest).name: loading(manifest) for manifest in snakemake.input.models}
+    write_table(snakemake.output.speed, measure_speed(loading(snakemake.input.reference)(), models))

@@ -1,0 +1,24 @@
+"""Divide the utterances of a task and give each its reference."""
+
+from pathlib import Path
+
+from property_neurons.downstream.data import divide, write_task_data
+from property_neurons.joblog import job_log
+from property_neurons.storage import read_table, store_path, verify_files
+
+with job_log(snakemake.log[0]):
+    params = snakemake.params
+    corpora = [Path(checked).parent for checked in snakemake.input.checked]
+    for folder, checked in zip(corpora, snakemake.input.checked, strict=True):
+        verify_files(folder, checked)
+    tables = {folder.name: read_table(folder / "utterances.parquet") for folder in corpora}
+    references = [Path(manifest) for manifest in snakemake.input.get("references", [])]
+    by_f0 = params.kind == "f0_reconstruction"
+    write_task_data(
+        snakemake.output.table,
+        divide(tables, params.split, params.kind),
+        params.kind,
+        segments=[] if by_f0 else [manifest.with_name("segments.parquet") for manifest in references],
+        frames=[store_path(manifest) for manifest in references] if by_f0 else [],
+        lexicon=snakemake.input.get("lexicon") or None,
+    )

@@ -1,0 +1,27 @@
+"""Store the hidden states of one model on one corpus."""
+
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from property_neurons.corpus.audio import read_audio
+from property_neurons.downstream.stored_states import write_states
+from property_neurons.joblog import job_log
+from property_neurons.models.loading import load_encoder
+from property_neurons.ranks.extraction import Recording
+from property_neurons.storage import described_folder, read_table, verify_files
+
+with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+    torch.set_num_threads(snakemake.threads)
+    params, corpus, root = snakemake.params, Path(snakemake.input.checked).parent, Path(snakemake.params.root)
+    verify_files(corpus, snakemake.input.checked)
+    encoder = load_encoder(
+        described_folder(snakemake.input.model),
+        manifest=snakemake.input.model,
+        device=snakemake.config.get("device", "cpu"),
+        normalise=params.normalise,
+    )
+    utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")
+    recordings = [Recording(row.utterance, root / row.audio, row.n_samples) for row in utterances.itertuples()]
+    write_states(snakemake.output.folder, encoder, recordings, read_audio)

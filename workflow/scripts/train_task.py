@@ -1,0 +1,37 @@
+"""Train and score one task on one model."""
+
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from property_neurons.config import plan, tasks
+from property_neurons.config.load import load_config
+from property_neurons.corpus.audio import read_audio
+from property_neurons.downstream.training import TaskJob, run_task
+from property_neurons.joblog import job_log
+from property_neurons.storage import described_folder
+
+with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+    torch.set_num_threads(snakemake.threads)
+    params, wildcards = snakemake.params, snakemake.wildcards
+    config = load_config(snakemake.config)
+    states = [Path(manifest) for manifest in snakemake.input.get("states", [])]
+    job = TaskJob(
+        task=wildcards.task,
+        model_name=wildcards.model,
+        mode=params.mode,
+        data=snakemake.input.data,
+        model=snakemake.input.model,
+        roots={name: plan.corpus_root(config, name) for name in tasks.task_corpora(config, wildcards.task)},
+        settings=params.settings | tasks.task_running_settings(config, wildcards.task) | {"seed": int(wildcards.seed)},
+        folder=snakemake.output.folder,
+        work=params.work,
+        states={manifest.name.removesuffix(".manifest.json"): str(manifest) for manifest in states},
+        initial=str(described_folder(snakemake.input.initial)) if snakemake.input.get("initial") else None,
+        normalise=params.normalise,
+        device=config.device,
+        tensorboard=params.tensorboard,
+        code=params.code,
+    )
+    run_task(job, read_audio)
