@@ -51,7 +51,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
-            timeout=900,
+            timeout=1500,
         )
         assert (done.returncode != 0) == fails, done.stdout[-6000:]
         return done.stdout

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
 UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
 CONFIG = {
-    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 2, "pitch": {"method": "praat"}}},
+    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
     "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
     "splits": {
         "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},

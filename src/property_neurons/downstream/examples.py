@@ -49,7 +49,8 @@ class Waveforms:
             # One hop more than the frames take up, so that as many come out as a whole utterance gives there.
             start = first * SAMPLES_PER_FRAME
             waveform = waveform[start : start + (frames + 1) * SAMPLES_PER_FRAME]
-        rows = torch.from_numpy(self._front_end.rows_of_frames(len(waveform)))
+        # Whisper counts a begun hop as a frame and gives one for it.
+        rows = torch.from_numpy(self._front_end.rows_of_frames(len(waveform))[:frames])
         return {"windows": list(self._front_end.windows(waveform)), "rows": rows}
 
 

@@ -1,0 +1,322 @@
+"""What is refused of tasks, splits, studies and trainings, each with its key, what was found and what would do."""
+
+import copy
+
+import pytest
+
+from property_neurons.config import tasks
+from property_neurons.config.load import load_config
+from property_neurons.errors import ConfigError
+
+STAGE = {"steps": 10, "log_every": 1, "save_every": 5}
+PR, SID, F0 = (f"tasks.{name}" for name in ("pr", "sid", "f0"))
+
+
+def content():
+    """A config with every kind of task and split, and both studies."""
+    pr = {"kind": "phone_recognition", "split": "unseen"}
+    librispeech = {"kind": "librispeech", "root": "L", "subsets": ["dev"], "alignments": {"kind": "pocketsphinx"}}
+    return {
+        "corpora": {
+            "demo": {"kind": "demo"},
+            "libri": librispeech,
+            "vox": {"kind": "voxceleb1", "root": "V"},
+        },
+        "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
+        "splits": {
+            "unseen": {"by": "speaker", "corpus": "demo"},
+            "seen": {"by": "utterance", "corpus": "demo"},
+            "parts": {"by": "corpus", "train": "libri", "dev": "demo", "test": "demo"},
+            "official": {"by": "official", "corpus": "vox"},
+        },
+        "tasks": {
+            "pr": pr,
+            "pr-tuned": pr | {"mode": "fine_tuned"},
+            "sid": {"kind": "speaker_identification", "split": "official"},
+            "f0": {"kind": "f0_reconstruction", "split": "parts"},
+        },
+        "pretraining": {"own": {"corpus": "libri", "stages": [STAGE]}},
+        "pruning": {
+            "general": {
+                "model": "mini",
+                "corpus": "demo",
+                "fine_tuning": {"corpus": "libri", "stage": STAGE},
+                "tasks": ["pr"],
+            },
+            "task_specific": {
+                "model": "mini",
+                "corpus": "demo",
+                "rows": [100, 50],
+                "tasks": {"pr-tuned": {"properties": ["phone"], "steps": 10}},
+            },
+        },
+        "figures": {"corpus": "demo", "model": "mini"},
+    }
+
+
+def changed(path, value):
+    """`content` with one entry, named as in messages, set to another value."""
+    whole = content()
+    *keys, last = path.split(".")
+    section = whole
+    for key in keys:
+        section = section[key]
+    section[last] = copy.deepcopy(value)
+    return whole
+
+
+def problems(whole):
+    """The lines of the message that refuses a config."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(whole)
+    return [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:-1]]
+
+
+def test_what_the_others_change_is_a_valid_config():
+    assert set(load_config(content()).tasks) == {"pr", "pr-tuned", "sid", "f0", "pr-tuned-after-cut"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (f"{PR}.split", "seen", f"{PR}.split: 'seen' tests on speakers that were trained on; divide by speaker or"),
+        (f"{F0}.split", "seen", f"{F0}.split: 'seen' tests on speakers that were trained on; divide by speaker or"),
+        (f"{PR}.split", "official", f"{PR}.split: 'official' tests on speakers that were trained on"),
+        (f"{SID}.split", "unseen", f"{SID}.split: 'unseen' tests on speakers that were not trained on; divide by utt"),
+        ("splits.official.corpus", "libri", f"{SID}.split: 'official': `by: official` goes with a corpus of kind vox"),
+        ("splits.parts.train", "vox", f"{F0}.split: 'parts': `by: official` goes with a corpus of kind voxceleb1"),
+        (f"{PR}.split", "none", f"{PR}.split: 'none' is not defined; defined are unseen, seen, parts, official"),
+        ("splits.parts.dev", "dev", "splits.parts: 'dev' is not defined; defined are demo, libri, vox"),
+        ("splits.seen.corpus", "dev", "splits.seen: 'dev' is not defined; defined are demo, libri, vox"),
+        ("corpora.libri.pitch", {"method": "none"}, f"{F0}.split: 'parts': pitch.method none or bins gives no F0; ch"),
+        (
+            "corpora.libri.pitch",
+            {"method": "bins", "path": "p"},
+            f"{F0}.split: 'parts': pitch.method none or bins gives no F0; choose yaapt, praat or pyin",
+        ),
+        (
+            "models.tuned",
+            {"kind": "tuned", "of": "mini", "task": "pr"},
+            "models.tuned.task: 'pr' leaves the model as it is; set mode: fine_tuned",
+        ),
+        (
+            "models.tuned",
+            {"kind": "tuned", "of": "absent", "task": "pr-tuned"},
+            "models.tuned.of: 'absent' is not defined; defined are mini, tuned",
+        ),
+        (
+            "models.tuned",
+            {"kind": "tuned", "of": "mini", "task": "asr"},
+            "models.tuned.task: 'asr' is not defined; defined are pr, pr-tuned, sid, f0",
+        ),
+        (
+            "models.tuned",
+            {"kind": "tuned", "of": "tuned", "task": "pr-tuned"},
+            "models.tuned.of: leads back to 'tuned' itself; name another model",
+        ),
+        (
+            "models.cut",
+            {"kind": "pruned", "of": "mini", "keep": 0.5, "rows": 10},
+            "models.cut: either `keep` (a share) or `rows` (a number), not both",
+        ),
+        (
+            "models.cut",
+            {"kind": "pruned", "of": "mini", "corpus": "vox"},
+            "models.cut.corpus: 'vox' (voxceleb1) has no phone alignments; it serves speaker identification alone",
+        ),
+        ("figures.corpus", "vox", "figures.corpus: 'vox' (voxceleb1) has no phone alignments"),
+        ("pretraining.own.corpus", "vox", "pretraining.own.corpus: 'vox' (voxceleb1) has no phone alignments"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
+    (line,) = problems(changed(path, value))
+    assert line.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("general.model", "absent", "pruning.general.model: 'absent' is not defined; defined are mini"),
+        ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri, vox"),
+        ("general.corpus", "vox", "pruning.general.corpus: 'vox' (voxceleb1) has no phone alignments"),
+        ("general.properties", ["nasal"], "pruning.general.properties: 'nasal' is not defined; defined are phone,"),
+        ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
+        ("general.fine_tuning.corpus", "absent", "pruning.general.fine_tuning.corpus: 'absent' is not defined"),
+        ("general.rows", [300, 500], "pruning.general.rows: numbers of neurons that fall from cut to cut, at least 1,"),
+        ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from cut to cut"),
+        ("general.seeds", [1, 1], "pruning.general: seeds must be distinct and not negative, found [1, 1]"),
+        ("general.seeds", [-1], "pruning.general: seeds must be distinct and not negative, found [-1]"),
+        ("general.arms", ["norm", "norm"], "pruning.general: arms must be distinct, found ['norm', 'norm']"),
+        ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from cut to cut"),
+        ("task_specific.corpus", "vox", "pruning.task_specific.corpus: 'vox' (voxceleb1) has no phone alignments"),
+        ("task_specific.model", "absent", "pruning.task_specific.model: 'absent' is not defined"),
+        (
+            "task_specific.tasks",
+            {"pr": {"properties": ["phone"], "steps": 10}},
+            "pruning.task_specific.tasks.pr: cuts go with fine-tuning; set mode: fine_tuned in the task",
+        ),
+        (
+            "task_specific.tasks",
+            {"pr-tuned": {"properties": ["nasal"], "steps": 10}},
+            "pruning.task_specific.properties: 'nasal' is not defined",
+        ),
+    ],
+)
+def test_what_a_study_cannot_do_is_refused_by_its_key(path, value, expected):
+    (line,) = problems(changed(f"pruning.{path}", value))
+    assert line.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"initial": "previous"}, "initial"),
+        ({"initial": {"model": "mini"}, "seed": 0}, "initial, seed"),
+        ({"targets_of": "own"}, "targets_of"),
+        ({"targets": {"layer": 1, "model": "mini"}}, "targets.model"),
+    ],
+)
+def test_what_the_study_sets_itself_is_left_out(given, named):
+    (line,) = problems(changed("pruning.general.fine_tuning.stage", STAGE | given))
+    assert line == f"pruning.general.fine_tuning: stage: leave out {named}: the study sets it"
+
+
+@pytest.mark.parametrize(
+    ("pace", "expected"),
+    [
+        ({"evaluate_every": 100, "save_every": 150}, "save_every (150) must be a multiple of evaluate_every (100)"),
+        ({"evaluate_every": 250, "save_every": 500}, "evaluate_every (250) must be a multiple of log_every (100)"),
+        ({"batch_size": 32, "accumulation": 5}, "accumulation (5) must divide batch_size (32)"),
+    ],
+)
+def test_intervals_and_batches_of_a_task_are_whole(pace, expected):
+    task = content()["tasks"]["pr"]
+    assert problems(changed("tasks.pr", task | pace)) == [f"tasks.pr: {expected}"]
+
+
+def test_parts_of_a_split_leave_some_to_train_on():
+    split = {"by": "speaker", "corpus": "demo", "dev": 0.5, "test": 0.5}
+    (line,) = problems(changed("splits.unseen", split))
+    assert line == "splits.unseen: dev (0.5) and test (0.5) leave nothing to train on; lower one of them"
+
+
+FIRST = {**STAGE, "initial": {"model": "mini"}}
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (
+            {"architecture": {"hidden_size": 768}, "stages": [FIRST]},
+            "architecture: leave it out; it is that of the model 'mini'",
+        ),
+        (
+            {"stages": [STAGE | {"targets": {"model": "mini"}}]},
+            "stages: targets.model of stage 1 needs targets.layer",
+        ),
+        (
+            {"stages": [STAGE | {"initial": "previous"}]},
+            "stages: the first has none before it; leave out `initial`",
+        ),
+        (
+            {"stages": [FIRST, STAGE]},
+            "stages: the run starts from 'mini', so stage 2 must go on: set initial: previous",
+        ),
+        (
+            {"stages": [STAGE, FIRST]},
+            "stages: only the first can start from a model of the config",
+        ),
+        (
+            {"stages": [STAGE | {"targets": {"layer": 1}}]},
+            "stages: the first has none before it; leave out `targets.layer`, or name `targets.model`",
+        ),
+        (
+            {"stages": [STAGE, STAGE | {"targets": {"layer": 13}}]},
+            "stages: targets.layer 13 of stage 2 is above the model's 12 layers",
+        ),
+        (
+            {"stages": [STAGE | {"accumulation": 5}]},
+            "stages: batch_size 32 of stage 1 does not divide by accumulation 5 x 1 GPUs",
+        ),
+    ],
+)
+def test_stages_that_do_not_follow_are_refused(run, expected):
+    assert problems(changed("pretraining.own", run | {"corpus": "libri"})) == [f"pretraining.own: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ({"initial": {"model": "absent"}}, "initial.model: 'absent' is not defined; defined are mini"),
+        ({"targets": {"layer": 1, "model": "absent"}}, "targets.model: 'absent' is not defined; defined are mini"),
+        ({"targets_of": "absent"}, "targets_of: 'absent' is not defined; defined are own"),
+    ],
+)
+def test_a_stage_names_what_is_there(stage, expected):
+    assert problems(changed("pretraining.own.stages", [STAGE | stage])) == [f"pretraining.own.stages.{expected}"]
+
+
+def test_a_stage_goes_on_from_a_model_of_the_config():
+    config = load_config(changed("pretraining.own.stages", [FIRST, STAGE | {"initial": "previous"}]))
+    assert config.pretraining["own"].starts_from == "mini"
+
+
+def test_a_result_depends_on_what_bears_on_it_alone():
+    before = load_config(content())
+    still = {"workers": 3, "save_every": 4000, "precompute": True}
+    assert set(tasks.task_settings(before, "f0")) & set(still) == set()
+    for changes, same in ((still, True), ({"steps": 7}, False), ({"learning_rate": 0.5}, False)):
+        after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | changes))
+        assert (tasks.task_settings(before, "f0") == tasks.task_settings(after, "f0")) == same
+    after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | still))
+    assert tasks.task_running_settings(after, "f0") == {"workers": 3, "save_every": 4000}
+
+
+def test_tasks_that_differ_in_training_alone_share_their_data():
+    whole = content()
+    pr = whole["tasks"]["pr"]
+    whole["tasks"] |= {
+        "slow": pr | {"steps": 7, "learning_rate": 0.5, "projector": 8, "mode": "fine_tuned"},
+        "stressed": pr | {"lexicon": "lexicon.txt"},
+        "elsewhere": pr | {"split": "parts"},
+    }
+    config = load_config(whole)
+    data = {name: tasks.task_data(config, name).removeprefix("results/downstream/data/") for name in config.tasks}
+    assert data == {
+        "pr": "pr",
+        "pr-tuned": "pr",
+        "slow": "pr",
+        "pr-tuned-after-cut": "pr",
+        "stressed": "stressed",
+        "elsewhere": "elsewhere",
+        "sid": "sid",
+        "f0": "f0",
+    }
+    settings = [tasks.data_settings(config, name) for name in ("pr", "slow", "stressed", "elsewhere")]
+    assert settings[0] == settings[1]
+    assert settings[0] != settings[2]
+    assert settings[0] != settings[3]
+
+
+def test_references_come_from_alignments_frames_or_nowhere():
+    config = load_config(changed("tasks.stressed", content()["tasks"]["pr"] | {"lexicon": "lexicon.txt"}))
+    assert tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
+    assert tasks.task_references(config, "f0")[:2] == [
+        "results/corpora/libri/frames/dev-000.manifest.json",
+        "results/corpora/demo/frames/demo-000.manifest.json",
+    ]
+    assert tasks.task_references(config, "sid") == tasks.task_references(config, "stressed") == []
+    assert tasks.task_corpora(config, "f0") == ["libri", "demo"]
+
+
+def test_states_are_stored_where_a_frozen_task_asks_for_them():
+    whole = content()
+    for name in ("pr-tuned", "f0"):
+        whole["tasks"][name]["precompute"] = True
+    config = load_config(whole)
+    assert tasks.stored_states(config, "f0", "mini") == [
+        "results/states/mini/libri.manifest.json",
+        "results/states/mini/demo.manifest.json",
+    ]
+    assert tasks.stored_states(config, "pr-tuned", "mini") == tasks.stored_states(config, "pr", "mini") == []

@@ -1,0 +1,41 @@
+"""When a training ends by itself."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from property_neurons.training.trainer import StopWhenFlat
+
+
+def stops_after(losses, patience):
+    """Validations seen when the training was told to stop; None if it never was."""
+    callback, history = StopWhenFlat(patience), []
+    for number, loss in enumerate(losses, start=1):
+        history += [{"loss": 0.0}, {"eval_loss": loss}]
+        control = SimpleNamespace(should_training_stop=False)
+        callback.on_evaluate(None, SimpleNamespace(log_history=history), control)
+        if control.should_training_stop:
+            return number
+    return None
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [
+        ([5, 4, 3, 2, 1], 1, None),
+        ([5, 4, 4], 1, 3),
+        ([5, 4, 4.5, 4.2, 3.9, 4, 4, 4], 2, 4),
+        ([5, 4, 4.5, 4.2, 3.9, 4, 4, 4], 3, 8),
+        ([1, 2], 2, None),
+    ],
+)
+def test_it_stops_when_so_many_validations_have_not_lowered_the_least_loss(losses, patience, expected):
+    assert stops_after(losses, patience) == expected
+
+
+def test_a_resumed_training_stops_where_an_undisturbed_one_does():
+    history = [{"eval_loss": loss} for loss in (5, 4, 4.5)]
+    control = SimpleNamespace(should_training_stop=False)
+    history.append({"eval_loss": 4.6})
+    StopWhenFlat(2).on_evaluate(None, SimpleNamespace(log_history=history), control)
+    assert control.should_training_stop
