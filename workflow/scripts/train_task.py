@@ -1,7 +1,5 @@
 """Train and score one task on one model."""
 
-from pathlib import Path
-
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -16,7 +14,6 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
-    states = [Path(manifest) for manifest in snakemake.input.get("states", [])]
     job = TaskJob(
         task=wildcards.task,
         model_name=wildcards.model,
@@ -27,7 +24,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         settings=params.settings | tasks.task_running_settings(config, wildcards.task) | {"seed": int(wildcards.seed)},
         folder=snakemake.output.folder,
         work=params.work,
-        states={manifest.name.removesuffix(".manifest.json"): str(manifest) for manifest in states},
+        states={described_folder(manifest).name: manifest for manifest in snakemake.input.get("states", [])},
         initial=str(described_folder(snakemake.input.initial)) if snakemake.input.get("initial") else None,
         normalise=params.normalise,
         device=config.device,

@@ -248,7 +248,8 @@ def running_settings(config: Config, run: str, number: int | str) -> dict[str, A
 def trained_runs(config: Config) -> list[str]:
     """The pre-training runs that some model of the configuration comes from, without those of the pruning studies."""
     used = {model.run for model in config.models.values() if isinstance(model, PretrainedModel)}
-    return [run for run in config.pretraining if run in used and run not in expand(config).pretraining]
+    of_studies = expand(config).pretraining
+    return [run for run in config.pretraining if run in used and run not in of_studies]
 
 
 def task_run(config: Config, task: str, model: str, seed: int) -> str:

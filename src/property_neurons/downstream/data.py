@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from property_neurons import storage
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.downstream import splits
 from property_neurons.downstream.heads import Kind
 from property_neurons.downstream.units import (
@@ -121,7 +122,7 @@ def write_task_data(
         part: {
             "utterances": len(rows),
             "speakers": rows["speaker"].nunique(),
-            "minutes": round(rows["n_samples"].sum() / 16_000 / 60, 2),
+            "minutes": round(rows["n_samples"].sum() / SAMPLE_RATE / 60, 2),
         }
         for part, rows in table.groupby("part")
     }
@@ -132,7 +133,7 @@ def write_task_data(
         "left_out": len(divided) - len(table),
         "split_digest": splits.ids_digest(table),
     }
-    manifest = Path(f"{path.with_suffix('')}.manifest.json")
+    manifest = storage.manifest_path(path)
     manifest.unlink(missing_ok=True)
     storage.write_table(path, table)
     storage.write_json(manifest, description | storage.describe_files(path.parent, [path]))

@@ -12,6 +12,7 @@ from property_neurons.downstream.stored_states import ReadAudio, StateStore
 from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.ranks.extraction import Recording
+from property_neurons.training.order import EpochOrder
 
 
 class Source(Protocol):
@@ -107,7 +108,8 @@ class Examples(torch.utils.data.Dataset):
         self._crop = None if crop_seconds is None else round(crop_seconds * SAMPLING_RATE / SAMPLES_PER_FRAME)
         self._seed = seed
         self._references = table["reference"].tolist()
-        self._order = (-1, np.argsort(-table["n_samples"].to_numpy(), kind="stable"))
+        self._longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
+        self._drawn = EpochOrder(len(table), seed)
 
     def __len__(self) -> int:
         return len(self.table) if self._n_examples is None else self._n_examples
@@ -115,19 +117,12 @@ class Examples(torch.utils.data.Dataset):
     def __getitem__(self, item: int) -> dict[str, Any]:
         """What the source gives, with index (the row of the table) and label."""
         if self._n_examples is None:
-            index, first, frames = int(self._order[1][item]), 0, None
+            index, first, frames = self._longest_first[item], 0, None
         else:
-            index = self._drawn(item)
+            index = self._drawn[item]
             first, frames = self._piece(item, self._source.n_frames(index))
         length = self._source.n_frames(index) if frames is None else frames
         return self._source(index, first, frames) | {"index": index, "label": self._label(index, first, length)}
-
-    def _drawn(self, item: int) -> int:
-        epoch, position = divmod(item, len(self.table))
-        if self._order[0] != epoch:
-            # One number more than an item's, so that no item shares its stream.
-            self._order = (epoch, np.random.default_rng([self._seed, epoch, 1]).permutation(len(self.table)))
-        return int(self._order[1][position])
 
     def _piece(self, item: int, n_frames: int) -> tuple[int, int | None]:
         if self._crop is None or n_frames <= self._crop:

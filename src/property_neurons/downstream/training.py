@@ -7,32 +7,29 @@ curves, head and, where the model was trained too, the model out. A killed job g
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from property_neurons import storage
 from property_neurons.downstream.data import TaskData, read_task_data
 from property_neurons.downstream.examples import Examples, StoredStates, Waveforms, collate
-from property_neurons.downstream.heads import BLANK, UNLABELLED, Head, Kind
-from property_neurons.downstream.scoring import bootstrap_interval, collapse, constant_mse, edits, r_squared, rate
+from property_neurons.downstream.heads import Head, Kind
+from property_neurons.downstream.scoring import bootstrap_interval, constant_mse, r_squared, rate
 from property_neurons.downstream.stored_states import ReadAudio, open_states
+from property_neurons.downstream.task_trainer import TaskModel, TaskTrainer, training_habits_off, weights_of
 from property_neurons.errors import TaskError
-from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.models.states import hidden_states
 from property_neurons.ranks.extraction import Recording
 from property_neurons.training.checkpoints import resume_point
-from property_neurons.training.trainer import add_callbacks, training_arguments
+from property_neurons.training.trainer import Optimisation, add_callbacks, training_arguments
 
 METRICS: Mapping[Kind, str] = {
     "phone_recognition": "phone_error_rate",
@@ -42,14 +39,11 @@ METRICS: Mapping[Kind, str] = {
 HEAD_FILE = "head.safetensors"
 CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
 
-_TRAINING_HABITS = MappingProxyType(
-    {"apply_spec_augment": False, "layerdrop": 0.0, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
-)
 _WITHOUT_RESULT = frozenset({"workers", "save_every"})
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Optimisation):
     """How a task is trained; see `trainer.Optimisation` for what is not said here.
 
     projector: width of the head's first linear layer; F0 has none.
@@ -57,21 +51,9 @@ class Settings:
     evaluate_every: steps between scorings of dev, the best of which is kept.
     """
 
-    steps: int
-    batch_size: int = 32
-    accumulation: int = 1
-    learning_rate: float = 1e-4
-    schedule: str = "constant"
-    warmup_steps: int = 0
     max_grad_norm: float = 1.0
-    precision: str = "fp32"
-    evaluate_every: int = 1000
-    save_every: int = 1000
-    log_every: int = 50
     projector: int | None = None
     crop_seconds: float | None = None
-    workers: int = 0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,41 +113,6 @@ class TaskJob:
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-class TaskModel(torch.nn.Module):
-    """A head on a model, whose weights are trained too or not.
-
-    Args:
-        head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
-        encoder: the model.
-        trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
-    """
-
-    def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
-        super().__init__()
-        self.head = head
-        self.encoder = encoder if trained else None
-        # In a tuple, where torch does not look for weights.
-        self._frozen = () if trained else (encoder,)
-
-    def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
-        """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
-        if states is None:
-            states, lengths = self._states(windows, rows)
-        outputs = self.head(states, lengths)
-        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
-        return {"loss": loss, "outputs": outputs, "lengths": lengths}
-
-    def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.encoder is not None:
-            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
-        else:
-            with torch.no_grad():
-                read = hidden_states(self._frozen[0], windows)
-        own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
-        lengths = torch.tensor([len(one) for one in own], device=own[0].device)
-        return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
-
-
 def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
     """Train, choose the best checkpoint on dev, score test once, and write the folder and its manifest, or nothing.
 
@@ -187,12 +134,10 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
         head = _head(job, settings, data, encoder)
         sets = _examples(job, settings, data, encoder, read_audio)
         model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
-        with _training_habits_off(encoder.model):
+        with training_habits_off(encoder.model):
             trainer = _trainer(job, settings, identity, model, sets, work)
             checkpoint = resume_point(work, identity)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            if trainer.state.global_step % settings.evaluate_every:
-                trainer.evaluate()
             best = trainer.restore_best()
             scores = trainer.scores(sets["test"])
         _write(job, settings, data, encoder, trainer, best, scores)
@@ -236,13 +181,13 @@ def _examples(
     stores = {corpus: open_states(manifest) for corpus, manifest in job.states.items()}
     for part in ("train", "dev", "test"):
         table = data.part(part)
-        recordings = [
-            Recording(row.utterance, Path(job.roots[row.corpus]) / row.audio, row.n_samples)
-            for row in table.itertuples()
-        ]
         if stores:
             source = StoredStates(stores, list(zip(table["corpus"], table["utterance"], strict=True)))
         else:
+            recordings = [
+                Recording(row.utterance, Path(job.roots[row.corpus]) / row.audio, row.n_samples)
+                for row in table.itertuples()
+            ]
             source = Waveforms(encoder, recordings, read_audio)
         in_training = {
             "n_examples": settings.steps * settings.batch_size,
@@ -251,89 +196,6 @@ def _examples(
         }
         sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
     return sets
-
-
-@contextmanager
-def _training_habits_off(model: torch.nn.Module) -> Iterator[None]:
-    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
-    kept = {name: getattr(model.config, name) for name in _TRAINING_HABITS if hasattr(model.config, name)}
-    try:
-        for name in kept:
-            setattr(model.config, name, _TRAINING_HABITS[name])
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(model.config, name, value)
-
-
-class TaskTrainer(transformers.Trainer):
-    """transformers' Trainer that scores dev by the task's own metric and keeps the best state seen."""
-
-    best_file: Path
-    identity: str
-
-    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """The metric over all dev utterances; a new best one is kept on disk."""
-        value = rate(self.scores(self.eval_dataset))
-        metrics = {f"{metric_key_prefix}_value": value}
-        self.log(metrics)
-        known = self._best()
-        if known is None or value < known["value"]:
-            step = self.state.global_step
-            with storage.atomic_path(self.best_file) as temporary:
-                noted = {"identity": self.identity, "step": str(step), "value": repr(value)}
-                save_file(_weights(self.model), temporary, metadata=noted)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def restore_best(self) -> dict[str, Any]:
-        """Give the model its best state; says its step and dev value."""
-        best = self._best()
-        self.model.load_state_dict(load_file(self.best_file), strict=True)
-        return best
-
-    def _best(self) -> dict[str, Any] | None:
-        if not self.best_file.is_file():
-            return None
-        with safe_open(self.best_file, "pt") as file:
-            noted = file.metadata()
-        if noted["identity"] != self.identity:
-            return None
-        return {"step": int(noted["step"]), "value": float(noted["value"])}
-
-    @torch.no_grad()
-    def scores(self, examples: Examples) -> pd.DataFrame:
-        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets."""
-        rows = []
-        self.model.eval()
-        for batch in self.get_eval_dataloader(examples):
-            batch = self._prepare_inputs(batch)
-            labels = batch.pop("labels")
-            with self.compute_loss_context_manager():
-                found = self.model(**batch)
-            outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
-            for place, index in enumerate(batch["index"].tolist()):
-                rows.append((index, *_score(self.model.head.kind, outputs[place], lengths[place], labels[place])))
-        self.model.train()
-        columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
-        table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
-        known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
-        left_out = [] if self.model.head.kind == "f0_reconstruction" else columns[3:]
-        return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
-
-
-def _score(kind: Kind, outputs: np.ndarray, length: int, labels: torch.Tensor) -> tuple[float, float, float, float]:
-    labels = labels.cpu().numpy()
-    if kind == "phone_recognition":
-        reference = labels[labels != UNLABELLED]
-        hypothesis = collapse(outputs[:length].argmax(-1), BLANK) - 1
-        return edits(reference, hypothesis), len(reference), 0.0, 0.0
-    if kind == "speaker_identification":
-        return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
-    voiced = ~np.isnan(labels[:length])
-    targets = labels[:length][voiced].astype(np.float64)
-    squared = np.square(outputs[:length][voiced] - targets).sum()
-    return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
 
 
 def _trainer(
@@ -346,10 +208,6 @@ def _trainer(
     trainer.best_file = work / "best.safetensors"
     trainer.identity = identity
     return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
-
-
-def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
 
 
 def _write(
@@ -387,7 +245,7 @@ def _write(
         storage.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
         # One entry: several are written in an order that differs from process to process.
         noted = {"head": json.dumps({"kind": data.kind, "labels": data.labels})}
-        save_file(_weights(trainer.model.head), temporary / HEAD_FILE, metadata=noted)
+        save_file(weights_of(trainer.model.head), temporary / HEAD_FILE, metadata=noted)
         if job.mode == "fine_tuned":
             encoder.model.save_pretrained(temporary / "encoder")
             encoder.front_end.extractor.save_pretrained(temporary / "encoder")

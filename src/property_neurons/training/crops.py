@@ -17,6 +17,7 @@ from property_neurons.models.melhubert.features import LogMelStatistics, stack_f
 from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.training.log_mel import LogMelShard
 from property_neurons.training.masking import span_mask
+from property_neurons.training.order import EpochOrder
 from property_neurons.training.targets import TargetShard
 from property_neurons.training.warping import draw_warp, warp_frequencies
 
@@ -138,15 +139,14 @@ class Crops(torch.utils.data.Dataset):
         self._coded_share = coded_share
         self._frequency_warp = frequency_warp
         self._seed = seed
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+        self._order = EpochOrder(len(utterances), seed)
 
     def __len__(self) -> int:
         return self._n_crops
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Crop number `index`: input_features [frames, size], mask_time_indices [frames], labels [frames]."""
-        epoch, position = divmod(index, len(self._utterances))
-        utterance = self._utterances[self._order_of(epoch)[position]]
+        utterance = self._utterances[self._order[index]]
         rng = np.random.default_rng([self._seed, index])
         length = min(self._crop, len(utterance.targets))
         start = int(rng.integers(len(utterance.targets) - length + 1))
@@ -162,13 +162,6 @@ class Crops(torch.utils.data.Dataset):
             "mask_time_indices": mask,
             "labels": np.where(mask, targets, UNMASKED),
         }
-
-    def _order_of(self, epoch: int) -> np.ndarray:
-        if self._order[0] != epoch:
-            # One number more than an item's, so that no item shares its stream.
-            rng = np.random.default_rng([self._seed, epoch, 1])
-            self._order = (epoch, rng.permutation(len(self._utterances)))
-        return self._order[1]
 
 
 def collate(items: Sequence[Mapping[str, np.ndarray]]) -> dict[str, torch.Tensor]:

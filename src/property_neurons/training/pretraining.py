@@ -36,51 +36,31 @@ from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
 from property_neurons.training.targets import open_targets
-from property_neurons.training.trainer import StopWhenFlat, add_callbacks, training_arguments
+from property_neurons.training.trainer import Optimisation, StopWhenFlat, add_callbacks, training_arguments
 
 _WITHOUT_RESULT = frozenset({"workers", "save_every"})
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 
 
-@dataclass(frozen=True)
-class Training:
-    """How a stage is trained.
+@dataclass(frozen=True, kw_only=True)
+class Training(Optimisation):
+    """How a stage is trained; see `trainer.Optimisation` for what is not said here.
 
-    steps: of the optimiser, at most.
+    steps: at most.
     patience: see `trainer.StopWhenFlat`; None = all steps.
-    batch_size: crops per step, over all devices and accumulated batches.
-    accumulation: batches that a step accumulates on each device.
     crop_seconds: longest crop.
-    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
-    max_grad_norm: gradients are clipped to it.
-    precision: "fp32" or "bf16" (autocast).
     mask_share, mask_span_ms: see `masking.span_mask`.
     coded_share: of the crops that come from the MP3-coded audio.
     frequency_warp: see `warping.draw_warp`.
-    evaluate_every, save_every, log_every: steps.
-    workers: processes that prepare batches; 0 = the training process itself.
-    seed: of initial weights, crops, masks and dropout.
     """
 
-    steps: int
-    batch_size: int = 32
-    accumulation: int = 1
-    crop_seconds: float = 15.0
-    learning_rate: float = 1e-4
-    schedule: str = "constant"
-    warmup_steps: int = 0
     max_grad_norm: float = 10.0
-    precision: str = "fp32"
+    patience: int | None = None
+    crop_seconds: float = 15.0
     mask_share: float = 0.7
     mask_span_ms: int = 100
     coded_share: float = 0.0
     frequency_warp: float = 0.0
-    evaluate_every: int = 1000
-    save_every: int = 1000
-    log_every: int = 50
-    workers: int = 0
-    seed: int = 0
-    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,8 +219,7 @@ def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, 
             f"{job.name}: expected a MelHuBERT to train on, found a {config.model_type} in {job.initial}; "
             "name a MelHuBERT of the config"
         )
-    extractor = MelHubertFeatureExtractor.from_pretrained(job.initial)
-    statistics = LogMelStatistics(np.asarray(extractor.mean), np.asarray(extractor.std))
+    statistics = MelHubertFeatureExtractor.from_pretrained(job.initial).statistics
     return MelHubertConfig(**(config.to_dict() | {"num_targets": clusters})), statistics
 
 

@@ -63,7 +63,7 @@ class HiddenFrames:
             )
         self.frame_ms = model.config.frame_ms
         self._model = model.eval()
-        self._statistics = LogMelStatistics(np.asarray(extractor.mean), np.asarray(extractor.std))
+        self._statistics = extractor.statistics
         self._layer = layer
 
     @torch.inference_mode()

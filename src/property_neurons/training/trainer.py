@@ -1,7 +1,7 @@
 """What all trainings of the project share: transformers' Trainer with their settings, checkpoints, bar and logs."""
 
 import os
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 import torch
 
@@ -11,8 +11,9 @@ from property_neurons.progress import progress_bar
 from property_neurons.training.checkpoints import MarkComplete
 
 
-class Optimisation(Protocol):
-    """The settings of a training that are the Trainer's.
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """The settings that all trainings share.
 
     steps: of the optimiser.
     batch_size: items per step, over all devices and accumulated batches.
@@ -26,30 +27,27 @@ class Optimisation(Protocol):
     """
 
     steps: int
-    batch_size: int
-    accumulation: int
-    learning_rate: float
-    schedule: str
-    warmup_steps: int
+    batch_size: int = 32
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    warmup_steps: int = 0
     max_grad_norm: float
-    precision: str
-    evaluate_every: int
-    save_every: int
-    log_every: int
-    workers: int
-    seed: int
+    precision: str = "fp32"
+    evaluate_every: int = 1000
+    save_every: int = 1000
+    log_every: int = 50
+    workers: int = 0
+    seed: int = 0
 
 
-def training_arguments(
-    name: str, work: str, device: str, settings: Optimisation, **further: Any
-) -> "transformers.TrainingArguments":
+def training_arguments(name: str, work: str, device: str, settings: Optimisation) -> "transformers.TrainingArguments":
     """The Trainer's arguments for a training.
 
     Args:
         name: for messages.
         work: folder of its checkpoints.
         device: "cpu" or "cuda".
-        further: arguments that take the place of those made here.
 
     Raises:
         ModelError: the batch cannot be dealt out evenly, or there are not enough devices.
@@ -67,38 +65,37 @@ def training_arguments(
             f"{name}: expected {world} CUDA devices, found {torch.cuda.device_count()}; ask for them, "
             "lower gpus, or set device: cpu"
         )
-    chosen = {
-        "output_dir": work,
-        "max_steps": settings.steps,
-        "per_device_train_batch_size": per_device,
-        "per_device_eval_batch_size": per_device,
-        "gradient_accumulation_steps": settings.accumulation,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
-        "warmup_steps": settings.warmup_steps,
-        "weight_decay": 0.0,
-        "max_grad_norm": settings.max_grad_norm,
-        "bf16": settings.precision == "bf16",
-        "use_cpu": on_cpu,
-        "ddp_backend": "gloo" if on_cpu and world > 1 else None,
-        "ddp_find_unused_parameters": False,
+    arguments = transformers.TrainingArguments(
+        output_dir=work,
+        max_steps=settings.steps,
+        per_device_train_batch_size=per_device,
+        per_device_eval_batch_size=per_device,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=0.0,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.precision == "bf16",
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and world > 1 else None,
+        ddp_find_unused_parameters=False,
         # Items are drawn at random already, and which comes when is part of their definition.
-        "train_sampling_strategy": "sequential",
-        "eval_strategy": "steps",
-        "eval_steps": settings.evaluate_every,
-        "save_strategy": "steps",
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": settings.log_every,
-        "dataloader_num_workers": settings.workers,
-        "dataloader_pin_memory": not on_cpu,
-        "remove_unused_columns": False,
-        "label_names": ["labels"],
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": settings.seed,
-    }
-    arguments = transformers.TrainingArguments(**(chosen | further))
+        train_sampling_strategy="sequential",
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        logging_steps=settings.log_every,
+        dataloader_num_workers=settings.workers,
+        dataloader_pin_memory=not on_cpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        disable_tqdm=True,
+        seed=settings.seed,
+    )
     if world == 1 and not on_cpu:
         # The Trainer would spread one process over all GPUs it sees, and multiply the batch.
         arguments._n_gpu = 1

@@ -124,7 +124,7 @@ class MelHubertFeatureExtractor(transformers.SequenceFeatureExtractor):
                 f"log-Mel statistics: expected {num_mel_bins} bins, found {len(self.mean)}; "
                 "use the statistics the model was trained with"
             )
-        self._statistics()
+        _ = self.statistics  # Refuses values that cannot be statistics.
 
     def __call__(
         self,
@@ -156,7 +156,9 @@ class MelHubertFeatureExtractor(transformers.SequenceFeatureExtractor):
 
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Model input of one waveform: float32 [frames, feature_size]."""
-        return stack_frames(self._statistics().normalise(log_mel(waveform, self.num_mel_bins)), self.frame_ms)
+        return stack_frames(self.statistics.normalise(log_mel(waveform, self.num_mel_bins)), self.frame_ms)
 
-    def _statistics(self) -> LogMelStatistics:
+    @property
+    def statistics(self) -> LogMelStatistics:
+        """The log-Mel statistics that input is normalised by."""
         return LogMelStatistics(np.asarray(self.mean), np.asarray(self.std))

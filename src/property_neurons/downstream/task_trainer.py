@@ -1,0 +1,152 @@
+"""A head on a model, and the Trainer that scores dev by the task's own metric and keeps the best state."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from property_neurons import storage
+from property_neurons.downstream.examples import Examples
+from property_neurons.downstream.heads import BLANK, UNLABELLED, Head, Kind
+from property_neurons.downstream.scoring import collapse, edits, rate
+from property_neurons.models.backend import transformers
+from property_neurons.models.states import hidden_states
+
+_TRAINING_HABITS = MappingProxyType(
+    {"apply_spec_augment": False, "layerdrop": 0.0, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+)
+
+
+class TaskModel(torch.nn.Module):
+    """A head on a model, whose weights are trained too or not.
+
+    Args:
+        head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
+        encoder: the model.
+        trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
+    """
+
+    def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
+        super().__init__()
+        self.head = head
+        self.encoder = encoder if trained else None
+        # In a tuple, where torch does not look for weights.
+        self._frozen = () if trained else (encoder,)
+
+    def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
+        """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
+        if states is None:
+            states, lengths = self._states(windows, rows)
+        outputs = self.head(states, lengths)
+        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
+        return {"loss": loss, "outputs": outputs, "lengths": lengths}
+
+    def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.encoder is not None:
+            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
+        else:
+            with torch.no_grad():
+                read = hidden_states(self._frozen[0], windows)
+        own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
+        lengths = torch.tensor([len(one) for one in own], device=own[0].device)
+        return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
+
+
+@contextmanager
+def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
+    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
+    kept = {name: getattr(model.config, name) for name in _TRAINING_HABITS if hasattr(model.config, name)}
+    try:
+        for name in kept:
+            setattr(model.config, name, _TRAINING_HABITS[name])
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(model.config, name, value)
+
+
+class TaskTrainer(transformers.Trainer):
+    """transformers' Trainer that scores dev by the task's own metric and keeps the best state seen."""
+
+    best_file: Path
+    identity: str
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """The metric over all dev utterances; a new best one is kept on disk."""
+        value = rate(self.scores(self.eval_dataset))
+        metrics = {f"{metric_key_prefix}_value": value}
+        self.log(metrics)
+        known = self._best()
+        if known is None or value < known["value"]:
+            step = self.state.global_step
+            with storage.atomic_path(self.best_file) as temporary:
+                noted = {"identity": self.identity, "step": str(step), "value": repr(value)}
+                save_file(weights_of(self.model), temporary, metadata=noted)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def restore_best(self) -> dict[str, Any]:
+        """Give the model its best state; says its step and dev value."""
+        if not any(
+            "eval_value" in entry and entry["step"] == self.state.global_step for entry in self.state.log_history
+        ):
+            # Not every release of transformers scores the last step by itself.
+            self.evaluate()
+        best = self._best()
+        self.model.load_state_dict(load_file(self.best_file), strict=True)
+        return best
+
+    def _best(self) -> dict[str, Any] | None:
+        if not self.best_file.is_file():
+            return None
+        with safe_open(self.best_file, "pt") as file:
+            noted = file.metadata()
+        if noted["identity"] != self.identity:
+            return None
+        return {"step": int(noted["step"]), "value": float(noted["value"])}
+
+    @torch.no_grad()
+    def scores(self, examples: Examples) -> pd.DataFrame:
+        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets."""
+        rows = []
+        self.model.eval()
+        for batch in self.get_eval_dataloader(examples):
+            batch = self._prepare_inputs(batch)
+            labels = batch.pop("labels")
+            with self.compute_loss_context_manager():
+                found = self.model(**batch)
+            outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
+            for place, index in enumerate(batch["index"].tolist()):
+                rows.append((index, *_score(self.model.head.kind, outputs[place], lengths[place], labels[place])))
+        self.model.train()
+        columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
+        table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
+        known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
+        left_out = [] if self.model.head.kind == "f0_reconstruction" else columns[3:]
+        return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
+
+
+def _score(kind: Kind, outputs: np.ndarray, length: int, labels: torch.Tensor) -> tuple[float, float, float, float]:
+    labels = labels.cpu().numpy()
+    if kind == "phone_recognition":
+        reference = labels[labels != UNLABELLED]
+        hypothesis = collapse(outputs[:length].argmax(-1), BLANK) - 1
+        return edits(reference, hypothesis), len(reference), 0.0, 0.0
+    if kind == "speaker_identification":
+        return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
+    voiced = ~np.isnan(labels[:length])
+    targets = labels[:length][voiced].astype(np.float64)
+    squared = np.square(outputs[:length][voiced] - targets).sum()
+    return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of a module as safetensors takes them: contiguous, on the CPU."""
+    return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
