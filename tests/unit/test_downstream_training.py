@@ -1,152 +1,479 @@
-"""One downstream training, whole: what is in its folder, and what a killed one leaves."""
+"""One downstream training, whole: what is in its folder, what it learns, and what a killed one leaves."""
 
+import math
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import small_models
+import synthetic_stores
+import torch
+from safetensors.torch import load_file
 
-from property_neurons.downstream.data import divide, write_task_data
+from property_neurons.downstream.data import divide, read_task_data, write_task_data
+from property_neurons.downstream.heads import KINDS
+from property_neurons.downstream.stored_states import write_states
 from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.errors import StoreError, TaskError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.storage import read_json, read_table
+from property_neurons.phones import LABEL_IDS
+from property_neurons.ranks.extraction import Recording
+from property_neurons.storage import read_json, read_table, write_table
 from property_neurons.training.checkpoints import MarkComplete
 
-SPEAKERS = 4
-PER_SPEAKER = 6
-SECONDS = 0.4
+SPEAKERS = 6
+PER_SPEAKER = 5
+TONES = {"AH": 150.0, "IY": 400.0, "OW": 1000.0, "S": None}
 SETTINGS = {
-    "steps": 30,
-    "batch_size": 8,
+    "steps": 12,
+    "batch_size": 4,
     "learning_rate": 1e-2,
-    "evaluate_every": 10,
-    "save_every": 10,
-    "log_every": 5,
-    "projector": 8,
+    "evaluate_every": 4,
+    "save_every": 4,
+    "log_every": 2,
+}
+METRICS = {
+    "phone_recognition": "phone_error_rate",
+    "speaker_identification": "speaker_error_rate",
+    "f0_reconstruction": "lnf0_mse",
 }
 
 
+def phones_of(name):
+    """Phones of an utterance and how many 20 ms frames each lasts."""
+    rng = np.random.default_rng(list(map(int, name.split("-"))))
+    order = rng.permutation(list(TONES))[: int(rng.integers(2, 5))]
+    return [(str(phone), int(rng.integers(6, 10))) for phone in order]
+
+
+@cache
 def read_audio(path: Path) -> np.ndarray:
-    """A tone whose pitch tells the speaker, with noise that tells the utterance."""
+    """Tones that tell the phones under a high one that tells the speaker; [s] is noise."""
     speaker, number = map(int, path.stem.split("-"))
-    time = np.arange(round(SECONDS * 16_000)) / 16_000
-    noise = np.random.default_rng([speaker, number]).normal(scale=0.01, size=len(time))
-    return (0.3 * np.sin(2 * np.pi * (200 + 700 * speaker) * time) + noise).astype(np.float32)
+    rng = np.random.default_rng([speaker, number])
+    pieces = []
+    for phone, frames in phones_of(path.stem):
+        time = np.arange(320 * frames) / 16_000
+        tone = TONES[phone]
+        pieces.append(rng.normal(scale=0.1, size=len(time)) if tone is None else 0.3 * np.sin(2 * np.pi * tone * time))
+    signal = np.concatenate(pieces)
+    time = np.arange(len(signal)) / 16_000
+    signal += 0.1 * np.sin(2 * np.pi * (2000 + 800 * speaker) * time) + rng.normal(scale=0.003, size=len(time))
+    return signal.astype(np.float32)
+
+
+def utterances() -> pd.DataFrame:
+    names = [f"{speaker}-{number}" for speaker in range(SPEAKERS) for number in range(PER_SPEAKER)]
+    return pd.DataFrame(
+        {
+            "utterance": names,
+            "subset": "made",
+            "speaker": [name[0] for name in names],
+            "gender": ["F" if int(name[0]) % 2 else "M" for name in names],
+            "audio": [f"{name}.wav" for name in names],
+            "audio_digest": "",
+            "n_samples": [320 * sum(frames for _, frames in phones_of(name)) for name in names],
+        }
+    )
+
+
+def made_corpus(folder: Path) -> dict[str, list[Path]]:
+    """The segments and frames of the utterances."""
+    rows, corpus = [], []
+    for name in utterances()["utterance"]:
+        start, segments, f0 = 0, [], []
+        for phone, frames in phones_of(name):
+            end = start + 20_000 * frames
+            segments.append((start, end, phone))
+            rows.append((name, start, end, LABEL_IDS[phone]))
+            f0 += [math.nan if TONES[phone] is None else TONES[phone]] * frames
+            start = end
+        corpus.append(synthetic_stores.Utterance(name, "made", name[0], "F", tuple(segments), start, tuple(f0), ()))
+    write_table(folder / "s.parquet", pd.DataFrame(rows, columns=["utterance", "start_us", "end_us", "label"]))
+    return {
+        "segments": [folder / "s.parquet"],
+        "frames": [synthetic_stores.write_frames(folder / "f.zarr", corpus)],
+    }
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    small_models.save_model(small_models.small_model("MelHubertModel"), folder / "source")
+def data(tmp_path_factory) -> dict[str, str]:
+    """The manifest of each kind of task."""
+    folder = tmp_path_factory.mktemp("data")
+    inputs = made_corpus(folder)
+    manifests = {}
+    for kind in KINDS:
+        by = "utterance" if kind == "speaker_identification" else "speaker"
+        split = {"by": by, "corpus": "tones", "dev": 0.2, "test": 0.3, "seed": 0}
+        write_task_data(folder / f"{kind}.parquet", divide({"tones": utterances()}, split, kind), kind, **inputs)
+        manifests[kind] = str(folder / f"{kind}.manifest.json")
+    return manifests
+
+
+def prepared(folder: Path, class_name: str = "MelHubertModel", **overrides) -> str:
+    small_models.save_model(small_models.small_model(class_name, **overrides), folder / "source")
     prepare_model(folder / "tiny", folder / "tiny.manifest.json", LocalFolder(str(folder / "source")))
     return str(folder / "tiny.manifest.json")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> str:
-    names = [(speaker, number) for speaker in range(SPEAKERS) for number in range(PER_SPEAKER)]
-    utterances = pd.DataFrame(
-        {
-            "utterance": [f"{speaker}-{number}" for speaker, number in names],
-            "subset": "made",
-            "speaker": [str(speaker) for speaker, _ in names],
-            "gender": ["F" if speaker % 2 else "M" for speaker, _ in names],
-            "audio": [f"{speaker}-{number}.wav" for speaker, number in names],
-            "audio_digest": "",
-            "n_samples": round(SECONDS * 16_000),
-        }
-    )
-    split = {"by": "utterance", "corpus": "tones", "dev": 0.2, "test": 0.3, "seed": 0}
-    table = tmp_path_factory.mktemp("data") / "sid.parquet"
-    write_task_data(table, divide({"tones": utterances}, split, "speaker_identification"), "speaker_identification")
-    return str(table.with_name("sid.manifest.json"))
+def model(tmp_path_factory) -> str:
+    return prepared(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, model) -> dict[str, str]:
+    """The model's stored states of all utterances."""
+    folder = tmp_path_factory.mktemp("states") / "tones"
+    recordings = [Recording(row.utterance, Path(row.audio), row.n_samples) for row in utterances().itertuples()]
+    write_states(folder, load_encoder(Path(model).with_name("tiny")), recordings, read_audio)
+    return {"tones": f"{folder}.manifest.json"}
+
+
+def make_job(folder: Path, data, model, kind, name="run", **changes) -> TaskJob:
+    projector = {} if kind == "f0_reconstruction" else {"projector": 8}
+    settings = SETTINGS | projector | changes.pop("settings", {})
+    fields = {"task": kind, "model_name": "tiny", "mode": "frozen", "data": data[kind], "model": model}
+    folders = {"folder": str(folder / name), "work": str(folder / f".{name}.work")}
+    return TaskJob(**(fields | folders | changes), roots={"tones": ""}, settings=settings)
 
 
 @pytest.fixture
-def job(tmp_path, model, data):
-    """A function that gives a job with some fields changed."""
-
-    def make(name="run", **changes) -> TaskJob:
-        settings = SETTINGS | changes.pop("settings", {})
-        fields = {"task": "sid", "model_name": "tiny", "mode": "frozen", "data": data, "model": model}
-        folders = {"folder": str(tmp_path / name), "work": str(tmp_path / f".{name}.work")}
-        return TaskJob(**(fields | folders | changes), roots={"tones": ""}, settings=settings)
-
-    return make
-
-
-def test_the_folder_tells_the_score_of_every_test_utterance_and_the_best_step(job):
-    run_task(job(), read_audio)
-    folder = Path(job().folder)
-    metrics, scores, curves = (
-        read_json(folder / "metrics.json"),
-        read_table(folder / "scores.tsv"),
-        read_table(folder / "curves.tsv"),
+def job(tmp_path, data, model):
+    """A function that gives a job of a kind with some fields changed."""
+    return lambda kind="speaker_identification", name="run", **changes: make_job(
+        tmp_path, data, model, kind, name, **changes
     )
-    assert metrics["value"] == scores["error"].sum() / scores["weight"].sum()
-    assert len(scores) == metrics["utterances"] == 2 * SPEAKERS
-    dev = curves[curves["split"] == "dev"].set_index("step")["value"]
-    assert list(dev.index) == [10, 20, 30]
-    assert metrics["dev"] == {"step": dev.idxmin(), "value": dev.min()}
-    assert metrics["value"] < 0.4 < metrics["extra"]["chance"]
-    assert not Path(job().work).exists()
-    assert not (folder / "encoder").exists()
 
 
-def test_a_fine_tuned_model_is_saved_and_is_another_one(job, model):
-    run_task(job(mode="fine_tuned"), read_audio)
-    tuned = load_encoder(Path(job().folder) / "encoder").model
-    before = load_encoder(Path(model).with_name("tiny")).model
-    changed = [
-        name
-        for name, value in tuned.state_dict().items()
-        if not np.array_equal(value.numpy(), before.state_dict()[name].numpy())
-    ]
-    assert "encoder.layers.0.feed_forward.intermediate_dense.weight" in changed
-    assert tuned.config.layerdrop == before.config.layerdrop
+@pytest.fixture(
+    scope="module",
+    params=[
+        *((kind, "frozen") for kind in KINDS),
+        ("phone_recognition", "fine_tuned"),
+        ("f0_reconstruction", "fine_tuned"),
+    ],
+    ids=" ".join,
+)
+def finished(request, tmp_path_factory, data, model) -> TaskJob:
+    """A finished training of each kind."""
+    kind, mode = request.param
+    done = make_job(tmp_path_factory.mktemp("finished"), data, model, kind, mode=mode)
+    run_task(done, read_audio)
+    return done
 
 
-@pytest.mark.parametrize("mode", ["frozen", "fine_tuned"])
-def test_a_killed_training_goes_on_to_the_same_bytes(mode, job, monkeypatch):
-    run_task(job("whole", mode=mode), read_audio)
-    plain = MarkComplete.on_save
+def result(job: TaskJob, name: str):
+    read = read_json if name.endswith("json") else read_table
+    return read(Path(job.folder) / name)
+
+
+def files_of(job: TaskJob):
+    """Size and digest of every file that a job left."""
+    return read_json(f"{job.folder}.manifest.json")["files"]
+
+
+def changed_weights(encoder_folder: Path, model: str):
+    """Names of the weights that differ from the prepared model's."""
+    tuned = load_encoder(encoder_folder).model.state_dict()
+    before = load_encoder(Path(model).with_name("tiny")).model.state_dict()
+    assert tuned.keys() == before.keys()
+    return [name for name, value in tuned.items() if not torch.equal(value, before[name])]
+
+
+def run_and_kill(monkeypatch, job: TaskJob, event: str, step: int) -> None:
+    plain = getattr(MarkComplete, event)
 
     def kill(self, args, state, control, **kwargs):
         plain(self, args, state, control, **kwargs)
-        if state.global_step == 20:
+        if state.global_step == step:
             raise KeyboardInterrupt
 
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(MarkComplete, event, kill)
+        run_task(job, read_audio)
+
+
+def steps_taken(monkeypatch, job: TaskJob) -> list[int]:
+    """Run a job and say which checkpoints it wrote."""
+    plain, seen = MarkComplete.on_save, []
+
+    def note(self, args, state, control, **kwargs):
+        plain(self, args, state, control, **kwargs)
+        seen.append(state.global_step)
+
     with monkeypatch.context() as patch:
-        patch.setattr(MarkComplete, "on_save", kill)
-        with pytest.raises(KeyboardInterrupt):
-            run_task(job("killed", mode=mode), read_audio)
-    killed = job("killed", mode=mode)
+        patch.setattr(MarkComplete, "on_save", note)
+        run_task(job, read_audio)
+    return seen
+
+
+def test_the_folder_holds_what_it_promises_and_the_work_is_gone(finished):
+    tuned = finished.mode == "fine_tuned"
+    expected = {"metrics.json", "scores.tsv", "curves.tsv", "head.safetensors"} | ({"encoder"} if tuned else set())
+    assert {path.name for path in Path(finished.folder).iterdir()} == expected
+    assert not Path(finished.work).exists()
+    manifest = read_json(f"{finished.folder}.manifest.json")
+    assert manifest["job"]["settings"] == finished.settings
+    assert any(name.startswith("encoder/") for name in manifest["files"]) == tuned
+
+
+def test_the_metrics_are_those_of_the_scores(finished, data):
+    metrics, scores = result(finished, "metrics.json"), result(finished, "scores.tsv")
+    test = read_task_data(finished.data).part("test")
+    assert scores["utterance"].astype(str).tolist() == sorted(test["utterance"])
+    assert scores["speaker"].astype(str).tolist() == test.sort_values("utterance")["speaker"].tolist()
+    assert metrics["metric"] == METRICS[finished.task]
+    assert metrics["kind"] == finished.task
+    assert metrics["value"] == pytest.approx(sum(scores["error"]) / sum(scores["weight"]), rel=1e-9)
+    assert metrics["interval"][0] <= metrics["value"] <= metrics["interval"][1]
+    assert metrics["utterances"] == len(test)
+    weights = {
+        "speaker_identification": [1] * len(test),
+        "phone_recognition": [len(phones_of(name)) for name in sorted(test["utterance"])],
+        "f0_reconstruction": [
+            sum(frames for phone, frames in phones_of(name)[:-1] if phone != "S")
+            # The model gives one frame less than there are labels.
+            + (phones_of(name)[-1][1] - 1) * (phones_of(name)[-1][0] != "S")
+            for name in sorted(test["utterance"])
+        ],
+    }
+    assert scores["weight"].tolist() == weights[finished.task]
+
+
+def test_the_best_step_is_the_one_with_the_least_dev_value(finished):
+    curves = result(finished, "curves.tsv")
+    dev, train = (curves[curves["split"] == split].set_index("step") for split in ("dev", "train"))
+    assert list(dev.index) == [4, 8, 12]
+    assert list(train.index) == [2, 4, 6, 8, 10, 12]
+    assert np.isfinite(train[["value", "learning_rate", "grad_norm"]]).all(axis=None)
+    best = result(finished, "metrics.json")["dev"]
+    assert best["step"] == dev["value"].idxmin()
+    assert best["value"] == pytest.approx(dev["value"].min(), rel=1e-9)
+
+
+def test_the_head_that_is_left_is_the_best_one_and_gives_the_scores(finished):
+    """Scored again by plain torch, one utterance at a time."""
+    weights = load_file(Path(finished.folder) / "head.safetensors")
+    tuned = finished.mode == "fine_tuned"
+    encoder = load_encoder(Path(finished.folder) / "encoder" if tuned else Path(finished.model).with_name("tiny"))
+    table = read_task_data(finished.data).part("test").set_index("utterance")
+    for row in result(finished, "scores.tsv").itertuples():
+        name = str(row.utterance)
+        features = next(encoder.front_end.windows(read_audio(Path(f"{name}.wav")))).values
+        with torch.inference_mode():
+            states = torch.stack(encoder.model(features, output_hidden_states=True).hidden_states)[:, 0]
+        hidden = states[-1]
+        if "weights" in weights:
+            hidden = sum(share * state for share, state in zip(weights["weights"].softmax(0), states, strict=True))
+        if "projector.weight" in weights:
+            hidden = hidden @ weights["projector.weight"].T + weights["projector.bias"]
+        if finished.task == "speaker_identification":
+            hidden = hidden.mean(0)
+        outputs = (hidden @ weights["output.weight"].T + weights["output.bias"]).numpy()
+        expected = plain_error(finished.task, outputs, list(table.loc[name, "reference"]))
+        assert row.error == pytest.approx(expected, rel=1e-3)
+
+
+def plain_error(kind, outputs, reference):
+    if kind == "speaker_identification":
+        return int(outputs.argmax() != reference[0])
+    if kind == "f0_reconstruction":
+        pairs = zip(outputs[:, 0].tolist(), reference, strict=False)
+        return sum((found - target) ** 2 for found, target in pairs if not math.isnan(target))
+    best = outputs.argmax(1).tolist()
+    units = [one - 1 for place, one in enumerate(best) if one and (place == 0 or best[place - 1] != one)]
+    distance = list(range(len(units) + 1))
+    for row, wanted in enumerate(reference, start=1):
+        before, distance[0] = distance[0], row
+        for column, unit in enumerate(units, start=1):
+            before, distance[column] = (
+                distance[column],
+                min(distance[column] + 1, distance[column - 1] + 1, before + (wanted != unit)),
+            )
+    return distance[-1]
+
+
+def test_what_is_trained_is_counted(finished):
+    heads = {
+        "phone_recognition": 3 + (16 * 8 + 8) + (8 * 41 + 41),
+        "speaker_identification": 3 + (16 * 8 + 8) + (8 * SPEAKERS + SPEAKERS),
+        "f0_reconstruction": 3 + (16 + 1),
+    }
+    expected = heads[finished.task]
+    if finished.mode == "fine_tuned":
+        encoder = load_encoder(Path(finished.model).with_name("tiny")).model
+        expected += sum(parameter.numel() for parameter in encoder.parameters()) - 3
+    assert result(finished, "metrics.json")["trained_parameters"] == expected
+
+
+def test_a_fine_tuned_model_is_saved_and_is_another_one(finished, model):
+    if finished.mode == "frozen":
+        return
+    changed = changed_weights(Path(finished.folder) / "encoder", model)
+    assert "encoder.layers.0.feed_forward.intermediate_dense.weight" in changed
+    assert "feature_projection.projection.weight" in changed
+
+
+def test_f0_is_shown_beside_the_constant_and_r2(finished):
+    extra = result(finished, "metrics.json")["extra"]
+    if finished.task != "f0_reconstruction":
+        chance = {"chance": 1 - 1 / SPEAKERS}
+        assert extra == (chance if finished.task == "speaker_identification" else {"units": 40})
+        return
+    data = read_task_data(finished.data)
+    scores = result(finished, "scores.tsv").set_index("utterance")
+    trained_on = np.concatenate(data.part("train")["reference"].tolist())
+    mean = trained_on[~np.isnan(trained_on)].astype(float).mean()
+    tested = []
+    for row in data.part("test").itertuples():
+        known = row.reference[: (row.n_samples - 80) // 320].astype(float)
+        voiced = known[~np.isnan(known)].tolist()
+        assert scores.loc[row.utterance, "target_sum"] == pytest.approx(sum(voiced), rel=1e-6)
+        tested += voiced
+    assert extra["constant_mse"] == pytest.approx(np.mean((np.array(tested) - mean) ** 2), rel=1e-5)
+    assert extra["r2"] == pytest.approx(1 - sum(scores["error"]) / (np.var(tested) * len(tested)), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_that_can_be_learned_is_learned(kind, job, stored):
+    settings = {"steps": 240, "batch_size": 16, "learning_rate": 3e-2, "evaluate_every": 60, "save_every": 1000}
+    done = job(kind, states=stored, settings=settings)
+    run_task(done, read_audio)
+    metrics = result(done, "metrics.json")
+    chance = {
+        # One unit that is sure to be right, of about three.
+        "phone_recognition": 1 - 1 / 3,
+        "speaker_identification": 1 - 1 / SPEAKERS,
+        "f0_reconstruction": metrics["extra"].get("constant_mse"),
+    }
+    assert metrics["value"] < chance[kind] / 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "settings", "event", "step", "saved_later"),
+    [
+        ("phone_recognition", "fine_tuned", {}, "on_save", 8, [12]),
+        ("f0_reconstruction", "frozen", {"crop_seconds": 0.3, "save_every": 6}, "on_evaluate", 8, [12]),
+        ("speaker_identification", "frozen", {"evaluate_every": 5}, "on_train_end", 12, []),
+    ],
+    ids=["after a checkpoint", "after a best state without a checkpoint", "after the last step"],
+)
+def test_a_killed_training_goes_on_to_the_same_bytes(kind, mode, settings, event, step, saved_later, job, monkeypatch):
+    whole, killed = (job(kind, name, mode=mode, settings=settings) for name in ("whole", "killed"))
+    run_task(whole, read_audio)
+    run_and_kill(monkeypatch, killed, event, step)
     assert not Path(killed.folder).exists()
-    assert (Path(killed.work) / "checkpoint-20/complete.json").exists()
-    run_task(killed, read_audio)
-    files = [read_json(f"{job(name).folder}.manifest.json")["files"] for name in ("whole", "killed")]
+    assert not Path(f"{killed.folder}.manifest.json").exists()
+    assert (Path(killed.work) / "best.safetensors").exists()
+    assert steps_taken(monkeypatch, killed) == saved_later
+    assert files_of(killed) == files_of(whole)
+
+
+def test_the_last_step_is_scored_even_between_two_scorings(job):
+    done = job(settings={"steps": 5, "evaluate_every": 3})
+    run_task(done, read_audio)
+    curves = result(done, "curves.tsv")
+    assert curves.loc[curves["split"] == "dev", "step"].tolist() == [3, 5]
+
+
+def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(job, monkeypatch, capsys):
+    before, changed = job(settings={"learning_rate": 1e-1}), job(settings={"learning_rate": 1e-9})
+    run_and_kill(monkeypatch, before, "on_save", 8)
+    assert (Path(before.work) / "best.safetensors").exists()
+    assert steps_taken(monkeypatch, changed) == [4, 8, 12]
+    assert "not whole, or of other settings, data or code" in capsys.readouterr().err
+    fresh = job(name="fresh", settings={"learning_rate": 1e-9})
+    run_task(fresh, read_audio)
+    assert files_of(changed) == files_of(fresh)
+
+
+def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path):
+    one = job()
+    before = one.identity()
+    same = replace(one, folder="elsewhere", work="elsewhere", tensorboard="elsewhere", task="renamed", device="cuda")
+    assert same.identity() == before
+    assert job(settings={"workers": 2, "save_every": 3}).identity() == before
+    others = [
+        replace(one, code="new"),
+        replace(one, mode="fine_tuned"),
+        replace(one, normalise=True),
+        replace(one, data=data["phone_recognition"]),
+        replace(one, states={"tones": "stored"}),
+        *(job(settings=changed) for changed in ({"seed": 1}, {"projector": 9}, {"crop_seconds": 1.0})),
+    ]
+    assert len({before, *(other.identity() for other in others)}) == len(others) + 1
+    heads = []
+    for digest in ("a", "b"):
+        (tmp_path / "first.manifest.json").write_text(f'{{"digest": "{digest}"}}')
+        heads.append(replace(one, initial=str(tmp_path / "first")).identity())
+    assert len({before, *heads}) == 3
+
+
+def test_the_seed_decides(job, stored):
+    runs = [job(name=f"run{place}", states=stored, settings={"seed": seed}) for place, seed in enumerate((0, 0, 1))]
+    for run in runs:
+        run_task(run, read_audio)
+    files = [files_of(run) for run in runs]
     assert files[0] == files[1]
+    assert files[0]["head.safetensors"] != files[2]["head.safetensors"]
+    assert files[0]["curves.tsv"] != files[2]["curves.tsv"]
+    assert result(runs[2], "metrics.json")["seed"] == 1
+
+
+def test_stored_states_train_to_about_the_same(job, stored):
+    live, from_store = job("f0_reconstruction", "live"), job("f0_reconstruction", "stored", states=stored)
+    run_task(live, read_audio)
+    run_task(from_store, lambda path: pytest.fail("the audio is not needed"))
+    pd.testing.assert_frame_equal(result(live, "curves.tsv"), result(from_store, "curves.tsv"), rtol=1e-2)
+    assert files_of(live)["head.safetensors"] != files_of(from_store)["head.safetensors"]
 
 
 def test_a_head_is_taken_over_or_refused(job):
-    run_task(job("first"), read_audio)
-    first = job("first").folder
-    run_task(job("on", initial=first, settings={"steps": 1, "learning_rate": 1e-9, "evaluate_every": 1}), read_audio)
-    values = [read_json(Path(job(name).folder) / "metrics.json")["value"] for name in ("first", "on")]
-    assert values[0] == values[1]
+    first = job(name="first")
+    run_task(first, read_audio)
+    still = {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1}
+    on = job(name="on", initial=first.folder, settings=still)
+    run_task(on, read_audio)
+    heads = [load_file(Path(run.folder) / "head.safetensors") for run in (first, on)]
+    for name, value in heads[0].items():
+        torch.testing.assert_close(heads[1][name], value, atol=1e-9, rtol=0)
+    assert result(on, "scores.tsv").equals(result(first, "scores.tsv"))
+    with pytest.raises(TaskError, match=r"speaker_identification on tiny, seed 0: expected a head of .*\[5, 16\]"):
+        run_task(job(name="other", initial=first.folder, settings={"projector": 5}), read_audio)
     with pytest.raises(TaskError, match="expected a head of"):
-        run_task(job("other", initial=first, settings={"projector": 5}), read_audio)
+        run_task(job(name="tuned", mode="fine_tuned", initial=first.folder), read_audio)
+    assert not Path(job(name="other").folder).exists()
+    head = Path(first.folder) / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=r"head\.safetensors should be"):
+        run_task(on, read_audio)
+
+
+def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, data):
+    """With every layer skipped and nearly everything masked, the blocks would get no gradient."""
+    habits = {"layerdrop": 1.0, "apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
+    model = prepared(tmp_path, "HubertModel", **habits)
+    settings = {"steps": 2, "evaluate_every": 1, "crop_seconds": 0.2}
+    done = make_job(tmp_path, data, model, "phone_recognition", mode="fine_tuned", settings=settings)
+    run_task(done, read_audio)
+    changed = changed_weights(Path(done.folder) / "encoder", model)
+    assert "encoder.layers.0.feed_forward.intermediate_dense.weight" in changed
+    assert "masked_spec_embed" not in changed
+    config = load_encoder(Path(done.folder) / "encoder").model.config
+    assert {name: getattr(config, name) for name in habits} == habits
 
 
 def test_damaged_data_are_found(job, data):
-    table = Path(data).with_name("sid.parquet")
+    table = Path(data["speaker_identification"].replace(".manifest.json", ".parquet"))
     whole = table.read_bytes()
     table.write_bytes(whole[:-10])
     try:
-        with pytest.raises(StoreError, match=r"sid\.parquet should be"):
+        with pytest.raises(StoreError, match=r"speaker_identification\.parquet should be"):
             run_task(job(), read_audio)
     finally:
         table.write_bytes(whole)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from property_neurons.downstream.heads import UNLABELLED, Head
+from property_neurons.downstream.heads import KINDS, UNLABELLED, Head
 from property_neurons.errors import TaskError
 
 NAN = float("nan")
@@ -25,12 +25,48 @@ def test_states_are_summed_with_softmax_weights():
     torch.testing.assert_close(head(given, torch.tensor([5, 5])), expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_head_weighs_all_states_alike(kind):
+    head = Head(kind, states=3, hidden_size=4, outputs=2, projector=6)
+    given = states(2, 3, 5, 4)
+    alike = given.mean(1, keepdim=True).expand_as(given)
+    torch.testing.assert_close(head(given, torch.tensor([5, 5])), head(alike, torch.tensor([5, 5])))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_weights_the_last_state_is_taken(kind):
+    head = Head(kind, states=1, hidden_size=4, outputs=2, projector=6)
+    given = states(2, 3, 5, 4)
+    torch.testing.assert_close(head(given, torch.tensor([5, 4])), head(given[:, 2:], torch.tensor([5, 4])))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "expected"),
+    [
+        ("phone_recognition", 40, 13 + (768 * 256 + 256) + (256 * 41 + 41)),
+        ("speaker_identification", 1251, 13 + (768 * 256 + 256) + (256 * 1251 + 1251)),
+        ("f0_reconstruction", 1, 13 + (768 + 1)),
+    ],
+)
+def test_the_number_of_parameters(kind, outputs, expected):
+    head = Head(kind, states=13, hidden_size=768, outputs=outputs, projector=256)
+    assert sum(parameter.numel() for parameter in head.parameters()) == expected
+
+
 def test_the_mean_over_time_ignores_padding():
     head = Head("speaker_identification", states=1, hidden_size=4, outputs=3, projector=6)
     given = states(2, 1, 5, 4)
     found = head(given, torch.tensor([5, 2]))
-    expected = head.output(head.projector(given[1, 0, :2]).mean(0))
-    torch.testing.assert_close(found[1], expected)
+    for place, length in enumerate((5, 2)):
+        frames = [head.projector(given[place, 0, frame]) for frame in range(length)]
+        torch.testing.assert_close(found[place], head.output(sum(frames) / length))
+
+
+def test_the_loss_of_speakers_is_torchs_cross_entropy():
+    head = Head("speaker_identification", states=1, hidden_size=4, outputs=3, projector=6)
+    outputs = states(2, 3)
+    expected = -(outputs.log_softmax(-1)[0, 2] + outputs.log_softmax(-1)[1, 0]) / 2
+    torch.testing.assert_close(head.loss(outputs, torch.tensor([5, 2]), torch.tensor([[2], [0]])), expected)
 
 
 def test_the_ctc_loss_of_a_padded_batch_is_the_mean_of_those_of_its_utterances():
@@ -51,16 +87,32 @@ def test_the_ctc_loss_of_a_padded_batch_is_the_mean_of_those_of_its_utterances()
     torch.testing.assert_close(head.loss(outputs, lengths, labels), torch.stack(single).mean())
 
 
+def test_an_utterance_with_more_units_than_frames_teaches_nothing():
+    head = Head("phone_recognition", states=1, hidden_size=4, outputs=3, projector=6)
+    outputs = head(states(1, 1, 2, 4), torch.tensor([2]))
+    loss = head.loss(outputs, torch.tensor([2]), torch.tensor([[0, 2, 1]]))
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad.abs().max() == 0 for parameter in head.parameters())
+
+
 def test_unvoiced_frames_and_padding_do_not_count_for_f0():
     head = Head("f0_reconstruction", states=1, hidden_size=4, outputs=1)
-    outputs = torch.tensor([[1.0, 2.0, 9.0], [3.0, 9.0, 9.0]])
+    outputs = torch.tensor([[1.0, 2.0, 9.0], [3.0, 9.0, 9.0]], requires_grad=True)
     labels = torch.tensor([[2.0, NAN, NAN], [5.0, NAN, NAN]])
-    assert head.loss(outputs, torch.tensor([3, 3]), labels).item() == pytest.approx((1 + 4) / 2)
-    outputs.requires_grad_()
-    silent = head.loss(outputs, torch.tensor([3, 3]), torch.full((2, 3), NAN))
-    silent.backward()
-    assert silent.item() == 0
-    assert outputs.grad.isfinite().all()
+    loss = head.loss(outputs, torch.tensor([3, 3]), labels)
+    loss.backward()
+    assert loss.item() == pytest.approx((1 + 4) / 2)
+    torch.testing.assert_close(outputs.grad, torch.tensor([[-1.0, 0, 0], [-2.0, 0, 0]]))
+
+
+def test_a_batch_without_a_voiced_frame_teaches_nothing():
+    head = Head("f0_reconstruction", states=3, hidden_size=4, outputs=1)
+    lengths = torch.tensor([3, 3])
+    loss = head.loss(head(states(2, 3, 3, 4), lengths), lengths, torch.full((2, 3), NAN))
+    loss.backward()
+    assert loss.item() == 0
+    assert all(parameter.grad.abs().max() == 0 for parameter in head.parameters())
 
 
 def test_an_unknown_task_is_refused():

@@ -106,3 +106,51 @@ def test_what_does_not_belong_together_is_refused(prepared, tmp_path):
     with pytest.raises(StoreError, match=r"model.safetensors is not what was written"):
         prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("norm"), neurons=TABLES)
     assert not (tmp_path / "cut").exists()
+
+
+def test_rows_are_the_size_of_every_layer():
+    assert [len(one) for one in kept(Cut("random", rows=7), {})] == [7, 7]
+    assert kept(Cut("norm", rows=7), {}) == best_of([7, 7])
+    assert kept(Cut("norm", rows=WIDTH), {}) == [list(range(WIDTH))] * 2
+    assert sum(len(one) for one in kept(Cut("norm", rows=7, match="global"), {})) == 14
+
+
+def test_rows_keep_property_neurons_first():
+    more = kept(Cut("protect", rows=7))
+    assert more == best_of([7, 7], PROTECTED)
+    assert all(set(protected) < set(one) for protected, one in zip(PROTECTED, more, strict=True))
+    fewer = kept(Cut("protect", rows=3))
+    assert fewer == best_of([3, 3], PROTECTED)
+    assert all(set(one) < set(protected) for protected, one in zip(PROTECTED, fewer, strict=True))
+    drawn = [np.flatnonzero(one).tolist() for one in random_sets([WIDTH] * 2, [4, 5], seed=3)]
+    assert kept(Cut("random_protect", rows=7, seed=3)) == best_of([7, 7], drawn)
+
+
+def test_rows_that_a_layer_does_not_have_are_refused(prepared, tmp_path):
+    with pytest.raises(
+        ModelError,
+        match=r"to 25 neurons a layer: feed-forward network 1, 2 has fewer \(24\); lower rows",
+    ):
+        kept(Cut("norm", rows=25), {})
+    prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("protect"), neurons=TABLES)
+    with pytest.raises(ModelError, match=r"to 5 neurons a layer: feed-forward network 1 has fewer \(4\)"):
+        prune_model(
+            tmp_path / "again",
+            tmp_path / "again.manifest.json",
+            tmp_path / "cut.manifest.json",
+            Cut("norm", rows=5),
+            neurons={},
+        )
+    assert not (tmp_path / "again.manifest.json").exists()
+    with pytest.raises(ModelError, match="by protect: expected tables of property neurons, found none"):
+        kept(Cut("protect", rows=5), {})
+
+
+def test_a_cut_to_rows_can_be_cut_again(prepared, tmp_path):
+    whole = prepared
+    for rows in (7, 3):
+        manifest = tmp_path / f"cut{rows}.manifest.json"
+        prune_model(tmp_path / f"cut{rows}", manifest, whole, Cut("norm", rows=rows), neurons={})
+        assert [site["width"] for site in storage.read_json(manifest)["sites"]] == [rows, rows]
+        assert storage.read_json(manifest)["source"]["rows"] == rows
+        whole = manifest

@@ -1,4 +1,6 @@
-"""Hidden states as tasks read them, against the model's own blocks."""
+"""Hidden states as tasks read them, against the model's own and the input of its blocks."""
+
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -10,26 +12,86 @@ from property_neurons.models.states import hidden_states
 from property_neurons.probing.representations import layer_outputs
 
 
+@pytest.fixture
+def load(tmp_path):
+    """A function that gives a small model of a class, loaded as the project loads models."""
+    return lambda name: load_encoder(small_models.save_model(small_models.small_model(name), tmp_path / name))
+
+
+def speech(n_samples, seed=0):
+    return np.asarray(small_models.waveform(n_samples, seed), np.float32)
+
+
+def windows_of(encoder, waveform):
+    return list(encoder.front_end.windows(waveform))
+
+
+def block_inputs(model, values):
+    """What goes into each Transformer block, and the model's own hidden states."""
+    blocks = model.layers if hasattr(model, "layers") else model.encoder.layers
+    seen = []
+    with torch.inference_mode(), ExitStack() as hooks:
+        for block in blocks:
+            hooks.enter_context(block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0])))
+        own = model(values, output_hidden_states=True).hidden_states
+    return seen, [state[0] for state in own]
+
+
 @pytest.mark.parametrize("name", small_models.CLASS_NAMES)
-def test_the_states_are_what_the_blocks_put_out(name, tmp_path):
-    encoder = load_encoder(small_models.save_model(small_models.small_model(name), tmp_path / name))
-    waveform = np.asarray(small_models.waveform(12_000), np.float32)
+def test_the_states_are_the_models_own_and_what_the_blocks_take_in_and_put_out(name, load):
+    encoder = load(name)
+    waveform = speech(12_000)
+    windows = windows_of(encoder, waveform)
     with torch.inference_mode():
-        states = hidden_states(encoder.model, [list(encoder.front_end.windows(waveform))])[0].numpy()
+        states = hidden_states(encoder.model, [windows])[0]
     rows = encoder.rows_of_frames(len(waveform))
-    assert states.shape[0] == small_models.N_BLOCKS + 1
+    inputs, own = block_inputs(encoder.model, windows[0].values)
+    assert states.shape == (small_models.N_BLOCKS + 1, rows[-1] + 1, 16)
+    for state, expected in zip(states, own, strict=True):
+        torch.testing.assert_close(state, expected[: len(state)], atol=1e-6, rtol=1e-6)
+    for state, expected in zip(states, inputs, strict=False):
+        torch.testing.assert_close(state, expected[: len(state)], atol=1e-6, rtol=1e-6)
     # The state after the last block may have passed a final norm; that after the first is the block's own output.
     np.testing.assert_allclose(states[1][rows], layer_outputs(encoder, waveform)[0], atol=1e-5)
 
 
-def test_melhubert_in_a_padded_batch_gives_what_it_gives_one_by_one(tmp_path):
-    encoder = load_encoder(small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "m"))
-    lengths = (16_000, 9_000, 12_345)
-    waveforms = [np.asarray(small_models.waveform(n, seed), np.float32) for seed, n in enumerate(lengths)]
-    windows = [list(encoder.front_end.windows(waveform)) for waveform in waveforms]
+@pytest.mark.parametrize("name", ["HubertModel", "SEWModel"])
+def test_a_model_that_must_not_be_padded_reads_each_utterance_alone(name, load):
+    encoder = load(name)
+    windows = [windows_of(encoder, speech(n_samples, seed)) for seed, n_samples in enumerate((9_000, 4_000))]
     with torch.inference_mode():
         together = hidden_states(encoder.model, windows)
-        alone = [hidden_states(encoder.model, [own])[0] for own in windows]
-    for one, other in zip(together, alone, strict=True):
-        assert one.shape == other.shape
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    for states, own in zip(together, windows, strict=True):
+        expected = torch.stack(block_inputs(encoder.model, own[0].values)[1])
+        torch.testing.assert_close(states, expected[:, : states.shape[1]], atol=1e-6, rtol=1e-6)
+
+
+def test_the_windows_of_a_long_utterance_follow_each_other_without_padding(load):
+    encoder = load("WhisperEncoder")
+    windows = windows_of(encoder, speech(2 * 16_000 + 3_200))
+    with torch.inference_mode():
+        states = hidden_states(encoder.model, [windows])[0]
+    own = [torch.stack(block_inputs(encoder.model, window.values)[1]) for window in windows]
+    expected = torch.cat([own[0], own[1], own[2][:, :10]], dim=1)
+    torch.testing.assert_close(states, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_melhubert_in_a_padded_batch_gives_what_it_gives_one_by_one(load):
+    encoder = load("MelHubertModel")
+    lengths = (16_000, 9_000, 12_345)
+    windows = [windows_of(encoder, speech(n_samples, seed)) for seed, n_samples in enumerate(lengths)]
+    with torch.inference_mode():
+        together = hidden_states(encoder.model, windows)
+    for states, own in zip(together, windows, strict=True):
+        alone = torch.stack(block_inputs(encoder.model, own[0].values)[1])
+        assert states.shape == alone.shape
+        torch.testing.assert_close(states, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["MelHubertModel", "HubertModel"])
+def test_gradients_reach_the_weights_where_they_are_enabled(name, load):
+    encoder = load(name)
+    windows = [windows_of(encoder, speech(n_samples)) for n_samples in (6_000, 4_000)]
+    sum(states[-1].square().sum() for states in hidden_states(encoder.model, windows)).backward()
+    weight = encoder.model.encoder.layers[0].feed_forward.intermediate_dense.weight
+    assert weight.grad.abs().max() > 0

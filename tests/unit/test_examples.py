@@ -1,0 +1,222 @@
+"""What a training sees: a pure function of seed and number, alike from waveforms and from stored states."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_models
+import torch
+
+from property_neurons.downstream.examples import Examples, StoredStates, Waveforms, collate
+from property_neurons.downstream.heads import UNLABELLED, Head
+from property_neurons.downstream.stored_states import frame_states, open_states, write_states
+from property_neurons.downstream.task_trainer import TaskModel
+from property_neurons.errors import AudioError, ModelError, StoreError, TaskError
+from property_neurons.models.loading import load_encoder
+from property_neurons.ranks.extraction import Recording
+
+LENGTHS = (16_000, 7_777, 12_345, 20_480, 9_000)
+NAMES = [f"u{place}" for place in range(len(LENGTHS))]
+
+
+class Counting:
+    """A source that gives what it was asked for; utterance i is 10 (i + 1) frames long."""
+
+    def n_frames(self, index):
+        return 10 * (index + 1)
+
+    def __call__(self, index, first, frames):
+        return {"asked": (index, first, frames)}
+
+
+def table_of(references):
+    n_samples = [3_200 * (place + 1) for place in range(len(references))]
+    return pd.DataFrame({"utterance": range(len(references)), "n_samples": n_samples, "reference": references})
+
+
+def examples(kind="f0_reconstruction", references=None, **options):
+    """Examples of five utterances whose ln F0 tells utterance and frame."""
+    tracks = [100 * place + np.arange(10 * (place + 1), dtype=np.float32) for place in range(5)]
+    return Examples(table_of(tracks if references is None else references), kind, Counting(), **options)
+
+
+def read_audio(path):
+    place = NAMES.index(str(path))
+    return np.asarray(small_models.waveform(LENGTHS[place], place), np.float32)
+
+
+def recordings():
+    return [Recording(name, Path(name), length) for name, length in zip(NAMES, LENGTHS, strict=True)]
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A function that gives a small model of a class."""
+    return lambda name: load_encoder(small_models.save_model(small_models.small_model(name), tmp_path / name))
+
+
+def stored(encoder, folder, chosen):
+    write_states(folder, encoder, chosen, read_audio)
+    return open_states(f"{folder}.manifest.json")
+
+
+def batch_states(encoder, source, pieces):
+    """States and lengths of one batch of (utterance, first frame, frames), as a frozen model's head gets them."""
+    items = [source(*piece) | {"index": piece[0], "label": torch.zeros(1, dtype=torch.int64)} for piece in pieces]
+    head = Head("f0_reconstruction", states=small_models.N_BLOCKS + 1, hidden_size=16, outputs=1)
+    model = TaskModel(head, encoder.model, trained=False)
+    batch = collate(items)
+    return (batch["states"], batch["lengths"]) if "states" in batch else model._states(batch["windows"], batch["rows"])
+
+
+def test_an_item_depends_on_seed_and_number_alone():
+    wanted = [17, 3, 49, 3, 0, 22, 48]
+    one, other = (examples(n_examples=50, crop_seconds=0.2, seed=5) for _ in range(2))
+    in_order = [one[item] for item in range(50)]
+    for item in wanted:
+        found = other[item]
+        assert found["asked"] == in_order[item]["asked"]
+        assert torch.equal(found["label"], in_order[item]["label"])
+    another = examples(n_examples=50, crop_seconds=0.2, seed=6)
+    assert [another[item]["asked"] for item in range(50)] != [item["asked"] for item in in_order]
+
+
+def test_an_epoch_goes_through_all_utterances_in_an_order_of_its_own():
+    drawn = examples(n_examples=23)
+    assert len(drawn) == 23
+    orders = [[drawn[5 * epoch + item]["index"] for item in range(5)] for epoch in range(4)]
+    assert all(sorted(order) == list(range(5)) for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert len({drawn[item]["index"] for item in (20, 21, 22)}) == 3
+
+
+def test_crops_lie_within_and_labels_are_cut_alike():
+    drawn = examples(n_examples=200, crop_seconds=0.5)
+    starts = {place: set() for place in range(5)}
+    for item in range(200):
+        example = drawn[item]
+        index, first, frames = example["asked"]
+        length = 10 * (index + 1)
+        if length <= 25:
+            assert (first, frames) == (0, None)
+        else:
+            assert frames == 25
+            assert 0 <= first <= length - 25
+        starts[index].add(first)
+        expected = 100 * index + np.arange(first, first + min(length, 25))
+        assert example["label"].tolist() == expected.tolist()
+    assert starts[2] == set(range(6))
+    assert {0, 25} & starts[4]
+
+
+def test_without_a_number_of_examples_every_utterance_comes_once_and_whole_the_longest_first():
+    scored = examples(crop_seconds=0.1)
+    assert [scored[item]["asked"] for item in range(len(scored))] == [(place, 0, None) for place in (4, 3, 2, 1, 0)]
+
+
+def test_a_track_that_ends_early_is_unvoiced_there_and_one_that_is_too_long_is_cut():
+    tracks = [np.array([5.0, math.nan, 6.0], np.float32), np.arange(30, dtype=np.float32)]
+    short, long = (examples(references=tracks)[item]["label"] for item in (1, 0))
+    np.testing.assert_array_equal(short, [5, math.nan, 6] + 7 * [math.nan])
+    np.testing.assert_array_equal(long, np.arange(20))
+    cropped = examples(references=tracks, n_examples=20, crop_seconds=0.1)
+    for item in range(20):
+        index, first, _ = cropped[item]["asked"]
+        whole = np.concatenate([tracks[index], np.full(20, math.nan)])
+        np.testing.assert_array_equal(cropped[item]["label"], whole[first : first + 5])
+
+
+def test_units_are_not_cut_and_are_padded_in_a_batch():
+    drawn = examples("phone_recognition", [[1, 2, 3], [0]], n_examples=2)
+    items = [drawn[item] | {"states": torch.zeros(2, 4, 3)} for item in range(2)]
+    items.sort(key=lambda item: item["index"])
+    assert collate(items)["labels"].tolist() == [[1, 2, 3], [0, UNLABELLED, UNLABELLED]]
+
+
+def test_a_batch_is_padded_at_the_end():
+    tracks = [torch.tensor([1.0, math.nan, 2.0]), torch.tensor([3.0])]
+    values = [torch.randn(2, len(track), 4).half() for track in tracks]
+    batch = collate(
+        [{"index": 7 + k, "label": tracks[k], "states": values[k]} for k in range(2)],
+    )
+    assert batch["index"].tolist() == [7, 8]
+    assert batch["lengths"].tolist() == [3, 1]
+    np.testing.assert_array_equal(batch["labels"], [[1, math.nan, 2], [3, math.nan, math.nan]])
+    assert batch["states"].dtype == torch.float32
+    assert torch.equal(batch["states"][1, :, :1], values[1].float())
+    assert batch["states"][1, :, 1:].abs().max() == 0
+
+
+@pytest.mark.parametrize("name", ["MelHubertModel", "HubertModel", "SEWModel", "WhisperEncoder"])
+def test_waveforms_and_stored_states_give_the_same_frames(name, load, tmp_path):
+    encoder = load(name)
+    store = stored(encoder, tmp_path / "states", recordings()[::-1])
+    pieces = [(place, 0, None) for place in (3, 0, 1)]
+    waveforms = Waveforms(encoder, recordings(), read_audio)
+    from_store = StoredStates({"made": store}, [("made", utterance) for utterance in NAMES])
+    expected, lengths = batch_states(encoder, waveforms, pieces)
+    found, stored_lengths = batch_states(encoder, from_store, pieces)
+    assert lengths.tolist() == stored_lengths.tolist() == [from_store.n_frames(place) for place, *_ in pieces]
+    assert lengths.tolist() == [waveforms.n_frames(place) for place, *_ in pieces]
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=2**-10)
+    for row, (place, *_) in enumerate(pieces):
+        alone = frame_states(encoder, recordings()[place], read_audio(NAMES[place]))
+        torch.testing.assert_close(expected[row, :, : alone.shape[1]], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", small_models.CLASS_NAMES)
+def test_a_crop_has_as_many_frames_as_its_label_wherever_it_is_cut(name, load):
+    encoder = load(name)
+    waveforms = Waveforms(encoder, recordings(), read_audio)
+    for place in range(len(LENGTHS)):
+        last = waveforms.n_frames(place) - 12
+        for first in (0, 1, last // 2, last - 1, last):
+            assert len(waveforms(place, first, 12)["rows"]) == 12, (place, first)
+
+
+def test_a_crop_of_waveforms_starts_where_its_frames_do(load):
+    encoder = load("MelHubertModel")
+    window = Waveforms(encoder, recordings(), read_audio)(0, 7, 12)["windows"][0]
+    whole = next(encoder.front_end.windows(read_audio(NAMES[0])))
+    torch.testing.assert_close(window.values[0], whole.values[0, 7:19], atol=1e-4, rtol=1e-4)
+
+
+def test_a_crop_of_stored_states_is_a_piece_of_them(load, tmp_path):
+    store = stored(load("MelHubertModel"), tmp_path / "states", recordings())
+    source = StoredStates({"made": store}, [("made", "u2"), ("made", "u0")])
+    whole, piece = source(1, 0, None)["states"], source(1, 7, 12)["states"]
+    assert piece.shape == (small_models.N_BLOCKS + 1, 12, 16)
+    assert torch.equal(piece, whole[:, 7:19])
+
+
+def test_an_utterance_that_was_not_stored_is_refused_by_name(load, tmp_path):
+    store = stored(load("MelHubertModel"), tmp_path / "states", recordings()[:2])
+    with pytest.raises(TaskError, match=r"states: expected utterance u3, found no states of it"):
+        StoredStates({"made": store}, [("made", "u1"), ("made", "u3")])
+
+
+def test_damaged_states_are_found(load, tmp_path):
+    stored(load("MelHubertModel"), tmp_path / "states", recordings()[:2])
+    values = tmp_path / "states" / "states.npy"
+    content = bytearray(values.read_bytes())
+    content[-1] ^= 1
+    values.write_bytes(content)
+    with pytest.raises(StoreError, match=r"the content of states\.npy is not what was written"):
+        open_states(tmp_path / "states.manifest.json")
+
+
+def test_states_beyond_half_precision_and_changed_audio_leave_nothing(load, tmp_path):
+    encoder = load("MelHubertModel")
+    changed = [replace(recordings()[0], n_samples=15_999)]
+    with pytest.raises(AudioError, match="expected 15999 samples"):
+        write_states(tmp_path / "states", encoder, changed, read_audio)
+    with pytest.raises(ModelError, match="utterance u0: expected 15999 samples, found 16000"):
+        frame_states(encoder, changed[0], read_audio(NAMES[0]))
+    with torch.no_grad():
+        encoder.model.encoder.layers[-1].final_layer_norm.weight.mul_(1e6)
+    with pytest.raises(TaskError, match="utterance u0: expected hidden states within half precision"):
+        write_states(tmp_path / "states", encoder, recordings(), read_audio)
+    assert [path.name for path in tmp_path.iterdir()] == ["MelHubertModel"]
