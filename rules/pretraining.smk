@@ -99,7 +99,7 @@ rule assign_targets:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=scaled(60),
         gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
     params:
         layer=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
