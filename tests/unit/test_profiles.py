@@ -35,6 +35,11 @@ def test_slurm_gives_a_partition_to_exactly_the_rules_that_ask_for_gpus():
         assert own["slurm_partition"] == expected
 
 
+def test_the_documentation_names_every_rule():
+    text = (ROOT / "docs/cluster.md").read_text()
+    assert [name for name in RULES if f"`{name}`" not in text and not name.startswith("draw_")] == []
+
+
 def test_groups_are_of_rules_that_have_their_wildcards():
     slurm = profile("slurm")
     assert set(slurm["groups"].values()) == set(slurm["group-components"])
