@@ -22,6 +22,7 @@ include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/pruning.smk"
 include: "rules/downstream.smk"
+include: "rules/editing.smk"
 include: "rules/figures.smk"
 include: "rules/probing.smk"
 

@@ -1,5 +1,6 @@
 """The contradictions of a configuration that only show across its sections."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,20 @@ from property_neurons.config.downstream import (
     UtteranceSplit,
     split_corpora,
 )
-from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.phones import PHONES
 
 if TYPE_CHECKING:
     from property_neurons.config.root import Config
+
+# What divides the errors of a task; see `editing.parts`.
+_DIVIDES = {
+    "phone_recognition": ("label", "gender", "speaker"),
+    "speaker_identification": ("gender", "speaker"),
+    "f0_reconstruction": ("f0", "gender", "speaker"),
+}
+# Names of other figures and tables.
+_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*")
 
 
 def contradictions(config: "Config") -> list[str]:
@@ -30,6 +41,7 @@ def contradictions(config: "Config") -> list[str]:
         *_pretraining_problems(config),
         *_task_problems(config),
         *_study_problems(config),
+        *_editing_problems(config),
         *_plain_corpus_problems(config),
         *_analysis_problems(config),
     ]
@@ -177,6 +189,48 @@ def _study_problems(config: "Config") -> list[str]:
     return _not_defined(wanted) + problems
 
 
+def _editing_problems(config: "Config") -> list[str]:
+    wanted, problems = [], []
+    for name, model in config.models.items():
+        if isinstance(model, EditedModel):
+            wanted += [
+                (f"models.{name}.of", model.of, config.models),
+                (f"models.{name}.property", model.property, config.properties),
+            ]
+            if model.corpus is not None:
+                wanted.append((f"models.{name}.corpus", model.corpus, config.corpora))
+            if name in _ancestors(config, name):
+                problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+            problems += _unknown_groups(config, f"models.{name}.groups", model.property, model.groups)
+    for name, study in config.erasure.items():
+        key = f"erasure.{name}"
+        sections = {"model": config.models, "task": config.tasks, "corpus": config.corpora}
+        wanted += [(f"{key}.{field}", getattr(study, field), known) for field, known in sections.items()]
+        wanted.append((f"{key}.property", study.property, config.properties))
+        if _TAKEN.fullmatch(name):
+            problems.append(f"{key}: another figure or table has this name; choose another")
+        task = config.tasks.get(study.task)
+        if task is not None and task.mode != "fine_tuned":
+            problems.append(f"{key}.task: {study.task!r} leaves the model as it is; set mode: fine_tuned")
+        section = config.properties.get(study.property)
+        if task is not None and section is not None and section.column not in _DIVIDES[task.kind]:
+            problems.append(
+                f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
+                f"one of {', '.join(_DIVIDES[task.kind])}"
+            )
+        problems += _unknown_groups(config, f"{key}.groups", study.property, study.groups or [])
+    return _not_defined(wanted) + problems
+
+
+def _unknown_groups(config: "Config", key: str, name: str, groups: Iterable[str]) -> list[str]:
+    """Groups that a property does not have, where the config says which it has."""
+    section = config.properties.get(name)
+    named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
+    known = PHONES if named == "single" else named
+    unknown = [group for group in groups if known is not None and group not in known]
+    return [f"{key}: {', '.join(unknown)} unknown; {name!r} has {', '.join(known)}"] if unknown else []
+
+
 def _plain_corpus_problems(config: "Config") -> list[str]:
     """Where a corpus without alignments is asked for more than speakers."""
     uses = [("figures.corpus", config.figures.corpus)]
@@ -188,6 +242,7 @@ def _plain_corpus_problems(config: "Config") -> list[str]:
         study = getattr(config.pruning, name)
         if study is not None:
             uses.append((f"pruning.{name}.corpus", study.corpus))
+    uses += [(f"erasure.{name}.corpus", study.corpus) for name, study in config.erasure.items()]
     return [
         f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
         for key, corpus in uses

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from property_neurons.config.analysis import F0Property, Property
 from property_neurons.config.section import Name, Section
 
+Action = Literal["zero", "mean", "clamp", "scale"]
+
 
 class _Model(Section):
     normalise: bool | None = Field(
@@ -122,6 +124,24 @@ class PrunedModel(_Model):
         return next((name for name in known if not isinstance(properties[name], F0Property)), None)
 
 
+class EditedModel(_Model):
+    """A model of the config with the neurons of some groups edited in its weights (section 6 of the method)."""
+
+    kind: Literal["edited"] = Field(description="a model of the config, edited")
+    of: Name = Field(description="name of the model that is edited")
+    property: Name = Field(description="whose group neurons are edited")
+    groups: list[str] = Field(min_length=1, description="names of its groups, taken together")
+    corpus: Name | None = Field(default=None, description="where they are found (null: `figures.corpus`)")
+    action: Literal["zero", "scale"] = Field(
+        default="zero",
+        description="`zero`: their activation is 0; `scale`: times `factor` (the mean and a ceiling: from Python)",
+    )
+    factor: float = Field(default=0.5, description="of `scale`")
+    random: int | None = Field(
+        default=None, ge=0, description="seed of random neurons, as many in each layer, in their place: a control"
+    )
+
+
 class TunedModel(_Model):
     """A model of the config fine-tuned on a downstream task."""
 
@@ -138,6 +158,7 @@ Model = Annotated[
     | WhisperWheelModel
     | RandomTwinModel
     | PrunedModel
+    | EditedModel
     | TunedModel
     | PretrainedModel
     | MelHubertReleaseModel,
