@@ -133,6 +133,9 @@ def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
     assert line.startswith(expected)
 
 
+PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": ["pitch"]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -147,6 +150,22 @@ def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
         ("general.seeds", [1, 1], "pruning.general: seeds must be distinct and not negative, found [1, 1]"),
         ("general.seeds", [-1], "pruning.general: seeds must be distinct and not negative, found [-1]"),
         ("general.arms", ["norm", "norm"], "pruning.general: arms must be distinct, found ['norm', 'norm']"),
+        (
+            "general",
+            PITCH,
+            "pruning.general.properties: `frequency` needs one that counts every frame, found pitch; add",
+        ),
+        (
+            "task_specific",
+            {
+                "model": "mini",
+                "corpus": "demo",
+                "rows": [100],
+                "arms": ["norm", "frequency"],
+                "tasks": {"pr-tuned": {"properties": ["pitch"], "steps": 10}},
+            },
+            "pruning.task_specific.tasks.pr-tuned.properties: `frequency` needs one that counts every frame, found pit",
+        ),
         ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from cut to cut"),
         ("task_specific.corpus", "vox", "pruning.task_specific.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("task_specific.model", "absent", "pruning.task_specific.model: 'absent' is not defined"),
@@ -158,7 +177,7 @@ def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
         (
             "task_specific.tasks",
             {"pr-tuned": {"properties": ["nasal"], "steps": 10}},
-            "pruning.task_specific.properties: 'nasal' is not defined",
+            "pruning.task_specific.tasks.pr-tuned.properties: 'nasal' is not defined",
         ),
     ],
 )

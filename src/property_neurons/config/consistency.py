@@ -15,7 +15,7 @@ from property_neurons.config.downstream import (
     UtteranceSplit,
     split_corpora,
 )
-from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel, frequency_property
 
 if TYPE_CHECKING:
     from property_neurons.config.root import Config
@@ -74,12 +74,16 @@ def _pruning_problems(config: "Config") -> list[str]:
         problems += _not_defined([(f"models.{name}.{key}", value, known) for key, value, known in wanted])
         if name in _ancestors(config, name):
             problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
-        if model.criterion == "frequency" and model.frequency_property(config.properties) is None:
-            problems.append(
-                f"models.{name}.properties: `frequency` needs one that counts every frame, found "
-                f"{', '.join(model.properties)}; add gender or phone"
-            )
+        if model.criterion == "frequency":
+            problems += _frequency_problems(config, f"models.{name}.properties", model.properties)
     return problems
+
+
+def _frequency_problems(config: "Config", key: str, properties: list[str]) -> list[str]:
+    if frequency_property(properties, config.properties) is not None:
+        return []
+    found = ", ".join(properties)
+    return [f"{key}: `frequency` needs one that counts every frame, found {found}; add gender or phone"]
 
 
 def _ancestors(config: "Config", name: str) -> list[str]:
@@ -167,8 +171,11 @@ def _study_problems(config: "Config") -> list[str]:
         key = f"pruning.{name}"
         wanted += [(f"{key}.model", study.model, config.models), (f"{key}.corpus", study.corpus, config.corpora)]
         wanted += [(f"{key}.tasks", task, config.tasks) for task in study.tasks]
-        cuts = [study] if name == "general" else study.tasks.values()
-        wanted += [(f"{key}.properties", one, config.properties) for cut in cuts for one in cut.properties]
+        cuts = {key: study} if name == "general" else {f"{key}.tasks.{task}": cut for task, cut in study.tasks.items()}
+        for place, cut in cuts.items():
+            wanted += [(f"{place}.properties", one, config.properties) for one in cut.properties]
+            if "frequency" in study.arms:
+                problems += _frequency_problems(config, f"{place}.properties", cut.properties)
         if name == "general":
             wanted.append((f"{key}.fine_tuning.corpus", study.fine_tuning.corpus, config.corpora))
         for task in study.tasks:

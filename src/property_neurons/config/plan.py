@@ -22,6 +22,7 @@ from property_neurons.config.models import (
     RandomTwinModel,
     ShippedModel,
     TunedModel,
+    frequency_property,
 )
 from property_neurons.config.pretraining import InitialModel, Stage
 from property_neurons.config.root import Config
@@ -159,7 +160,7 @@ def frequency_counts(config: Config, model: str) -> list[str]:
     section = config.models[model]
     if section.criterion != "frequency":
         return []
-    name = section.frequency_property(config.properties)
+    name = frequency_property(section.properties, config.properties)
     return [f"{config.results}/counts/{section.of}/{pruning_corpus(config, model)}/{name}.manifest.json"]
 
 
