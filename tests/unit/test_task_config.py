@@ -144,6 +144,7 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         ("general.corpus", "vox", "pruning.general.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("general.properties", ["nasal"], "pruning.general.properties: 'nasal' is not defined; defined are phone,"),
         ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
+        ("general.fine_tuning.corpus", "vox", "pruning.general.fine_tuning.corpus: 'vox' (voxceleb1) has no phone ali"),
         ("general.fine_tuning.corpus", "absent", "pruning.general.fine_tuning.corpus: 'absent' is not defined"),
         ("general.rows", [300, 500], "pruning.general.rows: numbers of neurons that fall from cut to cut, at least 1,"),
         ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from cut to cut"),

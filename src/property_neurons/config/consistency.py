@@ -191,10 +191,12 @@ def _plain_corpus_problems(config: "Config") -> list[str]:
     for name, model in config.models.items():
         if isinstance(model, PrunedModel) and model.corpus is not None:
             uses.append((f"models.{name}.corpus", model.corpus))
-    for name in ("general", "task_specific"):
-        study = getattr(config.pruning, name)
-        if study is not None:
-            uses.append((f"pruning.{name}.corpus", study.corpus))
+    general, specific = config.pruning.general, config.pruning.task_specific
+    if general is not None:
+        uses.append(("pruning.general.corpus", general.corpus))
+        uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
+    if specific is not None:
+        uses.append(("pruning.task_specific.corpus", specific.corpus))
     return [
         f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
         for key, corpus in uses
