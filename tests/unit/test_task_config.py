@@ -146,6 +146,11 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
         ("general.fine_tuning.corpus", "vox", "pruning.general.fine_tuning.corpus: 'vox' (voxceleb1) has no phone ali"),
         ("general.fine_tuning.corpus", "absent", "pruning.general.fine_tuning.corpus: 'absent' is not defined"),
+        (
+            "general.fine_tuning.gpus",
+            3,
+            "pruning.general.fine_tuning.gpus: batch_size 32 of the stage does not divide by accumulation 1 x 3 GPUs",
+        ),
         ("general.rows", [300, 500], "pruning.general.rows: numbers of neurons that fall from cut to cut, at least 1,"),
         ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from cut to cut"),
         ("general.seeds", [1, 1], "pruning.general: seeds must be distinct and not negative, found [1, 1]"),

@@ -16,6 +16,7 @@ from property_neurons.config.downstream import (
     split_corpora,
 )
 from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel, frequency_property
+from property_neurons.config.pruning import FineTuning
 
 if TYPE_CHECKING:
     from property_neurons.config.root import Config
@@ -178,10 +179,21 @@ def _study_problems(config: "Config") -> list[str]:
                 problems += _frequency_problems(config, f"{place}.properties", cut.properties)
         if name == "general":
             wanted.append((f"{key}.fine_tuning.corpus", study.fine_tuning.corpus, config.corpora))
+            problems += _batch_problems(f"{key}.fine_tuning", study.fine_tuning)
         for task in study.tasks:
             if name == "task_specific" and task in config.tasks and config.tasks[task].mode != "fine_tuned":
                 problems.append(f"{key}.tasks.{task}: cuts go with fine-tuning; set mode: fine_tuned in the task")
     return _not_defined(wanted) + problems
+
+
+def _batch_problems(key: str, tuning: FineTuning) -> list[str]:
+    stage = tuning.stage
+    if stage.batch_size % (stage.accumulation * tuning.gpus) == 0:
+        return []
+    return [
+        f"{key}.gpus: batch_size {stage.batch_size} of the stage does not divide by accumulation "
+        f"{stage.accumulation} x {tuning.gpus} GPUs; change one of them"
+    ]
 
 
 def _plain_corpus_problems(config: "Config") -> list[str]:
