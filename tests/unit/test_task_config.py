@@ -282,6 +282,60 @@ def test_a_stage_names_what_is_there(stage, expected):
     assert problems(changed("pretraining.own.stages", [STAGE | stage])) == [f"pretraining.own.stages.{expected}"]
 
 
+def circle(stages, **models):
+    """A config whose model `new` is the last stage of the run `own`; `models` are added."""
+    whole = changed("pretraining.own.stages", stages)
+    whole["models"] |= {"new": {"kind": "pretrained", "run": "own"}} | models
+    return whole
+
+
+BACK = "models.new.run: pretraining.own leads back to 'new' itself; start that run from, or take its targets from, ano"
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [STAGE | {"initial": {"model": "new"}}],
+        [STAGE | {"targets": {"layer": 1, "model": "new"}}],
+        [STAGE | {"initial": {"model": "new"}}, STAGE | {"initial": "previous"}],
+        [STAGE | {"targets": {"layer": 1, "model": "new"}}, STAGE | {"targets": {"layer": 1}}],
+    ],
+)
+def test_a_run_that_leads_back_to_its_own_model_is_refused(stages):
+    (line,) = problems(circle(stages))
+    assert line.startswith(BACK)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"kind": "pruned", "of": "new", "keep": 0.5},
+        {"kind": "random_twin", "of": "new"},
+        {"kind": "tuned", "of": "new", "task": "pr-tuned"},
+    ],
+)
+def test_both_ends_of_a_circle_are_named(between):
+    lines = problems(circle([STAGE | {"initial": {"model": "between"}}], between=between))
+    assert sorted(line.split(";")[0] for line in lines) == [
+        "models.between.of: leads back to 'between' itself",
+        "models.new.run: pretraining.own leads back to 'new' itself",
+    ]
+
+
+def test_a_circle_is_found_by_way_of_the_targets_of_another_run():
+    whole = circle([STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE | {"targets": {"layer": 1, "model": "new"}}]}
+    (line,) = problems(whole)
+    assert line.startswith(BACK)
+
+
+def test_an_earlier_stage_may_serve_a_later_one():
+    """By way of a model of the config, which is no circle."""
+    stages = [STAGE, STAGE | {"targets": {"layer": 1, "model": "first"}, "initial": "previous"}]
+    config = load_config(circle(stages, first={"kind": "pretrained", "run": "own", "stage": 1}))
+    assert config.models["first"].stage == 1
+
+
 def test_a_stage_goes_on_from_a_model_of_the_config():
     config = load_config(changed("pretraining.own.stages", [FIRST, STAGE | {"initial": "previous"}]))
     assert config.pretraining["own"].starts_from == "mini"

@@ -16,6 +16,7 @@ from property_neurons.config.downstream import (
     split_corpora,
 )
 from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel, frequency_property
+from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.pruning import FineTuning
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def _twin_problems(config: "Config") -> list[str]:
             problems.append(f"models.{name}.of: {model.of!r} is not defined; defined are {', '.join(config.models)}")
         elif isinstance(original, RandomTwinModel):
             problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
+        elif name in _ancestors(config, name):
+            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
     return problems
 
 
@@ -87,13 +90,43 @@ def _frequency_problems(config: "Config", key: str, properties: list[str]) -> li
     return [f"{key}: `frequency` needs one that counts every frame, found {found}; add gender or phone"]
 
 
-def _ancestors(config: "Config", name: str) -> list[str]:
-    """The models that a model is made of, each once."""
-    found: list[str] = []
-    while (of := getattr(config.models.get(name), "of", None)) is not None and of not in found:
-        found.append(of)
-        name = of
+def _ancestors(config: "Config", name: str) -> set[str]:
+    """The models that a model is made of, at once or by way of others."""
+    found: set[str] = set()
+    waiting = _parents(config, name)
+    while waiting:
+        parent = waiting.pop()
+        if parent not in found:
+            found.add(parent)
+            waiting |= _parents(config, parent)
     return found
+
+
+def _parents(config: "Config", name: str) -> set[str]:
+    model = config.models.get(name)
+    if not isinstance(model, PretrainedModel):
+        of = getattr(model, "of", None)
+        return set() if of is None else {of}
+    run = config.pretraining.get(model.run)
+    return set() if run is None else _parents_of_stage(config, run, model.stage or len(run.stages))
+
+
+def _parents_of_stage(config: "Config", run: Pretraining, number: int) -> set[str]:
+    """The models of the config that one stage of a run starts from or takes its targets from."""
+    if not 1 <= number <= len(run.stages):
+        return set()
+    stage, parents = run.stages[number - 1], set()
+    if isinstance(stage.initial, InitialModel):
+        parents.add(stage.initial.model)
+    elif stage.initial == "previous":
+        parents |= _parents_of_stage(config, run, number - 1)
+    owner = run if stage.targets_of is None else config.pretraining.get(stage.targets_of)
+    if owner is None or number > len(owner.stages):
+        return parents
+    targets = owner.stages[number - 1].targets
+    if targets.model is not None:
+        return parents | {targets.model}
+    return parents if targets.layer is None else parents | _parents_of_stage(config, owner, number - 1)
 
 
 def _pretraining_problems(config: "Config") -> list[str]:
@@ -107,6 +140,11 @@ def _pretraining_problems(config: "Config") -> list[str]:
             problems.append(f"models.{name}.run: {model.run!r} is not defined; under pretraining there is {defined}")
         elif model.stage is not None and model.stage > len(run.stages):
             problems.append(f"models.{name}.stage: {model.run!r} has {len(run.stages)} stages, found {model.stage}")
+        elif name in _ancestors(config, name):
+            problems.append(
+                f"models.{name}.run: pretraining.{model.run} leads back to {name!r} itself; start that run from, or "
+                "take its targets from, another model"
+            )
     return problems
 
 
