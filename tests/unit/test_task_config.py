@@ -282,6 +282,49 @@ def test_a_stage_names_what_is_there(stage, expected):
     assert problems(changed("pretraining.own.stages", [STAGE | stage])) == [f"pretraining.own.stages.{expected}"]
 
 
+@pytest.mark.parametrize(
+    ("stages", "other", "expected"),
+    [
+        ([STAGE | {"targets_of": "own"}], {}, "'own' is this run itself; name another, or leave it out"),
+        (
+            [STAGE, STAGE | {"targets_of": "other"}],
+            {},
+            "expected a stage 2 of 'other', found 1 stages; name a run with as many",
+        ),
+        (
+            [STAGE | {"targets_of": "other"}],
+            {"stages": [STAGE | {"targets_of": "third"}]},
+            "stage 1 of 'other' takes over the targets of 'third'; name the run that makes them",
+        ),
+        (
+            [STAGE | {"targets_of": "other"}],
+            {"corpus": "demo"},
+            "expected a run on 'libri', found 'other' on 'demo'; name one on it",
+        ),
+    ],
+)
+def test_targets_are_taken_over_from_a_run_that_makes_them(stages, other, expected):
+    whole = changed("pretraining.own.stages", stages)
+    plain = {"corpus": "libri", "stages": [STAGE]}
+    whole["pretraining"] |= {"other": plain | other, "third": plain}
+    assert problems(whole) == [f"pretraining.own.stages.targets_of: {expected}"]
+
+
+def test_runs_that_take_over_the_targets_of_each_other_are_refused():
+    whole = changed("pretraining.own.stages", [STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE | {"targets_of": "own"}]}
+    assert [line.split(":")[0] for line in problems(whole)] == [
+        "pretraining.own.stages.targets_of",
+        "pretraining.other.stages.targets_of",
+    ]
+
+
+def test_targets_of_a_longer_run_may_be_taken_over():
+    whole = changed("pretraining.own.stages", [STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE, STAGE]}
+    assert load_config(whole).pretraining["own"].stages[0].targets_of == "other"
+
+
 def circle(stages, **models):
     """A config whose model `new` is the last stage of the run `own`; `models` are added."""
     whole = changed("pretraining.own.stages", stages)

@@ -159,7 +159,28 @@ def _run_problems(config: "Config") -> list[str]:
                 wanted.append((f"{key}.targets.model", stage.targets.model, config.models))
             if stage.targets_of is not None:
                 wanted.append((f"{key}.targets_of", stage.targets_of, config.pretraining))
-    return _not_defined(wanted)
+    problems = _not_defined(wanted)
+    for name, run in config.pretraining.items():
+        for number, stage in enumerate(run.stages, start=1):
+            if stage.targets_of in config.pretraining:
+                problems += _targets_problems(config, name, number, stage.targets_of)
+    return problems
+
+
+def _targets_problems(config: "Config", name: str, number: int, other: str) -> list[str]:
+    """Why stage `number` of the run `name` cannot take over the targets of the run `other`, if so."""
+    key, run, owner = f"pretraining.{name}.stages.targets_of", config.pretraining[name], config.pretraining[other]
+    if other == name:
+        return [f"{key}: {other!r} is this run itself; name another, or leave it out"]
+    if number > len(owner.stages):
+        return [
+            f"{key}: expected a stage {number} of {other!r}, found {len(owner.stages)} stages; name a run with as many"
+        ]
+    if (third := owner.stages[number - 1].targets_of) is not None:
+        return [f"{key}: stage {number} of {other!r} takes over the targets of {third!r}; name the run that makes them"]
+    if owner.corpus != run.corpus:
+        return [f"{key}: expected a run on {run.corpus!r}, found {other!r} on {owner.corpus!r}; name one on it"]
+    return []
 
 
 def _task_problems(config: "Config") -> list[str]:
