@@ -96,6 +96,15 @@ def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
     assert tasks.task_data(config, "pr-tuned-after-cut") == "results/downstream/data/pr"
 
 
+@pytest.mark.parametrize(("warmup", "steps", "expected"), [(0, 7, 0), (100, 250, 25), (1000, 7, 7), (14, 100, 1)])
+def test_the_warm_up_of_a_task_keeps_its_share_of_the_steps_after_a_cut(warmup, steps, expected):
+    written = content()
+    written["tasks"]["pr-tuned"] |= {"steps": 1000, "warmup_steps": warmup}
+    written["pruning"]["task_specific"]["tasks"]["pr-tuned"]["steps"] = steps
+    after = load_config(written).tasks["pr-tuned-after-cut"]
+    assert (after.steps, after.warmup_steps) == (steps, expected)
+
+
 @pytest.mark.parametrize(
     ("changes", "goes_on"),
     [

@@ -89,7 +89,7 @@ class TaskCut(Section):
     """What is protected for one task."""
 
     properties: list[Name] = Field(min_length=1, description="whose property neurons are protected")
-    steps: int = Field(ge=1, description="optimiser steps of fine-tuning after each cut")
+    steps: int = Field(ge=1, description="optimiser steps of fine-tuning after each cut; the warm-up changes alike")
 
 
 class TaskSpecificPruning(_Study):
