@@ -9,6 +9,7 @@ from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
 STAGE = {"steps": 10, "log_every": 1, "save_every": 5}
+THREE = "expected a corpus of its own for each part, found train"
 PR, SID, F0 = (f"tasks.{name}" for name in ("pr", "sid", "f0"))
 
 
@@ -20,13 +21,14 @@ def content():
         "corpora": {
             "demo": {"kind": "demo"},
             "libri": librispeech,
+            "other": librispeech | {"subsets": ["other"]},
             "vox": {"kind": "voxceleb1", "root": "V"},
         },
         "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
         "splits": {
             "unseen": {"by": "speaker", "corpus": "demo"},
             "seen": {"by": "utterance", "corpus": "demo"},
-            "parts": {"by": "corpus", "train": "libri", "dev": "demo", "test": "demo"},
+            "parts": {"by": "corpus", "train": "libri", "dev": "other", "test": "demo"},
             "official": {"by": "official", "corpus": "vox"},
         },
         "tasks": {
@@ -83,11 +85,14 @@ def test_what_the_others_change_is_a_valid_config():
         (f"{F0}.split", "seen", f"{F0}.split: 'seen' tests on speakers that were trained on; divide by speaker or"),
         (f"{PR}.split", "official", f"{PR}.split: 'official' tests on speakers that were trained on"),
         (f"{SID}.split", "unseen", f"{SID}.split: 'unseen' tests on speakers that were not trained on; divide by utt"),
+        (f"{SID}.split", "parts", f"{SID}.split: 'parts' tests on speakers that were not trained on; divide by utt"),
+        ("splits.parts.dev", "libri", f"splits.parts: {THREE} 'libri', dev 'libri', test 'demo'; name three"),
+        ("splits.parts.test", "libri", f"splits.parts: {THREE} 'libri', dev 'other', test 'libri'; name three"),
         ("splits.official.corpus", "libri", f"{SID}.split: 'official': `by: official` goes with a corpus of kind vox"),
         ("splits.parts.train", "vox", f"{F0}.split: 'parts': `by: official` goes with a corpus of kind voxceleb1"),
         (f"{PR}.split", "none", f"{PR}.split: 'none' is not defined; defined are unseen, seen, parts, official"),
-        ("splits.parts.dev", "dev", "splits.parts: 'dev' is not defined; defined are demo, libri, vox"),
-        ("splits.seen.corpus", "dev", "splits.seen: 'dev' is not defined; defined are demo, libri, vox"),
+        ("splits.parts.dev", "dev", "splits.parts: 'dev' is not defined; defined are demo, libri, other, vox"),
+        ("splits.seen.corpus", "dev", "splits.seen: 'dev' is not defined; defined are demo, libri, other, vox"),
         ("corpora.libri.pitch", {"method": "none"}, f"{F0}.split: 'parts': pitch.method none or bins gives no F0; ch"),
         (
             "corpora.libri.pitch",
@@ -140,10 +145,11 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
     ("path", "value", "expected"),
     [
         ("general.model", "absent", "pruning.general.model: 'absent' is not defined; defined are mini"),
-        ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri, vox"),
+        ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri"),
         ("general.corpus", "vox", "pruning.general.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("general.properties", ["nasal"], "pruning.general.properties: 'nasal' is not defined; defined are phone,"),
         ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
+        ("general.tasks", ["pr", "pr"], "pruning.general.tasks: expected each task once, found pr, pr; leave out"),
         ("general.fine_tuning.corpus", "vox", "pruning.general.fine_tuning.corpus: 'vox' (voxceleb1) has no phone ali"),
         ("general.fine_tuning.corpus", "absent", "pruning.general.fine_tuning.corpus: 'absent' is not defined"),
         (
@@ -426,10 +432,10 @@ def test_references_come_from_alignments_frames_or_nowhere():
     assert tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
     assert tasks.task_references(config, "f0")[:2] == [
         "results/corpora/libri/frames/dev-000.manifest.json",
-        "results/corpora/demo/frames/demo-000.manifest.json",
+        "results/corpora/other/frames/other-000.manifest.json",
     ]
     assert tasks.task_references(config, "sid") == tasks.task_references(config, "stressed") == []
-    assert tasks.task_corpora(config, "f0") == ["libri", "demo"]
+    assert tasks.task_corpora(config, "f0") == ["libri", "other", "demo"]
 
 
 def test_states_are_stored_where_a_frozen_task_asks_for_them():
@@ -439,6 +445,7 @@ def test_states_are_stored_where_a_frozen_task_asks_for_them():
     config = load_config(whole)
     assert tasks.stored_states(config, "f0", "mini") == [
         "results/states/mini/libri.manifest.json",
+        "results/states/mini/other.manifest.json",
         "results/states/mini/demo.manifest.json",
     ]
     assert tasks.stored_states(config, "pr-tuned", "mini") == tasks.stored_states(config, "pr", "mini") == []

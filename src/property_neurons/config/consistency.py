@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from property_neurons.config.corpora import VoxCelebCorpus
 from property_neurons.config.downstream import (
+    CorpusSplit,
     F0Reconstruction,
     OfficialSplit,
     PhoneRecognition,
@@ -210,7 +211,7 @@ def _split_problems(config: "Config", name: str, task: Task, split: Split | None
     problems = []
     if isinstance(task, PhoneRecognition | F0Reconstruction) and isinstance(split, UtteranceSplit | OfficialSplit):
         problems.append(f"{key} tests on speakers that were trained on; divide by speaker or by corpus")
-    if isinstance(task, SpeakerIdentification) and isinstance(split, SpeakerSplit):
+    if isinstance(task, SpeakerIdentification) and isinstance(split, SpeakerSplit | CorpusSplit):
         problems.append(f"{key} tests on speakers that were not trained on; divide by utterance")
     official = [isinstance(corpus, VoxCelebCorpus) for corpus in corpora]
     if isinstance(split, OfficialSplit) != any(official) and corpora:

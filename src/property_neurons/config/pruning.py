@@ -84,6 +84,13 @@ class GeneralPruning(_Study):
     )
     tasks: list[Name] = Field(min_length=1, description="names of tasks that judge the models")
 
+    @field_validator("tasks")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"expected each task once, found {', '.join(value)}; leave out the second")
+        return value
+
 
 class TaskCut(Section):
     """What is protected for one task."""
