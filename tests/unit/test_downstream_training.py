@@ -454,15 +454,24 @@ def test_a_head_is_taken_over_or_refused(job):
         run_task(on, read_audio)
 
 
-def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, data):
+MASKED = {"apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
+
+
+@pytest.mark.parametrize(
+    ("class_name", "habits", "neurons"),
+    [
+        ("HubertModel", MASKED | {"layerdrop": 1.0}, "feed_forward.intermediate_dense"),
+        ("WhisperEncoder", MASKED | {"encoder_layerdrop": 1.0}, "fc1"),
+    ],
+)
+def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, data, class_name, habits, neurons):
     """With every layer skipped and nearly everything masked, the blocks would get no gradient."""
-    habits = {"layerdrop": 1.0, "apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
-    model = prepared(tmp_path, "HubertModel", **habits)
+    model = prepared(tmp_path, class_name, **habits)
     settings = {"steps": 2, "evaluate_every": 1, "crop_seconds": 0.2}
     done = make_job(tmp_path, data, model, "phone_recognition", mode="fine_tuned", settings=settings)
     run_task(done, read_audio)
     changed = changed_weights(Path(done.folder) / "encoder", model)
-    assert "encoder.layers.0.feed_forward.intermediate_dense.weight" in changed
+    assert f"layers.0.{neurons}.weight" in {name.removeprefix("encoder.") for name in changed}
     assert "masked_spec_embed" not in changed
     config = load_encoder(Path(done.folder) / "encoder").model.config
     assert {name: getattr(config, name) for name in habits} == habits

@@ -1,6 +1,6 @@
 """Configuration of the speech Transformers whose neurons are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -118,10 +118,11 @@ class PrunedModel(_Model):
         """Whether the cut depends on the property neurons of the model it is made of."""
         return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
 
-    def frequency_property(self, properties: Mapping[str, Property]) -> str | None:
-        """The first of `properties` whose counts hold every frame; pitch has voiced ones alone."""
-        known = (name for name in self.properties if name in properties)
-        return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+
+def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
+    """The first of the named properties whose counts hold every frame; pitch has voiced ones alone."""
+    known = (name for name in names if name in properties)
+    return next((name for name in known if not isinstance(properties[name], F0Property)), None)
 
 
 class EditedModel(_Model):

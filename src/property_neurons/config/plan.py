@@ -23,6 +23,7 @@ from property_neurons.config.models import (
     RandomTwinModel,
     ShippedModel,
     TunedModel,
+    frequency_property,
 )
 from property_neurons.config.pretraining import InitialModel, Stage
 from property_neurons.config.root import Config
@@ -202,7 +203,7 @@ def frequency_counts(config: Config, model: str) -> list[str]:
     section = config.models[model]
     if section.criterion != "frequency":
         return []
-    name = section.frequency_property(config.properties)
+    name = frequency_property(section.properties, config.properties)
     return [f"{config.results}/counts/{section.of}/{pruning_corpus(config, model)}/{name}.manifest.json"]
 
 

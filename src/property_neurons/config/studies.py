@@ -104,7 +104,8 @@ def _task_specific(config: Config, study: TaskSpecificPruning, added: Expansion)
         between = f"{task}-after-cut"
         section = config.tasks[task]
         pace = {key: min(getattr(section, key), cuts.steps) for key in ("log_every", "evaluate_every", "save_every")}
-        added.tasks[between] = section.model_copy(update={"steps": cuts.steps, **_whole_points(pace)})
+        warmup = {"warmup_steps": round(section.warmup_steps * cuts.steps / section.steps)}
+        added.tasks[between] = section.model_copy(update={"steps": cuts.steps, **warmup, **_whole_points(pace)})
         for seed in study.seeds:
             whole = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
             added.models[whole] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
