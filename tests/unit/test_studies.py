@@ -127,7 +127,7 @@ def test_a_head_is_carried_on_only_to_a_task_that_it_fits(changes, goes_on):
 def test_a_name_that_a_study_needs_is_refused():
     taken = content()
     taken["models"]["general-protect-cut1"] = {"kind": "random_twin", "of": "mini"}
-    with pytest.raises(ConfigError, match=r"models\.general-protect-cut1: the pruning studies use this name"):
+    with pytest.raises(ConfigError, match=r"models\.general-protect-cut1: the studies use this name"):
         load_config(taken)
 
 
@@ -303,7 +303,7 @@ def test_the_fine_tuning_after_a_cut_has_whole_points_of_its_curve():
 def test_a_taken_name_is_refused_in_every_section(section, name, entry):
     taken = content()
     taken[section] = taken.get(section, {}) | {name: entry}
-    with pytest.raises(ConfigError, match=rf"{section}\.{name}: the pruning studies use this name; choose another"):
+    with pytest.raises(ConfigError, match=rf"{section}\.{name}: the studies use this name; choose another"):
         load_config(taken)
 
 

@@ -122,6 +122,7 @@ def _plot_cells(axes: Axes, table: pd.DataFrame) -> list[float]:
             va="center",
             fontsize=7,
             fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
         for row in rows.itertuples():
             place += 1
