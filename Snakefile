@@ -15,6 +15,7 @@ if not workflow.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/doctor.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
 include: "rules/pretraining.smk"
