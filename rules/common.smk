@@ -25,7 +25,9 @@ for line in plan.missing_sources(CONFIG):
     logger.warning(f"Not there; jobs that need it will not run. {line}")
 
 RESULTS = CONFIG.results
-MODELS_ENVIRONMENT = f"../envs/models-{CONFIG.device}.yaml"
+MODELS_ENVIRONMENT = f"../envs/models-{'cuda' if CONFIG.device == 'cuda' else 'cpu'}.yaml"
+# What rules that run a model ask for. Where no scheduler counts GPUs and there is none, they run on the CPU.
+GPU = 0 if CONFIG.device == "cpu" else 1
 DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind == "demo"]
 
 PRUNED_MODELS = plan.pruned_models(CONFIG)
@@ -48,6 +50,11 @@ wildcard_constraints:
     run="[^/.]+",
     stage=r"\d+",
     study="[^/]+",
+
+
+def scaled(amount):
+    """A resource that grows with every attempt: a job that ran out of memory or time gets more."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names):
@@ -128,7 +135,7 @@ def initial_model(wildcards):
 
 def training_gpus(wildcards):
     """How many GPUs one stage trains on."""
-    return CONFIG.pretraining[wildcards.run].gpus if CONFIG.device == "cuda" else 0
+    return CONFIG.pretraining[wildcards.run].gpus if GPU else 0
 
 
 def study(name):

@@ -19,8 +19,8 @@ rule make_demo_corpus:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=30,
+        mem_mb=scaled(1000),
+        runtime=scaled(30),
     params:
         voices=lambda wildcards: CONFIG.corpora[wildcards.corpus].voices,
         minutes=lambda wildcards: CONFIG.corpora[wildcards.corpus].minutes,
@@ -46,8 +46,8 @@ rule align_subset:
         "../envs/analysis.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
+        mem_mb=scaled(4000),
+        runtime=scaled(720),
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.corpus.forced_alignment"),
@@ -81,8 +81,8 @@ for corpus_name in CONFIG.corpora:
                 "../envs/analysis.yaml"
             threads: 4
             resources:
-                mem_mb=lambda wildcards, attempt: 4000 * attempt,
-                runtime=lambda wildcards, attempt: 120 * attempt,
+                mem_mb=scaled(4000),
+                runtime=scaled(120),
             params:
                 corpus=corpus_name,
                 subset=subset_name,
@@ -113,8 +113,8 @@ rule scan_voxceleb:
         "../envs/analysis.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
     params:
         root=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["root"],
         code=code_fingerprint("property_neurons.corpus.voxceleb"),
@@ -142,8 +142,8 @@ rule assemble_corpus:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=30,
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
     params:
         code=code_fingerprint("property_neurons.corpus.report"),
     message:
@@ -165,8 +165,8 @@ rule check_corpus:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=scaled(2000),
+        runtime=scaled(10),
     params:
         policy=lambda wildcards: CONFIG.corpora[wildcards.corpus].on_bad_utterance,
         max_skipped_share=lambda wildcards: CONFIG.corpora[wildcards.corpus].max_skipped_share,
@@ -195,8 +195,8 @@ rule build_frames:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=scaled(2000),
+        runtime=scaled(120),
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         pitch=lambda wildcards: plan.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),

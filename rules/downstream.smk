@@ -24,8 +24,8 @@ rule prepare_task:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         kind=lambda wildcards: CONFIG.tasks[wildcards.task].kind,
         split=lambda wildcards: tasks.data_settings(CONFIG, wildcards.task)["split"],
@@ -51,9 +51,9 @@ rule store_states:
     # One thread: the same bytes whatever --cores is.
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=1 if CONFIG.device == "cuda" else 0,
+        mem_mb=scaled(6000),
+        runtime=scaled(240),
+        gpu=GPU,
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
@@ -89,11 +89,12 @@ rule train_task:
     conda:
         MODELS_ENVIRONMENT
     # One thread, the same bytes whatever --cores is; beside a GPU, processes that prepare batches.
-    threads: 1 if CONFIG.device == "cpu" else 8
+    threads: 8 if CONFIG.device == "cuda" else 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 1440,
-        gpu=1 if CONFIG.device == "cuda" else 0,
+        mem_mb=scaled(8000),
+        # A retry goes on from the last checkpoint.
+        runtime=1440,
+        gpu=GPU,
     params:
         work=f"{RESULTS}/downstream/{{task}}/{{model}}/.seed{{seed}}.work",
         tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",

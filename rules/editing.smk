@@ -17,8 +17,8 @@ rule edit_model:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=60,
+        mem_mb=scaled(8000),
+        runtime=scaled(60),
     params:
         edit=lambda wildcards: plan.edit_settings(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.editing.saved"),
@@ -52,9 +52,9 @@ rule erase_groups:
     # One thread: the same bytes whatever --cores is.
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
-        gpu=1 if CONFIG.device == "cuda" else 0,
+        mem_mb=scaled(8000),
+        runtime=scaled(720),
+        gpu=GPU,
     params:
         work=f"{RESULTS}/erasure/{{erasure}}/.seed{{seed}}.work",
         erasure=lambda wildcards: plan.erasure_settings(CONFIG, wildcards.erasure),
@@ -84,8 +84,8 @@ rule tabulate_erasure:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         code=code_fingerprint("property_neurons.editing.report"),
     message:
@@ -120,8 +120,8 @@ rule draw_erasure:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         model=lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
         corpus=lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,

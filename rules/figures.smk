@@ -18,8 +18,8 @@ rule draw_fig2:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         phone=CONFIG.figures.probability_phone,
         code=figure_code("fig2"),
@@ -47,8 +47,8 @@ rule draw_fig3:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         properties=PLANE_PROPERTIES,
         model=MODEL,
@@ -78,8 +78,8 @@ rule draw_fig4:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         properties=LAYER_PROPERTIES,
         models=drawn_models(),
@@ -110,8 +110,8 @@ rule draw_fig5:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         properties=PLANE_PROPERTIES,
         models=compared_models(),
@@ -143,8 +143,8 @@ rule draw_fig7:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         properties=LAYER_PROPERTIES,
         models=drawn_models(),
@@ -176,8 +176,8 @@ rule draw_fig8:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         properties=PLANE_PROPERTIES,
         layer=CONFIG.figures.overlap_layer,

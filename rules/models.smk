@@ -16,8 +16,8 @@ rule prepare_model:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=60,
+        mem_mb=scaled(8000),
+        runtime=scaled(60),
     params:
         source=lambda wildcards: plan.model_source(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.models.prepare"),

@@ -17,8 +17,8 @@ rule find_neurons:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         sigma=CONFIG.analysis.sigma,
         patterns=plan.pattern_settings(CONFIG),
@@ -42,8 +42,8 @@ rule embed_patterns:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         seeds=CONFIG.embedding.seeds,
         patterns=plan.pattern_settings(CONFIG),

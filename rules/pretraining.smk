@@ -18,8 +18,8 @@ rule extract_log_mel:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         mp3=lambda wildcards: plan.needs_mp3(CONFIG, wildcards.corpus),
@@ -42,8 +42,8 @@ rule measure_log_mel:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         code=code_fingerprint("property_neurons.training.log_mel"),
     message:
@@ -67,9 +67,9 @@ rule fit_targets:
     # One thread: sums over frames then have one order, and the centroids the same bytes everywhere.
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 360 * attempt,
-        gpu=lambda wildcards: 1 if CONFIG.device == "cuda" and clustered_model(wildcards) else 0,
+        mem_mb=scaled(16000),
+        runtime=scaled(360),
+        gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
     params:
         targets=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
         seed=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).seed,
@@ -98,9 +98,9 @@ rule assign_targets:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=lambda wildcards: 1 if CONFIG.device == "cuda" and clustered_model(wildcards) else 0,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+        gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
     params:
         layer=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
         centred=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
@@ -128,8 +128,9 @@ rule pretrain:
     # On a CPU all it can get; beside a GPU, processes that prepare batches.
     threads: 16
     resources:
-        mem_mb=lambda wildcards, attempt: 32000 * attempt,
-        runtime=lambda wildcards, attempt: 2880,
+        mem_mb=scaled(32000),
+        # A retry goes on from the last checkpoint.
+        runtime=2880,
         gpu=training_gpus,
     params:
         work=f"{RESULTS}/checkpoints/.{{run}}-stage{{stage}}.work",
@@ -164,8 +165,8 @@ rule draw_pretraining:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         corpus=lambda wildcards: CONFIG.pretraining[wildcards.run].corpus,
         code=code_fingerprint("property_neurons.figures.pretraining"),

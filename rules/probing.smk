@@ -22,9 +22,9 @@ rule probe_layers:
     # One thread: the same bytes whatever --cores is.
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=1 if CONFIG.device == "cuda" else 0,
+        mem_mb=scaled(6000),
+        runtime=scaled(240),
+        gpu=GPU,
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
@@ -55,8 +55,8 @@ rule draw_probes:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
     params:
         models=drawn_models(),
         corpus=CORPUS,

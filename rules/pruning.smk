@@ -21,8 +21,8 @@ rule prune_model:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=60,
+        mem_mb=scaled(8000),
+        runtime=scaled(60),
     params:
         cut=lambda wildcards: plan.pruning_settings(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.pruning.prune"),
@@ -46,8 +46,8 @@ rule measure_speed:
     # The passes take one; the others keep jobs away that would disturb the clock.
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=120,
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
     params:
         normalise=lambda wildcards: plan.normalise(CONFIG, study(wildcards.study).model),
         code=code_fingerprint("property_neurons.pruning.speed"),
@@ -75,8 +75,8 @@ rule collect_pruning:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         runs=lambda wildcards: [run.as_dict() for run in tasks.study_runs(CONFIG, wildcards.study)],
         code=code_fingerprint("property_neurons.pruning.report"),
@@ -98,8 +98,8 @@ rule tabulate_pruning:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=scaled(2000),
+        runtime=scaled(20),
     params:
         code=code_fingerprint("property_neurons.pruning.report"),
     message:
@@ -131,8 +131,8 @@ if "general" in STUDIES:
             "../envs/analysis.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=20,
+            mem_mb=scaled(4000),
+            runtime=scaled(20),
         params:
             model=study("general").model,
             corpus=study("general").corpus,
@@ -165,8 +165,8 @@ if "task_specific" in STUDIES:
             "../envs/analysis.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=20,
+            mem_mb=scaled(4000),
+            runtime=scaled(20),
         params:
             model=study("task_specific").model,
             corpus=study("task_specific").corpus,

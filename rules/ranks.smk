@@ -22,9 +22,9 @@ rule rank_neurons:
     # One thread per job: faster than sharing cores, and the same bytes whatever --cores is.
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=1 if CONFIG.device == "cuda" else 0,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+        gpu=GPU,
     params:
         root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
         lambda_max=CONFIG.ranks.lambda_max,
@@ -58,8 +58,8 @@ rule count_activations:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         property=lambda wildcards: plan.property_settings(CONFIG, wildcards.property),
         counting=plan.counting_settings(CONFIG),

@@ -1,5 +1,6 @@
 """A copy of the project in which a test may run Snakemake and edit files."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-_PARTS = ("Snakefile", "rules", "workflow", "src", "config", "resources", "envs")
+# The same bytes on machines with a GPU.
+ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+_PARTS = ("Snakefile", "rules", "workflow", "src", "config", "resources", "envs", "profiles", "slurm")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.folder,
+            env=ENVIRONMENT,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

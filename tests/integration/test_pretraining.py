@@ -12,7 +12,7 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import Project
+from tests.integration.project import ENVIRONMENT, Project
 
 pytestmark = pytest.mark.integration
 
@@ -99,7 +99,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     target = "results/checkpoints/tiny-stage1.manifest.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
     running = subprocess.Popen(
-        command, cwd=trained.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=trained.folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     work = folder.parent / ".tiny-stage1.work"
     deadline = time.monotonic() + 300

@@ -12,7 +12,7 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.models.loading import load_encoder
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import Project
+from tests.integration.project import ENVIRONMENT, Project
 
 pytestmark = pytest.mark.integration
 
@@ -132,7 +132,12 @@ def test_a_killed_training_of_a_task_goes_on_to_the_same_bytes(studied):
     target = f"{LAST}.manifest.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
     running = subprocess.Popen(
-        command, cwd=studied.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=studied.folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     work = folder.with_name(".seed0.work")
     deadline = time.monotonic() + 300

@@ -2,6 +2,7 @@
 
 import torch
 
+from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
 from property_neurons.training.log_mel import open_log_mel
 from property_neurons.training.targets import load_represent, read_codebook, write_targets
@@ -13,7 +14,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.model or None,
         layer=snakemake.params.layer,
         centred=snakemake.params.centred,
-        device=snakemake.config.get("device", "cpu"),
+        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
     )
     centroids = read_codebook(snakemake.input.codebook)
     write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, centroids)

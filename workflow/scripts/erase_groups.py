@@ -7,6 +7,7 @@ from property_neurons.config import plan, tasks
 from property_neurons.config.load import load_config
 from property_neurons.corpus.audio import read_audio
 from property_neurons.count_store import open_counts
+from property_neurons.devices import job_device
 from property_neurons.editing.erasure import Erasure, erase_groups
 from property_neurons.joblog import job_log
 from property_neurons.storage import describe_files, store_path, write_json
@@ -25,7 +26,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         Erasure(**params.erasure),
         read_audio,
         roots={name: plan.corpus_root(config, name) for name in tasks.task_corpora(config, task)},
-        device=config.device,
+        device=job_device(config.device, snakemake.resources),
         seed=int(wildcards.seed),
         code=params.code,
     )

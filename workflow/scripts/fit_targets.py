@@ -3,6 +3,7 @@
 import torch
 from threadpoolctl import threadpool_limits
 
+from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
 from property_neurons.training.log_mel import open_log_mel
 from property_neurons.training.targets import fit_codebook, load_represent, write_codebook
@@ -15,7 +16,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         snakemake.input.model or None,
         layer=targets["layer"],
         centred=targets["centred"],
-        device=snakemake.config.get("device", "cpu"),
+        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
     )
     centroids = fit_codebook(
         [open_log_mel(manifest) for manifest in snakemake.input.log_mel],

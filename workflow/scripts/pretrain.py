@@ -4,6 +4,7 @@ import torch
 
 from property_neurons.config import plan
 from property_neurons.config.load import load_config
+from property_neurons.devices import asked_gpus, job_device
 from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
@@ -12,6 +13,7 @@ with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     running = plan.running_settings(load_config(snakemake.config), wildcards.run, wildcards.stage)
+    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
     job = PretrainingJob(
         name=f"{wildcards.run}, stage {wildcards.stage}",
         log_mel=list(snakemake.input.log_mel),
@@ -22,9 +24,9 @@ with job_log(snakemake.log[0]):
         training=params.training | running,
         folder=snakemake.output.folder,
         work=params.work,
-        device=snakemake.config.get("device", "cpu"),
+        device=device,
         initial=str(described_folder(snakemake.input.initial)) if snakemake.input.initial else None,
         tensorboard=params.tensorboard,
         code=params.code,
     )
-    run_pretraining(job, processes=max(1, int(snakemake.resources.get("gpu", 0))))
+    run_pretraining(job, processes=asked_gpus(snakemake.resources) if device == "cuda" else 1)

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.shards import read_shard_list
+from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.probing.probe import probe_model
@@ -22,7 +23,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
     encoder = load_encoder(
         manifest.with_name(snakemake.wildcards.model),
         manifest=manifest,
-        device=snakemake.config.get("device", "cpu"),
+        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
         normalise=params.normalise,
     )
     recordings = [

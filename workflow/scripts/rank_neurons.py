@@ -6,6 +6,7 @@ import torch
 
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.shards import read_shard_list
+from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.ranks.extraction import Recording, extract_ranks
@@ -18,7 +19,7 @@ with job_log(snakemake.log[0]):
     encoder = load_encoder(
         manifest.with_name(snakemake.wildcards.model),
         manifest=manifest,
-        device=snakemake.config.get("device", "cpu"),
+        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
         normalise=params.normalise,
     )
     shard_list = read_shard_list(snakemake.input.shard)

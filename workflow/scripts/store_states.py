@@ -6,6 +6,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.corpus.audio import read_audio
+from property_neurons.devices import job_device
 from property_neurons.downstream.stored_states import write_states
 from property_neurons.joblog import job_log
 from property_neurons.models.loading import load_encoder
@@ -19,7 +20,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
     encoder = load_encoder(
         described_folder(snakemake.input.model),
         manifest=snakemake.input.model,
-        device=snakemake.config.get("device", "cpu"),
+        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
         normalise=params.normalise,
     )
     utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")

@@ -6,6 +6,7 @@ from threadpoolctl import threadpool_limits
 from property_neurons.config import plan, tasks
 from property_neurons.config.load import load_config
 from property_neurons.corpus.audio import read_audio
+from property_neurons.devices import job_device
 from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
@@ -27,7 +28,7 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         states={described_folder(manifest).name: manifest for manifest in snakemake.input.get("states", [])},
         initial=str(described_folder(snakemake.input.initial)) if snakemake.input.get("initial") else None,
         normalise=params.normalise,
-        device=config.device,
+        device=job_device(config.device, snakemake.resources),
         tensorboard=params.tensorboard,
         code=params.code,
     )

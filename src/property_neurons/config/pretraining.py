@@ -116,7 +116,7 @@ class Pretraining(Section):
     validation_share: float = Field(
         default=0.01, gt=0, lt=1, description="least share of the speech held out for validation, by speaker"
     )
-    gpus: int = Field(default=1, ge=1, description="GPUs that one stage trains on (with `device: cuda`)")
+    gpus: int = Field(default=1, ge=1, description="GPUs that one stage trains on (without `device: cpu`)")
     architecture: Architecture = Field(default_factory=Architecture, description="the model")
     stages: list[Stage] = Field(min_length=1, description="the stages, in order")
 

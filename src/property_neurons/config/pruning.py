@@ -51,7 +51,7 @@ class FineTuning(Section):
     validation_share: float = Field(
         default=0.01, gt=0, lt=1, description="least share of the speech held out for validation, by speaker"
     )
-    gpus: int = Field(default=1, ge=1, description="GPUs that it trains on (with `device: cuda`)")
+    gpus: int = Field(default=1, ge=1, description="GPUs that it trains on (without `device: cpu`)")
     stage: Stage = Field(
         description="as a stage of pre-training; `targets.layer` is of the unpruned model, `initial` and `seed` are "
         "the study's"

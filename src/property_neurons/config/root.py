@@ -27,7 +27,10 @@ class Config(Section):
 
     data_root: str = Field(default="data", description="folder that the corpora's relative paths start from")
     results: str = Field(default="results", min_length=1, description="folder that everything is made in")
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run; `cuda` asks for `gpu=1` a job")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="where models run: `auto`: on a GPU if there is one; `cuda`: or fail; both ask for `gpu=1` a job",
+    )
     corpora: dict[Name, Corpus] = Field(min_length=1, description="corpora by name")
     models: dict[Name, Model] = Field(min_length=1, description="models by name")
     properties: dict[Name, Property] = Field(

@@ -1,0 +1,87 @@
+"""Where the model of a job runs: on the GPUs that the job asked for, or on the CPU.
+
+Slurm gives each job its own GPUs. On one machine all jobs see all of them; there a job takes GPUs that no other job of
+the user has, by a lock that is gone with the job, however it ends.
+"""
+
+import fcntl
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from property_neurons.errors import ModelError
+
+# Open files hold the locks until the process ends.
+_held: list[Any] = []
+
+
+def asked_gpus(resources: Mapping[str, Any]) -> int:
+    """How many GPUs a job asked for: `gpu=2`, or Slurm's `gres="gpu:2"` or "gpu:a100:2"."""
+    for gres in str(resources.get("gres") or "").split(","):
+        name, *rest = gres.split(":")
+        if name == "gpu":
+            return int(rest[-1]) if rest and rest[-1].isdigit() else 1
+    return int(resources.get("gpu") or 0)
+
+
+def job_device(setting: str, resources: Mapping[str, Any]) -> str:
+    """The device of a job, "cpu" or "cuda", with its GPUs alone visible to it.
+
+    Args:
+        setting: of the config: "auto" (GPUs where there are any), "cuda" or "cpu".
+        resources: of the job; one that asks for no GPU runs on the CPU.
+
+    Raises:
+        ModelError: there are fewer GPUs than were asked for, or torch cannot use them.
+    """
+    asked = asked_gpus(resources)
+    if setting == "cpu" or not asked:
+        return "cpu"
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = torch.cuda.device_count()
+    if setting == "auto" and not found and not named:
+        return "cpu"
+    if found < asked:
+        # Falling back to the CPU where a GPU was given would waste it, and mix results of two kinds of machines.
+        raise ModelError(
+            f"expected {asked} GPU(s), found {found} (torch {torch.__version__}, CUDA_VISIBLE_DEVICES={named!r}); for "
+            "fewer, install a torch that is built for CUDA (with --sdm conda: device: cuda), or set device: cpu"
+        )
+    visible = named.split(",")[:found] if named else [str(number) for number in range(found)]
+    if "SLURM_JOB_ID" not in os.environ or found > asked:
+        visible = _take(visible, asked)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
+    return "cuda"
+
+
+def _take(gpus: Sequence[str], wanted: int) -> list[str]:
+    """Lock so many GPUs, all at once or none, waiting for other jobs to end."""
+    owner = f"{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'local')}"
+    folder = Path(tempfile.gettempdir()) / f"property-neurons-gpus-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    waiting = False
+    while True:
+        taken = {}
+        for gpu in gpus:
+            lock = (folder / gpu.strip().replace("/", "_")).open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            taken[gpu] = lock
+            if len(taken) == wanted:
+                _held.extend(taken.values())
+                return list(taken)
+        for lock in taken.values():
+            lock.close()
+        if not waiting:
+            print(f"waiting for {wanted} of {len(gpus)} GPU(s)", file=sys.stderr)
+            waiting = True
+        time.sleep(1)

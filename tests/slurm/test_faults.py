@@ -1,0 +1,189 @@
+"""Jobs that are killed in the middle, in every way that Slurm knows: the same bytes in the end."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from property_neurons.storage import read_json
+from tests.slurm.cluster import NODE, Ending, wait_for
+from tests.slurm.conftest import start
+
+pytestmark = pytest.mark.slurm
+
+RANKS = [f"results/ranks/melhubert-mini/demo/demo-00{shard}.manifest.json" for shard in range(3)]
+TRAINING = "general-protect-s0-step1-tuned-stage1"
+
+
+class Fault:
+    """A run of some targets over again, in which one job is hurt.
+
+    job: its id, once it is in the middle of its work.
+    frozen: processes that are stopped there, so that it stays.
+    """
+
+    def __init__(self, cluster, project, folder):
+        self._cluster, self._project, self._folder = cluster, project, folder
+        self.job = ""
+        self.frozen: list[int] = []
+
+    def run(self, targets: list[str], comment: str, middle: str, hurt: Callable[["Fault"], None], *options: str):
+        """Make the targets again and call `hurt` when the job named by `comment` has made a file that fits `middle`.
+
+        Returns:
+            how the job and those that took its place ended.
+
+        Raises:
+            AssertionError: snakemake failed, or the targets differ from those before.
+        """
+        before = {target: read_json(self._project.folder / target) for target in targets}
+        known = len(self._cluster.endings())
+        log = self._folder / "log"
+        running = start(self._project, "--force", *targets, log=log, more=options)
+        try:
+            wait_for(lambda: self._in_the_middle(comment, middle, running), f"{comment} to be in the middle", 300)
+            hurt(self)
+            running.wait()
+        finally:
+            for pid in self.frozen:
+                _signal(pid, signal.SIGCONT)
+            running.terminate()
+            running.wait()
+        assert running.returncode == 0, log.read_text()[-6000:]
+        after = {target: read_json(self._project.folder / target) for target in targets}
+        assert _contents(after) == _contents(before)
+        return [ending for ending in self._cluster.endings()[known:] if comment in ending.comment]
+
+    def _in_the_middle(self, comment: str, middle: str, running: subprocess.Popen) -> bool:
+        assert running.poll() is None, (self._folder / "log").read_text()[-6000:]
+        self.job = next((job for job, name in self._cluster.running().items() if comment in name), "")
+        if not self.job or not list(self._project.folder.glob(middle)):
+            return False
+        self.frozen = self._cluster.processes(self.job, ".snakemake/scripts/")
+        for pid in self.frozen:
+            _signal(pid, signal.SIGSTOP)
+        return bool(self.frozen)
+
+
+@pytest.fixture
+def fault(cluster, undisturbed, tmp_path):
+    yield Fault(cluster, undisturbed.project, tmp_path)
+    if cluster.node_state().startswith(("down", "drain", "unk")):
+        cluster.kill("slurmd")
+        cluster.start_node()
+
+
+def control(*arguments: str) -> None:
+    subprocess.run(["scontrol", *arguments], check=True, timeout=60)
+
+
+def states(endings: list[Ending]) -> list[str]:
+    print("\n" + "\n".join(f"  {e.id} {e.state} {e.memory} {e.minutes} min" for e in endings))
+    return [ending.state for ending in endings]
+
+
+def ranks(fault: Fault, hurt: Callable[[Fault], None], *options: str) -> list[Ending]:
+    """Rank all shards again, and hurt the job in its second shard."""
+    return fault.run(RANKS, "ranks_melhubert-mini_demo", "results/ranks/*/demo/.demo-*.tmp", hurt, *options)
+
+
+def test_scancel(fault):
+    assert states(ranks(fault, lambda it: subprocess.run(["scancel", it.job], check=True))) == [
+        "CANCELLED",
+        "COMPLETED",
+    ]
+
+
+def test_requeue(fault):
+    """As a preempting partition or an administrator does it."""
+    endings = ranks(fault, lambda it: control("requeue", it.job))
+    assert states(endings)[-1] == "COMPLETED"
+    assert len({ending.id for ending in endings}) == 1
+
+
+def test_preemption(fault):
+    def preempt(it):
+        command = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap", "sleep 5"]
+        subprocess.run(command, check=True, timeout=60)
+
+    endings = ranks(fault, preempt)
+    assert states(endings)[-1] == "COMPLETED"
+    assert len({ending.id for ending in endings}) == 1
+
+
+def test_time_limit(fault):
+    """A job that hangs; each attempt has as many minutes for a shard as it is an attempt."""
+    endings = fault.run(
+        RANKS[:1],
+        "ranks_melhubert-mini_demo",
+        "results/ranks/*/demo/.demo-*.tmp",
+        lambda it: None,
+        *("--set-resources", "rank_neurons:runtime=attempt", "rank_neurons:slurm_partition=gpu"),
+    )
+    assert states(endings) == ["TIMEOUT", "COMPLETED"]
+    assert [ending.minutes for ending in endings] == [1, 2]
+
+
+def test_out_of_memory(fault):
+    """torch alone needs more than the first attempt has."""
+    endings = fault.run(
+        RANKS[:1],
+        "ranks_melhubert-mini_demo",
+        "results/logs/rank_neurons/melhubert-mini/demo/demo-000.log",
+        lambda it: [_signal(pid, signal.SIGCONT) for pid in it.frozen],
+        *("--set-resources", "rank_neurons:mem_mb=500*attempt*attempt", "rank_neurons:slurm_partition=gpu"),
+    )
+    found = states(endings)
+    assert found[0] == "OUT_OF_MEMORY"
+    assert found[-1] == "COMPLETED"
+
+
+def test_node_failure(fault, cluster):
+    def fail(it):
+        cluster.kill("slurmd", signal.SIGKILL)
+        control("update", f"nodename={NODE}", "state=down", "reason=test")
+        time.sleep(5)
+        cluster.start_node()
+
+    endings = ranks(fault, fail)
+    assert states(endings)[-1] == "COMPLETED"
+    assert "NODE_FAIL" in {ending.state for ending in endings}
+
+
+def test_a_cancelled_training_goes_on_from_its_checkpoint(fault, undisturbed):
+    manifest = f"results/checkpoints/{TRAINING}.manifest.json"
+    middle = f"results/checkpoints/.{TRAINING}.work/checkpoint-*/complete.json"
+    endings = fault.run([manifest], "rule_pretrain", middle, lambda it: subprocess.run(["scancel", it.job], check=True))
+    assert states(endings) == ["CANCELLED", "COMPLETED"]
+    log = (undisturbed.project.folder / f"results/logs/pretrain/{TRAINING}.log").read_text()
+    assert "| 0/4" not in log
+
+
+def test_snakemake_itself_is_killed(cluster, undisturbed, tmp_path):
+    """Its jobs run on; unlocked, it makes what is missing and waits for nobody."""
+    project, target = undisturbed.project, RANKS[0]
+    before = read_json(project.folder / target)
+    running = start(project, "--force", target, log=tmp_path / "log")
+    wait_for(lambda: any("ranks_" in comment for comment in cluster.running().values()), "a job", 300)
+    subprocess.run(["pkill", "-KILL", "-P", str(running.pid)], check=True)
+    running.wait()
+    project.snakemake("--unlock")
+    again = start(project, target, log=tmp_path / "again")
+    assert again.wait() == 0, (tmp_path / "again").read_text()[-6000:]
+    wait_for(lambda: not cluster.running(), "the orphan to end", 300)
+    assert _contents({target: read_json(project.folder / target)}) == _contents({target: before})
+
+
+def _contents(manifests: dict[str, dict]) -> dict[str, object]:
+    """What manifests say of contents: paths and processes do not count."""
+    return {target: manifest["files"] for target, manifest in manifests.items()}
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

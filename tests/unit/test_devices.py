@@ -1,0 +1,113 @@
+"""Which device a job computes on, and that no two jobs share a GPU."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from property_neurons import devices
+from property_neurons.devices import asked_gpus, job_device
+from property_neurons.errors import ModelError
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """A function that pretends a number of GPUs, and jobs that see those named."""
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(devices, "_held", [])
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+
+    def pretend(number, named=None):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+        if named is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+
+    return pretend
+
+
+def visible():
+    return devices.os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({}, 0),
+        ({"gpu": 0}, 0),
+        ({"gpu": 2}, 2),
+        ({"gpu": 0, "gres": "gpu:1"}, 1),
+        ({"gres": "gpu:a100:4"}, 4),
+        ({"gres": "gpu"}, 1),
+        ({"gres": "nvme:1,gpu:2"}, 2),
+        ({"gres": "nvme:1"}, 0),
+    ],
+)
+def test_gpus_are_asked_for_by_gpu_or_gres(resources, expected):
+    assert asked_gpus(resources) == expected
+
+
+@pytest.mark.parametrize("setting", ["auto", "cuda", "cpu"])
+def test_a_job_that_asks_for_no_gpu_runs_on_the_cpu(gpus, setting):
+    gpus(2)
+    assert job_device(setting, {"gpu": 0}) == "cpu"
+    assert visible() is None
+
+
+def test_auto_is_the_cpu_where_there_is_no_gpu(gpus):
+    gpus(0)
+    assert job_device("auto", {"gpu": 1}) == "cpu"
+    gpus(0, named="")
+    assert job_device("auto", {"gpu": 1}) == "cpu"
+
+
+@pytest.mark.parametrize(("setting", "named"), [("cuda", None), ("auto", "0"), ("cuda", "0")])
+def test_a_gpu_that_was_given_and_cannot_be_used_is_an_error(gpus, setting, named):
+    gpus(0, named)
+    with pytest.raises(ModelError, match=r"expected 1 GPU\(s\), found 0 .* or set device: cpu"):
+        job_device(setting, {"gpu": 1})
+
+
+def test_each_job_of_one_machine_gets_a_gpu_of_its_own(gpus):
+    gpus(3)
+    assert job_device("auto", {"gpu": 1}) == "cuda"
+    assert visible() == "0"
+    gpus(3)
+    job_device("auto", {"gpu": 2})
+    assert visible() == "1,2"
+
+
+def test_a_job_waits_until_a_gpu_is_free(gpus, capsys):
+    gpus(1)
+    job_device("auto", {"gpu": 1})
+    first = devices._held.pop()
+    release = threading.Timer(0.5, first.close)
+    release.start()
+    started = time.monotonic()
+    job_device("auto", {"gpu": 1})
+    assert time.monotonic() - started >= 0.4
+    assert "waiting for 1 of 1 GPU(s)" in capsys.readouterr().err
+
+
+def test_only_the_gpus_that_are_named_are_taken(gpus):
+    gpus(2, named="5,GPU-ab/1")
+    job_device("cuda", {"gpu": 2})
+    assert visible() == "5,GPU-ab/1"
+
+
+def test_in_a_slurm_job_slurm_has_dealt_them_out(gpus, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for _ in range(2):
+        gpus(1, named="0")
+        assert job_device("auto", {"gpu": 1}) == "cuda"
+    assert devices._held == []
+
+
+def test_in_an_allocation_of_several_each_job_takes_its_own(gpus, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for expected in ("0", "1"):
+        gpus(2, named="0,1")
+        job_device("auto", {"gpu": 1})
+        assert visible() == expected

@@ -1,0 +1,52 @@
+"""The profiles name rules that are there, and send the GPU to every rule that asks for one."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+# Rules of subsets are made in a loop and have no name in the text.
+RULES = {
+    name: body
+    for path in (ROOT / "rules").glob("*.smk")
+    for name, body in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
+}
+
+
+def profile(name):
+    return yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+
+
+def test_every_rule_says_what_it_needs():
+    for name, body in RULES.items():
+        for key in ("threads: ", "mem_mb=", "runtime=", "conda:"):
+            assert key in body, f"{name} has no {key}"
+
+
+def test_slurm_gives_a_partition_to_exactly_the_rules_that_ask_for_gpus():
+    asking = {name for name, body in RULES.items() if " gpu=" in body}
+    resources = profile("slurm")["set-resources"]
+    assert set(resources) == asking
+    assert len(asking) == 7
+    for name, own in resources.items():
+        depends_on_a_model = "gpu=lambda wildcards: GPU if clustered_model" in RULES[name]
+        expected = "'gpu' if input.model else 'cpu'" if depends_on_a_model else "gpu"
+        assert own["slurm_partition"] == expected
+
+
+def test_groups_are_of_rules_that_have_their_wildcards():
+    slurm = profile("slurm")
+    assert set(slurm["groups"].values()) == set(slurm["group-components"])
+    for name, group in slurm["groups"].items():
+        for wildcard in re.findall(r"{(\w+)}", group):
+            assert f"{{{{{wildcard}}}}}" in RULES[name]
+
+
+def test_the_root_leads_to_the_slurm_profile():
+    assert (ROOT / "slurm").resolve() == ROOT / "profiles/slurm"
+
+
+def test_machines_without_a_scheduler_limit_gpus_and_memory():
+    for name in ("gpus", "laptop"):
+        assert set(profile(name)["resources"]) == {"gpu", "mem_mb"}
