@@ -143,7 +143,7 @@ class Cluster:
         if pid is None:
             return
         os.kill(pid, with_signal)
-        wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"{daemon} to end", 30)
+        wait_for(lambda: not _lives(pid), f"{daemon} to end", 30)
 
     def stop(self) -> None:
         """Cancel what runs, end the daemons, remove the links, which would slow every snakemake by nine seconds."""
@@ -166,12 +166,6 @@ class Cluster:
         """The jobs that run: comment by id."""
         lines = _output("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
         return dict(line.split(maxsplit=1) for line in lines if line)
-
-    def processes(self, job: str, part: str) -> list[int]:
-        """The processes of a running job whose command line holds `part`."""
-        lines = _output("scontrol", "listpids", job, NODE).splitlines()[1:]
-        pids = {int(line.split()[0]) for line in lines}
-        return [pid for pid in pids if part in _command_line(pid)]
 
     def endings(self) -> list[Ending]:
         """All jobs that ended, in that order."""
@@ -222,7 +216,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     """A cluster that is stopped whatever happens, SIGTERM included."""
     cluster = Cluster(folder)
     cluster.check()
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cluster.start()
         yield cluster
@@ -241,7 +235,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _call(*command: str) -> None:
@@ -258,21 +252,21 @@ def _fields(path: Path) -> Iterator[dict[str, str]]:
         yield dict(field.split("=", 1) for field in line.split() if "=" in field)
 
 
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
 def _pid(path: Path) -> int | None:
     """The process that a pid file names, if it lives."""
     try:
         pid = int(path.read_text())
-        os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    return pid
+    return pid if _lives(pid) else None
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no zombie that nobody has fetched yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.slurm.conftest import start
 
 pytestmark = pytest.mark.slurm
 
-RANKS = [f"results/ranks/melhubert-mini/demo/demo-00{shard}.manifest.json" for shard in range(3)]
-TRAINING = "general-protect-s0-step1-tuned-stage1"
+RANKS = [f"results/ranks/melhubert-mini/demo/demo-00{shard}.manifest.json" for shard in range(2)]
+TRAINING = "general-protect-s0-step1-stage1"
 
 
 class Fault:
@@ -59,18 +60,21 @@ class Fault:
 
     def _in_the_middle(self, comment: str, middle: str, running: subprocess.Popen) -> bool:
         assert running.poll() is None, (self._folder / "log").read_text()[-6000:]
-        self.job = next((job for job, name in self._cluster.running().items() if comment in name), "")
-        if not self.job or not list(self._project.folder.glob(middle)):
+        if not list(self._project.folder.glob(middle)):
             return False
-        self.frozen = self._cluster.processes(self.job, ".snakemake/scripts/")
+        self.frozen = _scripts_of(self._project.folder)
         for pid in self.frozen:
             _signal(pid, signal.SIGSTOP)
+        if self.frozen:
+            self.job = next(job for job, name in self._cluster.running().items() if comment in name)
         return bool(self.frozen)
 
 
 @pytest.fixture
 def fault(cluster, undisturbed, tmp_path):
     yield Fault(cluster, undisturbed.project, tmp_path)
+    # Where the test failed, snakemake may have left its lock.
+    undisturbed.project.snakemake("--unlock")
     if cluster.node_state().startswith(("down", "drain", "unk")):
         cluster.kill("slurmd")
         cluster.start_node()
@@ -86,7 +90,7 @@ def states(endings: list[Ending]) -> list[str]:
 
 
 def ranks(fault: Fault, hurt: Callable[[Fault], None], *options: str) -> list[Ending]:
-    """Rank all shards again, and hurt the job in its second shard."""
+    """Rank two shards again, in one job, and hurt it in the middle of one."""
     return fault.run(RANKS, "ranks_melhubert-mini_demo", "results/ranks/*/demo/.demo-*.tmp", hurt, *options)
 
 
@@ -180,6 +184,18 @@ def test_snakemake_itself_is_killed(cluster, undisturbed, tmp_path):
 def _contents(manifests: dict[str, dict]) -> dict[str, object]:
     """What manifests say of contents: paths and processes do not count."""
     return {target: manifest["files"] for target, manifest in manifests.items()}
+
+
+def _scripts_of(folder: Path) -> list[int]:
+    """The processes of a project's rules."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{folder}/.snakemake/scripts/" in (process / "cmdline").read_text():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -15,6 +15,8 @@ _ROW = 0.17
 _AXIS_INCHES = 1.3
 _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capstyle": "butt"}
 _PANEL = 2.1
+# Less than this beside zero is what differences of equal means leave.
+_ROUNDING = 1e-9
 
 
 def read_table1(path: str | Path) -> dict[tuple[str, str], float]:
@@ -131,7 +133,7 @@ def _plot_cells(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.random_least, row.random_most], [place, place], zorder=1, **_RANDOM)
                 axes.plot([row.random_mean], [place], marker="|", color=style.CONTROL, markersize=7, zorder=2)
             axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.2, zorder=3)
-            beyond = bool(row.draws) and (row.excess_low > 0 or row.excess_high < 0)
+            beyond = bool(row.draws) and (row.excess_low > _ROUNDING or row.excess_high < -_ROUNDING)
             axes.plot(
                 [row.delta],
                 [place],
@@ -173,7 +175,7 @@ def _plot_dose(axes: Axes, table: pd.DataFrame, x: str, *, together: bool) -> No
     looks = _colours(table["part"])
     axes.axhline(0, color=style.REFERENCE, linewidth=0.6, zorder=0)
     scale = 100 if x == "dose" else 1
-    own = OWN if together else table["erased"].iloc[0]
+    own = OWN if OWN in set(table["part"]) else table["erased"].iloc[0]
     control = table[(table["kind"] == "random") & (table["part"] == own)]
     band = _from_none(control.groupby(x, as_index=False)[["delta", "least", "most"]].mean(), x)
     axes.fill_between(scale * band[x], band["least"], band["most"], color=style.CONTROL, alpha=0.25, linewidth=0)
