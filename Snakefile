@@ -15,6 +15,7 @@ if not workflow.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/doctor.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
 include: "rules/pretraining.smk"
@@ -22,6 +23,7 @@ include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/pruning.smk"
 include: "rules/downstream.smk"
+include: "rules/editing.smk"
 include: "rules/figures.smk"
 include: "rules/probing.smk"
 

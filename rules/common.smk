@@ -31,6 +31,7 @@ GPU = 0 if CONFIG.device == "cpu" else 1
 DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind == "demo"]
 
 PRUNED_MODELS = plan.pruned_models(CONFIG)
+EDITED_MODELS = plan.edited_models(CONFIG)
 
 STUDIES = [name for name in ("general", "task_specific") if getattr(CONFIG.pruning, name) is not None]
 

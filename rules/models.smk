@@ -11,7 +11,7 @@ rule prepare_model:
     log:
         f"{RESULTS}/logs/prepare_model/{{model}}.log",
     wildcard_constraints:
-        model=one_of(name for name in CONFIG.models if name not in PRUNED_MODELS),
+        model=one_of(name for name in CONFIG.models if name not in (*PRUNED_MODELS, *EDITED_MODELS)),
     conda:
         MODELS_ENVIRONMENT
     threads: 1

@@ -5,6 +5,8 @@ rule find_neurons:
     """Group neurons and property neurons (equations 3 to 5)."""
     input:
         counts=rules.count_activations.output.manifest,
+        # Its digest goes into the table, so that the neurons are used on no other model.
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
     output:
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.parquet",
         summary=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.summary.tsv",

@@ -1,13 +1,20 @@
 """What a workflow job says: short messages on the screen, everything in the rule's log."""
 
+import errno
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from property_neurons.errors import PropertyNeuronsError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Rust's libraries (safetensors) tell the number in words only.
+_NO_ROOM_IN_WORDS = re.compile(rf"os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b")
 
 
 class _Tee:
@@ -38,13 +45,14 @@ class _Tee:
 def job_log(path: str | Path) -> Iterator[logging.Logger]:
     """Run a job's work: its messages go to the screen and to the log at `path`, the rest to the log alone.
 
-    An error of this library is shown as its message; any other error as its last line and the place of the
-    log, which holds the traceback. Either way the job ends with exit status 1.
+    An error of this library is shown as its message, a full disk as what it is; any other error as its last line
+    and the place of the log, which holds the traceback. Either way the job ends with exit status 1.
     """
     screen = sys.stderr
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", buffering=1) as log:
+    log = path.open("w", buffering=1)
+    try:
         logger = logging.getLogger("property_neurons")
         logger.setLevel(logging.INFO)
         to_log, to_screen = logging.StreamHandler(log), logging.StreamHandler(screen)
@@ -58,16 +66,32 @@ def job_log(path: str | Path) -> Iterator[logging.Logger]:
         try:
             yield logger
         except PropertyNeuronsError as error:
-            log.write(traceback.format_exc())
+            _note(log)
             screen.write(f"\n{error}\n(log: {path})\n")
             sys.exit(1)
         except Exception as error:
-            log.write(traceback.format_exc())
-            screen.write(
-                f"\nunexpected {type(error).__name__}: {error}\nThe traceback is in {path}; please report it.\n"
-            )
+            _note(log)
+            screen.write(f"\n{_explanation(error, path)}\n")
             sys.exit(1)
         finally:
             sys.stderr = screen
             logging.captureWarnings(False)
             logger.handlers = []
+    finally:
+        # On a full disk closing fails too; the screen has said so.
+        with suppress(OSError):
+            log.close()
+
+
+def _note(log: TextIO) -> None:
+    with suppress(OSError):
+        log.write(traceback.format_exc())
+
+
+def _explanation(error: Exception, path: Path) -> str:
+    if getattr(error, "errno", None) in _NO_ROOM or _NO_ROOM_IN_WORDS.search(str(error)):
+        return (
+            f"There is no room to write: {error}\n"
+            "Free space, or raise the quota or limit, and run again: what is finished is kept, nothing half-written is."
+        )
+    return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {path}; please report it."

@@ -6,12 +6,15 @@ manifest, so a touched directory re-runs nothing and a changed value re-runs wha
 the store against its manifest first: a missing chunk is an error, never a zero.
 """
 
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from zarr.codecs import BloscCodec
 
 from property_neurons.errors import StoreError
 
+_ATTEMPTS = 10
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
@@ -47,13 +51,52 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, so that writers that go by it (figures, parquet) choose the right format.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = _temporary(path, path.stem, path.suffix)
     try:
         yield temporary
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _temporary(path: Path, stem: str, suffix: str = "") -> Path:
+    """A name beside `path` for this process alone; what killed processes of this machine left there is removed.
+
+    The machine is part of the name, because two of them may write to one file system.
+    """
+    host = socket.gethostname()
+    for left in path.parent.glob(f".{glob.escape(stem)}.{glob.escape(host)}.*.tmp{glob.escape(suffix)}"):
+        process = left.name.removesuffix(f".tmp{suffix}").rpartition(".")[2]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{stem}.{host}.{os.getpid()}.tmp{suffix}")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Move a folder to where another may be, or may appear: a job that outlived its workflow can end at any moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            temporary.replace(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        old = path.with_name(f".{path.name}.{socket.gethostname()}.old.{os.getpid()}.tmp")
+        with suppress(FileNotFoundError):
+            path.replace(old)
+        shutil.rmtree(old, ignore_errors=True)
+    raise StoreError(f"{path}: other jobs write it all the time; stop them (is a second workflow running?), run again")
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -114,17 +157,22 @@ def new_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     path = Path(path)
     if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise StoreError(f"{path}: expected nothing or an empty folder, found content; delete it and run again")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary_folder(path) as temporary:
+        yield temporary
+        _take_place(temporary, path)
+
+
+@contextmanager
+def temporary_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, for this process alone; what is not moved elsewhere is removed."""
+    path = Path(path)
+    temporary = _temporary(path, path.name)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        if replace:
-            shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-    except BaseException:
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 @contextmanager
@@ -171,8 +219,21 @@ def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -
     directory = Path(directory)
     chosen = sorted(file for file in directory.rglob("*") if file.is_file()) if files is None else sorted(files)
     entries = {file.relative_to(directory).as_posix(): [file.stat().st_size, _digest(file)] for file in chosen}
-    overall = hashlib.blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=16).hexdigest()
-    return {"digest": overall, "files": entries}
+    return {"digest": _digest_of(entries), "files": entries}
+
+
+def read_manifest(manifest: str | Path) -> dict[str, Any]:
+    """Read a manifest: {digest, files, and what else its writer says}.
+
+    Raises:
+        StoreError: it is absent, no manifest, or its entries are not those that were written.
+    """
+    content = read_json(manifest)
+    entries = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(entries, dict) or content.get("digest") != _digest_of(entries):
+        found = "no manifest" if not isinstance(entries, dict) else "entries of another digest"
+        raise StoreError(f"{manifest}: expected a manifest as it was written, found {found}; {_remedy(manifest)}")
+    return content
 
 
 def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
@@ -182,8 +243,8 @@ def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
         StoreError: the directory or the manifest is absent, or a file in it is missing or altered.
     """
     directory, manifest = Path(directory), Path(manifest)
-    content = read_json(manifest)
-    remedy = f"delete {manifest} and run again: what it describes is then made anew"
+    content = read_manifest(manifest)
+    remedy = _remedy(manifest)
     if not directory.is_dir():
         raise StoreError(f"{directory}: expected a folder (its manifest is there), found nothing; {remedy}")
     for name, (size, digest) in content["files"].items():
@@ -206,6 +267,14 @@ def _check_complete(group: zarr.Group, path: Path) -> None:
             )
     for _, child in group.groups():
         _check_complete(child, path)
+
+
+def _remedy(manifest: str | Path) -> str:
+    return f"delete {manifest} and run again: what it describes is then made anew"
+
+
+def _digest_of(entries: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _digest(file: Path) -> str:

@@ -79,8 +79,8 @@ def test_touching_files_runs_nothing(finished):
     assert "Nothing to be done" in finished.snakemake("--dry-run")
 
 
-def edit(project, module, before, after):
-    path = project.folder / "src/property_neurons" / module
+def edit(project, file, before, after, folder="src/property_neurons"):
+    path = project.folder / folder / file
     text = path.read_text()
     assert before in text
     path.write_text(text.replace(before, after, 1))
@@ -110,4 +110,35 @@ def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
 def test_editing_comments_and_docstrings_runs_nothing(finished):
     edit(finished, "ranks/topk.py", '"""', '"""Differently put: ')
     edit(finished, "counts.py", "\ndef count_activations(", "\n# A remark.\ndef count_activations(")
+    assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+FURTHER = '\nrule further:\n    output:\n        "further",\n    shell:\n        "touch {output}"\n\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("common.smk", "\nwildcard_constraints:", f"{FURTHER}\nwildcard_constraints:"),
+        ("corpus.smk", "\nrule make_demo_corpus:", f"{FURTHER}\nrule make_demo_corpus:"),
+        ("corpus.smk", "\nrule scan_voxceleb:", f"{FURTHER}\nrule scan_voxceleb:"),
+        ("corpus.smk", '"Aligning {wildcards.corpus}', '"Now aligning {wildcards.corpus}'),
+        ("corpus.smk", 'f"Reading and checking', 'f"Now reading and checking'),
+        ("models.smk", '"""', '"""Differently put: '),
+    ],
+)
+def test_editing_rules_scans_and_runs_nothing(finished, file, before, after):
+    edit(finished, file, before, after, folder="rules")
+    assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+def test_a_scan_runs_again_where_its_script_is_newer(finished):
+    """Snakemake goes by the time of a script's file: a tree copied without its times is one of new scripts."""
+    script = finished.folder / "workflow/scripts/scan_subset.py"
+    before = script.stat()
+    os.utime(script)
+    try:
+        assert "scan_demo.demo" in finished.planned_rules()
+    finally:
+        os.utime(script, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert "Nothing to be done" in finished.snakemake("--dry-run")

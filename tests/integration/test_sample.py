@@ -15,7 +15,7 @@ def test_dev_clean_with_the_authors_labels_bins_and_genders(sample_data, tmp_pat
     config = yaml.safe_load((ROOT / "config/sample.yaml").read_text())
     config |= {"data_root": str(sample_data.resolve()), "results": "results"}
     # The F0 task needs F0 in Hz, which the authors' bins are not: it is refused with them.
-    del config["pruning"], config["tasks"], config["splits"]
+    del config["pruning"], config["erasure"], config["tasks"], config["splits"]
     config["corpora"]["dev-clean"] |= {
         "genders": "alignments/dev-clean/speaker-gender.json",
         "pitch": {"method": "bins", "path": "alignments/{subset}/pitch-bins-20ms.json.gz"},

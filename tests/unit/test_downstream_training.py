@@ -2,40 +2,25 @@
 
 import math
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import small_models
-import synthetic_stores
 import torch
+from downstream_inputs import SPEAKERS, make_data, make_job, phones_of, prepared, read_audio, utterances
 from safetensors.torch import load_file
 
-from property_neurons.downstream.data import divide, read_task_data, write_task_data
+from property_neurons.downstream.data import read_task_data
 from property_neurons.downstream.heads import KINDS
 from property_neurons.downstream.stored_states import write_states
 from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.errors import StoreError, TaskError
 from property_neurons.models.loading import load_encoder
-from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.phones import LABEL_IDS
 from property_neurons.ranks.extraction import Recording
-from property_neurons.storage import read_json, read_table, write_table
+from property_neurons.storage import read_json, read_table
 from property_neurons.training.checkpoints import MarkComplete
 
-SPEAKERS = 6
-PER_SPEAKER = 5
-TONES = {"AH": 150.0, "IY": 400.0, "OW": 1000.0, "S": None}
-SETTINGS = {
-    "steps": 12,
-    "batch_size": 4,
-    "learning_rate": 1e-2,
-    "evaluate_every": 4,
-    "save_every": 4,
-    "log_every": 2,
-}
 METRICS = {
     "phone_recognition": "phone_error_rate",
     "speaker_identification": "speaker_error_rate",
@@ -43,81 +28,9 @@ METRICS = {
 }
 
 
-def phones_of(name):
-    """Phones of an utterance and how many 20 ms frames each lasts."""
-    rng = np.random.default_rng(list(map(int, name.split("-"))))
-    order = rng.permutation(list(TONES))[: int(rng.integers(2, 5))]
-    return [(str(phone), int(rng.integers(6, 10))) for phone in order]
-
-
-@cache
-def read_audio(path: Path) -> np.ndarray:
-    """Tones that tell the phones under a high one that tells the speaker; [s] is noise."""
-    speaker, number = map(int, path.stem.split("-"))
-    rng = np.random.default_rng([speaker, number])
-    pieces = []
-    for phone, frames in phones_of(path.stem):
-        time = np.arange(320 * frames) / 16_000
-        tone = TONES[phone]
-        pieces.append(rng.normal(scale=0.1, size=len(time)) if tone is None else 0.3 * np.sin(2 * np.pi * tone * time))
-    signal = np.concatenate(pieces)
-    time = np.arange(len(signal)) / 16_000
-    signal += 0.1 * np.sin(2 * np.pi * (2000 + 800 * speaker) * time) + rng.normal(scale=0.003, size=len(time))
-    return signal.astype(np.float32)
-
-
-def utterances() -> pd.DataFrame:
-    names = [f"{speaker}-{number}" for speaker in range(SPEAKERS) for number in range(PER_SPEAKER)]
-    return pd.DataFrame(
-        {
-            "utterance": names,
-            "subset": "made",
-            "speaker": [name[0] for name in names],
-            "gender": ["F" if int(name[0]) % 2 else "M" for name in names],
-            "audio": [f"{name}.wav" for name in names],
-            "audio_digest": "",
-            "n_samples": [320 * sum(frames for _, frames in phones_of(name)) for name in names],
-        }
-    )
-
-
-def made_corpus(folder: Path) -> dict[str, list[Path]]:
-    """The segments and frames of the utterances."""
-    rows, corpus = [], []
-    for name in utterances()["utterance"]:
-        start, segments, f0 = 0, [], []
-        for phone, frames in phones_of(name):
-            end = start + 20_000 * frames
-            segments.append((start, end, phone))
-            rows.append((name, start, end, LABEL_IDS[phone]))
-            f0 += [math.nan if TONES[phone] is None else TONES[phone]] * frames
-            start = end
-        corpus.append(synthetic_stores.Utterance(name, "made", name[0], "F", tuple(segments), start, tuple(f0), ()))
-    write_table(folder / "s.parquet", pd.DataFrame(rows, columns=["utterance", "start_us", "end_us", "label"]))
-    return {
-        "segments": [folder / "s.parquet"],
-        "frames": [synthetic_stores.write_frames(folder / "f.zarr", corpus)],
-    }
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> dict[str, str]:
-    """The manifest of each kind of task."""
-    folder = tmp_path_factory.mktemp("data")
-    inputs = made_corpus(folder)
-    manifests = {}
-    for kind in KINDS:
-        by = "utterance" if kind == "speaker_identification" else "speaker"
-        split = {"by": by, "corpus": "tones", "dev": 0.2, "test": 0.3, "seed": 0}
-        write_task_data(folder / f"{kind}.parquet", divide({"tones": utterances()}, split, kind), kind, **inputs)
-        manifests[kind] = str(folder / f"{kind}.manifest.json")
-    return manifests
-
-
-def prepared(folder: Path, class_name: str = "MelHubertModel", **overrides) -> str:
-    small_models.save_model(small_models.small_model(class_name, **overrides), folder / "source")
-    prepare_model(folder / "tiny", folder / "tiny.manifest.json", LocalFolder(str(folder / "source")))
-    return str(folder / "tiny.manifest.json")
+    return make_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -132,14 +45,6 @@ def stored(tmp_path_factory, model) -> dict[str, str]:
     recordings = [Recording(row.utterance, Path(row.audio), row.n_samples) for row in utterances().itertuples()]
     write_states(folder, load_encoder(Path(model).with_name("tiny")), recordings, read_audio)
     return {"tones": f"{folder}.manifest.json"}
-
-
-def make_job(folder: Path, data, model, kind, name="run", **changes) -> TaskJob:
-    projector = {} if kind == "f0_reconstruction" else {"projector": 8}
-    settings = SETTINGS | projector | changes.pop("settings", {})
-    fields = {"task": kind, "model_name": "tiny", "mode": "frozen", "data": data[kind], "model": model}
-    folders = {"folder": str(folder / name), "work": str(folder / f".{name}.work")}
-    return TaskJob(**(fields | folders | changes), roots={"tones": ""}, settings=settings)
 
 
 @pytest.fixture
@@ -454,15 +359,24 @@ def test_a_head_is_taken_over_or_refused(job):
         run_task(on, read_audio)
 
 
-def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, data):
+MASKED = {"apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
+
+
+@pytest.mark.parametrize(
+    ("class_name", "habits", "neurons"),
+    [
+        ("HubertModel", MASKED | {"layerdrop": 1.0}, "feed_forward.intermediate_dense"),
+        ("WhisperEncoder", MASKED | {"encoder_layerdrop": 1.0}, "fc1"),
+    ],
+)
+def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, data, class_name, habits, neurons):
     """With every layer skipped and nearly everything masked, the blocks would get no gradient."""
-    habits = {"layerdrop": 1.0, "apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
-    model = prepared(tmp_path, "HubertModel", **habits)
+    model = prepared(tmp_path, class_name, **habits)
     settings = {"steps": 2, "evaluate_every": 1, "crop_seconds": 0.2}
     done = make_job(tmp_path, data, model, "phone_recognition", mode="fine_tuned", settings=settings)
     run_task(done, read_audio)
     changed = changed_weights(Path(done.folder) / "encoder", model)
-    assert "encoder.layers.0.feed_forward.intermediate_dense.weight" in changed
+    assert f"layers.0.{neurons}.weight" in {name.removeprefix("encoder.") for name in changed}
     assert "masked_spec_embed" not in changed
     config = load_encoder(Path(done.folder) / "encoder").model.config
     assert {name: getattr(config, name) for name in habits} == habits

@@ -237,7 +237,6 @@ def test_a_killed_training_ends_at_the_same_step(flat, monkeypatch, steps_short)
     same_training(job, flat)
 
 
-@pytest.mark.xfail(strict=True, reason="the Trainer forgets on resuming that it was told to stop")
 def test_a_training_killed_after_its_last_checkpoint_ends_at_the_same_step(flat, monkeypatch):
     job = elsewhere(flat, "killed-last")
     interrupted(job, monkeypatch, lambda patch, stop: patch.setattr(pretraining, "curves", stop))

@@ -1,7 +1,9 @@
 """What a job says on the screen and in its log."""
 
+import errno
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,32 @@ def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):
     assert "unexpected ZeroDivisionError" in screen
     assert "Traceback" not in screen
     assert "1 / 0" in (tmp_path / "a.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "0.zarr"),
+        OSError(errno.EFBIG, "File too large", "0.zarr"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_no_bug_to_report(tmp_path, capsys, error):
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log"):
+        raise error
+    assert ended.value.code == 1
+    screen = capsys.readouterr().err
+    assert "There is no room to write" in screen
+    assert "run again" in screen
+    assert "report" not in screen
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_log_on_a_full_disk_does_not_hide_the_error(capsys):
+    with pytest.raises(SystemExit) as ended, job_log("/dev/full"):
+        raise StoreError("0.zarr: chunk c/1 is missing; delete it and run again")
+    assert ended.value.code == 1
+    assert "chunk c/1 is missing" in capsys.readouterr().err
 
 
 def test_warnings_and_progress_bars_go_to_the_log_alone(tmp_path, capsys):

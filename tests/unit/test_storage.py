@@ -1,12 +1,16 @@
 """Stores are whole or absent, and damage is found and named."""
 
 import json
+import os
 import shutil
+import socket
+import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from property_neurons import storage
 from property_neurons.errors import StoreError
 from property_neurons.storage import (
     add_array,
@@ -81,8 +85,56 @@ def test_an_edited_manifest_is_noticed(store):
     manifest = read_json(manifest_path(store))
     manifest["files"]["zeros/c/0"][1] = "0" * 32
     manifest_path(store).write_text(json.dumps(manifest))
-    with pytest.raises(StoreError, match="zeros/c/0"):
+    with pytest.raises(StoreError, match=r"entries of another digest.*run again"):
         open_store(store)
+
+
+def test_a_chunk_that_is_missing_from_the_manifest_too_is_noticed(store):
+    manifest = read_json(manifest_path(store))
+    del manifest["files"]["counts/00/c/1/0"]
+    (store / "counts/00/c/1/0").unlink()
+    manifest_path(store).write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match=r"0\.manifest\.json.*entries of another digest"):
+        open_store(store)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"files": {}}', '{"digest": 1, "files": 2}'])
+def test_json_that_is_no_manifest_is_named(store, content):
+    manifest_path(store).write_text(content)
+    with pytest.raises(StoreError, match=r"0\.manifest\.json: expected a manifest"):
+        open_store(store)
+
+
+def test_two_writers_of_one_store_do_not_disturb_each_other(store, monkeypatch):
+    """A job that outlived a killed workflow ends beside the one that was started anew."""
+    first, second = new_store(store), None
+    with first as group:
+        add_array(group, "counts", np.ones(3))
+        monkeypatch.setattr(storage.os, "getpid", lambda: 1)
+        second = new_store(store)
+        with second as other:
+            add_array(other, "counts", np.ones(3))
+        np.testing.assert_array_equal(open_store(store)["counts"][:], np.ones(3))
+        monkeypatch.undo()
+    np.testing.assert_array_equal(open_store(store)["counts"][:], np.ones(3))
+    assert sorted(path.name for path in store.parent.iterdir()) == ["0.manifest.json", "0.zarr"]
+
+
+def test_what_killed_processes_left_is_cleared_away_and_what_others_write_is_not(tmp_path):
+    host = socket.gethostname()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = [f".0.zarr.{host}.{ended.pid}.tmp", f".0.zarr.{host}.old.{ended.pid}.tmp"]
+    others = [
+        f".0.zarr.elsewhere.{ended.pid}.tmp",
+        f".0.zarr.{host}.{os.getppid()}.tmp",
+        f".1.zarr.{host}.{ended.pid}.tmp",
+    ]
+    for name in (*left, *others):
+        (tmp_path / name).mkdir()
+    with new_store(tmp_path / "0.zarr") as group:
+        add_array(group, "counts", np.ones(3))
+    assert {path.name for path in tmp_path.iterdir()} == {"0.zarr", "0.manifest.json", *others}
 
 
 def test_a_store_without_folder_or_manifest_is_an_error(store):

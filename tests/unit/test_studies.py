@@ -96,10 +96,38 @@ def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
     assert tasks.task_data(config, "pr-tuned-after-cut") == "results/downstream/data/pr"
 
 
+@pytest.mark.parametrize(("warmup", "steps", "expected"), [(0, 7, 0), (100, 250, 25), (1000, 7, 7), (14, 100, 1)])
+def test_the_warm_up_of_a_task_keeps_its_share_of_the_steps_after_a_cut(warmup, steps, expected):
+    written = content()
+    written["tasks"]["pr-tuned"] |= {"steps": 1000, "warmup_steps": warmup}
+    written["pruning"]["task_specific"]["tasks"]["pr-tuned"]["steps"] = steps
+    after = load_config(written).tasks["pr-tuned-after-cut"]
+    assert (after.steps, after.warmup_steps) == (steps, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "goes_on"),
+    [
+        ({"steps": 3, "learning_rate": 0.5}, True),
+        ({"mode": "frozen"}, False),
+        ({"projector": 128}, False),
+        ({"split": "other"}, False),
+        ({"lexicon": "lexicon.txt"}, False),
+        ({"kind": "f0_reconstruction"}, False),
+    ],
+)
+def test_a_head_is_carried_on_only_to_a_task_that_it_fits(changes, goes_on):
+    written = content()
+    written["splits"]["other"] = {"by": "speaker", "corpus": "demo", "seed": 1}
+    written["tasks"]["next"] = written["tasks"]["pr-tuned"] | changes
+    head = tasks.initial_head(load_config(written), "next", "task_specific-pr-tuned-norm-s0-cut1", 0)
+    assert head == ("results/downstream/pr-tuned/mini/seed0" if goes_on else None)
+
+
 def test_a_name_that_a_study_needs_is_refused():
     taken = content()
     taken["models"]["general-protect-cut1"] = {"kind": "random_twin", "of": "mini"}
-    with pytest.raises(ConfigError, match=r"models\.general-protect-cut1: the pruning studies use this name"):
+    with pytest.raises(ConfigError, match=r"models\.general-protect-cut1: the studies use this name"):
         load_config(taken)
 
 
@@ -275,7 +303,7 @@ def test_the_fine_tuning_after_a_cut_has_whole_points_of_its_curve():
 def test_a_taken_name_is_refused_in_every_section(section, name, entry):
     taken = content()
     taken[section] = taken.get(section, {}) | {name: entry}
-    with pytest.raises(ConfigError, match=rf"{section}\.{name}: the pruning studies use this name; choose another"):
+    with pytest.raises(ConfigError, match=rf"{section}\.{name}: the studies use this name; choose another"):
         load_config(taken)
 
 

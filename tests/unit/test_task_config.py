@@ -9,6 +9,7 @@ from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
 STAGE = {"steps": 10, "log_every": 1, "save_every": 5}
+THREE = "expected a corpus of its own for each part, found train"
 PR, SID, F0 = (f"tasks.{name}" for name in ("pr", "sid", "f0"))
 
 
@@ -20,13 +21,14 @@ def content():
         "corpora": {
             "demo": {"kind": "demo"},
             "libri": librispeech,
+            "other": librispeech | {"subsets": ["other"]},
             "vox": {"kind": "voxceleb1", "root": "V"},
         },
         "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
         "splits": {
             "unseen": {"by": "speaker", "corpus": "demo"},
             "seen": {"by": "utterance", "corpus": "demo"},
-            "parts": {"by": "corpus", "train": "libri", "dev": "demo", "test": "demo"},
+            "parts": {"by": "corpus", "train": "libri", "dev": "other", "test": "demo"},
             "official": {"by": "official", "corpus": "vox"},
         },
         "tasks": {
@@ -83,11 +85,14 @@ def test_what_the_others_change_is_a_valid_config():
         (f"{F0}.split", "seen", f"{F0}.split: 'seen' tests on speakers that were trained on; divide by speaker or"),
         (f"{PR}.split", "official", f"{PR}.split: 'official' tests on speakers that were trained on"),
         (f"{SID}.split", "unseen", f"{SID}.split: 'unseen' tests on speakers that were not trained on; divide by utt"),
+        (f"{SID}.split", "parts", f"{SID}.split: 'parts' tests on speakers that were not trained on; divide by utt"),
+        ("splits.parts.dev", "libri", f"splits.parts: {THREE} 'libri', dev 'libri', test 'demo'; name three"),
+        ("splits.parts.test", "libri", f"splits.parts: {THREE} 'libri', dev 'other', test 'libri'; name three"),
         ("splits.official.corpus", "libri", f"{SID}.split: 'official': `by: official` goes with a corpus of kind vox"),
         ("splits.parts.train", "vox", f"{F0}.split: 'parts': `by: official` goes with a corpus of kind voxceleb1"),
         (f"{PR}.split", "none", f"{PR}.split: 'none' is not defined; defined are unseen, seen, parts, official"),
-        ("splits.parts.dev", "dev", "splits.parts: 'dev' is not defined; defined are demo, libri, vox"),
-        ("splits.seen.corpus", "dev", "splits.seen: 'dev' is not defined; defined are demo, libri, vox"),
+        ("splits.parts.dev", "dev", "splits.parts: 'dev' is not defined; defined are demo, libri, other, vox"),
+        ("splits.seen.corpus", "dev", "splits.seen: 'dev' is not defined; defined are demo, libri, other, vox"),
         ("corpora.libri.pitch", {"method": "none"}, f"{F0}.split: 'parts': pitch.method none or bins gives no F0; ch"),
         (
             "corpora.libri.pitch",
@@ -133,20 +138,46 @@ def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
     assert line.startswith(expected)
 
 
+PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": ["pitch"]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
         ("general.model", "absent", "pruning.general.model: 'absent' is not defined; defined are mini"),
-        ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri, vox"),
+        ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri"),
         ("general.corpus", "vox", "pruning.general.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("general.properties", ["nasal"], "pruning.general.properties: 'nasal' is not defined; defined are phone,"),
         ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
+        ("general.tasks", ["pr", "pr"], "pruning.general.tasks: expected each task once, found pr, pr; leave out"),
+        ("general.fine_tuning.corpus", "vox", "pruning.general.fine_tuning.corpus: 'vox' (voxceleb1) has no phone ali"),
         ("general.fine_tuning.corpus", "absent", "pruning.general.fine_tuning.corpus: 'absent' is not defined"),
+        (
+            "general.fine_tuning.gpus",
+            3,
+            "pruning.general.fine_tuning.gpus: batch_size 32 of the stage does not divide by accumulation 1 x 3 GPUs",
+        ),
         ("general.rows", [300, 500], "pruning.general.rows: numbers of neurons that fall from cut to cut, at least 1,"),
         ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from cut to cut"),
         ("general.seeds", [1, 1], "pruning.general: seeds must be distinct and not negative, found [1, 1]"),
         ("general.seeds", [-1], "pruning.general: seeds must be distinct and not negative, found [-1]"),
         ("general.arms", ["norm", "norm"], "pruning.general: arms must be distinct, found ['norm', 'norm']"),
+        (
+            "general",
+            PITCH,
+            "pruning.general.properties: `frequency` needs one that counts every frame, found pitch; add",
+        ),
+        (
+            "task_specific",
+            {
+                "model": "mini",
+                "corpus": "demo",
+                "rows": [100],
+                "arms": ["norm", "frequency"],
+                "tasks": {"pr-tuned": {"properties": ["pitch"], "steps": 10}},
+            },
+            "pruning.task_specific.tasks.pr-tuned.properties: `frequency` needs one that counts every frame, found pit",
+        ),
         ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from cut to cut"),
         ("task_specific.corpus", "vox", "pruning.task_specific.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("task_specific.model", "absent", "pruning.task_specific.model: 'absent' is not defined"),
@@ -158,7 +189,7 @@ def test_what_does_not_go_together_is_refused_by_its_key(path, value, expected):
         (
             "task_specific.tasks",
             {"pr-tuned": {"properties": ["nasal"], "steps": 10}},
-            "pruning.task_specific.properties: 'nasal' is not defined",
+            "pruning.task_specific.tasks.pr-tuned.properties: 'nasal' is not defined",
         ),
     ],
 )
@@ -257,6 +288,103 @@ def test_a_stage_names_what_is_there(stage, expected):
     assert problems(changed("pretraining.own.stages", [STAGE | stage])) == [f"pretraining.own.stages.{expected}"]
 
 
+@pytest.mark.parametrize(
+    ("stages", "other", "expected"),
+    [
+        ([STAGE | {"targets_of": "own"}], {}, "'own' is this run itself; name another, or leave it out"),
+        (
+            [STAGE, STAGE | {"targets_of": "other"}],
+            {},
+            "expected a stage 2 of 'other', found 1 stages; name a run with as many",
+        ),
+        (
+            [STAGE | {"targets_of": "other"}],
+            {"stages": [STAGE | {"targets_of": "third"}]},
+            "stage 1 of 'other' takes over the targets of 'third'; name the run that makes them",
+        ),
+        (
+            [STAGE | {"targets_of": "other"}],
+            {"corpus": "demo"},
+            "expected a run on 'libri', found 'other' on 'demo'; name one on it",
+        ),
+    ],
+)
+def test_targets_are_taken_over_from_a_run_that_makes_them(stages, other, expected):
+    whole = changed("pretraining.own.stages", stages)
+    plain = {"corpus": "libri", "stages": [STAGE]}
+    whole["pretraining"] |= {"other": plain | other, "third": plain}
+    assert problems(whole) == [f"pretraining.own.stages.targets_of: {expected}"]
+
+
+def test_runs_that_take_over_the_targets_of_each_other_are_refused():
+    whole = changed("pretraining.own.stages", [STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE | {"targets_of": "own"}]}
+    assert [line.split(":")[0] for line in problems(whole)] == [
+        "pretraining.own.stages.targets_of",
+        "pretraining.other.stages.targets_of",
+    ]
+
+
+def test_targets_of_a_longer_run_may_be_taken_over():
+    whole = changed("pretraining.own.stages", [STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE, STAGE]}
+    assert load_config(whole).pretraining["own"].stages[0].targets_of == "other"
+
+
+def circle(stages, **models):
+    """A config whose model `new` is the last stage of the run `own`; `models` are added."""
+    whole = changed("pretraining.own.stages", stages)
+    whole["models"] |= {"new": {"kind": "pretrained", "run": "own"}} | models
+    return whole
+
+
+BACK = "models.new.run: pretraining.own leads back to 'new' itself; start that run from, or take its targets from, ano"
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [STAGE | {"initial": {"model": "new"}}],
+        [STAGE | {"targets": {"layer": 1, "model": "new"}}],
+        [STAGE | {"initial": {"model": "new"}}, STAGE | {"initial": "previous"}],
+        [STAGE | {"targets": {"layer": 1, "model": "new"}}, STAGE | {"targets": {"layer": 1}}],
+    ],
+)
+def test_a_run_that_leads_back_to_its_own_model_is_refused(stages):
+    (line,) = problems(circle(stages))
+    assert line.startswith(BACK)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"kind": "pruned", "of": "new", "keep": 0.5},
+        {"kind": "random_twin", "of": "new"},
+        {"kind": "tuned", "of": "new", "task": "pr-tuned"},
+    ],
+)
+def test_both_ends_of_a_circle_are_named(between):
+    lines = problems(circle([STAGE | {"initial": {"model": "between"}}], between=between))
+    assert sorted(line.split(";")[0] for line in lines) == [
+        "models.between.of: leads back to 'between' itself",
+        "models.new.run: pretraining.own leads back to 'new' itself",
+    ]
+
+
+def test_a_circle_is_found_by_way_of_the_targets_of_another_run():
+    whole = circle([STAGE | {"targets_of": "other"}])
+    whole["pretraining"]["other"] = {"corpus": "libri", "stages": [STAGE | {"targets": {"layer": 1, "model": "new"}}]}
+    (line,) = problems(whole)
+    assert line.startswith(BACK)
+
+
+def test_an_earlier_stage_may_serve_a_later_one():
+    """By way of a model of the config, which is no circle."""
+    stages = [STAGE, STAGE | {"targets": {"layer": 1, "model": "first"}, "initial": "previous"}]
+    config = load_config(circle(stages, first={"kind": "pretrained", "run": "own", "stage": 1}))
+    assert config.models["first"].stage == 1
+
+
 def test_a_stage_goes_on_from_a_model_of_the_config():
     config = load_config(changed("pretraining.own.stages", [FIRST, STAGE | {"initial": "previous"}]))
     assert config.pretraining["own"].starts_from == "mini"
@@ -304,10 +432,10 @@ def test_references_come_from_alignments_frames_or_nowhere():
     assert tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
     assert tasks.task_references(config, "f0")[:2] == [
         "results/corpora/libri/frames/dev-000.manifest.json",
-        "results/corpora/demo/frames/demo-000.manifest.json",
+        "results/corpora/other/frames/other-000.manifest.json",
     ]
     assert tasks.task_references(config, "sid") == tasks.task_references(config, "stressed") == []
-    assert tasks.task_corpora(config, "f0") == ["libri", "demo"]
+    assert tasks.task_corpora(config, "f0") == ["libri", "other", "demo"]
 
 
 def test_states_are_stored_where_a_frozen_task_asks_for_them():
@@ -317,6 +445,7 @@ def test_states_are_stored_where_a_frozen_task_asks_for_them():
     config = load_config(whole)
     assert tasks.stored_states(config, "f0", "mini") == [
         "results/states/mini/libri.manifest.json",
+        "results/states/mini/other.manifest.json",
         "results/states/mini/demo.manifest.json",
     ]
     assert tasks.stored_states(config, "pr-tuned", "mini") == tasks.stored_states(config, "pr", "mini") == []

@@ -1,10 +1,12 @@
 """The contradictions of a configuration that only show across its sections."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from property_neurons.config.corpora import VoxCelebCorpus
 from property_neurons.config.downstream import (
+    CorpusSplit,
     F0Reconstruction,
     OfficialSplit,
     PhoneRecognition,
@@ -15,10 +17,29 @@ from property_neurons.config.downstream import (
     UtteranceSplit,
     split_corpora,
 )
-from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import (
+    EditedModel,
+    PretrainedModel,
+    PrunedModel,
+    RandomTwinModel,
+    TunedModel,
+    frequency_property,
+)
+from property_neurons.config.pretraining import InitialModel, Pretraining
+from property_neurons.config.pruning import FineTuning
+from property_neurons.phones import PHONES
 
 if TYPE_CHECKING:
     from property_neurons.config.root import Config
+
+# What divides the errors of a task; see `editing.parts`.
+_DIVIDES = {
+    "phone_recognition": ("label", "gender", "speaker"),
+    "speaker_identification": ("gender", "speaker"),
+    "f0_reconstruction": ("f0", "gender", "speaker"),
+}
+# Names of other figures and tables.
+_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*")
 
 
 def contradictions(config: "Config") -> list[str]:
@@ -30,6 +51,7 @@ def contradictions(config: "Config") -> list[str]:
         *_pretraining_problems(config),
         *_task_problems(config),
         *_study_problems(config),
+        *_editing_problems(config),
         *_plain_corpus_problems(config),
         *_analysis_problems(config),
     ]
@@ -57,6 +79,8 @@ def _twin_problems(config: "Config") -> list[str]:
             problems.append(f"models.{name}.of: {model.of!r} is not defined; defined are {', '.join(config.models)}")
         elif isinstance(original, RandomTwinModel):
             problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
+        elif name in _ancestors(config, name):
+            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
     return problems
 
 
@@ -74,21 +98,55 @@ def _pruning_problems(config: "Config") -> list[str]:
         problems += _not_defined([(f"models.{name}.{key}", value, known) for key, value, known in wanted])
         if name in _ancestors(config, name):
             problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
-        if model.criterion == "frequency" and model.frequency_property(config.properties) is None:
-            problems.append(
-                f"models.{name}.properties: `frequency` needs one that counts every frame, found "
-                f"{', '.join(model.properties)}; add gender or phone"
-            )
+        if model.criterion == "frequency":
+            problems += _frequency_problems(config, f"models.{name}.properties", model.properties)
     return problems
 
 
-def _ancestors(config: "Config", name: str) -> list[str]:
-    """The models that a model is made of, each once."""
-    found: list[str] = []
-    while (of := getattr(config.models.get(name), "of", None)) is not None and of not in found:
-        found.append(of)
-        name = of
+def _frequency_problems(config: "Config", key: str, properties: list[str]) -> list[str]:
+    if frequency_property(properties, config.properties) is not None:
+        return []
+    found = ", ".join(properties)
+    return [f"{key}: `frequency` needs one that counts every frame, found {found}; add gender or phone"]
+
+
+def _ancestors(config: "Config", name: str) -> set[str]:
+    """The models that a model is made of, at once or by way of others."""
+    found: set[str] = set()
+    waiting = _parents(config, name)
+    while waiting:
+        parent = waiting.pop()
+        if parent not in found:
+            found.add(parent)
+            waiting |= _parents(config, parent)
     return found
+
+
+def _parents(config: "Config", name: str) -> set[str]:
+    model = config.models.get(name)
+    if not isinstance(model, PretrainedModel):
+        of = getattr(model, "of", None)
+        return set() if of is None else {of}
+    run = config.pretraining.get(model.run)
+    return set() if run is None else _parents_of_stage(config, run, model.stage or len(run.stages))
+
+
+def _parents_of_stage(config: "Config", run: Pretraining, number: int) -> set[str]:
+    """The models of the config that one stage of a run starts from or takes its targets from."""
+    if not 1 <= number <= len(run.stages):
+        return set()
+    stage, parents = run.stages[number - 1], set()
+    if isinstance(stage.initial, InitialModel):
+        parents.add(stage.initial.model)
+    elif stage.initial == "previous":
+        parents |= _parents_of_stage(config, run, number - 1)
+    owner = run if stage.targets_of is None else config.pretraining.get(stage.targets_of)
+    if owner is None or number > len(owner.stages):
+        return parents
+    targets = owner.stages[number - 1].targets
+    if targets.model is not None:
+        return parents | {targets.model}
+    return parents if targets.layer is None else parents | _parents_of_stage(config, owner, number - 1)
 
 
 def _pretraining_problems(config: "Config") -> list[str]:
@@ -102,6 +160,11 @@ def _pretraining_problems(config: "Config") -> list[str]:
             problems.append(f"models.{name}.run: {model.run!r} is not defined; under pretraining there is {defined}")
         elif model.stage is not None and model.stage > len(run.stages):
             problems.append(f"models.{name}.stage: {model.run!r} has {len(run.stages)} stages, found {model.stage}")
+        elif name in _ancestors(config, name):
+            problems.append(
+                f"models.{name}.run: pretraining.{model.run} leads back to {name!r} itself; start that run from, or "
+                "take its targets from, another model"
+            )
     return problems
 
 
@@ -116,7 +179,28 @@ def _run_problems(config: "Config") -> list[str]:
                 wanted.append((f"{key}.targets.model", stage.targets.model, config.models))
             if stage.targets_of is not None:
                 wanted.append((f"{key}.targets_of", stage.targets_of, config.pretraining))
-    return _not_defined(wanted)
+    problems = _not_defined(wanted)
+    for name, run in config.pretraining.items():
+        for number, stage in enumerate(run.stages, start=1):
+            if stage.targets_of in config.pretraining:
+                problems += _targets_problems(config, name, number, stage.targets_of)
+    return problems
+
+
+def _targets_problems(config: "Config", name: str, number: int, other: str) -> list[str]:
+    """Why stage `number` of the run `name` cannot take over the targets of the run `other`, if so."""
+    key, run, owner = f"pretraining.{name}.stages.targets_of", config.pretraining[name], config.pretraining[other]
+    if other == name:
+        return [f"{key}: {other!r} is this run itself; name another, or leave it out"]
+    if number > len(owner.stages):
+        return [
+            f"{key}: expected a stage {number} of {other!r}, found {len(owner.stages)} stages; name a run with as many"
+        ]
+    if (third := owner.stages[number - 1].targets_of) is not None:
+        return [f"{key}: stage {number} of {other!r} takes over the targets of {third!r}; name the run that makes them"]
+    if owner.corpus != run.corpus:
+        return [f"{key}: expected a run on {run.corpus!r}, found {other!r} on {owner.corpus!r}; name one on it"]
+    return []
 
 
 def _task_problems(config: "Config") -> list[str]:
@@ -146,7 +230,7 @@ def _split_problems(config: "Config", name: str, task: Task, split: Split | None
     problems = []
     if isinstance(task, PhoneRecognition | F0Reconstruction) and isinstance(split, UtteranceSplit | OfficialSplit):
         problems.append(f"{key} tests on speakers that were trained on; divide by speaker or by corpus")
-    if isinstance(task, SpeakerIdentification) and isinstance(split, SpeakerSplit):
+    if isinstance(task, SpeakerIdentification) and isinstance(split, SpeakerSplit | CorpusSplit):
         problems.append(f"{key} tests on speakers that were not trained on; divide by utterance")
     official = [isinstance(corpus, VoxCelebCorpus) for corpus in corpora]
     if isinstance(split, OfficialSplit) != any(official) and corpora:
@@ -167,14 +251,70 @@ def _study_problems(config: "Config") -> list[str]:
         key = f"pruning.{name}"
         wanted += [(f"{key}.model", study.model, config.models), (f"{key}.corpus", study.corpus, config.corpora)]
         wanted += [(f"{key}.tasks", task, config.tasks) for task in study.tasks]
-        cuts = [study] if name == "general" else study.tasks.values()
-        wanted += [(f"{key}.properties", one, config.properties) for cut in cuts for one in cut.properties]
+        cuts = {key: study} if name == "general" else {f"{key}.tasks.{task}": cut for task, cut in study.tasks.items()}
+        for place, cut in cuts.items():
+            wanted += [(f"{place}.properties", one, config.properties) for one in cut.properties]
+            if "frequency" in study.arms:
+                problems += _frequency_problems(config, f"{place}.properties", cut.properties)
         if name == "general":
             wanted.append((f"{key}.fine_tuning.corpus", study.fine_tuning.corpus, config.corpora))
+            problems += _batch_problems(f"{key}.fine_tuning", study.fine_tuning)
         for task in study.tasks:
             if name == "task_specific" and task in config.tasks and config.tasks[task].mode != "fine_tuned":
                 problems.append(f"{key}.tasks.{task}: cuts go with fine-tuning; set mode: fine_tuned in the task")
     return _not_defined(wanted) + problems
+
+
+def _editing_problems(config: "Config") -> list[str]:
+    wanted, problems = [], []
+    for name, model in config.models.items():
+        if isinstance(model, EditedModel):
+            wanted += [
+                (f"models.{name}.of", model.of, config.models),
+                (f"models.{name}.property", model.property, config.properties),
+            ]
+            if model.corpus is not None:
+                wanted.append((f"models.{name}.corpus", model.corpus, config.corpora))
+            if name in _ancestors(config, name):
+                problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+            problems += _unknown_groups(config, f"models.{name}.groups", model.property, model.groups)
+    for name, study in config.erasure.items():
+        key = f"erasure.{name}"
+        sections = {"model": config.models, "task": config.tasks, "corpus": config.corpora}
+        wanted += [(f"{key}.{field}", getattr(study, field), known) for field, known in sections.items()]
+        wanted.append((f"{key}.property", study.property, config.properties))
+        if _TAKEN.fullmatch(name):
+            problems.append(f"{key}: another figure or table has this name; choose another")
+        task = config.tasks.get(study.task)
+        if task is not None and task.mode != "fine_tuned":
+            problems.append(f"{key}.task: {study.task!r} leaves the model as it is; set mode: fine_tuned")
+        section = config.properties.get(study.property)
+        if task is not None and section is not None and section.column not in _DIVIDES[task.kind]:
+            problems.append(
+                f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
+                f"one of {', '.join(_DIVIDES[task.kind])}"
+            )
+        problems += _unknown_groups(config, f"{key}.groups", study.property, study.groups or [])
+    return _not_defined(wanted) + problems
+
+
+def _unknown_groups(config: "Config", key: str, name: str, groups: Iterable[str]) -> list[str]:
+    """Groups that a property does not have, where the config says which it has."""
+    section = config.properties.get(name)
+    named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
+    known = PHONES if named == "single" else named
+    unknown = [group for group in groups if known is not None and group not in known]
+    return [f"{key}: {', '.join(unknown)} unknown; {name!r} has {', '.join(known)}"] if unknown else []
+
+
+def _batch_problems(key: str, tuning: FineTuning) -> list[str]:
+    stage = tuning.stage
+    if stage.batch_size % (stage.accumulation * tuning.gpus) == 0:
+        return []
+    return [
+        f"{key}.gpus: batch_size {stage.batch_size} of the stage does not divide by accumulation "
+        f"{stage.accumulation} x {tuning.gpus} GPUs; change one of them"
+    ]
 
 
 def _plain_corpus_problems(config: "Config") -> list[str]:
@@ -184,10 +324,13 @@ def _plain_corpus_problems(config: "Config") -> list[str]:
     for name, model in config.models.items():
         if isinstance(model, PrunedModel) and model.corpus is not None:
             uses.append((f"models.{name}.corpus", model.corpus))
-    for name in ("general", "task_specific"):
-        study = getattr(config.pruning, name)
-        if study is not None:
-            uses.append((f"pruning.{name}.corpus", study.corpus))
+    general, specific = config.pruning.general, config.pruning.task_specific
+    if general is not None:
+        uses.append(("pruning.general.corpus", general.corpus))
+        uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
+    if specific is not None:
+        uses.append(("pruning.task_specific.corpus", specific.corpus))
+    uses += [(f"erasure.{name}.corpus", study.corpus) for name, study in config.erasure.items()]
     return [
         f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
         for key, corpus in uses

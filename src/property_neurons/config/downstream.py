@@ -40,6 +40,16 @@ class CorpusSplit(Section):
     dev: Name = Field(description="name of the corpus that the best checkpoint is chosen on")
     test: Name = Field(description="name of the corpus that is scored, once")
 
+    @model_validator(mode="after")
+    def _three_corpora(self) -> "CorpusSplit":
+        parts = [self.train, self.dev, self.test]
+        if len(set(parts)) < len(parts):
+            raise ValueError(
+                f"expected a corpus of its own for each part, found train {self.train!r}, dev {self.dev!r}, "
+                f"test {self.test!r}; name three, or divide one by speaker"
+            )
+        return self
+
 
 class OfficialSplit(Section):
     """The division that a corpus brings along."""

@@ -34,7 +34,7 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
 
 
 def _spelled_out(config: Config, source: str) -> Config:
-    """The config with all that its pruning studies stand for (`studies.expand`).
+    """The config with all that its studies stand for (`studies.expand`).
 
     Raises:
         ConfigError: a name is taken.
@@ -45,9 +45,9 @@ def _spelled_out(config: Config, source: str) -> Config:
         own, new = getattr(config, key), getattr(added, key)
         taken = sorted(set(own) & set(new))
         if taken:
-            raise ConfigError(f"{source}: {key}.{taken[0]}: the pruning studies use this name; choose another")
+            raise ConfigError(f"{source}: {key}.{taken[0]}: the studies use this name; choose another")
         sections[key] = own | new
-    if not added.runs:
+    if not added.models:
         return config
     compare = config.figures.compare or list(config.models)
     sections["figures"] = config.figures.model_copy(update={"compare": compare})

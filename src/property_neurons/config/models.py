@@ -1,12 +1,14 @@
 """Configuration of the speech Transformers whose neurons are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from property_neurons.config.analysis import F0Property, Property
 from property_neurons.config.section import Name, Section
+
+Action = Literal["zero", "mean", "clamp", "scale"]
 
 
 class _Model(Section):
@@ -116,10 +118,29 @@ class PrunedModel(_Model):
         """Whether the cut depends on the property neurons of the model it is made of."""
         return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
 
-    def frequency_property(self, properties: Mapping[str, Property]) -> str | None:
-        """The first of `properties` whose counts hold every frame; pitch has voiced ones alone."""
-        known = (name for name in self.properties if name in properties)
-        return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+
+def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
+    """The first of the named properties whose counts hold every frame; pitch has voiced ones alone."""
+    known = (name for name in names if name in properties)
+    return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+
+
+class EditedModel(_Model):
+    """A model of the config with the neurons of some groups edited in its weights (section 6 of the method)."""
+
+    kind: Literal["edited"] = Field(description="a model of the config, edited")
+    of: Name = Field(description="name of the model that is edited")
+    property: Name = Field(description="whose group neurons are edited")
+    groups: list[str] = Field(min_length=1, description="names of its groups, taken together")
+    corpus: Name | None = Field(default=None, description="where they are found (null: `figures.corpus`)")
+    action: Literal["zero", "scale"] = Field(
+        default="zero",
+        description="`zero`: their activation is 0; `scale`: times `factor` (the mean and a ceiling: from Python)",
+    )
+    factor: float = Field(default=0.5, description="of `scale`")
+    random: int | None = Field(
+        default=None, ge=0, description="seed of random neurons, as many in each layer, in their place: a control"
+    )
 
 
 class TunedModel(_Model):
@@ -138,6 +159,7 @@ Model = Annotated[
     | WhisperWheelModel
     | RandomTwinModel
     | PrunedModel
+    | EditedModel
     | TunedModel
     | PretrainedModel
     | MelHubertReleaseModel,

@@ -14,6 +14,7 @@ from property_neurons.config.corpora import (
     under,
 )
 from property_neurons.config.models import (
+    EditedModel,
     FolderModel,
     HubModel,
     MelHubertReleaseModel,
@@ -22,6 +23,7 @@ from property_neurons.config.models import (
     RandomTwinModel,
     ShippedModel,
     TunedModel,
+    frequency_property,
 )
 from property_neurons.config.pretraining import InitialModel, Stage
 from property_neurons.config.root import Config
@@ -130,6 +132,48 @@ def pruned_models(config: Config) -> list[str]:
     return [name for name, section in config.models.items() if isinstance(section, PrunedModel)]
 
 
+def edited_models(config: Config) -> list[str]:
+    """The models that are edited ones of others."""
+    return [name for name, section in config.models.items() if isinstance(section, EditedModel)]
+
+
+def edit_settings(config: Config, model: str) -> dict[str, Any]:
+    """What an edit depends on beside its inputs, as fields of `editing.saved.Edit`."""
+    section = config.models[model]
+    settings = section.model_dump(include={"groups", "action", "random"})
+    return settings | ({"factor": section.factor} if section.action == "scale" else {})
+
+
+def edited_table(config: Config, model: str) -> str:
+    """The neuron table that an edit takes its set from."""
+    section = config.models[model]
+    corpus = section.corpus or config.figures.corpus
+    return f"{config.results}/neurons/{section.of}/{corpus}/{section.property}.parquet"
+
+
+def erased_model(config: Config, study: str, seed: int | str) -> str:
+    """The name of the fine-tuned model that an erasure study edits."""
+    section = config.erasure[study]
+    tuned = TunedModel(kind="tuned", of=section.model, task=section.task, seed=int(seed))
+    return next(name for name, model in config.models.items() if model == tuned)
+
+
+def erasure_training(config: Config, study: str, seed: int | str) -> str:
+    """The folder of the training whose model an erasure study edits."""
+    section = config.erasure[study]
+    return task_run(config, section.task, section.model, int(seed))
+
+
+def erasure_settings(config: Config, study: str) -> dict[str, Any]:
+    """What an erasure depends on beside its inputs, as fields of `editing.erasure.Erasure`."""
+    section = config.erasure[study]
+    settings = section.model_dump(include={"groups", "doses", "draws", "action", "batch_size"})
+    own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
+    column = config.properties[section.property].column
+    sigmas = section.sigmas or [config.analysis.sigma]
+    return settings | section.model_dump(include=own) | pattern_settings(config) | {"column": column, "sigmas": sigmas}
+
+
 def pruning_corpus(config: Config, model: str) -> str:
     """The corpus on which the property neurons of a cut were found."""
     return config.models[model].corpus or config.figures.corpus
@@ -159,14 +203,14 @@ def frequency_counts(config: Config, model: str) -> list[str]:
     section = config.models[model]
     if section.criterion != "frequency":
         return []
-    name = section.frequency_property(config.properties)
+    name = frequency_property(section.properties, config.properties)
     return [f"{config.results}/counts/{section.of}/{pruning_corpus(config, model)}/{name}.manifest.json"]
 
 
 def normalise(config: Config, model: str) -> bool | None:
     """Whether a model's waveform is normalised: as it says itself, else as the model it is made of does."""
     section = config.models[model]
-    if section.normalise is None and isinstance(section, PrunedModel | RandomTwinModel | TunedModel):
+    if section.normalise is None and isinstance(section, EditedModel | PrunedModel | RandomTwinModel | TunedModel):
         return normalise(config, section.of)
     return section.normalise
 

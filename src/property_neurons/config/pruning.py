@@ -84,12 +84,19 @@ class GeneralPruning(_Study):
     )
     tasks: list[Name] = Field(min_length=1, description="names of tasks that judge the models")
 
+    @field_validator("tasks")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"expected each task once, found {', '.join(value)}; leave out the second")
+        return value
+
 
 class TaskCut(Section):
     """What is protected for one task."""
 
     properties: list[Name] = Field(min_length=1, description="whose property neurons are protected")
-    steps: int = Field(ge=1, description="optimiser steps of fine-tuning after each cut")
+    steps: int = Field(ge=1, description="optimiser steps of fine-tuning after each cut; the warm-up changes alike")
 
 
 class TaskSpecificPruning(_Study):

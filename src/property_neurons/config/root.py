@@ -15,6 +15,7 @@ from property_neurons.config.analysis import (
 from property_neurons.config.consistency import contradictions
 from property_neurons.config.corpora import Corpus
 from property_neurons.config.downstream import Split, Task
+from property_neurons.config.editing import Erasure
 from property_neurons.config.models import Model
 from property_neurons.config.pretraining import Pretraining
 from property_neurons.config.pruning import Pruning
@@ -40,6 +41,10 @@ class Config(Section):
     splits: dict[Name, Split] = Field(default_factory=dict, description="who is trained and tested on, by name")
     tasks: dict[Name, Task] = Field(default_factory=dict, description="downstream tasks, by name")
     pruning: Pruning = Field(default_factory=Pruning, description="the pruning studies of Figures 6 and 9")
+    erasure: dict[Name, Erasure] = Field(
+        default_factory=dict,
+        description="erasure studies by name, which names their figure and table: `table1` makes tables/table1.tsv",
+    )
     ranks: Ranks = Field(default_factory=Ranks, description="what one pass of a model keeps")
     analysis: Analysis = Field(default_factory=Analysis, description="definitions and options of the method")
     embedding: Embedding = Field(default_factory=Embedding, description="multidimensional scaling")

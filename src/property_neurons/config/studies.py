@@ -1,4 +1,4 @@
-"""The pruning studies spelled out: every model, training and scoring they stand for, as sections of the config.
+"""The studies of pruning and erasure spelled out: every model, training and scoring they stand for.
 
 A study is nothing that the rules need to know: it becomes pruned, pretrained and tuned models like those that anyone
 may write down, and a list of runs that figures collect.
@@ -58,6 +58,11 @@ def expand(config: Config) -> Expansion:
         _general(config.pruning.general, added)
     if config.pruning.task_specific is not None:
         _task_specific(config, config.pruning.task_specific, added)
+    for study in config.erasure.values():
+        for seed in study.seeds:
+            section = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
+            if section not in (config.models | added.models).values():
+                added.models[f"{study.task}-{study.model}-s{seed}"] = section
     return added
 
 
@@ -99,7 +104,8 @@ def _task_specific(config: Config, study: TaskSpecificPruning, added: Expansion)
         between = f"{task}-after-cut"
         section = config.tasks[task]
         pace = {key: min(getattr(section, key), cuts.steps) for key in ("log_every", "evaluate_every", "save_every")}
-        added.tasks[between] = section.model_copy(update={"steps": cuts.steps, **_whole_points(pace)})
+        warmup = {"warmup_steps": round(section.warmup_steps * cuts.steps / section.steps)}
+        added.tasks[between] = section.model_copy(update={"steps": cuts.steps, **warmup, **_whole_points(pace)})
         for seed in study.seeds:
             whole = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
             added.models[whole] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)

@@ -70,10 +70,16 @@ def stored_states(config: Config, task: str, model: str) -> list[str]:
 
 
 def initial_head(config: Config, task: str, model: str, seed: int) -> str | None:
-    """The downstream training whose head a further one goes on with: that of the model that was cut."""
+    """The downstream training whose head a further one goes on with: that of the model that was cut, if it fits."""
     section = config.models.get(model)
     while isinstance(section, PrunedModel):
         section = config.models[section.of]
-    if isinstance(section, TunedModel) and task_data(config, section.task) == task_data(config, task):
+    if isinstance(section, TunedModel) and _head(config, section.task) == _head(config, task):
         return plan.task_run(config, section.task, section.of, section.seed)
     return None
+
+
+def _head(config: Config, task: str) -> tuple:
+    """What a head is made for: the same data (and so kind of task), mode and width."""
+    section = config.tasks[task]
+    return task_data(config, task), section.mode, getattr(section, "projector", None)

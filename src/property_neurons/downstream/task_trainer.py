@@ -20,7 +20,13 @@ from property_neurons.models.backend import transformers
 from property_neurons.models.states import hidden_states
 
 _TRAINING_HABITS = MappingProxyType(
-    {"apply_spec_augment": False, "layerdrop": 0.0, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+    {
+        "apply_spec_augment": False,
+        "layerdrop": 0.0,
+        "encoder_layerdrop": 0.0,
+        "mask_time_prob": 0.0,
+        "mask_feature_prob": 0.0,
+    }
 )
 
 
@@ -62,14 +68,16 @@ class TaskModel(torch.nn.Module):
 @contextmanager
 def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
     """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
-    kept = {name: getattr(model.config, name) for name in _TRAINING_HABITS if hasattr(model.config, name)}
+    # Some modules (Whisper's encoder) look at the config once only, when they are made.
+    holders = [model.config, *(module for module in model.modules() if hasattr(module, "layerdrop"))]
+    kept = [(one, name, getattr(one, name)) for one in holders for name in _TRAINING_HABITS if hasattr(one, name)]
     try:
-        for name in kept:
-            setattr(model.config, name, _TRAINING_HABITS[name])
+        for one, name, _ in kept:
+            setattr(one, name, _TRAINING_HABITS[name])
         yield
     finally:
-        for name, value in kept.items():
-            setattr(model.config, name, value)
+        for one, name, value in kept:
+            setattr(one, name, value)
 
 
 class TaskTrainer(transformers.Trainer):

@@ -131,7 +131,7 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
         encoder = load_encoder(
             storage.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
         )
-        head = _head(job, settings, data, encoder)
+        head = new_head(job, settings, data, encoder)
         sets = _examples(job, settings, data, encoder, read_audio)
         model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
         with training_habits_off(encoder.model):
@@ -144,7 +144,7 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _head(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder) -> Head:
+def new_head(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder) -> Head:
     """A new head from the seed, or the one to go on with."""
     config = encoder.model.config
     blocks = len({site.layer for site in encoder.sites})
@@ -184,11 +184,7 @@ def _examples(
         if stores:
             source = StoredStates(stores, list(zip(table["corpus"], table["utterance"], strict=True)))
         else:
-            recordings = [
-                Recording(row.utterance, Path(job.roots[row.corpus]) / row.audio, row.n_samples)
-                for row in table.itertuples()
-            ]
-            source = Waveforms(encoder, recordings, read_audio)
+            source = _waveforms(table, encoder, job.roots, read_audio)
         in_training = {
             "n_examples": settings.steps * settings.batch_size,
             "crop_seconds": settings.crop_seconds,
@@ -196,6 +192,22 @@ def _examples(
         }
         sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
     return sets
+
+
+def part_examples(
+    table: pd.DataFrame, kind: Kind, encoder: SpeechEncoder, roots: Mapping[str, str], read_audio: ReadAudio
+) -> Examples:
+    """Utterances to score, whole, the longest first; see `TaskJob` for `roots`."""
+    return Examples(table, kind, _waveforms(table, encoder, roots, read_audio))
+
+
+def _waveforms(
+    table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str], read_audio: ReadAudio
+) -> Waveforms:
+    recordings = [
+        Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in table.itertuples()
+    ]
+    return Waveforms(encoder, recordings, read_audio)
 
 
 def _trainer(

@@ -61,6 +61,19 @@ def neuron_sets(patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *
     )
 
 
+def site_sets(counts: Counts, *, threshold: Threshold, sigma: float, min_count: int = 0) -> list[NeuronSets]:
+    """The neuron sets of every feed-forward network, in the model's order."""
+    return [
+        neuron_sets(
+            site_patterns(counts, index, threshold=threshold, min_count=min_count),
+            counts.phone_cell_groups,
+            len(counts.groups),
+            sigma=sigma,
+        )
+        for index in range(len(counts.sites))
+    ]
+
+
 def neuron_table(counts: Counts, *, threshold: Threshold, sigma: float, min_count: int = 0) -> pd.DataFrame:
     """Every member of every N_i: layer, site, group, neuron, share, exclusive (in G_i), width.
 
@@ -68,9 +81,8 @@ def neuron_table(counts: Counts, *, threshold: Threshold, sigma: float, min_coun
     A layer without members has no row: see `layer_summary`.
     """
     tables = []
-    for index, site in enumerate(counts.sites):
-        patterns = site_patterns(counts, index, threshold=threshold, min_count=min_count)
-        sets = neuron_sets(patterns, counts.phone_cell_groups, len(counts.groups), sigma=sigma)
+    found = site_sets(counts, threshold=threshold, sigma=sigma, min_count=min_count)
+    for index, (site, sets) in enumerate(zip(counts.sites, found, strict=True)):
         group, neuron = np.nonzero(sets.members)
         tables.append(
             pd.DataFrame(

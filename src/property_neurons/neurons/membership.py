@@ -38,6 +38,23 @@ def union(masks: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
     return [np.logical_or.reduce(parts) for parts in zip(*masks, strict=True)]
 
 
+def check_origin(table: pd.DataFrame, digest: str | None, *, name: str = "neuron table") -> None:
+    """Hold the model that a table says it was found on (`attrs["model_digest"]`) against the one it is used on.
+
+    Args:
+        digest: of the model's manifest; None checks nothing, nor does a table that does not say.
+
+    Raises:
+        ModelError: they differ.
+    """
+    found = table.attrs.get("model_digest")
+    if None not in (found, digest) and found != digest:
+        raise ModelError(
+            f"{name}: found on the model {table.attrs.get('model')} (digest {found}), used on one of digest {digest}; "
+            "find the neurons on this model"
+        )
+
+
 def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndarray]:
     masks = [np.zeros(width, dtype=bool) for width in widths]
     for layer, part in rows.groupby("layer"):

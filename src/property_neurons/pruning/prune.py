@@ -18,7 +18,7 @@ from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepare import describe_model
 from property_neurons.models.pruned import remove_neurons
-from property_neurons.neurons.membership import property_masks, union
+from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets
 from property_neurons.pruning.selection import Match, select
 
@@ -76,6 +76,8 @@ def prune_model(
     folder, manifest, source = Path(folder), Path(manifest), Path(model)
     source_folder = storage.described_folder(source)
     described = storage.verify_files(source_folder, source)
+    for name, table in neurons.items():
+        check_origin(table, described["digest"], name=f"{name} neurons")
     manifest.unlink(missing_ok=True)
     with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")

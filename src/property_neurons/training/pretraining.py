@@ -36,7 +36,7 @@ from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
 from property_neurons.training.targets import open_targets
-from property_neurons.training.trainer import Optimisation, StopWhenFlat, add_callbacks, training_arguments
+from property_neurons.training.trainer import Optimisation, StopWhenFlat, add_callbacks, go_on, training_arguments
 
 _WITHOUT_RESULT = frozenset({"workers", "save_every"})
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
@@ -179,7 +179,7 @@ def _train(job: PretrainingJob) -> None:
     # One process after the other: the first clears away what cannot be resumed.
     with trainer.args.main_process_first(local=False):
         checkpoint = resume_point(job.work, identity)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    go_on(trainer, checkpoint, training.patience)
     final = trainer.evaluate()
     if not trainer.is_world_process_zero():
         return

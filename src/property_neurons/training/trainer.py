@@ -1,7 +1,10 @@
 """What all trainings of the project share: transformers' Trainer with their settings, checkpoints, bar and logs."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -161,6 +164,32 @@ class StopWhenFlat(transformers.TrainerCallback):
         self._patience = patience
 
     def on_evaluate(self, args, state, control, **kwargs):
-        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
-        if len(losses) - 1 - losses.index(min(losses)) >= self._patience:
+        if is_flat(state.log_history, self._patience):
             control.should_training_stop = True
+
+
+def is_flat(log_history: Sequence[Mapping[str, Any]], patience: int) -> bool:
+    """Whether the last `patience` validations have not lowered the least loss."""
+    losses = [entry["eval_loss"] for entry in log_history if "eval_loss" in entry]
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def go_on(trainer: "transformers.Trainer", checkpoint: Path | None, patience: int | None = None) -> None:
+    """Train on from a checkpoint, or from the start; not at all where the checkpoint is of a training gone flat.
+
+    Args:
+        checkpoint: see `checkpoints.resume_point`.
+        patience: see `StopWhenFlat`; None = all steps.
+    """
+    if checkpoint is not None and patience is not None:
+        state = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if is_flat(state.log_history, patience):
+            _end_at(trainer, state.global_step)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _end_at(trainer: "transformers.Trainer", step: int) -> None:
+    """Make `step` the last one: the Trainer makes one before it asks callbacks whether to stop, but none too many."""
+    items = step * len(trainer.train_dataset) // trainer.args.max_steps
+    trainer.train_dataset = torch.utils.data.Subset(trainer.train_dataset, range(items))
+    trainer.args.max_steps = step

@@ -1,0 +1,21 @@
+"""What will not work, said before hours are spent: `snakemake -c1 doctor`, in the environment that models run in."""
+
+
+localrules:
+    doctor,
+
+
+rule doctor:
+    """Look at packages, GPUs, corpora, checkpoints and room on disk; makes nothing."""
+    log:
+        f"{RESULTS}/logs/doctor.log",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "Looking for what would not work"
+    script:
+        "../workflow/scripts/doctor.py"

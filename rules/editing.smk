@@ -1,0 +1,133 @@
+"""Editing: models with the neurons of a group erased, and the studies of whom that harms (Table 1)."""
+
+
+rule edit_model:
+    """Write an edit of group neurons into a model's weights."""
+    input:
+        model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
+        neurons=lambda wildcards: plan.edited_table(CONFIG, wildcards.model),
+    output:
+        folder=directory(f"{RESULTS}/models/{{model}}"),
+        manifest=f"{RESULTS}/models/{{model}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/edit_model/{{model}}.log",
+    wildcard_constraints:
+        model=one_of(EDITED_MODELS),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(60),
+    params:
+        edit=lambda wildcards: plan.edit_settings(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.editing.saved"),
+    message:
+        "Editing {wildcards.model}"
+    script:
+        "../workflow/scripts/edit_model.py"
+
+
+rule erase_groups:
+    """Erase each group of a property in a fine-tuned model, by degrees, and random neurons; score the task."""
+    input:
+        training=lambda wildcards: manifest_of(plan.erasure_training(CONFIG, wildcards.erasure, wildcards.seed)),
+        model=lambda wildcards: (
+            f"{RESULTS}/models/{plan.erased_model(CONFIG, wildcards.erasure, wildcards.seed)}.manifest.json"
+        ),
+        counts=lambda wildcards: (
+            f"{RESULTS}/counts/{plan.erased_model(CONFIG, wildcards.erasure, wildcards.seed)}/"
+            f"{CONFIG.erasure[wildcards.erasure].corpus}/{CONFIG.erasure[wildcards.erasure].property}.manifest.json"
+        ),
+    output:
+        folder=directory(f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}"),
+        manifest=f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/erase_groups/{{erasure}}-seed{{seed}}.log",
+    wildcard_constraints:
+        erasure=one_of(CONFIG.erasure),
+        seed=r"\d+",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(720),
+        gpu=GPU,
+    params:
+        work=f"{RESULTS}/erasure/{{erasure}}/.seed{{seed}}.work",
+        erasure=lambda wildcards: plan.erasure_settings(CONFIG, wildcards.erasure),
+        code=code_fingerprint("property_neurons.editing.erasure", "property_neurons.corpus.audio"),
+    message:
+        "Erasing for {wildcards.erasure}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/erase_groups.py"
+
+
+rule tabulate_erasure:
+    """Error before and after, for whom, with intervals and beside random neurons."""
+    input:
+        runs=lambda wildcards: [
+            f"{RESULTS}/erasure/{wildcards.erasure}/seed{seed}.manifest.json"
+            for seed in CONFIG.erasure[wildcards.erasure].seeds
+        ],
+    output:
+        table=f"{RESULTS}/tables/{{erasure}}.tsv",
+        rendered=f"{RESULTS}/tables/{{erasure}}.md",
+        curves=f"{RESULTS}/erasure/{{erasure}}/curves.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_erasure/{{erasure}}.log",
+    wildcard_constraints:
+        erasure=one_of(CONFIG.erasure),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        code=code_fingerprint("property_neurons.editing.report"),
+    message:
+        "Tabulating the erasure {wildcards.erasure}"
+    script:
+        "../workflow/scripts/tabulate_erasure.py"
+
+
+rule draw_erasure:
+    """Whom it harms to erase a group: the table as a figure, and curves over the dose."""
+    input:
+        table=f"{RESULTS}/tables/{{erasure}}.tsv",
+        curves=f"{RESULTS}/erasure/{{erasure}}/curves.tsv",
+        published=PUBLISHED,
+    output:
+        figure=report(
+            f"{RESULTS}/figures/{{erasure}}.pdf",
+            caption="../resources/captions/erasure.rst",
+            category="Erasure",
+        ),
+        dose=report(
+            f"{RESULTS}/figures/{{erasure}}_dose.pdf",
+            caption="../resources/captions/erasure_dose.rst",
+            category="Erasure",
+        ),
+        others=multiext(f"{RESULTS}/figures/{{erasure}}", ".png", ".tsv", "_dose.png", "_dose.tsv"),
+    log:
+        f"{RESULTS}/logs/figures/{{erasure}}.log",
+    wildcard_constraints:
+        erasure=one_of(CONFIG.erasure),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(20),
+    params:
+        model=lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
+        corpus=lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
+        published=lambda wildcards: published_names([CONFIG.erasure[wildcards.erasure].model]),
+        code=figure_code("erasure"),
+    message:
+        "Drawing the erasure {wildcards.erasure}"
+    script:
+        "../workflow/scripts/draw_erasure.py"

@@ -1,0 +1,61 @@
+"""Configuration of the erasure studies: Table 1 and its like for any property, and of edited models."""
+
+from pydantic import Field, field_validator, model_validator
+
+from property_neurons.config.models import Action
+from property_neurons.config.section import Name, Section
+
+
+class Erasure(Section):
+    """A model is fine-tuned on a task, the groups of a property are erased in it one by one, the task is scored."""
+
+    model: Name = Field(description="the model that is fine-tuned on the task first")
+    task: Name = Field(description="name of a task of mode `fine_tuned`")
+    corpus: Name = Field(description="where group neurons of the fine-tuned model are found")
+    property: Name = Field(
+        description="whose groups are erased: one of phones (phone recognition), F0 (F0 reconstruction), gender or "
+        "speaker (any task)"
+    )
+    groups: list[str] | None = Field(default=None, min_length=1, description="which of its groups (null: all)")
+    action: Action = Field(default="zero", description="what is done to the neurons (see `models`, kind edited)")
+    factor: float = Field(default=0.5, description="of `scale`")
+    percentile: float = Field(
+        default=50.0, ge=0, le=100, description="of `clamp`, over the frames of 200 training utterances"
+    )
+    doses: list[float] = Field(
+        default=[0.25, 0.5, 0.75, 1.0],
+        min_length=1,
+        description="shares of the group neurons that are erased, the most exclusive first; 1 is the table's",
+    )
+    sigmas: list[float] | None = Field(
+        default=None,
+        min_length=1,
+        description="sigma of the table and the doses, then others to erase whole (null: `analysis.sigma` alone)",
+    )
+    draws: int = Field(default=5, ge=0, description="random sets of as many neurons in each layer, for each condition")
+    batch_size: int = Field(default=8, ge=1, description="utterances that are scored together")
+    seeds: list[int] = Field(default=[0], min_length=1, description="of fine-tuning and random sets")
+
+    @field_validator("doses")
+    @classmethod
+    def _doses(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)) or value[0] <= 0 or value[-1] != 1:
+            raise ValueError(f"shares above 0 that rise to 1, found {value}")
+        return value
+
+    @field_validator("sigmas")
+    @classmethod
+    def _sigmas(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and (len(set(value)) != len(value) or min(value) <= 0 or max(value) > 1):
+            raise ValueError(f"distinct shares above 0, at most 1, found {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Erasure":
+        for key in ("seeds", "groups"):
+            values = getattr(self, key) or []
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} must be distinct, found {values}")
+        if min(self.seeds) < 0:
+            raise ValueError(f"seeds must not be negative, found {self.seeds}")
+        return self

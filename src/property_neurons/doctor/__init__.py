@@ -1,0 +1,1 @@
+"""What will not work, said in seconds and before hours are spent: `python -m property_neurons.doctor`."""

@@ -1,0 +1,57 @@
+"""Say in seconds what would not work: `python -m property_neurons.doctor --configfile config/paper.yaml`.
+
+Exit status: 0 where nothing fatal was found, 1 otherwise. Give `--config` and `--configfile` as to Snakemake, and
+`--profile` where jobs are submitted with one.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from property_neurons.doctor.finding import verdict
+from property_neurons.doctor.software import NOT_INSTALLED, package_findings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what is found; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m property_neurons.doctor", description=__doc__.split("\n")[0])
+    parser.add_argument("--configfile", nargs="+", default=["config/config.yaml"], metavar="FILE")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake takes them")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="such as profiles/slurm: jobs run elsewhere")
+    options = parser.parse_args(arguments)
+    packages = list(package_findings())
+    if any(finding.found == NOT_INSTALLED for finding in packages):
+        # What follows would fail on importing them.
+        print("\n\n".join([*map(str, packages), verdict(packages)]))
+        return 1
+    return _examine(options)
+
+
+def _examine(options: argparse.Namespace) -> int:
+    from snakemake.cli import parse_config
+    from snakemake.common.configfile import load_configfile
+    from snakemake.exceptions import WorkflowError
+    from snakemake.utils import update_config
+
+    from property_neurons.config.load import load_config
+    from property_neurons.doctor.examine import examine
+    from property_neurons.errors import ConfigError
+
+    source = ", ".join(options.configfile)
+    content: dict = {}
+    try:
+        for file in options.configfile:
+            update_config(content, load_configfile(file))
+        update_config(content, parse_config(options.config))
+        config = load_config(content, source)
+    except (ConfigError, WorkflowError, OSError, ValueError) as error:
+        print(error)
+        return 1
+    report = examine(config, options.profile)
+    print(f"{source}\n\n{report}")
+    return int(report.fatal)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

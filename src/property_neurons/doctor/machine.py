@@ -1,0 +1,78 @@
+"""Findings about the machine: GPUs, and room on disk."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from property_neurons.config.root import Config
+from property_neurons.doctor.finding import Finding
+from property_neurons.doctor.needs import Needs
+from property_neurons.doctor.sizes import Room, shown, total
+
+
+def gpu_findings(config: Config, needed: Needs, on_cluster: bool) -> Iterator[Finding]:
+    """Whether torch can use the GPUs that `device: cuda` asks for; on a cluster only nodes can tell how many."""
+    if config.device != "cuda":
+        return
+    # Slow to import, and not needed where models run on the CPU.
+    import torch
+
+    about = "device"
+    if torch.version.cuda is None:
+        remedy = "install a CUDA build of torch (envs/models-cuda.yaml, or pytorch.org), or set device: cpu"
+        yield Finding(
+            about, "device: cuda needs a torch built for CUDA", f"torch {torch.__version__}, a CPU build", remedy
+        )
+        return
+    if on_cluster:
+        return
+    if not torch.cuda.is_available():
+        remedy = "run nvidia-smi to see why; on a login node give --profile, or set device: cpu"
+        yield Finding(
+            about, "device: cuda needs a GPU that torch can use", f"torch {torch.__version__}, no GPU", remedy
+        )
+        return
+    for run, section in config.pretraining.items():
+        if section.gpus > torch.cuda.device_count():
+            yield Finding(
+                f"pretraining.{run}.gpus",
+                f"{section.gpus} GPUs",
+                f"{torch.cuda.device_count()} on this machine",
+                f"set gpus: {torch.cuda.device_count()}, or run where there are as many",
+                fatal=run in needed.runs,
+            )
+
+
+def room_findings(config: Config, default: Sequence[Room], everything: Sequence[Room]) -> Iterator[Finding]:
+    """Whether the results can be written, and the disk holds what is still to come; quotas cannot be seen."""
+    folder = existing_part(config.results)
+    if not _writable(folder):
+        remedy = f"make {folder} writable, or set `results` to another folder"
+        yield Finding("results", f"a folder at {config.results} to write in", f"{folder} is read-only", remedy)
+        return
+    free = shutil.disk_usage(folder).free
+    remedy = f"free {{}} on the disk of {folder}, or set `results` to another one, or ranks.frames: segment_mid"
+    if total(default) > free:
+        expected = f"room for {shown(total(default))} still to be written for the default target"
+        yield Finding("results", expected, f"{shown(free)} free", remedy.format(shown(total(default) - free)))
+    elif total(everything) > free:
+        expected = f"room for {shown(total(everything))} still to be written for all that is configured"
+        lacking = shown(total(everything) - free)
+        yield Finding("results", expected, f"{shown(free)} free", remedy.format(lacking), fatal=False)
+
+
+def existing_part(path: str) -> Path:
+    """The deepest folder of a path that is there."""
+    whole = Path(path).resolve()
+    return next(folder for folder in (whole, *whole.parents) if folder.is_dir())
+
+
+def _writable(folder: Path) -> bool:
+    # Asking for permission would not see a read-only file system.
+    probe = folder / ".property-neurons-doctor"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""What a configuration makes of which models and corpora: for the default target, and for the rest."""
+
+from dataclasses import dataclass, field
+
+from property_neurons.config import plan
+from property_neurons.config.downstream import split_corpora
+from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.pretraining import InitialModel
+from property_neurons.config.root import Config
+
+
+@dataclass
+class Needs:
+    """Models, corpora and pre-training runs by name; ranks: (model, corpus), each once, in the order of need."""
+
+    models: dict[str, None] = field(default_factory=dict)
+    corpora: dict[str, None] = field(default_factory=dict)
+    runs: dict[str, None] = field(default_factory=dict)
+    ranks: dict[tuple[str, str], None] = field(default_factory=dict)
+
+
+def default_needs(config: Config) -> Needs:
+    """What the default target needs: the figures of the analysis, and the curves of the runs its models come from."""
+    figures, needs = config.figures, Needs()
+    models = [figures.model, *([figures.control] if figures.control else []), *(figures.compare or config.models)]
+    for model in models:
+        _rank(config, model, figures.corpus, needs)
+    for run in plan.trained_runs(config):
+        _add_run(config, run, needs)
+    return needs
+
+
+def all_needs(config: Config) -> Needs:
+    """What everything needs that the configuration defines, pruning studies included."""
+    needs = default_needs(config)
+    for model in config.models:
+        _add_model(config, model, needs)
+    for run in config.pretraining:
+        _add_run(config, run, needs)
+    for task in config.tasks.values():
+        _add_corpora(split_corpora(config.splits[task.split]), needs)
+    _add_corpora(config.corpora, needs)
+    return needs
+
+
+def _rank(config: Config, model: str, corpus: str, needs: Needs) -> None:
+    needs.ranks[(model, corpus)] = None
+    _add_corpora([corpus], needs)
+    _add_model(config, model, needs)
+
+
+def _add_corpora(names, needs: Needs) -> None:
+    needs.corpora.update(dict.fromkeys(names))
+
+
+def _add_model(config: Config, model: str, needs: Needs) -> None:
+    if model in needs.models:
+        return
+    needs.models[model] = None
+    section = config.models[model]
+    match section:
+        case RandomTwinModel():
+            _add_model(config, section.of, needs)
+        case PrunedModel():
+            _add_model(config, section.of, needs)
+            if section.needs_neurons or section.criterion == "frequency":
+                _rank(config, section.of, plan.pruning_corpus(config, model), needs)
+        case TunedModel():
+            _add_model(config, section.of, needs)
+            _add_corpora(split_corpora(config.splits[config.tasks[section.task].split]), needs)
+        case PretrainedModel():
+            _add_run(config, section.run, needs)
+
+
+def _add_run(config: Config, run: str, needs: Needs) -> None:
+    if run in needs.runs:
+        return
+    needs.runs[run] = None
+    section = config.pretraining[run]
+    _add_corpora([section.corpus], needs)
+    for stage in section.stages:
+        if stage.targets_of is not None:
+            _add_run(config, stage.targets_of, needs)
+        if stage.targets.model is not None:
+            _add_model(config, stage.targets.model, needs)
+        if isinstance(stage.initial, InitialModel):
+            _add_model(config, stage.initial.model, needs)

@@ -1,0 +1,234 @@
+"""How much speech a corpus holds, and how much room what is made of it takes, without reading any audio."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import huggingface_hub
+import pandas as pd
+
+from property_neurons.config import plan
+from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
+from property_neurons.config.models import (
+    HubModel,
+    PretrainedModel,
+    PrunedModel,
+    RandomTwinModel,
+    TunedModel,
+    WhisperWheelModel,
+)
+from property_neurons.config.root import Config
+from property_neurons.corpus.audio import SAMPLE_RATE
+from property_neurons.doctor.needs import Needs
+from property_neurons.ranks.store import active_neurons
+
+FRAMES_PER_SECOND = 50
+# Subset of LibriSpeech: hours, utterances, speakers.
+_LIBRISPEECH = {
+    "dev-clean": (5.39, 2703, 40),
+    "dev-other": (5.12, 2864, 33),
+    "test-clean": (5.40, 2620, 40),
+    "test-other": (5.34, 2939, 33),
+    "train-clean-100": (100.59, 28_539, 251),
+    "train-clean-360": (363.61, 104_014, 921),
+    "train-other-500": (496.86, 148_688, 1166),
+}
+_VOXCELEB1 = (352.0, 153_516)
+# Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s.
+_AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
+# Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
+_DEMO_SURPLUS = 1.15
+# Middle frames of segments, as a share of all frames (LibriSpeech dev-clean).
+_MIDDLE_SHARE = 0.21
+_LOG_MEL_BYTES_PER_SECOND = 16_000
+_FRAME_STORE_BYTES_PER_SECOND = 230
+_BASE = ((3072,) * 12, 94_400_000)
+_WHISPER_TINY = ((1536,) * 4, 8_200_000)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Seconds and utterances of a corpus, and how they are known."""
+
+    seconds: float
+    utterances: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of a model before it is there.
+
+    widths: neurons of each feed-forward network.
+    parameters: about.
+    assumed: nothing told, so the shape of a base model is taken.
+    """
+
+    widths: tuple[int, ...]
+    parameters: int
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class Room:
+    """What some part of the results will take.
+
+    n_bytes: in the end; missing: the part of it that is still to be written.
+    """
+
+    what: str
+    detail: str
+    n_bytes: float
+    missing: float
+
+
+def speech_of(config: Config, corpus: str) -> Speech:
+    """How much speech a corpus holds: as scanned, else by LibriSpeech's known sizes, else by the size of its files."""
+    section = config.corpora[corpus]
+    if isinstance(section, DemoCorpus):
+        seconds = section.minutes * 60 * _DEMO_SURPLUS
+        return Speech(seconds, round(seconds / 10), "as configured")
+    if isinstance(section, VoxCelebCorpus):
+        return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
+    parts = [_subset_speech(config, corpus, subset) for subset in plan.subsets(config, corpus)]
+    sources = dict.fromkeys(part.source for part in parts)
+    return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
+
+
+def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
+    table = Path(config.results) / "corpora" / corpus / "subsets" / subset / "utterances.parquet"
+    if table.is_file():
+        samples = pd.read_parquet(table, columns=["n_samples"])["n_samples"]
+        return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
+    folder = Path(plan.corpus_root(config, corpus)) / subset
+    if subset in _LIBRISPEECH:
+        hours, utterances, speakers = _LIBRISPEECH[subset]
+        if not folder.is_dir() or sum(entry.is_dir() for entry in os.scandir(folder)) >= speakers:
+            return Speech(hours * 3600, utterances, "known size of LibriSpeech")
+    return _speech_by_size(folder)
+
+
+def _speech_by_size(folder: Path) -> Speech:
+    seconds, utterances = 0.0, 0
+    for path, _, files in os.walk(folder):
+        for file in files:
+            rate = _AUDIO_BYTES.get(Path(file).suffix.lower())
+            if rate is not None:
+                seconds += (Path(path) / file).stat().st_size / rate
+                utterances += 1
+    return Speech(seconds, utterances, "by the size of the audio files")
+
+
+def shape_of(config: Config, model: str) -> Shape:
+    """The shape of a model: as prepared, else by its config.json or the configuration, else that of a base model."""
+    manifest = Path(config.results) / "models" / f"{model}.manifest.json"
+    if manifest.is_file():
+        content = json.loads(manifest.read_text())
+        return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"])
+    section = config.models[model]
+    match section:
+        case RandomTwinModel() | TunedModel() | PrunedModel():
+            return shape_of(config, section.of)
+        case PretrainedModel():
+            run = config.pretraining[section.run]
+            return shape_of(config, run.starts_from) if run.starts_from else _shape(run.architecture.model_dump())
+        case WhisperWheelModel():
+            return Shape(*_WHISPER_TINY)
+        case HubModel():
+            cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
+            return _shape_in(cached) if isinstance(cached, str) else Shape(*_BASE, assumed=True)
+    folder = plan.model_source(config, model).get("path")
+    return _shape_in(f"{folder}/config.json") if folder else Shape(*_BASE, assumed=True)
+
+
+def _shape_in(file: str) -> Shape:
+    try:
+        return _shape(json.loads(Path(file).read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Shape(*_BASE, assumed=True)
+
+
+def _shape(fields: dict) -> Shape:
+    layers = fields.get("encoder_layers") or fields["num_hidden_layers"]
+    width = fields.get("encoder_ffn_dim") or fields["intermediate_size"]
+    hidden = fields.get("d_model") or fields["hidden_size"]
+    per_block = 2 if fields.get("model_type") in ("wav2vec2-conformer", "wav2vec2-bert") else 1
+    widths = tuple(fields.get("intermediate_sizes") or (width,) * (layers * per_block))
+    # Attention, feed-forward networks, and the convolution that tells positions (in 16 groups).
+    return Shape(widths, layers * 4 * hidden**2 + 2 * hidden * sum(widths) + 8 * hidden**2)
+
+
+def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
+    """What the ranks of some speech take on disk, in bytes.
+
+    uint16 ids of the lambda_max * width most active neurons of every stored frame; compression leaves the bits in
+    which ids differ, 12 of 16 for 3072 neurons (measured: 0.53 to 0.62 of the raw size).
+    """
+    frames = seconds * FRAMES_PER_SECOND * (1 if config.ranks.frames == "all" else _MIDDLE_SHARE)
+    return sum(
+        frames * active_neurons(config.ranks.lambda_max, width) * math.ceil(math.log2(max(2, width))) / 8
+        for width in shape.widths
+    )
+
+
+def rooms(config: Config, needs: Needs) -> list[Room]:
+    """What the results will take, largest kinds only: ranks, frame stores, log-Mel frames, models and trainings."""
+    found = []
+    for model, corpus in needs.ranks:
+        speech, shape = speech_of(config, corpus), shape_of(config, model)
+        size = rank_bytes(shape, speech.seconds, config)
+        detail = f"{speech.seconds / 3600:,.1f} h ({speech.source}), {_listing(shape, config)}"
+        folder = f"{config.results}/ranks/{model}/{corpus}"
+        found.append(Room(f"ranks of {model} on {corpus}", detail, size, size * _missing(config, folder, corpus)))
+    for corpus in dict.fromkeys(corpus for _, corpus in needs.ranks):
+        seconds = speech_of(config, corpus).seconds
+        size = seconds * _FRAME_STORE_BYTES_PER_SECOND
+        missing = size * _missing(config, f"{config.results}/corpora/{corpus}/frames", corpus)
+        found.append(Room(f"frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
+    for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
+        seconds = speech_of(config, corpus).seconds
+        size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.needs_mp3(config, corpus))
+        missing = size * _missing(config, f"{config.results}/corpora/{corpus}/log_mel", corpus)
+        found.append(Room(f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
+    sizes = {model: 4.0 * shape_of(config, model).parameters for model in needs.models}
+    to_write = sum(size for model, size in sizes.items() if not _is_there(f"{config.results}/models/{model}"))
+    found.append(Room(f"{len(sizes)} models", "fp32", sum(sizes.values()), to_write))
+    trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
+    if trained:
+        # A running training holds two checkpoints of weights and both moments of Adam.
+        largest = max(sizes[model] for model in trained)
+        detail = "two checkpoints with Adam's moments, for each training that runs at the time"
+        found.append(Room("a training", detail, 6 * largest, 6 * largest))
+    return found
+
+
+def _listing(shape: Shape, config: Config) -> str:
+    kept = [active_neurons(config.ranks.lambda_max, width) for width in shape.widths]
+    what = f"{len(kept)} x {max(kept)} ids of {max(shape.widths)}" if kept else "no layers"
+    return f"{what}, {'a base model assumed' if shape.assumed else config.ranks.frames}"
+
+
+def _missing(config: Config, folder: str, corpus: str) -> float:
+    """The share of a corpus's shards that have nothing in `folder` yet."""
+    shards = plan.shards(config, corpus)
+    return sum(not _is_there(f"{folder}/{shard}") for shard in shards) / max(1, len(shards))
+
+
+def _is_there(stem: str) -> bool:
+    return Path(f"{stem}.manifest.json").is_file()
+
+
+def shown(n_bytes: float) -> str:
+    """Bytes in powers of ten, two digits."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.{0 if n_bytes >= 10 * size else 1}f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"
+
+
+def total(rooms_: Sequence[Room]) -> float:
+    """Bytes still to be written."""
+    return sum(room.missing for room in rooms_)

@@ -1,0 +1,79 @@
+"""A finished downstream training, loaded to be scored again: on the same test utterances, with the model edited."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from property_neurons import storage
+from property_neurons.downstream.data import TaskData, read_task_data
+from property_neurons.downstream.examples import Examples, collate
+from property_neurons.downstream.stored_states import ReadAudio
+from property_neurons.downstream.task_trainer import TaskModel
+from property_neurons.downstream.training import Settings, TaskJob, new_head, part_examples
+from property_neurons.errors import TaskError
+from property_neurons.models.loading import SpeechEncoder, load_encoder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model fine-tuned on a task, with its head, in eval mode.
+
+    model: both; `encoder.model` is the part that can be edited.
+    """
+
+    job: TaskJob
+    data: TaskData
+    encoder: SpeechEncoder
+    model: TaskModel
+
+    def examples(self, part: str, read_audio: ReadAudio, roots: Mapping[str, str] | None = None) -> Examples:
+        """The utterances of "train", "dev" or "test", whole, the longest first.
+
+        Args:
+            roots: the folder that each corpus's audio paths start from, where it is not the training's.
+        """
+        return part_examples(self.data.part(part), self.data.kind, self.encoder, roots or self.job.roots, read_audio)
+
+
+def load_trained(training: str | Path, *, model: str | Path | None = None, device: str = "cpu") -> Trained:
+    """Load a training of mode fine_tuned.
+
+    Args:
+        training: its manifest.
+        model: manifest of a prepared model to put under the head, made of the trained one (edited, say); None: the
+            trained one itself.
+
+    Raises:
+        TaskError: it is of a frozen model.
+        ModelError, StoreError: something is absent, altered, or does not fit.
+    """
+    folder = storage.described_folder(training)
+    job = TaskJob(**storage.verify_files(folder, training)["job"])
+    if job.mode != "fine_tuned":
+        raise TaskError(f"{folder}: expected a training of mode fine_tuned, found {job.mode}; train the model too")
+    data = read_task_data(job.data)
+    source = folder / "encoder" if model is None else storage.described_folder(model)
+    encoder = load_encoder(source, manifest=model, device=device, normalise=job.normalise)
+    head = new_head(replace(job, initial=str(folder), device=device), Settings(**job.settings), data, encoder)
+    return Trained(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())
+
+
+@torch.inference_mode()
+def predictions(trained: Trained, examples: Examples, batch_size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """What the model puts out for each utterance.
+
+    Returns:
+        row of `examples.table`; outputs of the head, [frames, units + 1], [speakers] or [frames]; its reference, as
+        in `Examples`, filled up
+    """
+    loader = torch.utils.data.DataLoader(examples, batch_size=batch_size, collate_fn=collate)
+    for batch in loader:
+        found = trained.model(**{key: value for key, value in batch.items() if key != "labels"})
+        outputs = found["outputs"].float().cpu().numpy()
+        frames = trained.data.kind != "speaker_identification"
+        for place, index in enumerate(batch["index"].tolist()):
+            own = outputs[place, : int(found["lengths"][place])] if frames else outputs[place]
+            yield index, own, batch["labels"][place].numpy()

@@ -1,0 +1,140 @@
+"""Look at the group neurons of a table, write an edited model, or score a fine-tuned one with neurons edited.
+
+python -m property_neurons.editing groups results/neurons/MODEL/CORPUS/gender.parquet
+python -m property_neurons.editing write results/models/MODEL.manifest.json TABLE --groups F --to female-erased
+python -m property_neurons.editing score TRAINING.manifest.json MODEL.manifest.json TABLE --groups F
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons.corpus.audio import read_audio
+from property_neurons.downstream.scoring import paired_difference, rate
+from property_neurons.downstream.trained import load_trained
+from property_neurons.editing.interventions import edited
+from property_neurons.editing.parts import ALL, error_table, own_errors
+from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
+from property_neurons.editing.statistics import Statistics, activation_statistics
+from property_neurons.errors import PropertyNeuronsError, StoreError
+from property_neurons.models.backend import quiet_transformers
+from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.storage import described_folder, read_json, read_table
+
+_AUDIO = (".flac", ".wav", ".mp3", ".ogg")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one of the three commands; an error ends it with its message alone."""
+    chosen = _parser().parse_args(arguments)
+    torch.set_num_threads(chosen.threads)
+    try:
+        with quiet_transformers():
+            chosen.command(chosen)
+    except PropertyNeuronsError as error:
+        sys.exit(str(error))
+
+
+def _groups(chosen: argparse.Namespace) -> None:
+    table = _neurons(chosen.table)
+    sizes = table[table["exclusive"]].pivot_table(
+        index="group", columns="layer", values="neuron", aggfunc="count", fill_value=0
+    )
+    print("Group neurons by layer:")
+    print(sizes.assign(all=sizes.sum(axis=1)).to_string())
+
+
+def _write(chosen: argparse.Namespace) -> None:
+    statistics = None
+    if chosen.action == "mean":
+        encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
+        statistics = activation_statistics(encoder, _speech(chosen.speech))
+    manifest = Path(f"{chosen.to}.manifest.json")
+    save_edited(chosen.to, manifest, chosen.model, _edit(chosen), _neurons(chosen.table), statistics=statistics)
+    print(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}")
+
+
+def _score(chosen: argparse.Namespace) -> None:
+    trained = load_trained(chosen.training, model=chosen.model)
+    edit, table = _edit(chosen), _neurons(chosen.table)
+    widths = [site.width for site in trained.encoder.sites]
+    masks = edited_set(table, edit, widths, digest=read_json(chosen.model)["digest"])
+    statistics = _statistics(chosen, trained.encoder)
+    how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
+    examples, divide = trained.examples(chosen.part, read_audio), own_errors(trained.data, "gender")
+    before = error_table(trained, examples, divide)
+    with edited(trained.encoder.model, masks, how):
+        after = error_table(trained, examples, divide)
+    f0 = trained.data.kind == "f0_reconstruction"
+    print(f"{sum(int(mask.sum()) for mask in masks)} neurons edited; {trained.data.kind}, {'MSE' if f0 else '%'}")
+    for part in [ALL, *sorted(set(before["part"]) - {ALL})]:
+        sides = [one[one["part"] == part] for one in (after, before)]
+        found = paired_difference([sides[0]], [sides[1]])
+        values = [rate(sides[1]), rate(sides[0]), found.mean, found.low, found.high]
+        first, second, change, low, high = (f"{value:.4f}" if f0 else f"{100 * value:.1f}" for value in values)
+        print(f"  {part}: {first} -> {second}; change {change}, 95 % interval {low} to {high}")
+
+
+def _edit(chosen: argparse.Namespace) -> Edit:
+    return Edit(tuple(chosen.groups), chosen.action, chosen.factor, chosen.percentile, chosen.random)
+
+
+def _neurons(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    if not {"layer", "group", "neuron", "exclusive", "width"} <= set(table.columns):
+        raise StoreError(f"{path}: expected a table of neurons, found {list(table.columns)}; give results/neurons/...")
+    return table
+
+
+def _statistics(chosen: argparse.Namespace, encoder: SpeechEncoder) -> Statistics | None:
+    return activation_statistics(encoder, _speech(chosen.speech)) if chosen.action in ("mean", "clamp") else None
+
+
+def _speech(folder: Path | None) -> Iterator[np.ndarray]:
+    if folder is None:
+        raise StoreError("mean and clamp: expected speech to read the neurons on, found none; give --speech FOLDER")
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _AUDIO)
+    if not files:
+        raise StoreError(f"{folder}: expected audio ({', '.join(_AUDIO)}), found none; give a folder that holds some")
+    return (read_audio(file) for file in files)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m property_neurons.editing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of a model's passes (1)")
+    commands = parser.add_subparsers(required=True)
+    groups = commands.add_parser("groups", help="how many group neurons there are, by layer")
+    groups.set_defaults(command=_groups)
+    write = commands.add_parser("write", help="write an edited model")
+    write.set_defaults(command=_write)
+    write.add_argument("model", type=Path, help="manifest of the model: results/models/NAME.manifest.json")
+    score = commands.add_parser("score", help="error of a fine-tuned model before and after an edit, by gender")
+    score.set_defaults(command=_score)
+    score.add_argument("training", type=Path, help="results/downstream/TASK/MODEL/seed0.manifest.json")
+    score.add_argument("model", type=Path, help="manifest of the tuned model that the neurons were found on")
+    score.add_argument("--part", choices=["train", "dev", "test"], default="test", help="whom to score (test)")
+    for command in (groups, write, score):
+        command.add_argument("table", type=Path, help="results/neurons/MODEL/CORPUS/PROPERTY.parquet")
+    for command in (write, score):
+        command.add_argument("--groups", nargs="+", required=True, help="whose group neurons, taken together")
+        actions = ["zero", "mean", "scale"] + (["clamp"] if command is score else [])
+        command.add_argument("--action", choices=actions, default="zero", help="what is done to them (zero)")
+        command.add_argument("--factor", type=float, default=0.5, help="of scale (0.5)")
+        command.add_argument("--percentile", type=float, default=50.0, help="of clamp (50)")
+        command.add_argument("--speech", type=Path, help="folder of 16 kHz audio, for mean and clamp")
+        command.add_argument("--random", type=int, help="seed of random neurons, as many in each layer, instead")
+    write.add_argument("--to", type=Path, required=True, help="folder to write, and its manifest beside it")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

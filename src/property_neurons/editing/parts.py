@@ -1,0 +1,129 @@
+"""Whose errors they are: those of one utterance, divided by the groups of a property.
+
+Speakers not identified go by the speaker's gender or name, phone errors by the class of the phone that was said, F0
+errors by the range of the pitch that was to be found. The part "all" is the task's own metric.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from rapidfuzz.distance import Levenshtein
+
+from property_neurons.count_store import Counts
+from property_neurons.downstream.data import TaskData
+from property_neurons.downstream.examples import Examples
+from property_neurons.downstream.heads import BLANK, UNLABELLED
+from property_neurons.downstream.scoring import collapse
+from property_neurons.downstream.trained import Trained, predictions
+from property_neurons.errors import TaskError
+from property_neurons.pitch_bins import bin_track
+
+ALL = "all"
+
+Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, float, float]]]
+"""(row of the task's table, outputs, reference) -> (part, error, weight) of each part that the utterance has."""
+
+_COLUMNS = ("gender", "speaker")
+
+
+def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
+    """How errors of a task are divided by a property.
+
+    Args:
+        counts: of the property, for its groups and cuts.
+        column: the property's own: "label", "f0", "gender", "speaker".
+
+    Raises:
+        TaskError: the property does not divide the errors of such a task.
+    """
+    if column in _COLUMNS:
+        return own_errors(data, column)
+    if column == "label" and data.kind == "phone_recognition":
+        return _by_phone(data, counts)
+    if column == "f0" and data.kind == "f0_reconstruction":
+        return _by_pitch(counts)
+    raise TaskError(
+        f"erasure of {counts.property_name}: a property of {column} does not divide the errors of {data.kind}; erase "
+        "phone classes in phone_recognition, pitch in f0_reconstruction, gender or speaker anywhere"
+    )
+
+
+def own_errors(data: TaskData, column: str) -> Divide:
+    """Errors divided by a column of the utterances: "gender" or "speaker"."""
+    score = {
+        "phone_recognition": lambda outputs, labels: _phone_errors(outputs, labels)[:2],
+        "speaker_identification": lambda outputs, labels: (float(outputs.argmax() != labels.item()), 1.0),
+        "f0_reconstruction": lambda outputs, labels: _squares(outputs, labels),
+    }[data.kind]
+
+    def divide(row, outputs, labels):
+        error, weight = score(outputs, labels)
+        return [(ALL, error, weight), (row[column], error, weight)]
+
+    return divide
+
+
+def error_table(trained: Trained, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
+    """Score some utterances with the model as it is now: utterance, part, error, weight; sorted."""
+    known = examples.table[["utterance", *_COLUMNS]].to_dict("records")
+    rows = []
+    for index, outputs, labels in predictions(trained, examples, batch_size):
+        rows += [(known[index]["utterance"], *part) for part in divide(known[index], outputs, labels)]
+    table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight"])
+    return table.sort_values(["part", "utterance"], ignore_index=True)
+
+
+def _by_phone(data: TaskData, counts: Counts) -> Divide:
+    group_of_phone = {label: group for group, label in (counts.cells[cell] for cell in counts.phone_cells)}
+    # A lexicon's units carry stress marks: AH0 is the phone AH.
+    group_of_unit = np.array([group_of_phone.get(unit.rstrip("012"), "") for unit in data.labels], dtype=object)
+
+    def divide(row, outputs, labels):
+        error, weight, wrong = _phone_errors(outputs, labels)
+        groups = group_of_unit[labels[labels != UNLABELLED]]
+        of_group = [(group, groups == group) for group in counts.groups]
+        found = [(group, float(wrong[own].sum()), float(own.sum())) for group, own in of_group]
+        return [(ALL, error, weight), *found]
+
+    return divide
+
+
+def _phone_errors(outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Edits, units of the reference, and which of these were substituted or deleted: bool [units].
+
+    Insertions are nobody's.
+    """
+    reference = labels[labels != UNLABELLED]
+    hypothesis = collapse(outputs.argmax(-1), BLANK) - 1
+    operations = Levenshtein.editops(reference.tolist(), hypothesis.tolist())
+    wrong = np.zeros(len(reference), dtype=bool)
+    wrong[[operation.src_pos for operation in operations if operation.tag != "insert"]] = True
+    return float(len(operations)), float(len(reference)), wrong
+
+
+def _by_pitch(counts: Counts) -> Divide:
+    cuts = counts.pitch_cuts_hz
+    if cuts is None:
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected cuts in Hz, found pitch bins ({counts.corpus} comes with "
+            "them); choose pitch.method yaapt, praat or pyin"
+        )
+
+    def divide(row, outputs, labels):
+        labels = labels[: len(outputs)]
+        f0 = np.exp(labels.astype(np.float64))
+        bins = bin_track(f0, cuts, "lower_bin")
+        found = []
+        for number, group in enumerate(counts.groups):
+            own = np.where(bins == number, labels, np.nan)
+            found.append((group, *_squares(outputs, own)))
+        return [(ALL, *_squares(outputs, labels)), *found]
+
+    return divide
+
+
+def _squares(outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    voiced = ~np.isnan(labels[: len(outputs)])
+    difference = outputs[voiced].astype(np.float64) - labels[: len(outputs)][voiced]
+    return float(np.square(difference).sum()), float(voiced.sum())

@@ -1,0 +1,125 @@
+"""An edited model as an ordinary `from_pretrained` folder, with a record of what was done to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from property_neurons import storage
+from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
+from property_neurons.editing.sets import group_set
+from property_neurons.editing.statistics import Statistics
+from property_neurons.errors import ModelError
+from property_neurons.models.backend import quiet_transformers
+from property_neurons.models.features import load_front_end
+from property_neurons.models.ffn import ffn_sites
+from property_neurons.models.loading import load_base_model
+from property_neurons.models.prepare import describe_model
+from property_neurons.pruning.criteria import random_sets
+
+RECORD = "editing.json"
+"""File of an edited model's folder: what was done, and to which neurons of each feed-forward network."""
+
+Action = Literal["zero", "mean", "clamp", "scale"]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done to which neurons.
+
+    groups: whose group neurons, taken together.
+    action: "zero" (the paper's), "mean", "scale" by `factor`, or, live only, "clamp" to `percentile`.
+    random: seed of a random set of as many neurons in each layer, edited in their place: the control; None = none.
+    """
+
+    groups: tuple[str, ...]
+    action: Action = "zero"
+    factor: float = 0.5
+    percentile: float = 50.0
+    random: int | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The edit as plain values, no more than bears on it."""
+        fields: dict[str, Any] = {"groups": list(self.groups), "action": self.action, "random": self.random}
+        own = {"scale": {"factor": self.factor}, "clamp": {"percentile": self.percentile}}
+        return fields | own.get(self.action, {})
+
+
+def intervention(
+    action: Action, *, factor: float = 0.5, percentile: float = 50.0, statistics: Statistics | None = None
+) -> Intervention:
+    """The intervention of an action.
+
+    Args:
+        statistics: of the model's neurons, for "mean" and "clamp".
+
+    Raises:
+        ModelError: an unknown action, or no statistics where they are needed.
+    """
+    if action in ("mean", "clamp") and statistics is None:
+        raise ModelError(f"{action}: expected what the neurons usually do, found nothing; give speech to read them on")
+    if action == "zero":
+        return Zero()
+    if action == "scale":
+        return Scale(factor)
+    if action == "mean":
+        return Mean(statistics.means)
+    if action == "clamp":
+        return Clamp(statistics.percentiles(percentile))
+    raise ModelError(f"editing: expected zero, mean, clamp or scale, found {action!r}; choose one of these")
+
+
+def save_edited(
+    folder: str | Path,
+    manifest: str | Path,
+    model: str | Path,
+    edit: Edit,
+    table: pd.DataFrame,
+    *,
+    statistics: Statistics | None = None,
+) -> None:
+    """Write the edited model to `folder`, with the record of the edit, and its description to `manifest`.
+
+    Both are whole or absent.
+
+    Args:
+        model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
+        table: the neuron table of a property, found on this model.
+        statistics: for "mean".
+
+    Raises:
+        ModelError: the table is of another model, the set is empty, or no weights do what is asked.
+        StoreError: the model is absent or altered.
+    """
+    folder, manifest, source = Path(folder), Path(manifest), Path(model)
+    source_folder = storage.described_folder(source)
+    described = storage.verify_files(source_folder, source)
+    with quiet_transformers():
+        whole = load_base_model(source_folder, dtype="auto")
+        masks = edited_set(table, edit, [site.width for site in ffn_sites(whole)], digest=described["digest"])
+        how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
+        changed = baked(whole, masks, how)
+        manifest.unlink(missing_ok=True)
+        with storage.new_folder(folder, replace=True) as temporary:
+            changed.save_pretrained(temporary)
+            load_front_end(source_folder, whole.config, None).extractor.save_pretrained(temporary)
+            origin = {"kind": "edited", "of": str(source_folder), "digest": described["digest"], **edit.record()}
+            origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}
+            ids = {str(layer): np.flatnonzero(mask).tolist() for layer, mask in enumerate(masks, start=1) if mask.any()}
+            storage.write_json(temporary / RECORD, origin | {"neurons": ids})
+            description = describe_model(temporary, origin)
+    storage.write_json(manifest, description)
+
+
+def edited_set(table: pd.DataFrame, edit: Edit, widths: list[int], *, digest: str | None = None) -> list[np.ndarray]:
+    """The neurons that an edit is about: those of its groups, or random ones in their place.
+
+    Raises:
+        ModelError: as `sets.group_set`.
+    """
+    masks = group_set(table, edit.groups, widths, digest=digest)
+    if edit.random is None:
+        return masks
+    return random_sets(widths, [int(mask.sum()) for mask in masks], edit.random)

@@ -1,0 +1,124 @@
+"""Sets of neurons to edit: of tables, by hand, by dose and at random, held against the model they are for."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.errors import ModelError
+from property_neurons.models.ffn import Site
+from property_neurons.neurons.groups import NeuronSets
+from property_neurons.neurons.membership import check_origin, group_masks, union
+
+Masks = Sequence[np.ndarray]
+"""A set of neurons: bool [neurons] for each feed-forward network, in forward order."""
+
+
+def group_set(
+    table: pd.DataFrame, groups: Sequence[str], widths: Sequence[int], *, digest: str | None = None
+) -> list[np.ndarray]:
+    """The group neurons (equation 4) of some groups, taken together.
+
+    Args:
+        table: what `groups.neuron_table` made.
+        groups: names; `F` and `M` of gender, `vowels` of phone, ...
+        widths: of the feed-forward networks of the model to edit.
+        digest: of that model (its manifest's `digest`), held against the model that the table says it was found on.
+
+    Raises:
+        ModelError: unknown groups, a table of another model, or no neuron in the set.
+    """
+    check_origin(table, digest)
+    known = sorted(set(table["group"]))
+    unknown = [group for group in groups if group not in known]
+    if unknown or not groups:
+        raise ModelError(
+            f"set of neurons: expected groups among {', '.join(known) or 'none'}, found "
+            f"{', '.join(unknown) or 'none'}; name groups of the table, or find neurons of another property"
+        )
+    masks = union([group_masks(table, group, widths) for group in groups])
+    if not any(mask.any() for mask in masks):
+        raise ModelError(
+            f"set of neurons: expected group neurons of {', '.join(groups)}, found none; lower sigma, or take "
+            "a larger corpus"
+        )
+    return masks
+
+
+def chosen_set(neurons: Mapping[int, Sequence[int]], widths: Sequence[int]) -> list[np.ndarray]:
+    """A set written by hand: neurons by layer.
+
+    Args:
+        neurons: {feed-forward network from 1: neurons from 0}.
+        widths: of the networks of the model to edit.
+
+    Raises:
+        ModelError: a layer or neuron that the model does not have.
+    """
+    masks = [np.zeros(width, dtype=bool) for width in widths]
+    for layer, ids in neurons.items():
+        if not 1 <= layer <= len(widths):
+            raise ModelError(f"set of neurons: expected layers from 1 to {len(widths)}, found {layer}; correct the set")
+        ids = np.asarray(ids, dtype=np.int64)
+        beyond = ids[(ids < 0) | (ids >= widths[layer - 1])]
+        if beyond.size:
+            raise ModelError(
+                f"set of neurons: expected neurons from 0 to {widths[layer - 1] - 1} in layer {layer}, found "
+                f"{int(beyond[0])}; was the set found on another model?"
+            )
+        masks[layer - 1][ids] = True
+    return masks
+
+
+def most_exclusive(sets: Sequence[NeuronSets], group: int, share: float) -> list[np.ndarray]:
+    """The most exclusive of a group's neurons, over all layers together: a dose of its erasure.
+
+    A neuron is the more exclusive the more of the group's phones have it in their pattern, and the fewer of any other
+    group's: its share minus the largest share elsewhere. Of equals the lower layer and number comes first.
+
+    Args:
+        sets: of each feed-forward network.
+        group: its number.
+        share: of the group's neurons, 0 to 1; rounded to whole neurons, half up.
+
+    Returns:
+        masks, which may be empty
+    """
+    margins = []
+    for site in sets:
+        others = np.delete(site.share, group, axis=0)
+        margins.append(site.share[group] - (others.max(axis=0) if len(others) else 0))
+    masks = [np.zeros(site.share.shape[1], dtype=bool) for site in sets]
+    layer, neuron = (
+        np.concatenate(parts)
+        for parts in zip(
+            *((np.full(len(ids), at), ids) for at, ids in enumerate(_members(sets, group))),
+            strict=True,
+        )
+    )
+    margin = np.array([margins[at][one] for at, one in zip(layer, neuron, strict=True)])
+    order = np.lexsort((neuron, layer, -margin))[: math.floor(share * len(layer) + 0.5)]
+    for at, one in zip(layer[order], neuron[order], strict=True):
+        masks[at][one] = True
+    return masks
+
+
+def _members(sets: Sequence[NeuronSets], group: int) -> list[np.ndarray]:
+    return [np.flatnonzero(site.group_neurons[group]) for site in sets]
+
+
+def check_masks(masks: Masks, sites: Sequence[Site]) -> None:
+    """Hold a set against the model it is to edit.
+
+    Raises:
+        ModelError: other layers or widths than the model's, or an empty set.
+    """
+    found, expected = [len(mask) for mask in masks], [site.width for site in sites]
+    if found != expected:
+        raise ModelError(
+            f"set of neurons: it is of a model with feed-forward networks of {found} neurons, this model has "
+            f"{expected}; find the neurons on this model (a pruned one numbers its neurons anew)"
+        )
+    if not any(mask.any() for mask in masks):
+        raise ModelError("set of neurons: expected at least one neuron to edit, found none; choose a larger set")

@@ -1,0 +1,137 @@
+"""Table 1 and its like at the smallest scale, by the real workflow; the notebook; the commands."""
+
+import copy
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from property_neurons.models.loading import load_encoder
+from property_neurons.storage import read_json, read_table
+from tests.integration.project import ROOT, Project
+
+pytestmark = pytest.mark.integration
+
+SHORT = {"mode": "fine_tuned", "steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+STUDY = {"model": "mini", "corpus": "demo", "draws": 1, "doses": [0.5, 1]}
+CONFIG = {
+    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
+    "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
+    "splits": {
+        "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},
+        "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
+    },
+    "tasks": {
+        "f0-tuned": SHORT | {"kind": "f0_reconstruction", "split": "unseen"},
+        "sid-tuned": SHORT | {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1},
+    },
+    "erasure": {
+        "table1": STUDY | {"task": "sid-tuned", "property": "gender"},
+        "pitch": STUDY | {"task": "f0-tuned", "property": "pitch", "draws": 0, "action": "mean"},
+    },
+    "figures": {"corpus": "demo", "model": "mini"},
+}
+TUNED = "sid-tuned-mini-s0"
+EDITED = {"kind": "edited", "of": TUNED, "property": "gender", "groups": ["F"], "corpus": "demo"}
+TARGETS = [f"results/figures/{name}.pdf" for name in ("table1", "pitch")]
+TABLE = f"results/neurons/{TUNED}/demo/gender.parquet"
+
+
+@pytest.fixture(scope="module")
+def erased(tmp_path_factory) -> Project:
+    project = Project.copy(tmp_path_factory.mktemp("erasure") / "project", CONFIG)
+    project.snakemake(*TARGETS, TABLE)
+    return project
+
+
+def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
+    results = erased.folder / "results"
+    table = read_table(results / "tables/table1.tsv")
+    assert table[["erased", "part"]].to_numpy().tolist() == [
+        [group, part] for group in ("M", "F") for part in ("M", "F", "all")
+    ]
+    assert (table["after"] - table["before"]).tolist() == pytest.approx(table["delta"].tolist())
+    assert table["random_mean"].notna().all()
+    # The error before is the training's own.
+    metrics = read_json(results / "downstream/sid-tuned/mini/seed0/metrics.json")
+    assert table.loc[table["part"] == "all", "before"].tolist() == pytest.approx([100 * metrics["value"]] * 2)
+    f0 = read_table(results / "tables/pitch.tsv")
+    value = read_json(results / "downstream/f0-tuned/mini/seed0/metrics.json")["value"]
+    assert f0.loc[f0["part"] == "all", "before"].tolist() == pytest.approx([value] * 3, rel=1e-4)
+    for name in ("table1", "table1_dose", "pitch", "pitch_dose"):
+        assert all((results / f"figures/{name}.{form}").stat().st_size > 200 for form in ("pdf", "png", "tsv"))
+    assert (results / "tables/table1.md").read_text().count("\n| ") == 4
+    assert erased.planned(*TARGETS) == {}
+    assert not list(results.glob("erasure/*/.seed*"))
+
+
+def test_more_draws_train_nothing_again(erased):
+    changed = copy.deepcopy(CONFIG)
+    changed["erasure"]["table1"]["draws"] = 2
+    erased.configure(changed)
+    try:
+        planned = erased.planned_rules(*TARGETS)
+    finally:
+        erased.configure(CONFIG)
+    assert planned == {"erase_groups", "tabulate_erasure", "draw_erasure"}
+
+
+def test_an_edited_model_of_the_config_equals_that_of_the_command(erased):
+    changed = copy.deepcopy(CONFIG)
+    changed["models"]["female-erased"] = EDITED | {"of": TUNED}
+    changed["models"][TUNED] = {"kind": "tuned", "of": "mini", "task": "sid-tuned"}
+    erased.configure(changed)
+    try:
+        erased.snakemake("--rerun-triggers", "mtime", "--", "results/models/female-erased.manifest.json")
+    finally:
+        erased.configure(CONFIG)
+    done = command(erased, "write", f"results/models/{TUNED}.manifest.json", TABLE, "--groups", "F", "--to", "own")
+    assert done.returncode == 0, done.stderr
+    by_hand = read_json(erased.folder / "own/editing.json")
+    record = read_json(erased.folder / "results/models/female-erased/editing.json")
+    assert record == by_hand
+    assert record["table"]["model"] == TUNED
+    weights = [load_encoder(erased.folder / folder).model for folder in ("own", "results/models/female-erased")]
+    for (name, one), other in zip(weights[0].named_parameters(), weights[1].parameters(), strict=True):
+        assert one.equal(other), name
+    layer, neurons = next(iter(record["neurons"].items()))
+    column = weights[0].encoder.layers[int(layer) - 1].feed_forward.output_dense.weight[:, neurons]
+    assert not column.any()
+
+
+def test_the_command_scores_and_refuses(erased):
+    arguments = ["results/downstream/sid-tuned/mini/seed0.manifest.json", f"results/models/{TUNED}.manifest.json"]
+    done = command(erased, "score", *arguments, TABLE, "--groups", "F", "M")
+    assert done.returncode == 0, done.stderr
+    table = read_table(erased.folder / "results/tables/table1.tsv").set_index(["erased", "part"])
+    assert f"all: {table.loc[('F', 'all'), 'before']:.1f} -> " in done.stdout
+    assert "95 % interval" in done.stdout
+    wrong = command(erased, "write", "results/models/mini.manifest.json", TABLE, "--groups", "F", "--to", "x")
+    assert wrong.returncode == 1
+    assert f"found on the model {TUNED}" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert not (erased.folder / "x").exists()
+
+
+def test_the_notebook_runs(erased):
+    notebook = nbformat.read(ROOT / "notebooks/erase_a_group.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(erased.folder)}}).execute()
+    shown = "".join(
+        output.get("data", {}).get("text/plain", "") for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    assert "without F" in shown
+    before = read_table(erased.folder / "results/tables/table1.tsv")["before"]
+    assert f"{before.iloc[-1]:.1f}" in shown
+
+
+def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "property_neurons.editing", *arguments],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )

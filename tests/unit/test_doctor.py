@@ -1,0 +1,370 @@
+"""The doctor: every finding, with what was expected, what was found and what to do."""
+
+import json
+import re
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+import yaml
+
+from property_neurons.config.load import load_config
+from property_neurons.doctor import __main__ as command
+from property_neurons.doctor import machine, sizes, slurm, software, sources
+from property_neurons.doctor.examine import examine
+from property_neurons.doctor.finding import Finding, ordered, verdict
+from property_neurons.doctor.machine import gpu_findings, room_findings
+from property_neurons.doctor.needs import all_needs, default_needs
+from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, speech_of
+from property_neurons.doctor.slurm import slurm_findings
+from property_neurons.doctor.software import package_findings
+from property_neurons.doctor.sources import corpus_findings, model_findings
+
+CONFIGS = Path(__file__).resolve().parents[2] / "config"
+TEXTGRIDS = {"kind": "textgrid", "path": "alignments/{subset}"}
+
+
+def base_model(folder):
+    folder.mkdir(parents=True)
+    fields = {"model_type": "hubert", "num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072}
+    (folder / "config.json").write_text(json.dumps(fields))
+    safetensors.numpy.save_file({"w": np.zeros(8, np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def healthy(tmp_path):
+    """A config whose corpus and model are there; keyword arguments replace its sections."""
+    for path in ("LibriSpeech/a/1/2/1-2-0001.flac", "alignments/a/1/2/1-2-0001.TextGrid", "LibriSpeech/SPEAKERS.TXT"):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(bytes(17_400))
+    model = base_model(tmp_path / "model")
+
+    def make(**sections):
+        corpus = {"kind": "librispeech", "root": "LibriSpeech", "subsets": {"a": {"shards": 2}}}
+        content = {
+            "data_root": str(tmp_path),
+            "results": str(tmp_path / "results"),
+            "corpora": {"libri": corpus | {"alignments": TEXTGRIDS}},
+            "models": {"m": {"kind": "folder", "path": str(model)}},
+            "figures": {"corpus": "libri", "model": "m"},
+        }
+        return load_config(content | sections)
+
+    return make
+
+
+def only(findings):
+    (finding,) = findings
+    assert all((finding.about, finding.expected, finding.found, finding.remedy))
+    return finding
+
+
+def corpora_of(config):
+    return list(corpus_findings(config, default_needs(config)))
+
+
+def models_of(config):
+    return list(model_findings(config, default_needs(config)))
+
+
+def test_nothing_is_found_where_all_is_well(healthy):
+    report = examine(healthy())
+    assert report.findings == []
+    assert not report.fatal
+    assert str(report).endswith("Nothing found that would stop the workflow.")
+    assert re.search(
+        r"ranks of m on libri +\d+ kB +0\.0 h \(by the size of the audio files\), 12 x 61 ids", str(report)
+    )
+
+
+def test_fatal_findings_come_first_and_each_says_four_things():
+    mild, fatal = Finding("a", "b", "c", "d", fatal=False), Finding("key", "this", "that", "do so")
+    assert ordered([mild, fatal]) == [fatal, mild]
+    assert str(fatal) == "FATAL  key\n  expected  this\n  found     that\n  do        do so"
+    assert verdict([mild, fatal]) == "1 fatal, 1 to be warned of."
+
+
+@pytest.mark.parametrize(
+    ("removed", "about", "expected"),
+    [
+        ("LibriSpeech", "corpora.libri.root", "a folder with SPEAKERS.TXT"),
+        ("LibriSpeech/SPEAKERS.TXT", "corpora.libri.root", "genders at .*SPEAKERS.TXT"),
+        ("LibriSpeech/a", "corpora.libri.subsets.a", "a folder of audio at .*LibriSpeech/a"),
+        ("LibriSpeech/a/1/2/1-2-0001.flac", "corpora.libri.subsets.a", "files ending in .flac"),
+        ("alignments", "corpora.libri.alignments.path", "a folder of TextGrids at .*alignments/a"),
+        ("alignments/a/1/2/1-2-0001.TextGrid", "corpora.libri.alignments.path", "files ending in .textgrid"),
+    ],
+)
+def test_a_missing_part_of_a_corpus(healthy, tmp_path, removed, about, expected):
+    path = tmp_path / removed
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finding = only(corpora_of(healthy()))
+    assert finding.about == about
+    assert re.search(expected, finding.expected)
+    assert finding.fatal
+
+
+def test_missing_files_of_the_authors_labels_and_bins(healthy):
+    labels = {"kind": "framewise", "path": "labels-{subset}.json", "labels": "ids.json"}
+    pitch = {"method": "bins", "path": "bins.json"}
+    corpus = {"kind": "librispeech", "root": "LibriSpeech", "subsets": ["a"], "alignments": labels, "pitch": pitch}
+    found = corpora_of(healthy(corpora={"libri": corpus}))
+    keys = ("alignments.path", "alignments.labels", "pitch.path")
+    assert [finding.about for finding in found] == [f"corpora.libri.{key}" for key in keys]
+
+
+def test_pocketsphinx_needs_no_alignments(healthy, tmp_path):
+    shutil.rmtree(tmp_path / "alignments")
+    corpus = {"kind": "librispeech", "root": "LibriSpeech", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
+    assert corpora_of(healthy(corpora={"libri": corpus})) == []
+
+
+def test_what_the_default_target_does_not_need_is_only_warned_of(healthy):
+    corpora = {"libri": healthy().corpora["libri"].model_dump(), "vox": {"kind": "voxceleb1", "root": "nowhere"}}
+    found = corpora_of(healthy(corpora=corpora))
+    assert [finding.about for finding in found] == [f"corpora.vox.{key}" for key in ("root", "split", "meta")]
+    assert not any(finding.fatal for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda folder: shutil.rmtree(folder), "nothing"),
+        (lambda folder: (folder / "config.json").unlink(), "no config.json"),
+        (lambda folder: (folder / "config.json").write_text("{"), "an unreadable config.json"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "without model_type"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"123"), "model.safetensors: .*header"),
+        (lambda folder: (folder / "pytorch_model.bin").write_bytes(b"123"), "neither a zip file nor a pickle"),
+        (
+            lambda folder: (folder / "model.safetensors.index.json").write_text('{"weight_map": {"w": "part-2"}}'),
+            "no part-2, which model.safetensors.index.json names",
+        ),
+    ],
+)
+def test_an_unusable_model_folder(healthy, tmp_path, damage, found):
+    damage(tmp_path / "model")
+    finding = only(models_of(healthy()))
+    assert finding.about == "models.m.path"
+    assert re.search(found, finding.found)
+    assert finding.fatal
+
+
+def test_weights_cut_short(healthy, tmp_path):
+    weights = tmp_path / "model/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "model.safetensors: " in only(models_of(healthy())).found
+
+
+def test_a_released_checkpoint(healthy, tmp_path):
+    release = {"kind": "melhubert_release", "checkpoint": str(tmp_path / "c.ckpt"), "statistics": str(tmp_path / "s")}
+    config = healthy(models={"m": release})
+    assert [finding.about for finding in models_of(config)] == ["models.m.checkpoint", "models.m.statistics"]
+    (tmp_path / "c.ckpt").write_text("no checkpoint")
+    (tmp_path / "s").touch()
+    assert [finding.found for finding in models_of(config)] == [
+        "neither a zip file nor a pickle",
+        "an empty or unreadable one",
+    ]
+
+
+def test_a_hub_model_out_of_reach(healthy, monkeypatch):
+    config = healthy(models={"m": {"kind": "hub", "id": "some/model"}})
+
+    def no_network(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(sources.huggingface_hub.HfApi, "model_info", no_network)
+    assert "no network" in only(models_of(config)).found
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: "config.json")
+    assert models_of(config) == []
+
+
+def test_a_prepared_model_needs_its_source_no_more(healthy, tmp_path):
+    shutil.rmtree(tmp_path / "model")
+    manifest = tmp_path / "results/models/m.manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"sites": [{"width": 100}] * 3, "n_parameters": 10}))
+    assert models_of(healthy()) == []
+    assert shape_of(healthy(), "m") == sizes.Shape((100, 100, 100), 10)
+
+
+def test_a_gpu_is_asked_for_but_torch_is_a_cpu_build(healthy, monkeypatch):
+    config = healthy(device="cuda")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    for on_cluster in (False, True):
+        finding = only(gpu_findings(config, default_needs(config), on_cluster))
+        assert "a CPU build" in finding.found
+        assert "set device: cpu" in finding.remedy
+    assert list(gpu_findings(healthy(), default_needs(config), on_cluster=False)) == []
+
+
+def test_a_gpu_is_asked_for_and_there_is_none_or_too_few(healthy, monkeypatch):
+    run = {"corpus": "libri", "gpus": 4, "stages": [{"steps": 1, "save_every": 50}]}
+    config = healthy(device="cuda", pretraining={"r": run}, models={"m": {"kind": "pretrained", "run": "r"}})
+    needed = default_needs(config)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "no GPU" in only(gpu_findings(config, needed, on_cluster=False)).found
+    assert list(gpu_findings(config, needed, on_cluster=True)) == []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    finding = only(gpu_findings(config, needed, on_cluster=False))
+    assert (finding.about, finding.expected, finding.fatal) == ("pretraining.r.gpus", "4 GPUs", True)
+
+
+def disk(monkeypatch, free):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage(0, 0, free))
+
+
+def test_no_room_on_disk(healthy, monkeypatch):
+    some, more = [Room("ranks", "", 5e9, 4e9)], [Room("ranks", "", 9e9, 8e9)]
+    disk(monkeypatch, 3e9)
+    finding = only(room_findings(healthy(), some, more))
+    assert finding.fatal
+    assert "4.0 GB still to be written for the default target" in finding.expected
+    assert (finding.found, "free 1.0 GB" in finding.remedy) == ("3.0 GB free", True)
+    disk(monkeypatch, 5e9)
+    assert not only(room_findings(healthy(), some, more)).fatal
+    disk(monkeypatch, 9e9)
+    assert list(room_findings(healthy(), some, more)) == []
+
+
+def test_results_that_cannot_be_written(healthy, monkeypatch):
+    monkeypatch.setattr(machine, "_writable", lambda _: False)
+    assert "is read-only" in only(room_findings(healthy(), [], [])).found
+
+
+def test_versions_are_held_against_pyproject(tmp_path):
+    assert list(package_findings()) == []
+    project = tmp_path / "pyproject.toml"
+    dependencies = ["numpy>=1000", "no-such-package>=1", "pandas"]
+    project.write_text(f'[project]\nrequires-python = ">=4"\ndependencies = {json.dumps(dependencies)}\n')
+    python, numpy, absent = package_findings(project)
+    assert (python.expected, python.about) == ("Python >=4", "Python")
+    assert (numpy.expected, numpy.found) == ("numpy >=1000", np.__version__)
+    assert (absent.about, absent.found) == ("package no-such-package", "not installed")
+    assert list(package_findings(tmp_path / "absent.toml")) == []
+
+
+PROFILES = {
+    "mapping": {
+        "executor": "slurm",
+        "default-resources": {"slurm_partition": "cpu", "mem_mb": 1},
+        "set-resources": {"rank_neurons": {"slurm_partition": "gpu"}},
+    },
+    "entries": {
+        "executor": "slurm",
+        "default-resources": ["slurm_partition='cpu'", "mem_mb=1"],
+        "set-resources": ["rank_neurons:slurm_partition=gpu"],
+    },
+    "expression": {"executor": "slurm", "default-resources": {"slurm_partition": "'gpu' if gpu else 'cpu'"}},
+}
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A function that puts a sinfo of a given answer on the path, and gives the folder of a profile."""
+    monkeypatch.setattr(slurm.importlib.util, "find_spec", lambda _: object())
+
+    def make(profile, script):
+        folder = tmp_path / "profiles/slurm"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(profile))
+        (tmp_path / "bin").mkdir()
+        if script is not None:
+            sinfo = tmp_path / "bin/sinfo"
+            sinfo.write_text(f"#!/bin/sh\n{script}\n")
+            sinfo.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin" + (":/bin:/usr/bin" if script else ""))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("form", PROFILES)
+def test_an_unknown_partition(cluster, form):
+    finding = only(slurm_findings(cluster(PROFILES[form], 'printf "cpu\\nlong\\n"')))
+    assert finding.expected == "the partition gpu"
+    assert finding.found == "only cpu, long (sinfo)"
+    assert finding.fatal
+
+
+@pytest.mark.parametrize("form", PROFILES)
+def test_known_partitions(cluster, form):
+    assert list(slurm_findings(cluster(PROFILES[form], 'printf "cpu\\ngpu\\n"'))) == []
+
+
+def test_slurm_that_does_not_answer(cluster):
+    assert only(slurm_findings(cluster(PROFILES["mapping"], "echo down >&2; exit 1"))).found == "down"
+
+
+def test_no_slurm_here(cluster):
+    finding = only(slurm_findings(cluster(PROFILES["mapping"], None)))
+    assert (finding.found, finding.fatal) == ("no sinfo", False)
+
+
+def test_no_executor_plugin_and_no_profile(cluster, monkeypatch, tmp_path):
+    folder = cluster(PROFILES["mapping"], 'printf "cpu\\ngpu\\n"')
+    monkeypatch.setattr(slurm.importlib.util, "find_spec", lambda _: None)
+    assert "snakemake-executor-plugin-slurm" in only(slurm_findings(folder)).remedy
+    assert "there: slurm" in only(slurm_findings(tmp_path / "profiles/slrum")).found
+
+
+def test_sizes_of_the_paper():
+    config = load_config(yaml.safe_load((CONFIGS / "paper.yaml").read_text()))
+    assert speech_of(config, "train-960").utterances == 281_241
+    assert speech_of(config, "train-960").seconds == pytest.approx(961 * 3600, rel=0.01)
+    shape = shape_of(config, "melhubert")
+    assert shape.widths == (3072,) * 12
+    # 50 frames a second x 12 layers x 61 ids x 12 bits.
+    assert rank_bytes(shape, 3600, config) == 3600 * 50 * 12 * 61 * 12 / 8
+    needs = default_needs(config)
+    assert set(needs.corpora) == {"dev-clean", "train-960"}
+    assert ("melhubert", "train-clean-100-sets") in all_needs(config).ranks
+    assert "log-Mel frames of train-960" in [room.what for room in rooms(config, needs)]
+
+
+def test_ranks_that_are_there_need_no_more_room(healthy, tmp_path):
+    before = rooms(healthy(), default_needs(healthy()))[0]
+    done = tmp_path / "results/ranks/m/libri/a-000.manifest.json"
+    done.parent.mkdir(parents=True)
+    done.touch()
+    after = rooms(healthy(), default_needs(healthy()))[0]
+    assert (before.missing, after.missing) == (before.n_bytes, before.n_bytes / 2)
+
+
+def test_every_shipped_config_can_be_examined(monkeypatch):
+    monkeypatch.setattr(sources.huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
+    for file in CONFIGS.glob("*.yaml"):
+        assert examine(load_config(yaml.safe_load(file.read_text()))).everything
+
+
+def test_the_command_exits_with_1_only_if_something_is_fatal(healthy, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(healthy().model_dump(mode="json", by_alias=True, include={"data_root", "results"})))
+    content = yaml.safe_load(file.read_text()) | {
+        "corpora": {"libri": healthy().corpora["libri"].model_dump()},
+        "models": {"m": {"kind": "folder", "path": str(tmp_path / "model")}},
+        "figures": {"corpus": "libri", "model": "m"},
+    }
+    file.write_text(yaml.safe_dump(content))
+    assert command.main(["--configfile", str(file)]) == 0
+    assert "Nothing found" in capsys.readouterr().out
+    assert command.main(["--configfile", str(file), "--config", "data_root=/nowhere"]) == 1
+    assert "1 fatal" not in (printed := capsys.readouterr().out)
+    assert printed.rstrip().endswith("2 fatal, 0 to be warned of.")
+    assert command.main(["--configfile", str(file), "--config", "device=gpu"]) == 1
+    assert "device" in capsys.readouterr().out
+    absent = Finding("package x", "x", software.NOT_INSTALLED, "install it")
+    monkeypatch.setattr(command, "package_findings", lambda: [absent])
+    assert command.main(["--configfile", str(file)]) == 1
+    assert capsys.readouterr().out.startswith("FATAL  package x")

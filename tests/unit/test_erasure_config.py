@@ -1,0 +1,105 @@
+"""What a config may ask of erasure studies and edited models, and what they stand for."""
+
+import copy
+
+import pytest
+
+from property_neurons.config import plan
+from property_neurons.config.load import load_config
+from property_neurons.errors import ConfigError
+
+TUNED = {"mode": "fine_tuned", "steps": 10}
+CONFIG = {
+    "corpora": {"demo": {"kind": "demo"}},
+    "models": {
+        "mini": {"kind": "shipped", "name": "melhubert-mini"},
+        "no-female": {"kind": "edited", "of": "sid-mini-s0", "property": "gender", "groups": ["F"]},
+        "sid-mini-s0": {"kind": "tuned", "of": "mini", "task": "sid"},
+    },
+    "splits": {
+        "unseen": {"by": "speaker", "corpus": "demo"},
+        "seen": {"by": "utterance", "corpus": "demo"},
+    },
+    "tasks": {
+        "sid": TUNED | {"kind": "speaker_identification", "split": "seen"},
+        "pr": TUNED | {"kind": "phone_recognition", "split": "unseen"},
+        "probe": {"kind": "phone_recognition", "split": "unseen", "steps": 10},
+    },
+    "erasure": {
+        "table1": {"model": "mini", "task": "sid", "corpus": "demo", "property": "gender", "seeds": [0, 1]},
+        "phones": {"model": "mini", "task": "pr", "corpus": "demo", "property": "phone", "groups": ["vowel"]},
+    },
+    "figures": {"corpus": "demo", "model": "mini"},
+}
+
+
+def changed(path, value):
+    content = copy.deepcopy(CONFIG)
+    *keys, last = path.split(".")
+    section = content
+    for key in keys:
+        section = section[key]
+    section[last] = value
+    return content
+
+
+def test_a_study_stands_for_tuned_models():
+    config = load_config(CONFIG)
+    # The one that the config names already is not made twice.
+    assert plan.erased_model(config, "table1", 0) == "sid-mini-s0"
+    assert plan.erased_model(config, "table1", 1) == "sid-mini-s1"
+    assert plan.erased_model(config, "phones", 0) == "pr-mini-s0"
+    assert config.models["pr-mini-s0"].of == "mini"
+    # They are not drawn in Figure 5.
+    assert config.figures.compare == list(CONFIG["models"])
+    assert plan.erasure_training(config, "table1", 1) == "results/downstream/sid/mini/seed1"
+
+
+def test_settings_hold_what_bears_on_the_result():
+    settings = plan.erasure_settings(load_config(CONFIG), "table1")
+    assert settings["sigmas"] == [0.8]
+    assert settings["column"] == "gender"
+    assert "factor" not in settings
+    assert "percentile" not in settings
+    clamped = plan.erasure_settings(load_config(changed("erasure.table1.action", "clamp")), "table1")
+    assert clamped["percentile"] == 50
+    config = load_config(CONFIG)
+    assert plan.edit_settings(config, "no-female") == {"groups": ["F"], "action": "zero", "random": None}
+    assert plan.edited_table(config, "no-female") == "results/neurons/sid-mini-s0/demo/gender.parquet"
+    assert plan.edited_models(config) == ["no-female"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "erasure.table1.task",
+            "probe",
+            "erasure.table1.task: 'probe' leaves the model as it is; set mode",
+        ),
+        ("erasure.table1.task", "nothing", "erasure.table1.task: 'nothing' is not defined"),
+        ("erasure.table1.model", "nobody", "erasure.table1.model: 'nobody' is not defined"),
+        ("erasure.table1.property", "accent", "erasure.table1.property: 'accent' is not defined"),
+        (
+            "erasure.table1.property",
+            "phone",
+            "a property of label does not divide the errors of speaker",
+        ),
+        ("erasure.table1.property", "duration", "a property of duration does not divide"),
+        ("erasure.table1.groups", ["female"], "erasure.table1.groups: female unknown; 'gender' has M, F"),
+        ("erasure.table1.doses", [0.5, 0.25], "shares above 0 that rise to 1"),
+        ("erasure.table1.doses", [0.5], "shares above 0 that rise to 1"),
+        ("erasure.table1.sigmas", [0.8, 0.8], "distinct shares"),
+        ("erasure.table1.seeds", [1, 1], "seeds must be distinct"),
+        ("erasure.table1.seeds", [-1], "seeds must not be negative"),
+        ("erasure", {"fig6": CONFIG["erasure"]["table1"]}, "erasure.fig6: another figure or table has this name"),
+        ("models.no-female.groups", ["X"], "models.no-female.groups: X unknown; 'gender' has M, F"),
+        ("models.no-female.of", "no-female", "leads back to 'no-female' itself"),
+        ("models.no-female.action", "clamp", "models.no-female.action"),
+        ("models.no-female.property", "accent", "models.no-female.property: 'accent' is not defined"),
+    ],
+)
+def test_contradictions_are_named_by_their_key(path, value, message):
+    with pytest.raises(ConfigError) as error:
+        load_config(changed(path, value))
+    assert message in str(error.value)

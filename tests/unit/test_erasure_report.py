@@ -1,0 +1,148 @@
+"""The tables of an erasure against numbers worked out by hand, and its figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from property_neurons import storage
+from property_neurons.editing.report import erasure_tables, markdown_table
+from property_neurons.errors import StoreError
+from property_neurons.figures.erasure import draw_cells, draw_doses
+from property_neurons.storage import read_table
+
+
+def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2):
+    """A run in which erasing group g makes g's error 1 at dose 1 and 0.5 at dose 0.5, random draw k adds k / 10."""
+    conditions, scores = [], []
+
+    def add(condition, error_of):
+        number = len(conditions)
+        conditions.append(condition)
+        for group in groups:
+            for utterance in range(10):
+                wrong = float(utterance < round(10 * error_of(group)))
+                for part in ("all", group):
+                    scores.append((number, f"{group}-{utterance}", part, wrong, 1.0))
+
+    base = {
+        "kind": "whole",
+        "erased": "",
+        "sigma": 0.0,
+        "dose": 0.0,
+        "draw": 0,
+        "neurons": 0,
+        "neurons_per_layer": "0,0",
+    }
+    add(base, lambda group: 0.2)
+    for sigma in sigmas:
+        for erased in groups:
+            for dose in (0.5, 1.0):
+                at = base | {"erased": erased, "sigma": sigma, "dose": dose, "neurons": int(20 * dose)}
+                at["neurons_per_layer"] = f"{int(15 * dose)},{20 * dose - int(15 * dose):.0f}"
+                add(at | {"kind": "group"}, lambda group, erased=erased, dose=dose: dose if group == erased else 0.2)
+                for draw in range(draws):
+                    add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
+    folder.mkdir()
+    storage.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
+    columns = ["condition", "utterance", "part", "error", "weight"]
+    storage.write_table(folder / "scores.parquet", pd.DataFrame(scores, columns=columns))
+    described = {
+        "task": "sid-tuned",
+        "kind": kind,
+        "model": "m",
+        "corpus": "c",
+        "property": "gender",
+        "groups": list(groups),
+        "action": "zero",
+        "seed": seed,
+        "split_digest": digest,
+    }
+    storage.write_json(folder / "description.json", described)
+    return folder
+
+
+def test_cells_are_before_and_after_by_part(tmp_path):
+    cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    assert cells[["erased", "part"]].to_numpy().tolist() == [
+        [erased, part] for erased in ("F", "M") for part in ("F", "M", "all")
+    ]
+    own = cells.set_index(["erased", "part"]).loc[("F", "F")]
+    assert own[["before", "after", "delta"]].tolist() == pytest.approx([20, 100, 80])
+    assert own[["random_mean", "random_least", "random_most", "excess"]].tolist() == pytest.approx([5, 0, 10, 75])
+    assert 40 < own["low"] < 80 <= own["high"] <= 100
+    assert own["neurons"] == 20
+    other = cells.set_index(["erased", "part"]).loc[("F", "M")]
+    assert other[["delta", "low", "high"]].tolist() == [0, 0, 0]
+    everyone = cells.set_index(["erased", "part"]).loc[("F", "all")]
+    assert everyone["delta"] == pytest.approx(40)
+    half = curves[(curves["dose"] == 0.5) & (curves["kind"] == "group") & (curves["part"] == curves["erased"])]
+    assert half["delta"].tolist() == pytest.approx([30, 30])
+    assert half["neurons"].tolist() == [10, 10]
+    written = markdown_table(cells)
+    assert "| F (20) | +80.0 (" in written
+    assert "[+5.0, 0.0 to 10.0]" in written
+    assert "Before: F 20.0, M 20.0, all 20.0." in written
+
+
+def test_many_groups_are_their_own_and_others(tmp_path):
+    groups = [f"s{number}" for number in range(6)]
+    cells, curves = erasure_tables("speaker", [write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))])
+    assert set(cells["part"]) == {"own", "others", "all"}
+    assert cells["erased"].nunique() == 7
+    mean = cells.set_index(["erased", "part"]).loc["mean"]
+    assert mean.loc["own", ["delta", "low", "high", "excess"]].tolist() == pytest.approx([80, 80, 80, 75])
+    assert mean.loc["others", "delta"] == pytest.approx(0)
+    others = cells[(cells["erased"] == "s0") & (cells["part"] == "others")].iloc[0]
+    assert others["utterances"] == 50
+    assert sorted(set(curves["sigma"])) == [0.5, 0.8]
+    assert set(cells["sigma"]) == {0.8}
+
+
+def test_seeds_are_drawn_together_and_must_be_of_one_split(tmp_path):
+    runs = [write_run(tmp_path / name, ["F", "M"], seed=seed) for seed, name in enumerate("ab")]
+    cells, _ = erasure_tables("table1", runs)
+    assert set(cells["seeds"]) == {2}
+    assert cells.loc[0, "delta"] == pytest.approx(80)
+    other = write_run(tmp_path / "c", ["F", "M"], digest="else")
+    with pytest.raises(StoreError, match=r"expected the split_digest d of .* found else"):
+        erasure_tables("table1", [runs[0], other])
+
+
+def test_f0_is_in_its_own_unit(tmp_path):
+    cells, _ = erasure_tables("pitch", [write_run(tmp_path / "a", ["low", "high"], kind="f0_reconstruction")])
+    assert set(cells["unit"]) == {"MSE"}
+    assert cells.loc[0, "delta"] == pytest.approx(0.8)
+    assert "+0.8000" in markdown_table(cells)
+
+
+def test_without_draws_there_is_no_control(tmp_path):
+    cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"], draws=0)])
+    assert cells["random_mean"].isna().all()
+    assert set(curves["kind"]) == {"group"}
+    assert "[" not in markdown_table(cells).split("|", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("groups", "kind", "draws"),
+    [
+        (["M", "F"], "speaker_identification", 3),
+        (["vowel", "voiced consonant", "unvoiced consonant"], "phone_recognition", 2),
+        (["low", "middle", "high"], "f0_reconstruction", 0),
+        ([f"speaker-{number}" for number in range(8)], "speaker_identification", 2),
+    ],
+)
+def test_figures_show_the_tables(tmp_path, legible, groups, kind, draws):
+    sigmas = (0.8, 0.5) if len(groups) > 4 else (0.8,)
+    run = write_run(tmp_path / "a", groups, kind=kind, sigmas=sigmas, draws=draws)
+    cells, curves = erasure_tables("study", [run])
+    published = {("M", "M"): 22.4, ("M", "F"): 2.2}
+    draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
+    draw_doses(curves, "melhubert-mini", "train-clean-100", tmp_path / "d.pdf")
+    drawn = read_table(tmp_path / "t.tsv")
+    assert len(drawn) == len(cells)
+    np.testing.assert_allclose(drawn["delta"], cells["delta"], atol=1e-9)
+    assert drawn["published"].notna().sum() == (2 if "M" in groups else 0)
+    assert len(read_table(tmp_path / "d.tsv")) == len(curves)
+    first = (tmp_path / "t.png").read_bytes()
+    draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
+    assert (tmp_path / "t.png").read_bytes() == first

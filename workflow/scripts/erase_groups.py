@@ -1,0 +1,33 @@
+"""Erase the groups of a property in a fine-tuned model and score its task."""
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from property_neurons.config import plan, tasks
+from property_neurons.config.load import load_config
+from property_neurons.corpus.audio import read_audio
+from property_neurons.count_store import open_counts
+from property_neurons.devices import job_device
+from property_neurons.editing.erasure import Erasure, erase_groups
+from property_neurons.joblog import job_log
+from property_neurons.storage import describe_files, store_path, write_json
+
+with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+    torch.set_num_threads(snakemake.threads)
+    params, wildcards = snakemake.params, snakemake.wildcards
+    config = load_config(snakemake.config)
+    task = config.erasure[wildcards.erasure].task
+    erase_groups(
+        snakemake.output.folder,
+        params.work,
+        snakemake.input.training,
+        snakemake.input.model,
+        open_counts(store_path(snakemake.input.counts)),
+        Erasure(**params.erasure),
+        read_audio,
+        roots={name: plan.corpus_root(config, name) for name in tasks.task_corpora(config, task)},
+        device=job_device(config.device, snakemake.resources),
+        seed=int(wildcards.seed),
+        code=params.code,
+    )
+    write_json(snakemake.output.manifest, describe_files(snakemake.output.folder))

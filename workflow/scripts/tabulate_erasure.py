@@ -1,0 +1,17 @@
+"""Draw the conditions of an erasure study together."""
+
+from pathlib import Path
+
+from property_neurons.editing.report import erasure_tables, markdown_table
+from property_neurons.joblog import job_log
+from property_neurons.storage import atomic_path, described_folder, verify_files, write_table
+
+with job_log(snakemake.log[0]):
+    folders = [described_folder(manifest) for manifest in snakemake.input.runs]
+    for folder, manifest in zip(folders, snakemake.input.runs, strict=True):
+        verify_files(folder, manifest)
+    cells, curves = erasure_tables(snakemake.wildcards.erasure, folders)
+    write_table(snakemake.output.table, cells)
+    write_table(snakemake.output.curves, curves)
+    with atomic_path(Path(snakemake.output.rendered)) as path:
+        path.write_text(markdown_table(cells))
