@@ -1,5 +1,8 @@
 """The tables of an erasure against numbers worked out by hand, and its figures."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,3 +149,10 @@ def test_figures_show_the_tables(tmp_path, legible, groups, kind, draws):
     first = (tmp_path / "t.png").read_bytes()
     draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
     assert (tmp_path / "t.png").read_bytes() == first
+
+
+def test_drawing_loads_no_model():
+    """The environment of figures (envs/analysis.yaml) has no torch."""
+    code = "import sys, property_neurons.figures.erasure as _; print({'torch', 'transformers'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

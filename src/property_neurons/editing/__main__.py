@@ -18,7 +18,8 @@ from property_neurons.corpus.audio import read_audio
 from property_neurons.downstream.scoring import paired_difference, rate
 from property_neurons.downstream.trained import load_trained
 from property_neurons.editing.interventions import edited
-from property_neurons.editing.parts import ALL, error_table, own_errors
+from property_neurons.editing.names import ALL
+from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.errors import PropertyNeuronsError, StoreError

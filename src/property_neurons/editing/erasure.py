@@ -21,6 +21,7 @@ from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.stored_states import ReadAudio
 from property_neurons.downstream.trained import Trained, load_trained
 from property_neurons.editing.interventions import Intervention, edited
+from property_neurons.editing.names import GROUP, RANDOM, WHOLE
 from property_neurons.editing.parts import Divide, divide_errors, error_table
 from property_neurons.editing.saved import Action, intervention
 from property_neurons.editing.sets import Masks, most_exclusive
@@ -32,7 +33,6 @@ from property_neurons.neurons.patterns import Threshold
 from property_neurons.progress import progress
 from property_neurons.pruning.criteria import random_sets
 
-WHOLE, GROUP, RANDOM = "whole", "group", "random"
 SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight")
 _STATISTICS_UTTERANCES = 200
 

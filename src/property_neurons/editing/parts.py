@@ -16,10 +16,9 @@ from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.heads import BLANK, UNLABELLED
 from property_neurons.downstream.scoring import collapse
 from property_neurons.downstream.trained import Trained, predictions
+from property_neurons.editing.names import ALL
 from property_neurons.errors import TaskError
 from property_neurons.pitch_bins import bin_track
-
-ALL = "all"
 
 Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, float, float]]]
 """(row of the task's table, outputs, reference) -> (part, error, weight) of each part that the utterance has."""

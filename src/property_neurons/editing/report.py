@@ -9,15 +9,10 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.downstream.scoring import paired_difference, rate
-from property_neurons.editing.erasure import GROUP, RANDOM, WHOLE
-from property_neurons.editing.parts import ALL
+from property_neurons.editing.names import ALL, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM, WHOLE
 from property_neurons.errors import StoreError
 from property_neurons.storage import read_json, read_table
 
-OTHERS, OWN, MEAN = "others", "own", "mean"
-"""Parts: all groups but the erased one, the erased one; and the name of the mean over the erased groups."""
-MOST_SPELLED_OUT = 4
-"""Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""
 _RESAMPLES = 2000
 
 _FIXED = ["study", "task", "metric", "unit", "property", "erased"]

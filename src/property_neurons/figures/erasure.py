@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from property_neurons.editing.report import MEAN, MOST_SPELLED_OUT, OTHERS, OWN
+from property_neurons.editing.names import ALL, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM
 from property_neurons.figures import style
 from property_neurons.storage import read_json
 
@@ -104,7 +104,7 @@ def _measure(table: pd.DataFrame) -> str:
 
 def _colours(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker of each part; all utterances together are black."""
-    known = {OWN: (style.BLUE, "o"), OTHERS: (style.VERMILLION, "s"), "all": (style.REFERENCE, "D")}
+    known = {OWN: (style.BLUE, "o"), OTHERS: (style.VERMILLION, "s"), ALL: (style.REFERENCE, "D")}
     groups = [part for part in dict.fromkeys(parts) if part not in known]
     return style.group_looks(groups) | known
 
@@ -176,11 +176,11 @@ def _plot_dose(axes: Axes, table: pd.DataFrame, x: str, *, together: bool) -> No
     axes.axhline(0, color=style.REFERENCE, linewidth=0.6, zorder=0)
     scale = 100 if x == "dose" else 1
     own = OWN if OWN in set(table["part"]) else table["erased"].iloc[0]
-    control = table[(table["kind"] == "random") & (table["part"] == own)]
+    control = table[(table["kind"] == RANDOM) & (table["part"] == own)]
     band = _from_none(control.groupby(x, as_index=False)[["delta", "least", "most"]].mean(), x)
     axes.fill_between(scale * band[x], band["least"], band["most"], color=style.CONTROL, alpha=0.25, linewidth=0)
     axes.plot(scale * band[x], band["delta"], color=style.CONTROL, linestyle=(0, (4, 1.5)), linewidth=1.2)
-    edited = table[table["kind"] == "group"]
+    edited = table[table["kind"] == GROUP]
     for part in dict.fromkeys(edited["part"]):
         colour, marker = looks[part]
         lines = edited[edited["part"] == part].sort_values(x)
@@ -208,12 +208,12 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
 
 def _dose_legend(curves: pd.DataFrame, *, together: bool) -> list[Line2D]:
     looks = _colours(curves["part"])
-    titles = {OWN: "the erased group", OTHERS: "all others", "all": "all utterances"}
+    titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all utterances"}
     handles = [
         Line2D([], [], color=looks[part][0], marker=looks[part][1], label=titles.get(part, style.group_title(part)))
         for part in dict.fromkeys(curves["part"])
     ]
-    if (curves["kind"] == "random").any():
+    if (curves["kind"] == RANDOM).any():
         label = "the erased group, random neurons"
         handles.append(Line2D([], [], color=style.CONTROL, linestyle=(0, (4, 1.5)), label=label))
     return handles

@@ -1,0 +1,10 @@
+"""Names in the tables of an erasure, apart from what makes these, so that figures load no model."""
+
+WHOLE, GROUP, RANDOM = "whole", "group", "random"
+"""Kinds of conditions: nothing is edited; a group's neurons; as many random ones in the same layers."""
+ALL, OWN, OTHERS = "all", "own", "others"
+"""Parts: every test utterance, the erased group, all groups but this one."""
+MEAN = "mean"
+"""Stands for the erased group where a row is the mean over all of them."""
+MOST_SPELLED_OUT = 4
+"""Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""
