@@ -123,29 +123,35 @@ class TaskTrainer(transformers.Trainer):
     @torch.no_grad()
     def scores(self, examples: Examples) -> pd.DataFrame:
         """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets."""
-        rows = []
+        rows, kind = [], self.model.head.kind
         self.model.eval()
         for batch in self.get_eval_dataloader(examples):
             batch = self._prepare_inputs(batch)
-            labels = batch.pop("labels")
+            labels = batch.pop("labels").cpu().numpy()
             with self.compute_loss_context_manager():
                 found = self.model(**batch)
             outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
             for place, index in enumerate(batch["index"].tolist()):
-                rows.append((index, *_score(self.model.head.kind, outputs[place], lengths[place], labels[place])))
+                rows.append((index, *utterance_score(kind, outputs[place], lengths[place], labels[place])))
         self.model.train()
         columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
         table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
         known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
-        left_out = [] if self.model.head.kind == "f0_reconstruction" else columns[3:]
+        left_out = [] if kind == "f0_reconstruction" else columns[3:]
         return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
 
 
-def _score(kind: Kind, outputs: np.ndarray, length: int, labels: torch.Tensor) -> tuple[float, float, float, float]:
-    labels = labels.cpu().numpy()
+def utterance_score(
+    kind: Kind, outputs: np.ndarray, length: int, labels: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Error and weight of one utterance, and of F0 the sums of its targets and of their squares (else 0).
+
+    Args:
+        outputs: of the head, filled up beyond `length` frames.
+        labels: its reference, filled up; see `Head.loss`.
+    """
     if kind == "phone_recognition":
-        reference = labels[labels != UNLABELLED]
-        hypothesis = collapse(outputs[:length].argmax(-1), BLANK) - 1
+        reference, hypothesis = decoded(outputs[:length], labels)
         return edits(reference, hypothesis), len(reference), 0.0, 0.0
     if kind == "speaker_identification":
         return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
@@ -153,6 +159,11 @@ def _score(kind: Kind, outputs: np.ndarray, length: int, labels: torch.Tensor) -
     targets = labels[:length][voiced].astype(np.float64)
     squared = np.square(outputs[:length][voiced] - targets).sum()
     return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
+
+
+def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The units of a reference that is filled up, and those that outputs [frames, units + 1] amount to."""
+    return labels[labels != UNLABELLED], collapse(outputs.argmax(-1), BLANK) - 1
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:

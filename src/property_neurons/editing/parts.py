@@ -13,8 +13,8 @@ from rapidfuzz.distance import Levenshtein
 from property_neurons.count_store import Counts
 from property_neurons.downstream.data import TaskData
 from property_neurons.downstream.examples import Examples
-from property_neurons.downstream.heads import BLANK, UNLABELLED
-from property_neurons.downstream.scoring import collapse
+from property_neurons.downstream.heads import Kind
+from property_neurons.downstream.task_trainer import decoded, utterance_score
 from property_neurons.downstream.trained import Trained, predictions
 from property_neurons.editing.names import ALL
 from property_neurons.errors import TaskError
@@ -41,7 +41,7 @@ def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
     if column == "label" and data.kind == "phone_recognition":
         return _by_phone(data, counts)
     if column == "f0" and data.kind == "f0_reconstruction":
-        return _by_pitch(counts)
+        return _by_pitch(data, counts)
     raise TaskError(
         f"erasure of {counts.property_name}: a property of {column} does not divide the errors of {data.kind}; erase "
         "phone classes in phone_recognition, pitch in f0_reconstruction, gender or speaker anywhere"
@@ -50,14 +50,9 @@ def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
 
 def own_errors(data: TaskData, column: str) -> Divide:
     """Errors divided by a column of the utterances: "gender" or "speaker"."""
-    score = {
-        "phone_recognition": lambda outputs, labels: _phone_errors(outputs, labels)[:2],
-        "speaker_identification": lambda outputs, labels: (float(outputs.argmax() != labels.item()), 1.0),
-        "f0_reconstruction": lambda outputs, labels: _squares(outputs, labels),
-    }[data.kind]
 
     def divide(row, outputs, labels):
-        error, weight = score(outputs, labels)
+        error, weight = _score(data.kind, outputs, labels)
         return [(ALL, error, weight), (row[column], error, weight)]
 
     return divide
@@ -79,29 +74,20 @@ def _by_phone(data: TaskData, counts: Counts) -> Divide:
     group_of_unit = np.array([group_of_phone.get(unit.rstrip("012"), "") for unit in data.labels], dtype=object)
 
     def divide(row, outputs, labels):
-        error, weight, wrong = _phone_errors(outputs, labels)
-        groups = group_of_unit[labels[labels != UNLABELLED]]
+        reference, hypothesis = decoded(outputs, labels)
+        operations = Levenshtein.editops(reference.tolist(), hypothesis.tolist())
+        wrong = np.zeros(len(reference), dtype=bool)
+        # Insertions are nobody's.
+        wrong[[operation.src_pos for operation in operations if operation.tag != "insert"]] = True
+        groups = group_of_unit[reference]
         of_group = [(group, groups == group) for group in counts.groups]
         found = [(group, float(wrong[own].sum()), float(own.sum())) for group, own in of_group]
-        return [(ALL, error, weight), *found]
+        return [(ALL, float(len(operations)), float(len(reference))), *found]
 
     return divide
 
 
-def _phone_errors(outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Edits, units of the reference, and which of these were substituted or deleted: bool [units].
-
-    Insertions are nobody's.
-    """
-    reference = labels[labels != UNLABELLED]
-    hypothesis = collapse(outputs.argmax(-1), BLANK) - 1
-    operations = Levenshtein.editops(reference.tolist(), hypothesis.tolist())
-    wrong = np.zeros(len(reference), dtype=bool)
-    wrong[[operation.src_pos for operation in operations if operation.tag != "insert"]] = True
-    return float(len(operations)), float(len(reference)), wrong
-
-
-def _by_pitch(counts: Counts) -> Divide:
+def _by_pitch(data: TaskData, counts: Counts) -> Divide:
     cuts = counts.pitch_cuts_hz
     if cuts is None:
         raise TaskError(
@@ -116,13 +102,12 @@ def _by_pitch(counts: Counts) -> Divide:
         found = []
         for number, group in enumerate(counts.groups):
             own = np.where(bins == number, labels, np.nan)
-            found.append((group, *_squares(outputs, own)))
-        return [(ALL, *_squares(outputs, labels)), *found]
+            found.append((group, *_score(data.kind, outputs, own)))
+        return [(ALL, *_score(data.kind, outputs, labels)), *found]
 
     return divide
 
 
-def _squares(outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    voiced = ~np.isnan(labels[: len(outputs)])
-    difference = outputs[voiced].astype(np.float64) - labels[: len(outputs)][voiced]
-    return float(np.square(difference).sum()), float(voiced.sum())
+def _score(kind: Kind, outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    error, weight, *_ = utterance_score(kind, outputs, len(outputs), labels)
+    return float(error), float(weight)
