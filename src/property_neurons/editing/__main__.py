@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.audio import AUDIO_SUFFIXES, find_audio, read_audio
 from property_neurons.downstream.scoring import paired_difference, rate
 from property_neurons.downstream.trained import load_trained
 from property_neurons.editing.interventions import edited
@@ -26,8 +26,6 @@ from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.storage import described_folder, read_json, read_table
-
-_AUDIO = (".flac", ".wav", ".mp3", ".ogg")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,9 +97,10 @@ def _statistics(chosen: argparse.Namespace, encoder: SpeechEncoder) -> Statistic
 def _speech(folder: Path | None) -> Iterator[np.ndarray]:
     if folder is None:
         raise StoreError("mean and clamp: expected speech to read the neurons on, found none; give --speech FOLDER")
-    files = sorted(file for file in folder.rglob("*") if file.suffix in _AUDIO)
+    files = find_audio(folder)
     if not files:
-        raise StoreError(f"{folder}: expected audio ({', '.join(_AUDIO)}), found none; give a folder that holds some")
+        suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
+        raise StoreError(f"{folder}: expected audio ({suffixes}), found none; give a folder that holds some")
     return (read_audio(file) for file in files)
 
 

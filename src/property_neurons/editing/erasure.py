@@ -31,7 +31,7 @@ from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.groups import NeuronSets, site_sets
 from property_neurons.neurons.patterns import Threshold
 from property_neurons.progress import progress
-from property_neurons.pruning.criteria import random_sets
+from property_neurons.pruning.criteria import random_sets_like
 
 SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight")
 _STATISTICS_UTTERANCES = 200
@@ -178,13 +178,12 @@ def _of_group(
     erasure: Erasure,
     seed: int,
 ) -> Iterator[tuple[Condition, list[np.ndarray]]]:
-    widths = [site.share.shape[1] for site in sets]
     for dose in doses:
         own = most_exclusive(sets, number, dose)
         yield Condition(GROUP, group, sigma, dose), own
         for draw in range(erasure.draws):
             # The sets of one draw lie within each other, as the group's do from dose to dose.
-            drawn = random_sets(widths, _sizes(own), 1000 * seed + draw)
+            drawn = random_sets_like(own, 1000 * seed + draw)
             yield Condition(RANDOM, group, sigma, dose, draw), drawn
 
 

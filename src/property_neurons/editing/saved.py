@@ -17,7 +17,7 @@ from property_neurons.models.features import load_front_end
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepare import describe_model
-from property_neurons.pruning.criteria import random_sets
+from property_neurons.pruning.criteria import random_sets_like
 
 RECORD = "editing.json"
 """File of an edited model's folder: what was done, and to which neurons of each feed-forward network."""
@@ -120,6 +120,4 @@ def edited_set(table: pd.DataFrame, edit: Edit, widths: list[int], *, digest: st
         ModelError: as `sets.group_set`.
     """
     masks = group_set(table, edit.groups, widths, digest=digest)
-    if edit.random is None:
-        return masks
-    return random_sets(widths, [int(mask.sum()) for mask in masks], edit.random)
+    return masks if edit.random is None else random_sets_like(masks, edit.random)

@@ -85,27 +85,14 @@ def most_exclusive(sets: Sequence[NeuronSets], group: int, share: float) -> list
     Returns:
         masks, which may be empty
     """
-    margins = []
-    for site in sets:
-        others = np.delete(site.share, group, axis=0)
-        margins.append(site.share[group] - (others.max(axis=0) if len(others) else 0))
+    ranked = []
+    for at, site in enumerate(sets):
+        margin = site.share[group] - np.delete(site.share, group, axis=0).max(axis=0, initial=0)
+        ranked += [(-margin[neuron], at, neuron) for neuron in np.flatnonzero(site.group_neurons[group])]
     masks = [np.zeros(site.share.shape[1], dtype=bool) for site in sets]
-    layer, neuron = (
-        np.concatenate(parts)
-        for parts in zip(
-            *((np.full(len(ids), at), ids) for at, ids in enumerate(_members(sets, group))),
-            strict=True,
-        )
-    )
-    margin = np.array([margins[at][one] for at, one in zip(layer, neuron, strict=True)])
-    order = np.lexsort((neuron, layer, -margin))[: math.floor(share * len(layer) + 0.5)]
-    for at, one in zip(layer[order], neuron[order], strict=True):
-        masks[at][one] = True
+    for _, at, neuron in sorted(ranked)[: math.floor(share * len(ranked) + 0.5)]:
+        masks[at][neuron] = True
     return masks
-
-
-def _members(sets: Sequence[NeuronSets], group: int) -> list[np.ndarray]:
-    return [np.flatnonzero(site.group_neurons[group]) for site in sets]
 
 
 def check_masks(masks: Masks, sites: Sequence[Site]) -> None:

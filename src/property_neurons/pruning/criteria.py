@@ -87,3 +87,8 @@ def random_sets(widths: Sequence[int], sizes: Sequence[int], seed: int) -> list[
         chosen[np.random.default_rng([seed, place, 1]).permutation(width)[:size]] = True
         drawn.append(chosen)
     return drawn
+
+
+def random_sets_like(sets: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Random sets as large, network by network, as given ones: bool [neurons] for each; see `random_sets`."""
+    return random_sets([len(one) for one in sets], [int(one.sum()) for one in sets], seed)

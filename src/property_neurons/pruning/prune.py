@@ -19,7 +19,7 @@ from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepare import describe_model
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
-from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets
+from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
 from property_neurons.pruning.selection import Match, select
 
 RECORD = "pruning.json"
@@ -112,7 +112,7 @@ def neurons_that_stay(
     if cut.criterion == "protect":
         shielded = protected
     elif cut.criterion == "random_protect":
-        shielded = random_sets(widths, [int(one.sum()) for one in protected], cut.seed)
+        shielded = random_sets_like(protected, cut.seed)
     return select(_scores(model, cut, widths, counts), sizes, match=cut.match, protected=shielded)
 
 
