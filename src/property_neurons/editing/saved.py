@@ -13,10 +13,9 @@ from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
-from property_neurons.models.features import load_front_end
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepare import describe_model
+from property_neurons.models.prepare import save_derived
 from property_neurons.pruning.criteria import random_sets_like
 
 RECORD = "editing.json"
@@ -93,7 +92,7 @@ def save_edited(
         ModelError: the table is of another model, the set is empty, or no weights do what is asked.
         StoreError: the model is absent or altered.
     """
-    folder, manifest, source = Path(folder), Path(manifest), Path(model)
+    source = Path(model)
     source_folder = storage.described_folder(source)
     described = storage.verify_files(source_folder, source)
     with quiet_transformers():
@@ -101,16 +100,10 @@ def save_edited(
         masks = edited_set(table, edit, [site.width for site in ffn_sites(whole)], digest=described["digest"])
         how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
         changed = baked(whole, masks, how)
-        manifest.unlink(missing_ok=True)
-        with storage.new_folder(folder, replace=True) as temporary:
-            changed.save_pretrained(temporary)
-            load_front_end(source_folder, whole.config, None).extractor.save_pretrained(temporary)
-            origin = {"kind": "edited", "of": str(source_folder), "digest": described["digest"], **edit.record()}
-            origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}
-            ids = {str(layer): np.flatnonzero(mask).tolist() for layer, mask in enumerate(masks, start=1) if mask.any()}
-            storage.write_json(temporary / RECORD, origin | {"neurons": ids})
-            description = describe_model(temporary, origin)
-    storage.write_json(manifest, description)
+        origin = {"kind": "edited", "of": str(source_folder), "digest": described["digest"], **edit.record()}
+        origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}
+        ids = {str(layer): np.flatnonzero(mask).tolist() for layer, mask in enumerate(masks, start=1) if mask.any()}
+        save_derived(folder, manifest, changed, source_folder, origin, (RECORD, origin | {"neurons": ids}))
 
 
 def edited_set(table: pd.DataFrame, edit: Edit, widths: list[int], *, digest: str | None = None) -> list[np.ndarray]:

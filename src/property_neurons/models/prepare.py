@@ -142,6 +142,31 @@ def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def save_derived(
+    folder: str | Path,
+    manifest: str | Path,
+    model: "transformers.PreTrainedModel",
+    source_folder: Path,
+    origin: dict[str, Any],
+    record: tuple[str, dict[str, Any]],
+) -> None:
+    """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
+
+    Args:
+        source_folder: of the model it is made of, whose front end it takes over.
+        origin: what its manifest says it comes from.
+        record: name and content of a further file in its folder.
+    """
+    manifest = Path(manifest)
+    manifest.unlink(missing_ok=True)
+    with storage.new_folder(folder, replace=True) as temporary:
+        model.save_pretrained(temporary)
+        load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
+        storage.write_json(temporary / record[0], record[1])
+        description = describe_model(temporary, origin)
+    storage.write_json(manifest, description)
+
+
 def _save_copy(source: Path, target: Path) -> None:
     # Seeded, because weights that only training uses may be absent from the source and are then made up.
     with _seeded(0):

@@ -13,10 +13,9 @@ from property_neurons import storage
 from property_neurons.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
-from property_neurons.models.features import load_front_end
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepare import describe_model
+from property_neurons.models.prepare import save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
@@ -73,22 +72,20 @@ def prune_model(
             the cut needs is not given.
         StoreError: the model is absent or altered.
     """
-    folder, manifest, source = Path(folder), Path(manifest), Path(model)
+    manifest, source = Path(manifest), Path(model)
     source_folder = storage.described_folder(source)
     described = storage.verify_files(source_folder, source)
     for name, table in neurons.items():
         check_origin(table, described["digest"], name=f"{name} neurons")
     manifest.unlink(missing_ok=True)
-    with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
+    with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         kept = neurons_that_stay(whole, cut, neurons, counts)
-        remove_neurons(whole, [torch.from_numpy(one) for one in kept]).save_pretrained(temporary)
-        load_front_end(source_folder, whole.config, None).extractor.save_pretrained(temporary)
+        pruned = remove_neurons(whole, [torch.from_numpy(one) for one in kept])
         origin = {"kind": "pruned", "of": str(source_folder), "digest": described["digest"], **asdict(cut)}
         origin["properties"] = list(neurons)
-        storage.write_json(temporary / RECORD, origin | {"kept": [one.tolist() for one in kept]})
-        description = describe_model(temporary, origin)
-    storage.write_json(manifest, description)
+        record = (RECORD, origin | {"kept": [one.tolist() for one in kept]})
+        save_derived(folder, manifest, pruned, source_folder, origin, record)
 
 
 def neurons_that_stay(
