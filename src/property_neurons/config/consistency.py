@@ -79,8 +79,8 @@ def _twin_problems(config: "Config") -> list[str]:
             problems.append(f"models.{name}.of: {model.of!r} is not defined; defined are {', '.join(config.models)}")
         elif isinstance(original, RandomTwinModel):
             problems.append(f"models.{name}.of: {model.of!r} is a random twin itself; name the original")
-        elif name in _ancestors(config, name):
-            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+        else:
+            problems += _circle_problems(config, name)
     return problems
 
 
@@ -96,11 +96,16 @@ def _pruning_problems(config: "Config") -> list[str]:
         if model.corpus is not None:
             wanted.append(("corpus", model.corpus, config.corpora))
         problems += _not_defined([(f"models.{name}.{key}", value, known) for key, value, known in wanted])
-        if name in _ancestors(config, name):
-            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+        problems += _circle_problems(config, name)
         if model.criterion == "frequency":
             problems += _frequency_problems(config, f"models.{name}.properties", model.properties)
     return problems
+
+
+def _circle_problems(config: "Config", name: str) -> list[str]:
+    """Where a model with `of` is, in the end, made of itself."""
+    circle = name in _ancestors(config, name)
+    return [f"models.{name}.of: leads back to {name!r} itself; name another model"] if circle else []
 
 
 def _frequency_problems(config: "Config", key: str, properties: list[str]) -> list[str]:
@@ -215,8 +220,7 @@ def _task_problems(config: "Config") -> list[str]:
         task = config.tasks.get(model.task)
         if task is not None and task.mode != "fine_tuned":
             problems.append(f"models.{name}.task: {model.task!r} leaves the model as it is; set mode: fine_tuned")
-        if name in _ancestors(config, name):
-            problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+        problems += _circle_problems(config, name)
     for name, task in config.tasks.items():
         problems += _split_problems(config, name, task, config.splits.get(task.split))
     return problems
@@ -275,8 +279,7 @@ def _editing_problems(config: "Config") -> list[str]:
             ]
             if model.corpus is not None:
                 wanted.append((f"models.{name}.corpus", model.corpus, config.corpora))
-            if name in _ancestors(config, name):
-                problems.append(f"models.{name}.of: leads back to {name!r} itself; name another model")
+            problems += _circle_problems(config, name)
             problems += _unknown_groups(config, f"models.{name}.groups", model.property, model.groups)
     for name, study in config.erasure.items():
         key = f"erasure.{name}"
