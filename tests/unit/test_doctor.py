@@ -333,6 +333,21 @@ def test_sizes_of_the_paper():
     assert "log-Mel frames of train-960" in [room.what for room in rooms(config, needs)]
 
 
+def test_edited_models_and_erasures_are_read_too(healthy):
+    edited = {"kind": "edited", "of": "m", "property": "gender", "groups": ["F"]}
+    config = healthy(
+        models={"m": healthy().models["m"].model_dump(), "no-female": edited},
+        splits={"seen": {"by": "utterance", "corpus": "libri"}},
+        tasks={"sid": {"kind": "speaker_identification", "mode": "fine_tuned", "split": "seen"}},
+        erasure={"table1": {"model": "m", "task": "sid", "corpus": "libri", "property": "gender"}},
+        figures={"corpus": "libri", "model": "m", "compare": ["m"]},
+    )
+    assert list(default_needs(config).ranks) == [("m", "libri")]
+    assert list(all_needs(config).ranks) == [("m", "libri"), ("sid-m-s0", "libri")]
+    assert shape_of(config, "no-female") == shape_of(config, "m")
+    assert not shape_of(config, "no-female").assumed
+
+
 def test_ranks_that_are_there_need_no_more_room(healthy, tmp_path):
     before = rooms(healthy(), default_needs(healthy()))[0]
     done = tmp_path / "results/ranks/m/libri/a-000.manifest.json"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from property_neurons.config import plan
 from property_neurons.config.downstream import split_corpora
-from property_neurons.config.models import PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
 from property_neurons.config.pretraining import InitialModel
 from property_neurons.config.root import Config
 
@@ -31,12 +31,15 @@ def default_needs(config: Config) -> Needs:
 
 
 def all_needs(config: Config) -> Needs:
-    """What everything needs that the configuration defines, pruning studies included."""
+    """What everything needs that the configuration defines, studies included."""
     needs = default_needs(config)
     for model in config.models:
         _add_model(config, model, needs)
     for run in config.pretraining:
         _add_run(config, run, needs)
+    for name, study in config.erasure.items():
+        for seed in study.seeds:
+            _rank(config, plan.erased_model(config, name, seed), study.corpus, needs)
     for task in config.tasks.values():
         _add_corpora(split_corpora(config.splits[task.split]), needs)
     _add_corpora(config.corpora, needs)
@@ -65,6 +68,8 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
             _add_model(config, section.of, needs)
             if section.needs_neurons or section.criterion == "frequency":
                 _rank(config, section.of, plan.pruning_corpus(config, model), needs)
+        case EditedModel():
+            _rank(config, section.of, section.corpus or config.figures.corpus, needs)
         case TunedModel():
             _add_model(config, section.of, needs)
             _add_corpora(split_corpora(config.splits[config.tasks[section.task].split]), needs)

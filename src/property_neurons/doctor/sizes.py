@@ -13,6 +13,7 @@ import pandas as pd
 from property_neurons.config import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.models import (
+    EditedModel,
     HubModel,
     PretrainedModel,
     PrunedModel,
@@ -130,7 +131,7 @@ def shape_of(config: Config, model: str) -> Shape:
         return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"])
     section = config.models[model]
     match section:
-        case RandomTwinModel() | TunedModel() | PrunedModel():
+        case EditedModel() | PrunedModel() | RandomTwinModel() | TunedModel():
             return shape_of(config, section.of)
         case PretrainedModel():
             run = config.pretraining[section.run]
