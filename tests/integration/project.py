@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,16 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 # The same bytes on machines with a GPU.
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+# The smallest that tasks can be trained on: six voices, divided by speaker and by utterance.
+SMALL = {
+    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
+    "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
+    "splits": {
+        "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},
+        "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
+    },
+    "figures": {"corpus": "demo", "model": "mini"},
+}
 _PARTS = ("Snakefile", "rules", "workflow", "src", "config", "resources", "envs", "profiles", "slurm")
 
 
@@ -59,6 +71,24 @@ class Project:
         )
         assert (done.returncode != 0) == fails, done.stdout[-6000:]
         return done.stdout
+
+    def kill_training(self, target: str, work: Path) -> None:
+        """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
+        running = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 300
+        while not list(work.glob("checkpoint-*/complete.json")):
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
 
     def planned(self, *arguments: str) -> dict[str, str]:
         """What a run would make, below results/, with the rule that makes it: {"figures/fig2.tsv": "draw_fig2"}."""

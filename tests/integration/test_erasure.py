@@ -10,19 +10,13 @@ from nbclient import NotebookClient
 
 from property_neurons.models.loading import load_encoder
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import ROOT, Project
+from tests.integration.project import ROOT, SMALL, Project
 
 pytestmark = pytest.mark.integration
 
 SHORT = {"mode": "fine_tuned", "steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
 STUDY = {"model": "mini", "corpus": "demo", "draws": 1, "doses": [0.5, 1]}
-CONFIG = {
-    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
-    "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
-    "splits": {
-        "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},
-        "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
-    },
+CONFIG = SMALL | {
     "tasks": {
         "f0-tuned": SHORT | {"kind": "f0_reconstruction", "split": "unseen"},
         "sid-tuned": SHORT | {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1},
@@ -31,7 +25,6 @@ CONFIG = {
         "table1": STUDY | {"task": "sid-tuned", "property": "gender"},
         "pitch": STUDY | {"task": "f0-tuned", "property": "pitch", "draws": 0, "action": "mean"},
     },
-    "figures": {"corpus": "demo", "model": "mini"},
 }
 TUNED = "sid-tuned-mini-s0"
 EDITED = {"kind": "edited", "of": TUNED, "property": "gender", "groups": ["F"], "corpus": "demo"}

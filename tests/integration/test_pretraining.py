@@ -1,10 +1,5 @@
 """Two stages of pre-training on the demo corpus, by the real workflow, undisturbed and killed."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +7,7 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import ENVIRONMENT, Project
+from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration
 
@@ -97,23 +92,8 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     manifest = Path(f"{folder}.manifest.json")
     undisturbed = read_json(manifest)["files"]
     target = "results/checkpoints/tiny-stage1.manifest.json"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
-    running = subprocess.Popen(
-        command,
-        cwd=trained.folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     work = folder.parent / ".tiny-stage1.work"
-    deadline = time.monotonic() + 300
-    while not list(work.glob("checkpoint-*/complete.json")):
-        assert running.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    trained.kill_training(target, work)
     assert not manifest.exists()
     trained.snakemake("--unlock")
     trained.snakemake("--rerun-incomplete", target)

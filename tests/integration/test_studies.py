@@ -1,30 +1,19 @@
 """Figures 6 and 9 and the pruning table at the smallest scale, by the real workflow: whole, changed, killed."""
 
 import copy
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from property_neurons.config.load import load_config
 from property_neurons.models.loading import load_encoder
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import ENVIRONMENT, Project
+from tests.integration.project import SMALL, Project
 
 pytestmark = pytest.mark.integration
 
 SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
 UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
-CONFIG = {
-    "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
-    "models": {"mini": {"kind": "shipped", "name": "melhubert-mini"}},
-    "splits": {
-        "unseen": {"by": "speaker", "corpus": "demo", "dev": 0.2, "test": 0.3},
-        "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
-    },
+CONFIG = SMALL | {
     "tasks": {
         "pr": UNSEEN | {"kind": "phone_recognition", "precompute": True},
         "f0": UNSEEN | {"kind": "f0_reconstruction"},
@@ -59,7 +48,6 @@ CONFIG = {
             "tasks": {"sid-tuned": {"properties": ["gender"], "steps": 4}},
         },
     },
-    "figures": {"corpus": "demo", "model": "mini"},
 }
 FIGURES = [f"results/figures/{name}.{form}" for name in ("fig6", "fig9") for form in ("pdf", "png", "tsv")]
 TARGETS = [*FIGURES, "results/tables/pruning.tsv"]
@@ -130,23 +118,8 @@ def test_a_killed_training_of_a_task_goes_on_to_the_same_bytes(studied):
     manifest = folder.with_name("seed0.manifest.json")
     undisturbed = read_json(manifest)["files"]
     target = f"{LAST}.manifest.json"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target]
-    running = subprocess.Popen(
-        command,
-        cwd=studied.folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     work = folder.with_name(".seed0.work")
-    deadline = time.monotonic() + 300
-    while not list(work.glob("checkpoint-*/complete.json")):
-        assert running.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    studied.kill_training(target, work)
     assert not manifest.exists()
     studied.snakemake("--unlock")
     studied.snakemake("--rerun-incomplete", target)
