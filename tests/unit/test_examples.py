@@ -17,6 +17,7 @@ from property_neurons.downstream.task_trainer import TaskModel
 from property_neurons.errors import AudioError, ModelError, StoreError, TaskError
 from property_neurons.models.loading import load_encoder
 from property_neurons.ranks.extraction import Recording
+from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 LENGTHS = (16_000, 7_777, 12_345, 20_480, 9_000)
 NAMES = [f"u{place}" for place in range(len(LENGTHS))]
@@ -91,6 +92,33 @@ def test_an_epoch_goes_through_all_utterances_in_an_order_of_its_own():
     assert all(sorted(order) == list(range(5)) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
     assert len({drawn[item]["index"] for item in (20, 21, 22)}) == 3
+
+
+def test_batches_of_similar_lengths_hold_the_utterances_of_the_free_order():
+    lengths = np.random.default_rng(0).integers(1, 1000, 100)
+    free, grouped = EpochOrder(100, 7), LengthGroupedOrder(lengths, 7, 4)
+    for block in range(5):
+        span = range(128 * block, 128 * (block + 1))
+        chosen = [grouped[position] for position in span]
+        assert sorted(chosen) == sorted(free[position] for position in span)
+        batches = lengths[chosen].reshape(32, 4)
+        # Cut out of the sorted lengths: no batch reaches into another's range.
+        in_order = batches[batches[:, 0].argsort()]
+        assert (in_order[1:, 0] >= in_order[:-1, -1]).all()
+        assert batches[:, 0].tolist() != in_order[:, 0].tolist()
+    other = LengthGroupedOrder(lengths, 7, 4)
+    assert [other[position] for position in (300, 5, 301)] == [grouped[position] for position in (300, 5, 301)]
+    assert [LengthGroupedOrder(lengths, 8, 4)[at] for at in range(128)] != [grouped[at] for at in range(128)]
+
+
+def test_examples_grouped_by_length_come_in_batches_of_one_length():
+    grouped = examples(n_examples=320, group_by_length=5)
+    lengths = np.array([len(grouped[item]["label"]) for item in range(160)]).reshape(32, 5)
+    # 160 positions are 32 epochs of 5 utterances of 10 to 50 frames: each batch but those between two lengths is of one.
+    assert (np.ptp(lengths, axis=1) > 0).sum() <= 4
+    assert np.bincount(lengths.ravel(), minlength=51)[[10, 20, 30, 40, 50]].tolist() == [32] * 5
+    cropped = examples(n_examples=160, group_by_length=5, crop_seconds=0.4)
+    assert max(len(cropped[item]["label"]) for item in range(160)) == 20
 
 
 def test_crops_lie_within_and_labels_are_cut_alike():

@@ -78,6 +78,11 @@ class _Task(Section):
     steps: int = Field(default=100_000, ge=1, description="optimiser steps")
     batch_size: int = Field(default=32, ge=1, description="utterances per step, over accumulated batches")
     accumulation: int = Field(default=1, ge=1, description="batches a step accumulates; divides `batch_size`")
+    group_by_length: bool = Field(
+        default=False,
+        description="make batches of utterances of similar lengths, in a drawn order: less padding, the same "
+        "utterances per epoch",
+    )
     learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, without weight decay")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="of the learning rate after the warm-up; the others fall to zero"

@@ -12,7 +12,7 @@ from property_neurons.downstream.stored_states import ReadAudio, StateStore
 from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.ranks.extraction import Recording
-from property_neurons.training.order import EpochOrder
+from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 
 class Source(Protocol):
@@ -86,9 +86,12 @@ class Examples(torch.utils.data.Dataset):
         kind: of the task.
         source: gives each utterance; its numbers are the rows of `table`.
         n_examples: length of the data set, for training: each epoch goes through all utterances in a new order, and
-            item i depends on (seed, i) alone. None gives every utterance once and whole, the longest first.
+            item i depends on (seed, i) and `group_by_length` alone. None gives every utterance once and whole, the
+            longest first.
         crop_seconds: longest piece of an utterance, drawn at random, in training; None for none.
         seed: of order and crops.
+        group_by_length: utterances per batch, which are then of similar lengths (`LengthGroupedOrder`); None for a
+            free order.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Examples(torch.utils.data.Dataset):
         n_examples: int | None = None,
         crop_seconds: float | None = None,
         seed: int = 0,
+        group_by_length: int | None = None,
     ):
         self.table = table
         self._kind = kind
@@ -109,7 +113,12 @@ class Examples(torch.utils.data.Dataset):
         self._seed = seed
         self._references = table["reference"].tolist()
         self._longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
-        self._drawn = EpochOrder(len(table), seed)
+        if group_by_length is None:
+            self._drawn = EpochOrder(len(table), seed)
+        else:
+            frames = [source.n_frames(index) for index in range(len(table))]
+            lengths = frames if self._crop is None else np.minimum(frames, self._crop)
+            self._drawn = LengthGroupedOrder(lengths, seed, group_by_length)
 
     def __len__(self) -> int:
         return len(self.table) if self._n_examples is None else self._n_examples

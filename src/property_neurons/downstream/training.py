@@ -48,12 +48,14 @@ class Settings(Optimisation):
 
     projector: width of the head's first linear layer; F0 has none.
     crop_seconds: longest piece of an utterance in training; None for none.
+    group_by_length: whether the utterances of a batch are of similar lengths.
     evaluate_every: steps between scorings of dev, the best of which is kept.
     """
 
     max_grad_norm: float = 1.0
     projector: int | None = None
     crop_seconds: float | None = None
+    group_by_length: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def _examples(
             "n_examples": settings.steps * settings.batch_size,
             "crop_seconds": settings.crop_seconds,
             "seed": settings.seed,
+            "group_by_length": settings.batch_size if settings.group_by_length else None,
         }
         sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
     return sets
