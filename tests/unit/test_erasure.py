@@ -115,7 +115,7 @@ def levenshtein(reference, hypothesis):
 
 
 def loop_errors(tuned, masks):
-    """{utterance: (error, weight)} of the whole test part with zeroed columns, one unpadded utterance at a time."""
+    """{utterance: (error, weight, surprisal)} of the test part, columns zeroed, one unpadded utterance at a time."""
     kind, training, model = tuned
     job = read_json(training)["job"]
     data = read_task_data(job["data"])
@@ -135,15 +135,16 @@ def loop_errors(tuned, masks):
                 state = state.mean(0)
             outputs = (state @ head["output.weight"].T + head["output.bias"]).numpy()
         if kind == "speaker_identification":
-            errors[row.utterance] = (float(data.labels[outputs.argmax()] != row.speaker), 1.0)
+            softly = -torch.log_softmax(torch.from_numpy(outputs).double(), 0)[data.labels.index(row.speaker)].item()
+            errors[row.utterance] = (float(data.labels[outputs.argmax()] != row.speaker), 1.0, softly)
         elif kind == "phone_recognition":
             best = [unit - 1 for unit, _ in itertools.groupby(outputs.argmax(-1)) if unit]
-            errors[row.utterance] = (float(levenshtein(list(row.reference), best)), float(len(row.reference)))
+            errors[row.utterance] = (float(levenshtein(list(row.reference), best)), float(len(row.reference)), np.nan)
         else:
             known = np.full(len(outputs), np.nan)
             known[: len(row.reference)] = row.reference[: len(outputs)]
             squares = np.square(outputs[:, 0] - known)
-            errors[row.utterance] = (np.nansum(squares), float((~np.isnan(known)).sum()))
+            errors[row.utterance] = (np.nansum(squares), float((~np.isnan(known)).sum()), np.nan)
     return errors
 
 
@@ -182,9 +183,10 @@ def test_every_condition_equals_a_loop_over_unpadded_utterances(tuned, erased):
         expected = loop_errors(tuned, masks)
         found = scores[(scores["condition"] == number) & (scores["part"] == "all")].set_index("utterance")
         assert set(found.index) == set(expected)
-        for utterance, (error, weight) in expected.items():
+        for utterance, (error, weight, softly) in expected.items():
             assert found.loc[utterance, "error"] == pytest.approx(error, rel=1e-4, abs=1e-4)
             assert found.loc[utterance, "weight"] == weight
+            assert found.loc[utterance, "surprisal"] == pytest.approx(softly, rel=1e-4, abs=1e-4, nan_ok=True)
         whole = scores[(scores["condition"] == 0) & (scores["part"] == "all")]["error"].to_numpy()
         changed |= not np.allclose(whole, found["error"].to_numpy(), atol=1e-3)
     # Coarser scores may stay as they are when a few neurons are erased.

@@ -25,7 +25,7 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
             for utterance in range(10):
                 wrong = float(utterance < round(10 * error_of(group)))
                 for part in ("all", group):
-                    scores.append((number, f"{group}-{utterance}", part, wrong, 1.0))
+                    scores.append((number, f"{group}-{utterance}", part, wrong, 1.0, 0.25 + 2 * wrong))
 
     base = {
         "kind": "whole",
@@ -47,7 +47,7 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
                     add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
     folder.mkdir()
     storage.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
-    columns = ["condition", "utterance", "part", "error", "weight"]
+    columns = ["condition", "utterance", "part", "error", "weight", "surprisal"]
     storage.write_table(folder / "scores.parquet", pd.DataFrame(scores, columns=columns))
     described = {
         "task": "sid-tuned",
@@ -64,8 +64,12 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
     return folder
 
 
+def errors_of(cells):
+    return cells[cells["metric"] != "cross_entropy"]
+
+
 def test_cells_are_before_and_after_by_part(tmp_path):
-    cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    cells, curves = map(errors_of, erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])]))
     assert cells[["erased", "part"]].to_numpy().tolist() == [
         [erased, part] for erased in ("F", "M") for part in ("F", "M", "all")
     ]
@@ -89,7 +93,8 @@ def test_cells_are_before_and_after_by_part(tmp_path):
 
 def test_many_groups_are_their_own_and_others(tmp_path):
     groups = [f"s{number}" for number in range(6)]
-    cells, curves = erasure_tables("speaker", [write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))])
+    run = write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))
+    cells, curves = map(errors_of, erasure_tables("speaker", [run]))
     assert set(cells["part"]) == {"own", "others", "all"}
     assert cells["erased"].nunique() == 7
     mean = cells.set_index(["erased", "part"]).loc["mean"]
@@ -99,6 +104,23 @@ def test_many_groups_are_their_own_and_others(tmp_path):
     assert others["utterances"] == 50
     assert sorted(set(curves["sigma"])) == [0.5, 0.8]
     assert set(cells["sigma"]) == {0.8}
+
+
+def test_speakers_have_their_cross_entropy_beside_their_errors(tmp_path):
+    cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    softly = cells[cells["metric"] == "cross_entropy"]
+    errors = errors_of(cells)
+    assert set(softly["unit"]) == {"nats"}
+    assert len(softly) == len(errors)
+    for name in ("delta", "low", "high", "random_most", "excess", "excess_high"):
+        np.testing.assert_allclose(softly[name], errors[name] * 2 / 100)
+    np.testing.assert_allclose(softly["before"], 0.25 + errors["before"] * 2 / 100)
+    assert len(curves) == 2 * len(errors_of(curves))
+    written = markdown_table(cells)
+    assert "Cross-entropy after minus before erasing, in nats" in written
+    assert "| F (20) | +1.600 (" in written
+    phones, _ = erasure_tables("phones", [write_run(tmp_path / "b", ["vowel"], kind="phone_recognition")])
+    assert set(phones["metric"]) == {"phone_recognition"}
 
 
 def test_seeds_are_drawn_together_and_must_be_of_one_split(tmp_path):
@@ -122,7 +144,7 @@ def test_without_draws_there_is_no_control(tmp_path):
     cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"], draws=0)])
     assert cells["random_mean"].isna().all()
     assert set(curves["kind"]) == {"group"}
-    assert "[" not in markdown_table(cells).split("|", 1)[1]
+    assert "[" not in markdown_table(errors_of(cells)).split("|", 1)[1]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +166,8 @@ def test_figures_show_the_tables(tmp_path, legible, groups, kind, draws):
     drawn = read_table(tmp_path / "t.tsv")
     assert len(drawn) == len(cells)
     np.testing.assert_allclose(drawn["delta"], cells["delta"], atol=1e-9)
-    assert drawn["published"].notna().sum() == (2 if "M" in groups else 0)
+    assert errors_of(drawn)["published"].notna().sum() == (2 if "M" in groups else 0)
+    assert drawn[drawn["metric"] == "cross_entropy"]["published"].isna().all()
     assert len(read_table(tmp_path / "d.tsv")) == len(curves)
     first = (tmp_path / "t.png").read_bytes()
     draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)

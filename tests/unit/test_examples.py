@@ -114,7 +114,7 @@ def test_batches_of_similar_lengths_hold_the_utterances_of_the_free_order():
 def test_examples_grouped_by_length_come_in_batches_of_one_length():
     grouped = examples(n_examples=320, group_by_length=5)
     lengths = np.array([len(grouped[item]["label"]) for item in range(160)]).reshape(32, 5)
-    # 160 positions are 32 epochs of 5 utterances of 10 to 50 frames: each batch but those between two lengths is of one.
+    # 160 positions are 32 epochs of 5 utterances of 10 to 50 frames: all batches but those between lengths are of one.
     assert (np.ptp(lengths, axis=1) > 0).sum() <= 4
     assert np.bincount(lengths.ravel(), minlength=51)[[10, 20, 30, 40, 50]].tolist() == [32] * 5
     cropped = examples(n_examples=160, group_by_length=5, crop_seconds=0.4)

@@ -65,6 +65,13 @@ def edit_operations(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[
     )
 
 
+def surprisal(outputs: np.ndarray, label: int) -> float:
+    """-ln p(label) in nats, with p the softmax of outputs [classes]: the cross-entropy of one utterance."""
+    outputs = np.asarray(outputs, np.float64)
+    largest = outputs.max()
+    return float(largest + np.log(np.exp(outputs - largest).sum()) - outputs[label])
+
+
 def rate(scores: pd.DataFrame) -> float:
     """The sum of errors over the sum of weights.
 

@@ -33,7 +33,7 @@ from property_neurons.neurons.patterns import Threshold
 from property_neurons.progress import progress
 from property_neurons.pruning.criteria import random_sets_like
 
-SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight")
+SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight", "surprisal")
 _STATISTICS_UTTERANCES = 200
 
 

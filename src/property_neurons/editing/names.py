@@ -4,6 +4,8 @@ WHOLE, GROUP, RANDOM = "whole", "group", "random"
 """Kinds of conditions: nothing is edited; a group's neurons; as many random ones in the same layers."""
 ALL, OWN, OTHERS = "all", "own", "others"
 """Parts: every test utterance, the erased group, all groups but this one."""
+CROSS_ENTROPY = "cross_entropy"
+"""A metric beside speaker errors: mean -ln p of the right speaker, in nats."""
 MEAN = "mean"
 """Stands for the erased group where a row is the mean over all of them."""
 MOST_SPELLED_OUT = 4

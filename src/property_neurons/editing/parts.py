@@ -14,6 +14,7 @@ from property_neurons.count_store import Counts
 from property_neurons.downstream.data import TaskData
 from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.heads import Kind
+from property_neurons.downstream.scoring import surprisal
 from property_neurons.downstream.task_trainer import decoded, utterance_score
 from property_neurons.downstream.trained import Trained, predictions
 from property_neurons.editing.names import ALL
@@ -59,12 +60,17 @@ def own_errors(data: TaskData, column: str) -> Divide:
 
 
 def error_table(trained: Trained, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
-    """Score some utterances with the model as it is now: utterance, part, error, weight; sorted."""
+    """Score some utterances with the model as it is now: utterance, part, error, weight, surprisal; sorted.
+
+    The surprisal of the right speaker, in nats, tells more than errors do where these are few; NaN for other tasks.
+    """
     known = examples.table[["utterance", *_COLUMNS]].to_dict("records")
+    identified = trained.data.kind == "speaker_identification"
     rows = []
     for index, outputs, labels in predictions(trained, examples, batch_size):
-        rows += [(known[index]["utterance"], *part) for part in divide(known[index], outputs, labels)]
-    table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight"])
+        softly = surprisal(outputs, labels.item()) if identified else np.nan
+        rows += [(known[index]["utterance"], *part, softly) for part in divide(known[index], outputs, labels)]
+    table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight", "surprisal"])
     return table.sort_values(["part", "utterance"], ignore_index=True)
 
 

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.downstream.scoring import paired_difference, rate
-from property_neurons.editing.names import ALL, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM, WHOLE
+from property_neurons.editing.names import (
+    ALL,
+    CROSS_ENTROPY,
+    GROUP,
+    MEAN,
+    MOST_SPELLED_OUT,
+    OTHERS,
+    OWN,
+    RANDOM,
+    WHOLE,
+)
 from property_neurons.errors import StoreError
 from property_neurons.storage import read_json, read_table
 
@@ -29,6 +39,16 @@ CURVE_COLUMNS = [
 
 
 @dataclass(frozen=True)
+class _Measure:
+    """What is tabulated: a column of the scores, its sum over that of the weights times `scale`, in `unit`."""
+
+    name: str
+    unit: str
+    column: str = "error"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class _Run:
     """One job of `erasure.erase_groups`."""
 
@@ -43,9 +63,10 @@ class _Run:
             chosen = chosen[chosen[key] == value]
         return chosen.index.tolist()
 
-    def part(self, condition: int, part: str, erased: str) -> pd.DataFrame:
-        """A score table of one part: utterance, error, weight."""
+    def part(self, condition: int, part: str, erased: str, measure: _Measure) -> pd.DataFrame:
+        """A score table of one part: utterance, error (of the measure), weight."""
         table = self.scores[condition]
+        table = table.assign(error=table[measure.column])
         if part == OTHERS:
             table = table[~table["part"].isin([ALL, erased])]
             return table.groupby("utterance", as_index=False)[["error", "weight"]].sum()
@@ -62,7 +83,7 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
         cells: for each erased group and part, error before and after and their difference (delta) with its 95 %
             bootstrap interval; the mean, least and most of the same for random neurons, seed by seed and draw by draw;
             and what the group's cost more than these (excess) with its interval. In points of per cent (`unit`), F0 in
-            MSE of ln F0. Neurons are of the first seed.
+            MSE of ln F0; for speakers also, as further rows, the cross-entropy in nats. Neurons are of the first seed.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
 
@@ -72,17 +93,26 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
     runs = [_read(Path(folder)) for folder in folders]
     _check_alike(runs, folders)
     described = runs[0].described
-    scale, unit = (1.0, "MSE") if described["kind"] == "f0_reconstruction" else (100.0, "points")
-    fixed = {
-        "study": study,
-        "task": described["task"],
-        "metric": described["kind"],
-        "unit": unit,
-        "property": described["property"],
-    }
-    cells = pd.DataFrame(_cells(runs, fixed, scale), columns=CELL_COLUMNS)
-    curves = pd.DataFrame(_curves(runs, fixed, scale), columns=CURVE_COLUMNS)
-    return cells, curves
+    cells, curves = [], []
+    for measure in _measures(described["kind"]):
+        fixed = {
+            "study": study,
+            "task": described["task"],
+            "metric": measure.name,
+            "unit": measure.unit,
+            "property": described["property"],
+        }
+        cells += _cells(runs, fixed, measure)
+        curves += _curves(runs, fixed, measure)
+    return pd.DataFrame(cells, columns=CELL_COLUMNS), pd.DataFrame(curves, columns=CURVE_COLUMNS)
+
+
+def _measures(kind: str) -> list[_Measure]:
+    if kind == "f0_reconstruction":
+        return [_Measure(kind, "MSE")]
+    errors = _Measure(kind, "points", scale=100.0)
+    softly = _Measure(CROSS_ENTROPY, "nats", column="surprisal")
+    return [errors, softly] if kind == "speaker_identification" else [errors]
 
 
 def _read(folder: Path) -> _Run:
@@ -115,11 +145,11 @@ def _parts(run: _Run, erased: str) -> list[str]:
     return [*groups, ALL]
 
 
-def _cells(runs: Sequence[_Run], fixed: dict[str, Any], scale: float) -> Iterator[dict[str, Any]]:
+def _cells(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> Iterator[dict[str, Any]]:
     table = runs[0].conditions
     sigma = table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
     erased = list(dict.fromkeys(table.loc[table["kind"] == GROUP, "erased"]))
-    rows = [_cell(runs, fixed, scale, group, part, sigma) for group in erased for part in _parts(runs[0], group)]
+    rows = [_cell(runs, fixed, measure, group, part, sigma) for group in erased for part in _parts(runs[0], group)]
     yield from rows
     if len(erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
@@ -127,13 +157,13 @@ def _cells(runs: Sequence[_Run], fixed: dict[str, Any], scale: float) -> Iterato
 
 
 def _cell(
-    runs: Sequence[_Run], fixed: dict[str, Any], scale: float, group: str, part: str, sigma: float
+    runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure, group: str, part: str, sigma: float
 ) -> dict[str, Any]:
-    wanted = {"erased": group, "sigma": sigma, "dose": 1.0}
-    before = [run.part(run.numbers(kind=WHOLE)[0], part, group) for run in runs]
+    wanted, scale = {"erased": group, "sigma": sigma, "dose": 1.0}, measure.scale
+    before = [run.part(run.numbers(kind=WHOLE)[0], part, group, measure) for run in runs]
     at = [run.numbers(kind=GROUP, **wanted)[0] for run in runs]
-    after = [run.part(number, part, group) for run, number in zip(runs, at, strict=True)]
-    drawn = [[run.part(number, part, group) for number in run.numbers(kind=RANDOM, **wanted)] for run in runs]
+    after = [run.part(number, part, group, measure) for run, number in zip(runs, at, strict=True)]
+    drawn = [[run.part(number, part, group, measure) for number in run.numbers(kind=RANDOM, **wanted)] for run in runs]
     own = paired_difference(after, before, resamples=_RESAMPLES)
     controls = [rate(one) - rate(whole) for draws, whole in zip(drawn, before, strict=True) for one in draws]
     condition = runs[0].conditions.loc[at[0]]
@@ -179,18 +209,18 @@ def _mean_cell(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return mean
 
 
-def _curves(runs: Sequence[_Run], fixed: dict[str, Any], scale: float) -> Iterator[dict[str, Any]]:
-    table = runs[0].conditions
+def _curves(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> Iterator[dict[str, Any]]:
+    table, scale = runs[0].conditions, measure.scale
     wanted = table.loc[table["kind"] == GROUP, ["erased", "sigma", "dose"]].drop_duplicates()
     for row in wanted.itertuples(index=False):
         where = {"erased": row.erased, "sigma": row.sigma, "dose": row.dose}
         for part in _parts(runs[0], row.erased):
-            before = [run.part(run.numbers(kind=WHOLE)[0], part, row.erased) for run in runs]
+            before = [run.part(run.numbers(kind=WHOLE)[0], part, row.erased, measure) for run in runs]
             for kind in (GROUP, RANDOM):
                 found = [(at, number) for at, run in enumerate(runs) for number in run.numbers(kind=kind, **where)]
                 if not found:
                     continue
-                after = [runs[at].part(number, part, row.erased) for at, number in found]
+                after = [runs[at].part(number, part, row.erased, measure) for at, number in found]
                 deltas = [scale * (rate(one) - rate(before[at])) for one, (at, _) in zip(after, found, strict=True)]
                 interval = {}
                 if kind == GROUP:
@@ -215,12 +245,20 @@ def _curves(runs: Sequence[_Run], fixed: dict[str, Any], scale: float) -> Iterat
 
 
 def markdown_table(cells: pd.DataFrame) -> str:
-    """The cells as a Markdown table: an erased group a row, a part a column; delta (interval), random in brackets."""
+    """The cells as Markdown tables, one for each metric.
+
+    An erased group is a row, a part a column; delta (interval), random neurons in brackets.
+    """
+    return "\n".join(_markdown_lines(rows) for _, rows in cells.groupby("metric", sort=False))
+
+
+def _markdown_lines(cells: pd.DataFrame) -> str:
     unit = cells["unit"].iloc[0]
-    digits = 1 if unit == "points" else 4
+    digits = {"points": 1, "nats": 3}.get(unit, 4)
+    what = "Cross-entropy" if unit == "nats" else "Error"
     parts = list(dict.fromkeys(cells["part"]))
     lines = [
-        f"Error after minus before erasing, in {unit}: delta (95 % interval) [mean of random neurons, least to most].",
+        f"{what} after minus before erasing, in {unit}: delta (95 % interval) [mean of random neurons, least to most].",
         "",
         "| erased (neurons) | " + " | ".join(parts) + " |",
         "| --- |" + " --- |" * len(parts),

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from property_neurons.editing.names import ALL, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM
+from property_neurons.editing.names import ALL, CROSS_ENTROPY, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM
 from property_neurons.figures import style
 from property_neurons.storage import read_json
 
@@ -48,14 +48,18 @@ def draw_cells(
     """
     published = published or {}
     drawn = cells.assign(
-        published=[published.get(key) for key in zip(cells["erased"], cells["part"], strict=True)]
+        published=[
+            published.get((row.erased, row.part)) if row.metric != CROSS_ENTROPY else None for row in cells.itertuples()
+        ]
     ).astype({"published": "float64"})
+    metrics = [rows for _, rows in drawn.groupby("metric", sort=False)]
     with style.theme():
-        figure = style.new_figure(style.PAGE * 0.75, _AXIS_INCHES + _ROW * (len(drawn) + drawn["erased"].nunique()))
-        axes = figure.subplots()
-        places = _plot_cells(axes, drawn)
-        axes.set_ylim(max(places) + 0.8, -1.4)
-        axes.set_xlabel(_measure(drawn))
+        height = _AXIS_INCHES + _ROW * (len(metrics[0]) + drawn["erased"].nunique())
+        figure = style.new_figure(style.PAGE * 0.75 * (1 + 0.6 * (len(metrics) - 1)), height)
+        for axes, rows in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+            places = _plot_cells(axes, rows)
+            axes.set_ylim(max(places) + 0.8, -1.4)
+            axes.set_xlabel(_measure(rows))
         style.legend_below(figure, _cell_legend(drawn))
         style.heading(figure, f"Erasing {style.property_title(drawn['property'].iloc[0])} neurons", model, corpus)
         style.save(figure, drawn, out)
@@ -74,19 +78,24 @@ def draw_doses(curves: pd.DataFrame, model: str, corpus: str, out: str | Path) -
     together = len(groups) > MOST_SPELLED_OUT
     first = curves["sigma"].iloc[0]
     doses, sigmas = curves[curves["sigma"] == first], curves[curves["dose"] == 1]
-    rows = [("dose", doses)] + ([("sigma", sigmas)] if len(set(sigmas["sigma"])) > 1 else [])
+    several = len(set(sigmas["sigma"])) > 1
+    rows = [
+        (x, table[table["metric"] == metric])
+        for metric in dict.fromkeys(curves["metric"])
+        for x, table in ([("dose", doses), ("sigma", sigmas)] if several else [("dose", doses)])
+    ]
     columns = 1 if together else len(groups)
     with style.theme():
         figure = style.new_figure(max(style.COLUMN, _PANEL * columns), 1.3 + 1.7 * len(rows))
-        grid = figure.subplots(len(rows), columns, squeeze=False, sharey=True)
+        grid = figure.subplots(len(rows), columns, squeeze=False, sharey="row")
         for (x, table), line in zip(rows, grid, strict=True):
             for axes, group in zip(line, [None] if together else groups, strict=True):
                 _plot_dose(axes, table if together else table[table["erased"] == group], x, together=together)
-                if x == "dose":
+                if line is grid[0]:
                     axes.set_title(
                         f"mean of {len(groups)} groups" if together else f"erased: {style.group_title(group)}"
                     )
-            line[0].set_ylabel(_measure(curves).replace("change of ", "change of\n"))
+            line[0].set_ylabel(_measure(table).replace("change of ", "change of\n"))
         style.legend_below(figure, _dose_legend(curves, together=together))
         title = f"Erasing {style.property_title(curves['property'].iloc[0])} neurons by degrees"
         style.heading(figure, title, model, corpus)
@@ -98,8 +107,10 @@ def _measure(table: pd.DataFrame) -> str:
         "speaker_identification": "speaker error",
         "phone_recognition": "phone error",
         "f0_reconstruction": "MSE of ln F0",
+        CROSS_ENTROPY: "cross-entropy",
     }[table["metric"].iloc[0]]
-    return f"change of {what}" + (" (points)" if table["unit"].iloc[0] == "points" else "")
+    unit = table["unit"].iloc[0]
+    return f"change of {what}" + (f" ({unit})" if unit in ("points", "nats") else "")
 
 
 def _colours(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
