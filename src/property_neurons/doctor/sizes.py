@@ -28,7 +28,7 @@ from property_neurons.ranks.store import active_neurons
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
-_LIBRISPEECH = {
+LIBRISPEECH = {
     "dev-clean": (5.39, 2703, 40),
     "dev-other": (5.12, 2864, 33),
     "test-clean": (5.40, 2620, 40),
@@ -37,7 +37,7 @@ _LIBRISPEECH = {
     "train-clean-360": (363.61, 104_014, 921),
     "train-other-500": (496.86, 148_688, 1166),
 }
-_VOXCELEB1 = (352.0, 153_516)
+VOXCELEB1 = (352.0, 153_516)
 # Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s.
 _AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
 # Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
@@ -93,7 +93,7 @@ def speech_of(config: Config, corpus: str) -> Speech:
         seconds = section.minutes * 60 * _DEMO_SURPLUS
         return Speech(seconds, round(seconds / 10), "as configured")
     if isinstance(section, VoxCelebCorpus):
-        return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
+        return Speech(VOXCELEB1[0] * 3600, VOXCELEB1[1], "known size of VoxCeleb1")
     parts = [_subset_speech(config, corpus, subset) for subset in plan.subsets(config, corpus)]
     sources = dict.fromkeys(part.source for part in parts)
     return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
@@ -105,8 +105,8 @@ def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
         samples = pd.read_parquet(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
     folder = Path(plan.corpus_root(config, corpus)) / subset
-    if subset in _LIBRISPEECH:
-        hours, utterances, speakers = _LIBRISPEECH[subset]
+    if subset in LIBRISPEECH:
+        hours, utterances, speakers = LIBRISPEECH[subset]
         if not folder.is_dir() or sum(entry.is_dir() for entry in os.scandir(folder)) >= speakers:
             return Speech(hours * 3600, utterances, "known size of LibriSpeech")
     return _speech_by_size(folder)
