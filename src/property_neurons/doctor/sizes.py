@@ -46,6 +46,8 @@ _DEMO_SURPLUS = 1.15
 _MIDDLE_SHARE = 0.21
 _LOG_MEL_BYTES_PER_SECOND = 16_000
 _FRAME_STORE_BYTES_PER_SECOND = 230
+# Counts of all properties of one model: 7.5 MB for 12 x 328 cells x 3072 neurons, int64, compressed (measured).
+_COUNT_BYTES_PER_NEURON = 203
 _BASE = ((3072,) * 12, 94_400_000)
 _WHISPER_TINY = ((1536,) * 4, 8_200_000)
 
@@ -176,7 +178,10 @@ def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
 
 
 def rooms(config: Config, needs: Needs) -> list[Room]:
-    """What the results will take, largest kinds only: ranks, frame stores, log-Mel frames, models and trainings."""
+    """What the results will take, the small kinds left out.
+
+    Ranks, frame stores, counts, log-Mel frames, models, checkpoints of what was trained, and a training in progress.
+    """
     found = []
     for model, corpus in needs.ranks:
         speech, shape = speech_of(config, corpus), shape_of(config, model)
@@ -189,6 +194,13 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
         size = seconds * _FRAME_STORE_BYTES_PER_SECOND
         missing = size * _missing(config, f"{config.results}/corpora/{corpus}/frames", corpus)
         found.append(Room(f"frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
+    counts = {pair: _COUNT_BYTES_PER_NEURON * sum(shape_of(config, pair[0]).widths) for pair in needs.ranks}
+    to_count = sum(
+        size
+        for (model, corpus), size in counts.items()
+        if not Path(f"{config.results}/counts/{model}/{corpus}").is_dir()
+    )
+    found.append(Room("counts", f"{len(counts)} x model and corpus", sum(counts.values()), to_count))
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds = speech_of(config, corpus).seconds
         size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.needs_mp3(config, corpus))
@@ -199,10 +211,26 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
     found.append(Room(f"{len(sizes)} models", "fp32", sum(sizes.values()), to_write))
     trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
     if trained:
+        written = _checkpoints(config, trained)
+        missing = sum(size for stem, size in written.items() if not _is_there(stem))
+        found.append(Room(f"{len(written)} checkpoints", "fp32, as trained", sum(written.values()), missing))
         # A running training holds two checkpoints of weights and both moments of Adam.
         largest = max(sizes[model] for model in trained)
         detail = "two checkpoints with Adam's moments, for each training that runs at the time"
         found.append(Room("a training", detail, 6 * largest, 6 * largest))
+    return found
+
+
+def _checkpoints(config: Config, models: Sequence[str]) -> dict[str, float]:
+    """Bytes of every checkpoint that trained models come from, by the stem of its manifest."""
+    found: dict[str, float] = {}
+    for model in models:
+        section, size = config.models[model], 4.0 * shape_of(config, model).parameters
+        if isinstance(section, TunedModel):
+            found[plan.task_run(config, section.task, section.of, section.seed)] = size
+        else:
+            last = section.stage or len(config.pretraining[section.run].stages)
+            found |= {plan.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
     return found
 
 
