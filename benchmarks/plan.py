@@ -53,7 +53,7 @@ def main() -> None:
             result["plans"][label] = measure(folder, CORPORA[label], options.repeats)
             print(f"{label}: {_line(result['plans'][label])}", flush=True)
         if options.scanned:
-            result["scanned"] = measure_scanned(folder, CORPORA[options.corpora[-1]], options.repeats)
+            result["scanned"] = measure_scanned(folder, CORPORA["960 h"], options.repeats)
             print(f"scanned: {result['scanned']}", flush=True)
     if options.utterances:
         result["work"] = work(options)
@@ -64,9 +64,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="CORPUS")
+    parser.add_argument("--corpora", nargs="*", choices=CORPORA, default=list(CORPORA), metavar="CORPUS")
     parser.add_argument("--repeats", type=int, default=3, help="dry runs of each (default %(default)s)")
-    parser.add_argument("--scanned", action="store_true", help="plan the last corpus once more, with stub tables")
+    parser.add_argument("--scanned", action="store_true", help="plan 960 h once more, with tables of all utterances")
     parser.add_argument("--data", type=Path, help="folder with LibriSpeech/dev-clean; noise is ranked without it")
     parser.add_argument("--utterances", type=int, default=24, help="to measure the speed on; 0 leaves it out")
     parser.add_argument("--card", default="A100", help="name of the card that GPU hours are stated for")
@@ -290,7 +290,16 @@ def _throughput(options: argparse.Namespace) -> tuple[dict[str, float], dict[str
     from property_neurons.ranks.extraction import Recording, extract_ranks
 
     torch.set_num_threads(1)
-    encoder = hubert_base()
+    encoder, melhubert = hubert_base(), MelHubertModel(MelHubertConfig()).eval()
+    operations = {}
+    for label, model, values in (
+        ("HuBERT base", encoder.model, torch.zeros(1, 12 * 16_000)),
+        ("MelHuBERT", melhubert, torch.zeros(1, 12 * 50, melhubert.config.input_size)),
+    ):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(values)
+        operations[label] = counter.get_total_flops() / 12
+
     with tempfile.TemporaryDirectory() as name:
         utterances = speech(options.data, options.utterances, Path(name))
         shards = [utterances[start : start + 8] for start in range(0, len(utterances), 8)]
@@ -304,16 +313,6 @@ def _throughput(options: argparse.Namespace) -> tuple[dict[str, float], dict[str
             encoder.model(torch.from_numpy(utterances[0].waveform)[None])
         # CPU time, because other work may run on the machine.
         speeds = [seconds(shard) / timed(partial(extract, index))[1] for index, shard in enumerate(shards)]
-    waveform = torch.from_numpy(utterances[0].waveform)[None]
-    melhubert = MelHubertModel(MelHubertConfig()).eval()
-    operations = {}
-    for label, model, values in (
-        ("HuBERT base", encoder.model, waveform),
-        ("MelHuBERT", melhubert, torch.zeros(1, waveform.shape[1] // 320, melhubert.config.input_size)),
-    ):
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            model(values)
-        operations[label] = counter.get_total_flops() / (waveform.shape[1] / 16_000)
     return spread(speeds), operations, settings(utterances, options.data)
 
 
