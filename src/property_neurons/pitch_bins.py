@@ -43,12 +43,26 @@ def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[floa
     if not isinstance(pitch_cuts, str):
         low, high = pitch_cuts
         return float(low), float(high)
-    # float64, or numpy would interpolate in the precision of the stored track.
-    values = np.concatenate([np.empty(0), *voiced])
+    values = np.concatenate([np.empty(0, np.float32), *voiced])
+    del voiced
     if not values.size:
         raise CountingError(f"{', '.join(from_f0)}: expected voiced frames to cut pitch by, found none")
-    low, high = np.percentile(values, _PERCENTILES[pitch_cuts])
-    return float(low), float(high)
+    low, high = (_percentile(values, percent) for percent in _PERCENTILES[pitch_cuts])
+    return low, high
+
+
+def _percentile(values: np.ndarray, percent: float) -> float:
+    """What `np.percentile` gives of the values as float64, without a copy of them; their order changes.
+
+    The F0 of a thousand hours is the largest thing that counting holds. In the precision of the stored track, numpy
+    would interpolate in it too.
+    """
+    place = (len(values) - 1) * (percent / 100)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    values.partition((below, above))
+    neighbours = values[[below, above]].astype(np.float64)
+    return float(np.quantile(neighbours, place - below))
 
 
 def bin_track(f0: np.ndarray, cuts: tuple[float, float], at_lower_cut: AtLowerCut) -> np.ndarray:

@@ -108,10 +108,10 @@ def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.
             or a wanted frame was not stored.
     """
     _check_same_utterances(ranks, frames)
-    n_labels = np.diff(frames.offset)
-    _check_lengths(ranks, frames, n_labels)
-    span = int(max(n_labels.max(initial=0), ranks.frame.max(initial=0))) + 1
-    stored = np.repeat(np.arange(len(ranks.utterances)), np.diff(ranks.offset)) * span + ranks.frame
+    n_labels, ranked = np.diff(frames.offset), ranks.frame
+    _check_lengths(ranks, ranked, frames, n_labels)
+    span = int(max(n_labels.max(initial=0), ranked.max(initial=0))) + 1
+    stored = np.repeat(np.arange(len(ranks.utterances)), np.diff(ranks.offset)) * span + ranked
     utterance = np.searchsorted(frames.offset, position, side="right") - 1
     frame = position - frames.offset[utterance]
     wanted = utterance * span + frame
@@ -148,10 +148,10 @@ def _check_same_utterances(ranks: RankStore, frames: FrameShard) -> None:
     )
 
 
-def _check_lengths(ranks: RankStore, frames: FrameShard, n_labels: np.ndarray) -> None:
+def _check_lengths(ranks: RankStore, ranked: np.ndarray, frames: FrameShard, n_labels: np.ndarray) -> None:
     stored = np.diff(ranks.offset)
     last = np.full(len(stored), -1, dtype=np.int64)
-    last[stored > 0] = ranks.frame[ranks.offset[1:][stored > 0] - 1]
+    last[stored > 0] = ranked[ranks.offset[1:][stored > 0] - 1]
     too_long = last + 1 > n_labels + 1
     too_short = (stored < n_labels - 1) if ranks.frames == "all" else np.zeros(len(stored), dtype=bool)
     wrong = (too_long | too_short) & frames.kept

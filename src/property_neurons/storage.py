@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import zarr
+from numpy.typing import DTypeLike
 from zarr.codecs import BloscCodec
 
 from property_neurons.errors import StoreError
@@ -128,16 +129,19 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", na_rep="nan", lineterminator="\n")
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a .parquet or .tsv table.
+
+    Args:
+        columns: those to read; None for all.
 
     Raises:
         StoreError: the file is absent or cannot be parsed.
     """
     try:
         if Path(path).suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["nan", "NaN"])
+            return pd.read_parquet(path, columns=columns)
+        return pd.read_csv(path, sep="\t", usecols=columns, keep_default_na=False, na_values=["nan", "NaN"])
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a table, found nothing; run the rule that makes it") from None
     except (ValueError, OSError) as error:
@@ -197,11 +201,18 @@ def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence
     """Add a compressed array to a store that is being written; one chunk unless told otherwise."""
     values = np.asarray(values)
     chunks = tuple(chunks) if chunks is not None else tuple(max(1, length) for length in values.shape)
-    array = group.create_array(
-        name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=_COMPRESSOR, fill_value=0
-    )
+    array = add_empty_array(group, name, values.shape, values.dtype, chunks)
     if values.size:
         array[...] = values
+
+
+def add_empty_array(
+    group: zarr.Group, name: str, shape: Sequence[int], dtype: DTypeLike, chunks: Sequence[int]
+) -> zarr.Array:
+    """Add a compressed array whose every chunk is still to be written."""
+    return group.create_array(
+        name, shape=tuple(shape), dtype=dtype, chunks=tuple(chunks), compressors=_COMPRESSOR, fill_value=0
+    )
 
 
 def open_store(path: str | Path) -> zarr.Group:

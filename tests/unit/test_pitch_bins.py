@@ -7,7 +7,7 @@ import pytest
 from synthetic_stores import loop_cuts, loop_pitch, make_corpus, shard_of, write_frames
 
 from property_neurons.errors import CountingError
-from property_neurons.pitch_bins import bin_track, find_cuts, fit_to_labels, frame_pitch_bins
+from property_neurons.pitch_bins import _percentile, bin_track, find_cuts, fit_to_labels, frame_pitch_bins
 from property_neurons.shard_stores import open_frames
 
 NAN = math.nan
@@ -55,6 +55,15 @@ def test_cuts_are_over_all_shards_and_kept_utterances(tmp_path, rule):
         open_frames(write_frames(tmp_path / "b.zarr", corpus[4:]), keep),
     ]
     assert find_cuts(shards, rule) == pytest.approx(loop_cuts(corpus[1:], rule), rel=1e-12)
+
+
+@pytest.mark.parametrize("rule", [100 / 3, 33.0, 50.0, 66.0, 200 / 3, 0.0, 100.0])
+def test_percentiles_without_a_copy_are_numpys_of_float64(rule):
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 3, 5, 100, 1001):
+        values = rng.uniform(71, 800, n).astype(np.float32)
+        expected = np.percentile(values.astype(np.float64), rule)
+        assert _percentile(values, rule) == expected
 
 
 def test_percentiles_of_the_authors_fall_on_their_value_exactly():

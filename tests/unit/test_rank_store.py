@@ -1,11 +1,12 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from property_neurons.errors import StoreError
-from property_neurons.ranks.store import Site, active_neurons, open_ranks, write_ranks
-from property_neurons.storage import add_array, manifest_path, new_store
+from property_neurons.ranks.store import Site, active_neurons, new_ranks, open_ranks, write_ranks
+from property_neurons.storage import add_array, manifest_path, new_store, read_json
 
 SITES = [Site(1, "1", 100), Site(2, "2.1", 250)]
 
@@ -27,6 +28,18 @@ def parts(**changes):
         "ties": [np.array([1, 0]), np.arange(5)],
     }
     return given | changes
+
+
+def write_anything(path, *, sites, ids, ties, offset, frame, **attributes):
+    """A store of the contract's layout, whatever is put in it."""
+    with new_store(path) as store:
+        add_array(store, "offset", np.asarray(offset, np.int64))
+        add_array(store, "frame", np.asarray(frame, np.int32))
+        for site, (site_ids, site_ties) in enumerate(zip(ids, ties, strict=True)):
+            add_array(store, f"ranks/{site:02d}", site_ids)
+            add_array(store, f"ties/{site:02d}", site_ties)
+        sizes = {"sites": [asdict(site) for site in sites], "k": [site_ids.shape[1] for site_ids in ids]}
+        store.attrs.update(attributes | sizes)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -107,7 +120,7 @@ def test_active_neurons(lambda_, width, tau):
     ],
 )
 def test_parts_that_do_not_fit_are_refused(tmp_path, changes, message):
-    write_ranks(tmp_path / "x.zarr", **parts(**changes))
+    write_anything(tmp_path / "x.zarr", **parts(**changes))
     with pytest.raises(StoreError, match=message):
         open_ranks(tmp_path / "x.zarr")
 
@@ -125,3 +138,26 @@ def test_a_missing_chunk_is_noticed(tmp_path):
     (tmp_path / "x.zarr/ranks/01/c/0/0").unlink()
     with pytest.raises(StoreError, match="ranks/01"):
         open_ranks(tmp_path / "x.zarr")
+
+
+def test_the_same_store_comes_of_utterances_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("property_neurons.ranks.store._ROWS_PER_CHUNK", 2)
+    written = parts()
+    write_ranks(tmp_path / "whole.zarr", **written)
+    ids, rest = written["ids"], {key: value for key, value in written.items() if key != "ids"}
+    with new_ranks(tmp_path / "pieces.zarr", **rest) as writer:
+        for start, end in ((0, 3), (3, 3), (3, 7)):
+            writer.append([site_ids[start:end] for site_ids in ids])
+    whole, pieces = (read_json(manifest_path(tmp_path / f"{name}.zarr")) for name in ("whole", "pieces"))
+    assert pieces == whole
+    np.testing.assert_array_equal(open_ranks(tmp_path / "pieces.zarr").ids(1, 5), ids[1])
+
+
+def test_a_store_of_fewer_rows_than_it_has_frames_is_not_kept(tmp_path):
+    ids, rest = parts()["ids"], {key: value for key, value in parts().items() if key != "ids"}
+    with (
+        pytest.raises(StoreError, match="the ids of 7 rows, found those of 3"),
+        new_ranks(tmp_path / "x.zarr", **rest) as writer,
+    ):
+        writer.append([site_ids[:3] for site_ids in ids])
+    assert not (tmp_path / "x.zarr").exists()

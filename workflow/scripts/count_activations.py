@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]) as log:
     wildcards, params = snakemake.wildcards, snakemake.params
     corpus = Path(snakemake.input.checked).parent
     verify_files(corpus, snakemake.input.checked)
-    kept = read_table(corpus / "utterances.parquet")
+    kept = read_table(corpus / "utterances.parquet", ["subset", "utterance"])
     counting = dict(params.counting)
     lambda_ = counting.pop("lambda_")
     counts = count_activations(

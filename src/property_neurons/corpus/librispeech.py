@@ -294,13 +294,17 @@ def _tables(
 def _segment_table(segments: Sequence[tuple[str, str, Alignment]]) -> pd.DataFrame:
     lengths = [len(alignment.labels) for _, _, alignment in segments]
 
+    def repeated(names: list[str]) -> pd.Series:
+        # As strings of pandas throughout: numpy would make each as wide as the longest, at four bytes a letter.
+        return pd.Series(names, dtype="str").repeat(lengths).reset_index(drop=True)
+
     def joined(name: str, dtype: type) -> np.ndarray:
         return np.concatenate([np.empty(0, dtype), *(getattr(alignment, name) for _, _, alignment in segments)])
 
     return pd.DataFrame(
         {
-            "shard": pd.Series(np.repeat([shard for shard, _, _ in segments], lengths), dtype="str"),
-            "utterance": pd.Series(np.repeat([utterance for _, utterance, _ in segments], lengths), dtype="str"),
+            "shard": repeated([shard for shard, _, _ in segments]),
+            "utterance": repeated([utterance for _, utterance, _ in segments]),
             "start_us": joined("starts", np.int64),
             "end_us": joined("ends", np.int64),
             "label": joined("labels", np.int8),

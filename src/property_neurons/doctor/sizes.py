@@ -28,7 +28,7 @@ from property_neurons.ranks.store import active_neurons
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
-_LIBRISPEECH = {
+LIBRISPEECH = {
     "dev-clean": (5.39, 2703, 40),
     "dev-other": (5.12, 2864, 33),
     "test-clean": (5.40, 2620, 40),
@@ -37,7 +37,7 @@ _LIBRISPEECH = {
     "train-clean-360": (363.61, 104_014, 921),
     "train-other-500": (496.86, 148_688, 1166),
 }
-_VOXCELEB1 = (352.0, 153_516)
+VOXCELEB1 = (352.0, 153_516)
 # Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s.
 _AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
 # Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
@@ -46,6 +46,8 @@ _DEMO_SURPLUS = 1.15
 _MIDDLE_SHARE = 0.21
 _LOG_MEL_BYTES_PER_SECOND = 16_000
 _FRAME_STORE_BYTES_PER_SECOND = 230
+# Counts of all properties of one model: 7.5 MB for 12 x 328 cells x 3072 neurons, int64, compressed (measured).
+_COUNT_BYTES_PER_NEURON = 203
 _BASE = ((3072,) * 12, 94_400_000)
 _WHISPER_TINY = ((1536,) * 4, 8_200_000)
 
@@ -93,7 +95,7 @@ def speech_of(config: Config, corpus: str) -> Speech:
         seconds = section.minutes * 60 * _DEMO_SURPLUS
         return Speech(seconds, round(seconds / 10), "as configured")
     if isinstance(section, VoxCelebCorpus):
-        return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
+        return Speech(VOXCELEB1[0] * 3600, VOXCELEB1[1], "known size of VoxCeleb1")
     parts = [_subset_speech(config, corpus, subset) for subset in plan.subsets(config, corpus)]
     sources = dict.fromkeys(part.source for part in parts)
     return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
@@ -105,8 +107,8 @@ def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
         samples = pd.read_parquet(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
     folder = Path(plan.corpus_root(config, corpus)) / subset
-    if subset in _LIBRISPEECH:
-        hours, utterances, speakers = _LIBRISPEECH[subset]
+    if subset in LIBRISPEECH:
+        hours, utterances, speakers = LIBRISPEECH[subset]
         if not folder.is_dir() or sum(entry.is_dir() for entry in os.scandir(folder)) >= speakers:
             return Speech(hours * 3600, utterances, "known size of LibriSpeech")
     return _speech_by_size(folder)
@@ -176,7 +178,10 @@ def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
 
 
 def rooms(config: Config, needs: Needs) -> list[Room]:
-    """What the results will take, largest kinds only: ranks, frame stores, log-Mel frames, models and trainings."""
+    """What the results will take, the small kinds left out.
+
+    Ranks, frame stores, counts, log-Mel frames, models, checkpoints of what was trained, and a training in progress.
+    """
     found = []
     for model, corpus in needs.ranks:
         speech, shape = speech_of(config, corpus), shape_of(config, model)
@@ -189,6 +194,13 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
         size = seconds * _FRAME_STORE_BYTES_PER_SECOND
         missing = size * _missing(config, f"{config.results}/corpora/{corpus}/frames", corpus)
         found.append(Room(f"frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
+    counts = {pair: _COUNT_BYTES_PER_NEURON * sum(shape_of(config, pair[0]).widths) for pair in needs.ranks}
+    to_count = sum(
+        size
+        for (model, corpus), size in counts.items()
+        if not Path(f"{config.results}/counts/{model}/{corpus}").is_dir()
+    )
+    found.append(Room("counts", f"{len(counts)} x model and corpus", sum(counts.values()), to_count))
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds = speech_of(config, corpus).seconds
         size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.needs_mp3(config, corpus))
@@ -199,10 +211,26 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
     found.append(Room(f"{len(sizes)} models", "fp32", sum(sizes.values()), to_write))
     trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
     if trained:
+        written = _checkpoints(config, trained)
+        missing = sum(size for stem, size in written.items() if not _is_there(stem))
+        found.append(Room(f"{len(written)} checkpoints", "fp32, as trained", sum(written.values()), missing))
         # A running training holds two checkpoints of weights and both moments of Adam.
         largest = max(sizes[model] for model in trained)
         detail = "two checkpoints with Adam's moments, for each training that runs at the time"
         found.append(Room("a training", detail, 6 * largest, 6 * largest))
+    return found
+
+
+def _checkpoints(config: Config, models: Sequence[str]) -> dict[str, float]:
+    """Bytes of every checkpoint that trained models come from, by the stem of its manifest."""
+    found: dict[str, float] = {}
+    for model in models:
+        section, size = config.models[model], 4.0 * shape_of(config, model).parameters
+        if isinstance(section, TunedModel):
+            found[plan.task_run(config, section.task, section.of, section.seed)] = size
+        else:
+            last = section.stage or len(config.pretraining[section.run].stages)
+            found |= {plan.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
     return found
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from property_neurons.errors import AudioError, CountingError, ModelError
 from property_neurons.progress import progress
-from property_neurons.ranks.store import Site, active_neurons, write_ranks
+from property_neurons.ranks.store import Site, active_neurons, new_ranks
 from property_neurons.ranks.topk import rank_neurons
 
 # Decoding runs beside the model, at most this many utterances ahead of it.
@@ -62,7 +62,7 @@ def extract_ranks(
     """Rank the neurons of every stored frame of a shard at every site, and write the rank store.
 
     Frames that share a row of the model (SEW) each store it: rows of the store, and so the ties counted in
-    them, are frames. Memory: one utterance's activations and the shard's ids.
+    them, are frames. Memory: one utterance's activations, and the ids of one chunk of the store.
 
     Args:
         read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
@@ -83,19 +83,10 @@ def extract_ranks(
     frames = [_frames_to_store(encoder, recording, middle_frames) for recording in recordings]
     offset = np.cumsum([0, *map(len, frames)])
     kept = [active_neurons(lambda_max, site.width) for site in sites]
-    ids = [np.empty((offset[-1], k), np.uint16) for k in kept]
     ties = [np.zeros(k, np.int64) for k in kept]
 
     decoded = decode(recordings, read_audio)
-    for index, waveform in enumerate(progress(decoded, total=len(recordings), what="ranking", unit="utterance")):
-        recording, stored = recordings[index], slice(offset[index], offset[index + 1])
-        with _naming(recording.utterance):
-            rows = encoder.rows_of_frames(recording.n_samples)
-            consumer = _Consumer(sites, rows[frames[index]], [site_ids[stored] for site_ids in ids], ties)
-            encoder.read(waveform, consumer)
-            consumer.check_complete(rows[-1] + 1)
-
-    write_ranks(
+    with new_ranks(
         store,
         model=model,
         utterances=[recording.utterance for recording in recordings],
@@ -104,9 +95,17 @@ def extract_ranks(
         frames="all" if middle_frames is None else "segment_mid",
         offset=offset,
         frame=np.concatenate([np.empty(0, np.int32), *frames]),
-        ids=ids,
         ties=ties,
-    )
+    ) as writer:
+        for index, waveform in enumerate(progress(decoded, total=len(recordings), what="ranking", unit="utterance")):
+            recording = recordings[index]
+            ids = [np.empty((len(frames[index]), k), np.uint16) for k in kept]
+            with _naming(recording.utterance):
+                rows = encoder.rows_of_frames(recording.n_samples)
+                consumer = _Consumer(sites, rows[frames[index]], ids, ties)
+                encoder.read(waveform, consumer)
+                consumer.check_complete(rows[-1] + 1)
+            writer.append(ids)
 
 
 class _Consumer:

@@ -1,15 +1,16 @@
 """The rank store of one shard: which neurons were most active, in rank order, for each stored frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import zarr
 
 from property_neurons.errors import StoreError
-from property_neurons.storage import add_array, new_store, open_store
+from property_neurons.storage import add_array, add_empty_array, new_store, open_store
 
 Frames = Literal["all", "segment_mid"]
 
@@ -33,13 +34,12 @@ class Site:
 
 @dataclass(frozen=True)
 class RankStore:
-    """The ranks of a shard's utterances; those of each site are read when asked for.
+    """The ranks of a shard's utterances. What is as long as the speech is read when asked for: shards are many.
 
     name: where it was read from, for messages.
     k: ids kept per row, for each site.
     frames: whether every frame was stored, or the middle ones of segments alone.
     offset: int64 [utterances + 1], first row of each utterance.
-    frame: int32 [rows], 20 ms frame within the utterance, ascending.
     """
 
     name: str
@@ -50,8 +50,12 @@ class RankStore:
     lambda_max: float
     frames: Frames
     offset: np.ndarray
-    frame: np.ndarray
     store: zarr.Group
+
+    @property
+    def frame(self) -> np.ndarray:
+        """int32 [rows], 20 ms frame of each row within its utterance, ascending; read anew each time."""
+        return self.store["frame"][:]
 
     def ids(self, site: int, tau: int) -> np.ndarray:
         """The `tau` most active neurons of every row, most active first: uint16 [rows, tau]."""
@@ -62,7 +66,41 @@ class RankStore:
         return int(self.store[f"ties/{site:02d}"][tau - 1])
 
 
-def write_ranks(
+class RankWriter:
+    """Takes the ids of a rank store utterance by utterance; holds those of one chunk of rows at a time."""
+
+    def __init__(self, arrays: Sequence[zarr.Array]):
+        self._arrays = arrays
+        self._chunk = [np.empty(array.chunks, np.uint16) for array in arrays]
+        self._rows = 0
+
+    def append(self, ids: Sequence[np.ndarray]) -> None:
+        """Add the next rows: for each site uint16 [rows, k], the same number of rows for all."""
+        added = 0
+        while self._chunk and added < len(ids[0]):
+            size = len(self._chunk[0])
+            start = self._rows % size
+            n = min(len(ids[0]) - added, size - start)
+            for chunk, site_ids in zip(self._chunk, ids, strict=True):
+                chunk[start : start + n] = site_ids[added : added + n]
+            added += n
+            self._rows += n
+            if start + n == size:
+                self._write(size)
+
+    def finish(self) -> int:
+        """Write what is left, and return the number of rows."""
+        if self._chunk and self._rows % len(self._chunk[0]):
+            self._write(self._rows % len(self._chunk[0]))
+        return self._rows
+
+    def _write(self, n: int) -> None:
+        for array, chunk in zip(self._arrays, self._chunk, strict=True):
+            array[self._rows - n : self._rows] = chunk[:n]
+
+
+@contextmanager
+def new_ranks(
     path: str | Path,
     *,
     model: str,
@@ -72,30 +110,49 @@ def write_ranks(
     frames: Frames,
     offset: np.ndarray,
     frame: np.ndarray,
-    ids: Sequence[np.ndarray],
     ties: Sequence[np.ndarray],
-) -> None:
-    """Write a rank store and its manifest, whole or not at all.
+) -> Iterator[RankWriter]:
+    """Write a rank store and its manifest, whole or not at all; the block hands the ids to the writer.
 
-    ids, ties: for each site uint16 [rows, k] and int64 [k].
+    ties: for each site int64 [k]; read when the block has ended.
+
+    Raises:
+        StoreError: the block ended without the ids of every row.
     """
+    rows = len(frame)
+    kept = [len(site_ties) for site_ties in ties]
     with new_store(path) as store:
         add_array(store, "offset", np.asarray(offset, np.int64))
         add_array(store, "frame", np.asarray(frame, np.int32))
-        for site, (site_ids, site_ties) in enumerate(zip(ids, ties, strict=True)):
-            rows, k = site_ids.shape
-            add_array(store, f"ranks/{site:02d}", site_ids, chunks=(min(max(1, rows), _ROWS_PER_CHUNK), k))
+        size = min(max(1, rows), _ROWS_PER_CHUNK)
+        writer = RankWriter(
+            [
+                add_empty_array(store, f"ranks/{site:02d}", (rows, k), np.uint16, (size, k))
+                for site, k in enumerate(kept)
+            ]
+        )
+        yield writer
+        written = writer.finish()
+        if kept and written != rows:
+            raise StoreError(f"{path}: expected the ids of {rows} rows, found those of {written}; this is a bug")
+        for site, site_ties in enumerate(ties):
             add_array(store, f"ties/{site:02d}", site_ties)
         store.attrs.update(
             {
                 "model": model,
                 "utterances": list(utterances),
                 "sites": [asdict(site) for site in sites],
-                "k": [site_ids.shape[1] for site_ids in ids],
+                "k": kept,
                 "lambda_max": lambda_max,
                 "frames": frames,
             }
         )
+
+
+def write_ranks(path: str | Path, *, ids: Sequence[np.ndarray], **parts: Any) -> None:
+    """Write a rank store whose ids, for each site uint16 [rows, k], are in memory; `parts` are those of `new_ranks`."""
+    with new_ranks(path, **parts) as writer:
+        writer.append(ids)
 
 
 def open_ranks(path: str | Path) -> RankStore:
@@ -117,35 +174,34 @@ def open_ranks(path: str | Path) -> RankStore:
         lambda_max=attrs["lambda_max"],
         frames=attrs["frames"],
         offset=store["offset"][:],
-        frame=store["frame"][:],
         store=store,
     )
-    _check_rows(ranks)
-    _check_sites(ranks)
+    frame = ranks.frame
+    _check_rows(ranks, frame)
+    _check_sites(ranks, len(frame))
     return ranks
 
 
-def _check_rows(ranks: RankStore) -> None:
-    offset, rows = ranks.offset, len(ranks.frame)
+def _check_rows(ranks: RankStore, frame: np.ndarray) -> None:
+    offset, rows = ranks.offset, len(frame)
     spans = len(offset) == len(ranks.utterances) + 1 and offset[0] == 0 and offset[-1] == rows
     if not spans or (np.diff(offset) < 0).any():
         raise StoreError(
             f"{ranks.name}: expected offsets of {len(ranks.utterances)} utterances that rise from 0 to {rows} rows, "
             f"found {len(offset)} from {offset[:1]} to {offset[-1:]}; delete it and rank again"
         )
-    rising = np.diff(ranks.frame) > 0
+    rising = np.diff(frame) > 0
     first_rows = offset[1:-1]
     rising[first_rows[(first_rows > 0) & (first_rows < rows)] - 1] = True
     if not rising.all():
         row = int(np.argmin(rising)) + 1
         raise StoreError(
-            f"{ranks.name}: expected frames that rise within each utterance, found frame {ranks.frame[row]} after "
-            f"{ranks.frame[row - 1]} in row {row}; delete it and rank again"
+            f"{ranks.name}: expected frames that rise within each utterance, found frame {frame[row]} after "
+            f"{frame[row - 1]} in row {row}; delete it and rank again"
         )
 
 
-def _check_sites(ranks: RankStore) -> None:
-    rows = len(ranks.frame)
+def _check_sites(ranks: RankStore, rows: int) -> None:
     for index, (site, k) in enumerate(zip(ranks.sites, ranks.k, strict=True)):
         ids, ties = ranks.store.get(f"ranks/{index:02d}"), ranks.store.get(f"ties/{index:02d}")
         found = [None if array is None else (array.dtype.name, array.shape) for array in (ids, ties)]
