@@ -1,9 +1,11 @@
 """The cache that working directories share: entries whole or absent, damage named, and two that write at once."""
 
+import errno
 import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -148,15 +150,35 @@ def test_damage_leaves_nothing_where_it_would_have_been_taken_to(tmp_path, cache
     assert files_in(tmp_path / "second") == []
 
 
-def test_an_entry_that_goes_while_it_is_copied_is_made_here(tmp_path, cache, published, caplog, monkeypatch):
-    def gone(source, target):
-        raise FileNotFoundError(source)
+def test_an_entry_that_is_pruned_while_it_is_copied_is_made_here(tmp_path, cache, published, caplog, monkeypatch):
+    copy = shutil.copyfile
 
-    monkeypatch.setattr(cache_entries, "_copy", gone)
+    def copy_and_prune(source, target):
+        copy(source, target)
+        prune(cache, 0)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_and_prune)
+    assert not take(cache, result_in(tmp_path / "second"), log)
+    assert "removed from the cache while it was copied" in caplog.text
+    assert files_in(tmp_path / "second") == []
+
+
+def test_no_room_here_leaves_the_entry(tmp_path, cache, published, caplog, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
     assert not take(cache, result_in(tmp_path / "second"), log)
     assert "could not be taken" in caplog.text
     monkeypatch.undo()
     assert take(cache, result_in(tmp_path / "second"), log)
+
+
+def test_files_that_others_leave_in_an_entry_are_not_taken(tmp_path, cache, published):
+    (cache / published.key / "content/.nfs0001").write_text("left by the file system")
+    other = result_in(tmp_path / "second")
+    assert take(cache, other, log)
+    assert read(other) == CONTENT
 
 
 def test_a_result_that_is_not_as_it_was_made_is_not_published(tmp_path, cache, caplog):

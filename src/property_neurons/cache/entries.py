@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,18 +104,22 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
     result.manifest.unlink(missing_ok=True)
     try:
         with storage.new_folder(result.folder, replace=True) as temporary:
-            _copy(entry / _CONTENT, temporary)
-            described = storage.verify_files(temporary, entry / _ENTRY)
+            described = storage.read_manifest(entry / _ENTRY)
+            _copy(entry / _CONTENT, temporary, described["files"])
+            storage.verify_files(temporary, entry / _ENTRY)
             if digest_of(described.get("made_of")) != entry.name:
                 raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
             result.put_names(temporary)
             contents = storage.describe_files(temporary)
     except StoreError as error:
-        log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
-        _discard(entry)
+        if (entry / _ENTRY).is_file():
+            log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
+            _discard(entry)
+        else:
+            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
         return False
     except OSError as error:
-        # Pruned meanwhile, or a disk that fails: what is still there may be whole.
+        # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
     storage.write_json(result.manifest, {**result.noted, **contents})
@@ -133,8 +137,9 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
     try:
         _check_audio(result.audio)
         with storage.temporary_folder(entry) as temporary:
-            _copy(result.folder, temporary / _CONTENT)
-            contents = storage.verify_files(temporary / _CONTENT, result.manifest)
+            contents = storage.read_manifest(result.manifest)
+            _copy(result.folder, temporary / _CONTENT, contents["files"])
+            storage.verify_files(temporary / _CONTENT, result.manifest)
             described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
             storage.write_json(temporary / _ENTRY, described)
             temporary.rename(entry)
@@ -205,9 +210,13 @@ def _folders(cache: str | Path) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_dir())
 
 
-def _copy(source: Path, target: Path) -> None:
-    # Contents alone: modes and times are the business of whoever writes.
-    shutil.copytree(source, target, copy_function=shutil.copyfile, dirs_exist_ok=True)
+def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy the content of files, without modes and times; those that are missing show when the copy is verified."""
+    for name in names:
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(source / name, file)
 
 
 def _discard(entry: Path) -> None:
