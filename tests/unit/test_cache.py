@@ -61,7 +61,7 @@ def published(tmp_path, cache, caplog):
     return result
 
 
-def never():
+def never(*_):
     raise AssertionError("it was made although it was there")
 
 
@@ -127,6 +127,14 @@ def be_another_entry(entry):
     described = json.loads((entry / "entry.json").read_text())
     described["made_of"]["model"] = "other"
     (entry / "entry.json").write_text(json.dumps(described))
+
+
+def test_an_entry_that_was_deleted_in_part_is_replaced(tmp_path, cache, published):
+    (cache / published.key / "entry.json").unlink()
+    for place, make_it in (("second", make), ("third", never)):
+        other = result_in(tmp_path / place)
+        take_or_make(cache, lambda other=other: other, lambda other=other, do=make_it: do(other), log)
+        assert read(other) == CONTENT
 
 
 @pytest.mark.parametrize("damage", [flip_a_bit, cut_short, lose_a_file, spoil_the_manifest, be_another_entry])

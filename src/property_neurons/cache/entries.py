@@ -134,6 +134,9 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
 def publish(cache: str | Path, result: Result, log: Logger) -> bool:
     """Copy a finished result into the cache; returns whether it is there now, by this job or by another."""
     entry = Path(cache) / result.key
+    if entry.is_dir() and not (entry / _ENTRY).is_file():
+        # What someone has deleted in part would be in the way for ever.
+        _discard(entry)
     try:
         _check_audio(result.audio)
         with storage.temporary_folder(entry) as temporary:
