@@ -18,7 +18,7 @@ from property_neurons.doctor import __main__ as command
 from property_neurons.doctor import machine, sizes, slurm, software, sources
 from property_neurons.doctor.examine import examine
 from property_neurons.doctor.finding import Finding, ordered, verdict
-from property_neurons.doctor.machine import gpu_findings, room_findings
+from property_neurons.doctor.machine import cache_findings, gpu_findings, room_findings
 from property_neurons.doctor.needs import all_needs, default_needs
 from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, speech_of
 from property_neurons.doctor.slurm import slurm_findings
@@ -241,6 +241,25 @@ def test_no_room_on_disk(healthy, monkeypatch):
 def test_results_that_cannot_be_written(healthy, monkeypatch):
     monkeypatch.setattr(machine, "_writable", lambda _: False)
     assert "is read-only" in only(room_findings(healthy(), [], [])).found
+
+
+def test_a_cache_that_is_not_there_or_read_only_is_a_warning(healthy, tmp_path, monkeypatch):
+    assert list(cache_findings(healthy())) == []
+    config = healthy(cache=str(tmp_path / "cache"))
+    finding = only(cache_findings(config))
+    assert (finding.found, finding.remedy.split(",")[0], finding.fatal) == (
+        "nothing",
+        f"mkdir -p {config.cache}",
+        False,
+    )
+    assert finding in examine(config).findings
+    (tmp_path / "cache").touch()
+    assert only(cache_findings(config)).found == "a file"
+    (tmp_path / "cache").unlink()
+    (tmp_path / "cache").mkdir()
+    assert list(cache_findings(config)) == []
+    monkeypatch.setattr(machine, "_writable", lambda _: False)
+    assert "read-only" in only(cache_findings(config)).found
 
 
 def test_versions_are_held_against_pyproject(tmp_path):

@@ -1,7 +1,9 @@
-"""Pre-train one stage."""
+"""Pre-train one stage, or take its checkpoint from the cache."""
 
 import torch
 
+from property_neurons.cache.entries import take_or_make
+from property_neurons.cache.keys import pretraining_result
 from property_neurons.config import plan
 from property_neurons.config.load import load_config
 from property_neurons.devices import asked_gpus, job_device
@@ -9,11 +11,12 @@ from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0]) as log:
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
-    running = plan.running_settings(load_config(snakemake.config), wildcards.run, wildcards.stage)
-    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
+    config = load_config(snakemake.config)
+    running = plan.running_settings(config, wildcards.run, wildcards.stage)
+    device = job_device(config.device, snakemake.resources)
     job = PretrainingJob(
         name=f"{wildcards.run}, stage {wildcards.stage}",
         log_mel=list(snakemake.input.log_mel),
@@ -29,4 +32,10 @@ with job_log(snakemake.log[0]):
         tensorboard=params.tensorboard,
         code=params.code,
     )
-    run_pretraining(job, processes=asked_gpus(snakemake.resources) if device == "cuda" else 1)
+    processes = asked_gpus(snakemake.resources) if device == "cuda" else 1
+    take_or_make(
+        config.cache,
+        lambda: pretraining_result(job, processes=processes, threads=snakemake.threads),
+        lambda: run_pretraining(job, processes=processes),
+        log,
+    )

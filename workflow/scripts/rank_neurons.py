@@ -1,38 +1,48 @@
-"""Rank the neurons of one model on one shard."""
+"""Rank the neurons of one model on one shard, or take the ranks from the cache."""
 
 from pathlib import Path
 
-import torch
-
-from property_neurons.corpus.audio import read_audio
+from property_neurons.cache.entries import take_or_make
+from property_neurons.cache.keys import ranks_result
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
-from property_neurons.models.loading import load_encoder
-from property_neurons.ranks.extraction import Recording, extract_ranks
 from property_neurons.sampling import middle_frames_of
-from property_neurons.storage import store_path
+from property_neurons.storage import described_folder, store_path
 
-with job_log(snakemake.log[0]):
+
+def rank() -> None:
+    """Run the model; its slow imports are not needed where the ranks are taken."""
+    import torch
+
+    from property_neurons.corpus.audio import read_audio
+    from property_neurons.models.loading import load_encoder
+    from property_neurons.ranks.extraction import Recording, extract_ranks
+
     torch.set_num_threads(snakemake.threads)
-    params, manifest = snakemake.params, Path(snakemake.input.model)
-    encoder = load_encoder(
-        manifest.with_name(snakemake.wildcards.model),
-        manifest=manifest,
-        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
-        normalise=params.normalise,
-    )
+    encoder = load_encoder(described_folder(model), manifest=model, device=device, normalise=params.normalise)
+    recordings = [
+        Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()
+    ]
+    extract_ranks(encoder, recordings, read_audio, snakemake.output.store, **settings)
+
+
+with job_log(snakemake.log[0]) as log:
+    params, model = snakemake.params, snakemake.input.model
+    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
     shard_list = read_shard_list(snakemake.input.shard)
-    extract_ranks(
-        encoder,
-        [Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()],
-        read_audio,
-        snakemake.output.store,
-        model=snakemake.wildcards.model,
-        lambda_max=params.lambda_max,
-        middle_frames=(
-            middle_frames_of(store_path(snakemake.input.frames[0]), params.equal_neighbours)
-            if params.frames == "segment_mid"
-            else None
+    middle = params.frames == "segment_mid"
+    settings = {
+        "model": snakemake.wildcards.model,
+        "lambda_max": params.lambda_max,
+        "middle_frames": (
+            middle_frames_of(store_path(snakemake.input.frames[0]), params.equal_neighbours) if middle else None
         ),
+    }
+    job = {"normalise": params.normalise, "device": device, "threads": snakemake.threads, "code": params.code}
+    take_or_make(
+        snakemake.config.get("cache"),
+        lambda: ranks_result(snakemake.output.store, model, shard_list, params.root, **settings, **job),
+        rank,
+        log,
     )

@@ -1,8 +1,10 @@
-"""Train and score one task on one model."""
+"""Train and score one task on one model, or take the training from the cache."""
 
 import torch
 from threadpoolctl import threadpool_limits
 
+from property_neurons.cache.entries import take_or_make
+from property_neurons.cache.keys import task_result
 from property_neurons.config import plan, tasks
 from property_neurons.config.load import load_config
 from property_neurons.corpus.audio import read_audio
@@ -11,7 +13,7 @@ from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 
-with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+with job_log(snakemake.log[0]) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
@@ -32,4 +34,6 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         tensorboard=params.tensorboard,
         code=params.code,
     )
-    run_task(job, read_audio)
+    take_or_make(
+        config.cache, lambda: task_result(job, threads=snakemake.threads), lambda: run_task(job, read_audio), log
+    )

@@ -27,6 +27,14 @@ class Config(Section):
 
     data_root: str = Field(default="data", description="folder that the corpora's relative paths start from")
     results: str = Field(default="results", min_length=1, description="folder that everything is made in")
+    cache: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "folder that working directories share: ranks and trainings are taken from it before they are made, and "
+            "published to it after (docs/caching.md); changing it runs nothing again"
+        ),
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
         description="where models run: `auto`: on a GPU if there is one; `cuda`: or fail; both ask for `gpu=1` a job",

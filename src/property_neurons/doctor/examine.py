@@ -5,7 +5,7 @@ from pathlib import Path
 
 from property_neurons.config.root import Config
 from property_neurons.doctor.finding import Finding, ordered, verdict
-from property_neurons.doctor.machine import existing_part, gpu_findings, room_findings
+from property_neurons.doctor.machine import cache_findings, existing_part, gpu_findings, room_findings
 from property_neurons.doctor.needs import all_needs, default_needs
 from property_neurons.doctor.sizes import Room, rooms, shown, total
 from property_neurons.doctor.slurm import slurm_findings
@@ -54,6 +54,7 @@ def examine(config: Config, profile: Path | None = None) -> Report:
         *corpus_findings(config, default),
         *model_findings(config, default),
         *room_findings(config, default_rooms, all_rooms),
+        *cache_findings(config),
         *(slurm_findings(profile) if profile is not None else ()),
     ]
     return Report(config.results, default_rooms, all_rooms, ordered(findings))

@@ -1,4 +1,4 @@
-"""Findings about the machine: GPUs, and room on disk."""
+"""Findings about the machine: GPUs, room on disk, and the cache that working directories share."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -59,6 +59,19 @@ def room_findings(config: Config, default: Sequence[Room], everything: Sequence[
         expected = f"room for {shown(total(everything))} still to be written for all that is configured"
         lacking = shown(total(everything) - free)
         yield Finding("results", expected, f"{shown(free)} free", remedy.format(lacking), fatal=False)
+
+
+def cache_findings(config: Config) -> Iterator[Finding]:
+    """Whether the cache can be used; jobs go on without it."""
+    if config.cache is None:
+        return
+    folder, expected = Path(config.cache), f"a folder at {config.cache} to take results from and publish them to"
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        yield Finding("cache", expected, found, f"mkdir -p {config.cache}, or correct `cache`", fatal=False)
+    elif not _writable(folder):
+        remedy = f"make {config.cache} writable, or leave it: results are taken, and none are published"
+        yield Finding("cache", expected, "it is read-only", remedy, fatal=False)
 
 
 def existing_part(path: str) -> Path:

@@ -1,0 +1,1 @@
+"""Ranks and trainings that working directories share through one folder (docs/caching.md)."""

@@ -1,0 +1,242 @@
+"""The folder that working directories share: results are taken from it before they are made, and published to it after.
+
+An entry is `KIND/KEY/`, with the result in `content/` and in `entry.json` its manifest and what the key is a digest of.
+It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
+that publish the same, the first stays. What is taken is copied, and the copy is held against the manifest: a damaged
+entry is named, not used, and replaced. A cache that cannot be used never stops a job.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+from property_neurons import storage
+from property_neurons.errors import StoreError
+
+KINDS = ("ranks", "checkpoints", "downstream")
+_CONTENT, _ENTRY = "content", "entry.json"
+_KEY = re.compile(r"[0-9a-f]{32}")
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Audio that a result was made from: a folder, and the digest that the scan noted of each path below it."""
+
+    root: Path
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A folder that a job makes, with its manifest.
+
+    kind: one of `KINDS`.
+    made_of: all that its bytes depend on but the names in it, as plain values; the key is their digest.
+    folder, manifest: to write.
+    noted: what the manifest says beside files and digest.
+    put_names: writes this working directory's names into a folder that may have been made under others.
+    audio: files that must still be those of `made_of` when the result is published.
+    work: what a killed job may have left; removed where the result is taken.
+    """
+
+    kind: str
+    made_of: Mapping[str, Any]
+    folder: Path
+    manifest: Path
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    put_names: Callable[[Path], None] = lambda folder: None
+    audio: Sequence[Audio] = ()
+    work: Path | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """`KIND/` and 32 hexadecimal digits."""
+        return f"{self.kind}/{digest_of(self.made_of)}"
+
+
+def digest_of(values: Any) -> str:
+    """The blake2b of plain values as JSON: 32 hexadecimal digits."""
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def take_or_make(
+    cache: str | Path | None, describe: Callable[[], Result], make: Callable[[], None], log: Logger
+) -> None:
+    """Take a result from the cache, or make it and publish it.
+
+    Args:
+        cache: the shared folder; None: it is only made.
+        describe: says what the result is; called where there is a cache.
+        make: writes the result's folder and manifest.
+        log: is told where the result comes from, and why the cache was of no use.
+    """
+    if cache is None:
+        make()
+    elif not Path(cache).is_dir():
+        log.warning(
+            "cache: expected a folder at %s, found none; make it (mkdir -p) or correct `cache`; going on without", cache
+        )
+        make()
+    else:
+        result = describe()
+        if not take(cache, result, log):
+            make()
+            publish(cache, result, log)
+
+
+def take(cache: str | Path, result: Result, log: Logger) -> bool:
+    """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
+    entry = Path(cache) / result.key
+    if not (entry / _ENTRY).is_file():
+        return False
+    result.manifest.unlink(missing_ok=True)
+    try:
+        with storage.new_folder(result.folder, replace=True) as temporary:
+            described = storage.read_manifest(entry / _ENTRY)
+            _copy(entry / _CONTENT, temporary, described["files"])
+            storage.verify_files(temporary, entry / _ENTRY)
+            if digest_of(described.get("made_of")) != entry.name:
+                raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
+            result.put_names(temporary)
+            contents = storage.describe_files(temporary)
+    except StoreError as error:
+        if (entry / _ENTRY).is_file():
+            log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
+            _discard(entry)
+        else:
+            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
+        return False
+    except OSError as error:
+        # No room here, or a disk that fails: the entry may be whole.
+        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        return False
+    storage.write_json(result.manifest, {**result.noted, **contents})
+    if result.work is not None:
+        shutil.rmtree(result.work, ignore_errors=True)
+    with suppress(OSError):
+        os.utime(entry / _ENTRY)
+    log.info("taken from cache %s", result.key)
+    return True
+
+
+def publish(cache: str | Path, result: Result, log: Logger) -> bool:
+    """Copy a finished result into the cache; returns whether it is there now, by this job or by another."""
+    entry = Path(cache) / result.key
+    if entry.is_dir() and not (entry / _ENTRY).is_file():
+        # What someone has deleted in part would be in the way for ever.
+        _discard(entry)
+    try:
+        _check_audio(result.audio)
+        with storage.temporary_folder(entry) as temporary:
+            contents = storage.read_manifest(result.manifest)
+            _copy(result.folder, temporary / _CONTENT, contents["files"])
+            storage.verify_files(temporary / _CONTENT, result.manifest)
+            described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
+            storage.write_json(temporary / _ENTRY, described)
+            temporary.rename(entry)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            log.info("another run has published %s meanwhile; its entry stays", result.key)
+            return True
+        log.warning("%s was not published to the cache: %s; free space or make %s writable", result.key, error, cache)
+        return False
+    except StoreError as error:
+        log.warning("%s was not published to the cache: %s", result.key, error)
+        return False
+    log.info("published to cache %s", result.key)
+    return True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an entry without reading its content: n_bytes as its manifest says, None where that is damaged.
+
+    used: when it was published or last taken, in seconds since 1970.
+    """
+
+    path: Path
+    key: str
+    n_bytes: int | None
+    used: float
+
+
+def entries(cache: str | Path) -> list[Entry]:
+    """All entries, those that were not used for longest first."""
+    found = []
+    for path in _folders(cache):
+        if not _KEY.fullmatch(path.name):
+            continue
+        description = path / _ENTRY
+        try:
+            used = description.stat().st_mtime
+            n_bytes = sum(size for size, _ in storage.read_manifest(description)["files"].values())
+        except FileNotFoundError:
+            used, n_bytes = path.stat().st_mtime, None
+        except StoreError:
+            n_bytes = None
+        found.append(Entry(path, f"{path.parent.name}/{path.name}", n_bytes, used))
+    return sorted(found, key=lambda entry: (entry.used, entry.key))
+
+
+def prune(cache: str | Path, days: float) -> list[Entry]:
+    """Remove the entries that were not used for so many days, and what jobs left that were killed; returns the entries.
+
+    Leftovers stay for a day at least: they may be those of a job that is publishing.
+    """
+    now = time.time()
+    old = [entry for entry in entries(cache) if now - entry.used >= days * _DAY_S]
+    for entry in old:
+        _discard(entry.path)
+    for path in _folders(cache):
+        with suppress(FileNotFoundError):
+            if path.name.endswith(".tmp") and now - path.stat().st_mtime >= max(days, 1) * _DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
+    return old
+
+
+def _folders(cache: str | Path) -> Iterator[Path]:
+    for kind in KINDS:
+        folder = Path(cache) / kind
+        if folder.is_dir():
+            yield from (path for path in folder.iterdir() if path.is_dir())
+
+
+def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy the content of files, without modes and times; those that are missing show when the copy is verified."""
+    for name in names:
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(source / name, file)
+
+
+def _discard(entry: Path) -> None:
+    """Take an entry out of the way, at once, and remove it; whoever is copying it finds that files are missing."""
+    with suppress(OSError), storage.temporary_folder(entry) as aside:
+        entry.rename(aside / "old")
+
+
+def _check_audio(audio: Sequence[Audio]) -> None:
+    for corpus in audio:
+        try:
+            files = storage.describe_files(corpus.root, [corpus.root / path for path in corpus.digests])["files"]
+        except OSError as error:
+            raise StoreError(f"{error}: expected the audio that it was made from, to compare") from None
+        for path, digest in corpus.digests.items():
+            if files[path][1] != digest:
+                raise StoreError(
+                    f"{corpus.root / path}: expected the file that the scan of the corpus read, found another; run the "
+                    "scan again (snakemake -R, see config/README.md)"
+                )

@@ -1,0 +1,177 @@
+"""What the bytes of ranks and trainings depend on, and nothing else: what their keys in the cache are made of.
+
+Names of models, corpora, tasks and folders are not part of it; where a result holds some, those of the working
+directory are written into what is taken. The device is, as CPU and GPU round differently, and so are the threads of a
+CPU and the number of GPUs, which order sums, and the versions of the packages that compute or write. The make of a CPU
+or GPU is not: shards of one run may be made on several.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import zarr
+
+from property_neurons import storage
+from property_neurons.cache.entries import Audio, Result, digest_of
+
+if TYPE_CHECKING:
+    from property_neurons.downstream.data import TaskData
+    from property_neurons.downstream.training import TaskJob
+    from property_neurons.training.pretraining import PretrainingJob
+
+_WITHOUT_RESULT = frozenset({"workers", "save_every"})
+_PACKAGES = {
+    "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
+    "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
+    "downstream": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
+}
+
+
+def ranks_result(
+    store: str | Path,
+    manifest: str | Path,
+    utterances: pd.DataFrame,
+    root: str | Path,
+    *,
+    model: str,
+    lambda_max: float,
+    middle_frames: Mapping[str, np.ndarray] | None,
+    normalise: bool | None,
+    device: str,
+    threads: int,
+    code: str,
+) -> Result:
+    """The rank store of a shard.
+
+    Args:
+        store: to write.
+        manifest: of the model, which is held against its folder.
+        utterances: the shard list, as `corpus.shards.read_shard_list` reads it.
+        root: the folder that its audio paths start from.
+        model, lambda_max, middle_frames: see `ranks.extraction.extract_ranks`.
+        normalise: see `models.loading.load_encoder`.
+        device: "cpu" or "cuda".
+        code: fingerprint of the code.
+
+    Raises:
+        StoreError: the model is absent or damaged.
+    """
+    described = storage.verify_files(storage.described_folder(manifest), manifest)
+
+    def put_names(folder: Path) -> None:
+        zarr.open_group(folder, mode="r+").attrs.update({"model": model})
+
+    return Result(
+        kind="ranks",
+        made_of={
+            "model": described["digest"],
+            "normalised": _normalised(described["normalise_default"], normalise),
+            "utterances": digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
+            "lambda_max": lambda_max,
+            "middle_frames": None if middle_frames is None else _digest_of_frames(middle_frames),
+            "code": code,
+            **_machine("ranks", device, threads, 1),
+        },
+        folder=Path(store),
+        manifest=storage.manifest_path(store),
+        put_names=put_names,
+        audio=[Audio(Path(root), dict(zip(utterances["audio"], utterances["audio_digest"], strict=True)))],
+    )
+
+
+def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int) -> Result:
+    """The checkpoint of a stage of pre-training; its identity is by content already.
+
+    Raises:
+        StoreError: an input is absent.
+    """
+    return Result(
+        kind="checkpoints",
+        made_of={"identity": job.identity(), **_machine("checkpoints", job.device, threads, processes)},
+        folder=Path(job.folder),
+        manifest=Path(f"{job.folder}.manifest.json"),
+        noted={"job": asdict(job)},
+        work=Path(job.work),
+    )
+
+
+def task_result(job: "TaskJob", *, threads: int) -> Result:
+    """A training of a downstream task, whose own identity names corpora, in the table of its data.
+
+    Raises:
+        StoreError: an input is absent or damaged.
+    """
+    # Slow to import, and not needed for ranks.
+    from property_neurons.downstream.data import read_task_data
+    from property_neurons.downstream.training import HEAD_FILE
+
+    described = storage.verify_files(storage.described_folder(job.model), job.model)
+    data = read_task_data(job.data)
+    head = storage.read_manifest(f"{job.initial}.manifest.json")["files"][HEAD_FILE] if job.initial else None
+
+    def put_names(folder: Path) -> None:
+        metrics = folder / "metrics.json"
+        named = {"task": job.task, "model": job.model_name}
+        storage.write_json(metrics, storage.read_json(metrics) | named)
+
+    return Result(
+        kind="downstream",
+        made_of={
+            "mode": job.mode,
+            "settings": {key: value for key, value in job.settings.items() if key not in _WITHOUT_RESULT},
+            "normalised": _normalised(described["normalise_default"], job.normalise),
+            "half_precision": bool(job.states),
+            "model": described["digest"],
+            "head": head,
+            "data": _digest_of_data(data),
+            "code": job.code,
+            **_machine("downstream", job.device, threads, 1),
+        },
+        folder=Path(job.folder),
+        manifest=Path(f"{job.folder}.manifest.json"),
+        noted={"job": asdict(job)},
+        put_names=put_names,
+        audio=[
+            Audio(Path(job.roots[corpus]), dict(zip(rows["audio"], rows["audio_digest"], strict=True)))
+            for corpus, rows in data.table.groupby("corpus")
+        ],
+        work=Path(job.work),
+    )
+
+
+def _machine(kind: str, device: str, threads: int, processes: int) -> dict[str, Any]:
+    amount = {"threads": threads} if device == "cpu" else {"gpus": processes}
+    return {"device": device, **amount, "packages": {name: _version(name) for name in _PACKAGES[kind]}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _normalised(default: bool | None, normalise: bool | None) -> bool | None:
+    """What `normalise` comes to: models that take no waveform (default None) have nothing to normalise."""
+    return default if normalise is None or (default is None and not normalise) else normalise
+
+
+def _digest_of_frames(frames: Mapping[str, np.ndarray]) -> str:
+    return digest_of({name: np.asarray(values, np.int64).tolist() for name, values in frames.items()})
+
+
+def _digest_of_data(data: "TaskData") -> str:
+    """A digest of what is trained and scored on: the rows in their order, without corpora and paths."""
+    columns = ["subset", "utterance", "speaker", "gender", "audio_digest", "n_samples", "part"]
+    described = {key: value for key, value in data.description.items() if key not in ("digest", "files")}
+    digest = hashlib.blake2b(digest_of([described, data.table[columns].values.tolist()]).encode(), digest_size=16)
+    for reference in data.table["reference"]:
+        values = np.asarray(reference)
+        digest.update(f"{values.dtype}{len(values)}".encode() + values.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,346 @@
+"""The cache that working directories share: entries whole or absent, damage named, and two that write at once."""
+
+import errno
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from property_neurons import storage
+from property_neurons.cache import entries as cache_entries
+from property_neurons.cache.__main__ import main
+from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
+
+MADE_OF = {"model": "aa", "lambda_max": 0.02}
+CONTENT = {"a.bin": bytes(range(256)) * 64, "deep/b.bin": b"b" * 5000}
+DAY = 86_400
+log = logging.getLogger("test_cache")
+
+
+def result_in(folder, made_of=MADE_OF, **fields):
+    return Result("ranks", made_of, folder / "x", folder / "x.manifest.json", **fields)
+
+
+def make(result, content=None):
+    with storage.new_folder(result.folder, replace=True) as temporary:
+        for name, value in (content or CONTENT).items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / name).write_bytes(value)
+        described = storage.describe_files(temporary)
+    storage.write_json(result.manifest, {**result.noted, **described})
+
+
+def read(result):
+    storage.verify_files(result.folder, result.manifest)
+    return {path.relative_to(result.folder).as_posix(): path.read_bytes() for path in files_in(result.folder)}
+
+
+def files_in(folder):
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def cache(tmp_path):
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def published(tmp_path, cache, caplog):
+    """A result that has been made and published."""
+    caplog.set_level(logging.INFO)
+    result = result_in(tmp_path / "first")
+    make(result)
+    assert publish(cache, result, log)
+    return result
+
+
+def never(*_):
+    raise AssertionError("it was made although it was there")
+
+
+def test_what_one_publishes_another_takes_without_making_it(tmp_path, cache, published, caplog):
+    other = result_in(tmp_path / "second", noted={"job": {"folder": "second"}}, work=tmp_path / "second/.work")
+    other.work.mkdir(parents=True)
+    take_or_make(cache, lambda: other, never, log)
+    assert read(other) == CONTENT
+    assert f"taken from cache {published.key}" in caplog.text
+    manifest = storage.read_json(other.manifest)
+    assert manifest.pop("job") == {"folder": "second"}
+    assert manifest == storage.read_json(published.manifest)
+    assert not other.work.exists()
+
+
+def test_what_is_taken_shares_no_file_with_the_cache(tmp_path, cache, published):
+    other = result_in(tmp_path / "second")
+    assert take(cache, other, log)
+    (other.folder / "a.bin").write_bytes(b"damaged")
+    (published.folder / "a.bin").write_bytes(b"damaged")
+    third = result_in(tmp_path / "third")
+    assert take(cache, third, log)
+    assert read(third) == CONTENT
+
+
+def test_a_key_is_that_of_its_kind_and_of_what_it_is_made_of(tmp_path, cache, published):
+    for changed in ({"model": "ab"}, {"lambda_max": 0.03}, {"code": "x"}):
+        assert not take(cache, result_in(tmp_path / "second", MADE_OF | changed), log)
+    assert not take(cache, Result("downstream", MADE_OF, tmp_path / "y", tmp_path / "y.manifest.json"), log)
+    assert take(cache, result_in(tmp_path / "second", dict(reversed(MADE_OF.items()))), log)
+
+
+def test_names_are_those_of_the_directory_that_takes(tmp_path, cache, published):
+    other = result_in(tmp_path / "second", put_names=lambda folder: (folder / "name").write_text("mine"))
+    assert take(cache, other, log)
+    assert read(other) == CONTENT | {"name": b"mine"}
+    third = result_in(tmp_path / "third")
+    assert take(cache, third, log)
+    assert read(third) == CONTENT
+
+
+def flip_a_bit(entry):
+    file = entry / "content/deep/b.bin"
+    content = bytearray(file.read_bytes())
+    content[1234] ^= 1
+    file.write_bytes(content)
+
+
+def cut_short(entry):
+    file = entry / "content/a.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def lose_a_file(entry):
+    (entry / "content/a.bin").unlink()
+
+
+def spoil_the_manifest(entry):
+    (entry / "entry.json").write_text("{")
+
+
+def be_another_entry(entry):
+    described = json.loads((entry / "entry.json").read_text())
+    described["made_of"]["model"] = "other"
+    (entry / "entry.json").write_text(json.dumps(described))
+
+
+def test_an_entry_that_was_deleted_in_part_is_replaced(tmp_path, cache, published):
+    (cache / published.key / "entry.json").unlink()
+    for place, make_it in (("second", make), ("third", never)):
+        other = result_in(tmp_path / place)
+        take_or_make(cache, lambda other=other: other, lambda other=other, do=make_it: do(other), log)
+        assert read(other) == CONTENT
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, lose_a_file, spoil_the_manifest, be_another_entry])
+def test_a_damaged_entry_is_named_not_used_and_replaced(tmp_path, cache, published, caplog, damage):
+    damage(cache / published.key)
+    other = result_in(tmp_path / "second")
+    made = []
+    take_or_make(cache, lambda: other, lambda: made.append(make(other)), log)
+    assert made
+    assert f"damaged entry of the cache {published.key}, not used" in caplog.text
+    assert read(other) == CONTENT
+    third = result_in(tmp_path / "third")
+    take_or_make(cache, lambda: third, never, log)
+    assert read(third) == CONTENT
+
+
+def test_damage_leaves_nothing_where_it_would_have_been_taken_to(tmp_path, cache, published):
+    flip_a_bit(cache / published.key)
+    other = result_in(tmp_path / "second")
+    assert not take(cache, other, log)
+    assert files_in(tmp_path / "second") == []
+
+
+def test_an_entry_that_is_pruned_while_it_is_copied_is_made_here(tmp_path, cache, published, caplog, monkeypatch):
+    copy = shutil.copyfile
+
+    def copy_and_prune(source, target):
+        copy(source, target)
+        prune(cache, 0)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_and_prune)
+    assert not take(cache, result_in(tmp_path / "second"), log)
+    assert "removed from the cache while it was copied" in caplog.text
+    assert files_in(tmp_path / "second") == []
+
+
+def test_no_room_here_leaves_the_entry(tmp_path, cache, published, caplog, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert not take(cache, result_in(tmp_path / "second"), log)
+    assert "could not be taken" in caplog.text
+    monkeypatch.undo()
+    assert take(cache, result_in(tmp_path / "second"), log)
+
+
+def test_files_that_others_leave_in_an_entry_are_not_taken(tmp_path, cache, published):
+    (cache / published.key / "content/.nfs0001").write_text("left by the file system")
+    other = result_in(tmp_path / "second")
+    assert take(cache, other, log)
+    assert read(other) == CONTENT
+
+
+def test_a_result_that_is_not_as_it_was_made_is_not_published(tmp_path, cache, caplog):
+    result = result_in(tmp_path / "first")
+    make(result)
+    (result.folder / "a.bin").write_bytes(b"damaged")
+    assert not publish(cache, result, log)
+    assert "was not published" in caplog.text
+    assert entries(cache) == []
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b"other"), Path.unlink])
+def test_what_was_made_from_other_audio_than_the_scan_read_is_not_published(tmp_path, cache, caplog, change):
+    (tmp_path / "speech/1").mkdir(parents=True)
+    audio = tmp_path / "speech/1/a.wav"
+    audio.write_bytes(b"audio")
+    digest = storage.describe_files(tmp_path, [audio])["files"]["speech/1/a.wav"][1]
+    result = result_in(tmp_path / "first", audio=[Audio(tmp_path / "speech", {"1/a.wav": digest})])
+    make(result)
+    change(audio)
+    assert not publish(cache, result, log)
+    assert str(audio) in caplog.text
+    audio.write_bytes(b"audio")
+    assert publish(cache, result, log)
+
+
+def test_an_absent_cache_is_named_and_stops_nothing(tmp_path, caplog):
+    made = []
+    take_or_make(tmp_path / "nowhere", never, lambda: made.append(1), log)
+    assert made
+    assert f"expected a folder at {tmp_path / 'nowhere'}, found none; make it" in caplog.text
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_cache_that_cannot_be_written_to_stops_nothing(tmp_path, cache, caplog):
+    # Permissions would not hold root back.
+    (cache / "ranks").write_text("in the way")
+    result = result_in(tmp_path / "first")
+    take_or_make(cache, lambda: result, lambda: make(result), log)
+    assert read(result) == CONTENT
+    assert "was not published" in caplog.text
+    assert "writable" in caplog.text
+
+
+def test_without_a_cache_nothing_is_described(tmp_path):
+    made = []
+    take_or_make(None, never, lambda: made.append(1), log)
+    assert made
+
+
+def _publish_many(folder, cache, number, together):
+    """Take or make twelve results, in the order of the others but never far from them."""
+    for index in range(12):
+        result = result_in(folder / f"p{number}-{index}", {"index": index})
+        content = CONTENT | {"index": str(index).encode()}
+        together.wait()
+        take_or_make(cache, lambda result=result: result, lambda r=result, c=content: make(r, c), log)
+        assert read(result) == content
+
+
+def test_processes_that_publish_the_same_at_once(tmp_path, cache):
+    context = multiprocessing.get_context("fork")
+    together = context.Barrier(3)
+    writers = [context.Process(target=_publish_many, args=(tmp_path, cache, n, together)) for n in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert len(entries(cache)) == 12
+    assert [path.name for path in (cache / "ranks").iterdir() if path.name.startswith(".")] == []
+    for index in range(12):
+        taken = result_in(tmp_path / f"taken-{index}", {"index": index})
+        assert take(cache, taken, log)
+        assert read(taken) == CONTENT | {"index": str(index).encode()}
+
+
+def test_of_two_that_publish_the_first_stays(tmp_path, cache, published, caplog):
+    before = [(path, path.stat().st_ino) for path in files_in(cache)]
+    second = result_in(tmp_path / "second")
+    make(second)
+    assert publish(cache, second, log)
+    assert "another run has published" in caplog.text
+    assert [(path, path.stat().st_ino) for path in files_in(cache)] == before
+
+
+def _die_in(step, cache, result):
+    """Publish, but be killed before `step` of it."""
+    owner, name = step
+    setattr(owner, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    publish(cache, result, log)
+
+
+@pytest.mark.parametrize(
+    "step", [(storage, "verify_files"), (storage, "write_json"), (Path, "rename")], ids=["copied", "checked", "written"]
+)
+def test_a_publication_that_was_killed_is_never_taken_and_cleared_away(tmp_path, cache, step):
+    result = result_in(tmp_path / "first")
+    make(result)
+    killed = multiprocessing.get_context("fork").Process(target=_die_in, args=(step, cache, result))
+    killed.start()
+    killed.join(30)
+    assert killed.exitcode == -signal.SIGKILL
+    left = list((cache / "ranks").iterdir())
+    assert [path.name.endswith(".tmp") for path in left] == [True]
+    assert not take(cache, result_in(tmp_path / "second"), log)
+    assert entries(cache) == []
+    assert publish(cache, result, log)
+    assert [path.name for path in (cache / "ranks").iterdir()] == [Path(result.key).name]
+
+
+def test_old_entries_and_leftovers_are_pruned_and_others_stay(tmp_path, cache, published, capsys):
+    used = result_in(tmp_path / "used", {"used": True})
+    make(used)
+    publish(cache, used, log)
+    now = (cache / used.key / "entry.json").stat().st_mtime
+    for result in (published, used):
+        os.utime(cache / result.key / "entry.json", (now - 40 * DAY, now - 40 * DAY))
+    assert take(cache, result_in(tmp_path / "again", {"used": True}), log)
+    for name, days in (("old", 31), ("new", 0.5)):
+        (cache / f"ranks/.{name}.host.1.tmp").mkdir()
+        os.utime(cache / f"ranks/.{name}.host.1.tmp", (now - days * DAY, now - days * DAY))
+    (cache / "mine.txt").write_text("not of the cache")
+
+    assert main(["list", str(cache)]) == 0
+    listed = capsys.readouterr().out
+    assert listed.index(published.key) < listed.index(used.key)
+    assert "40 days" in listed
+    assert main(["prune", "--older-than", "30", str(cache)]) == 0
+    assert published.key in capsys.readouterr().out
+    assert [entry.key for entry in entries(cache)] == [used.key]
+    assert {path.name for path in (cache / "ranks").iterdir()} == {Path(used.key).name, ".new.host.1.tmp"}
+    assert (cache / "mine.txt").is_file()
+
+
+def test_pruning_all_spares_a_publication_that_is_under_way(tmp_path, cache, published):
+    (cache / "ranks/.x.host.1.tmp").mkdir()
+    assert [entry.key for entry in prune(cache, 0)] == [published.key]
+    assert [path.name for path in (cache / "ranks").iterdir()] == [".x.host.1.tmp"]
+
+
+def test_a_damaged_entry_is_listed_as_such(cache, published, capsys):
+    spoil_the_manifest(cache / published.key)
+    (cache / "ranks" / ("0" * 32)).mkdir()
+    main(["list", str(cache)])
+    assert capsys.readouterr().out.count("damaged") == 2
+
+
+def test_the_command_names_a_folder_that_is_not_there(tmp_path, capsys):
+    assert main(["list", str(tmp_path / "nowhere")]) == 1
+    assert f"expected a cache at {tmp_path / 'nowhere'}, found no folder" in capsys.readouterr().out
+
+
+def test_digests_are_of_values_and_not_of_their_order():
+    assert cache_entries.digest_of({"a": 1, "b": [2]}) == cache_entries.digest_of({"b": [2], "a": 1})
+    with pytest.raises(TypeError):
+        cache_entries.digest_of({"a": np.arange(2)})

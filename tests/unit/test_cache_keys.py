@@ -1,0 +1,286 @@
+"""Keys of the cache change with all that bears on a result, and with nothing else; names are put right."""
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from downstream_inputs import make_data, make_job, prepared, read_audio, utterances
+from small_models import save_model, small_model
+from training_inputs import small_job
+
+from property_neurons import storage
+from property_neurons.cache import keys
+from property_neurons.cache.entries import publish, take
+from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
+from property_neurons.corpus.audio import read_audio as decode_audio
+from property_neurons.downstream.training import run_task
+from property_neurons.errors import StoreError
+from property_neurons.models.loading import load_encoder
+from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.ranks.extraction import Recording, extract_ranks
+from property_neurons.ranks.store import open_ranks
+from property_neurons.training.pretraining import run_pretraining
+
+log = logging.getLogger("test_cache_keys")
+MIDDLE = {"a": np.array([1, 5]), "b": np.array([2])}
+
+
+def prepare(folder, class_name="HubertModel", seed=0, do_normalize=True):
+    source = save_model(small_model(class_name, seed=seed), folder / "source", do_normalize)
+    prepare_model(folder / "tiny", folder / "tiny.manifest.json", LocalFolder(str(source)))
+    return folder / "tiny.manifest.json"
+
+
+@pytest.fixture(scope="module")
+def hubert(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("hubert"))
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """A folder of two recordings, and their shard list."""
+    root = tmp_path_factory.mktemp("speech")
+    rows = []
+    for name, n_samples in (("a", 4000), ("b", 6000)):
+        noise = np.random.default_rng(n_samples).normal(0, 0.1, n_samples)
+        soundfile.write(root / f"{name}.wav", noise, 16_000, subtype="PCM_16")
+        digest = storage.describe_files(root, [root / f"{name}.wav"])["files"][f"{name}.wav"][1]
+        rows.append((name, f"{name}.wav", n_samples, digest))
+    return root, pd.DataFrame(rows, columns=["utterance", "audio", "n_samples", "audio_digest"])
+
+
+@pytest.fixture
+def ranks(hubert, speech):
+    """A function that describes ranks, with some arguments changed."""
+
+    def describe(**changes):
+        root, table = speech
+        given = {"store": "x/0.zarr", "manifest": hubert, "utterances": table, "root": root, "model": "tiny"}
+        settings = {"lambda_max": 0.05, "middle_frames": None, "normalise": None}
+        machine = {"device": "cpu", "threads": 1, "code": "c0"}
+        return ranks_result(**(given | settings | machine | changes))
+
+    return describe
+
+
+def altered(table, column, value):
+    changed = table.copy()
+    changed.loc[1, column] = value
+    return changed
+
+
+RANK_CHANGES = {
+    "lambda_max": {"lambda_max": 0.04},
+    "normalise": {"normalise": False},
+    "middle frames": {"middle_frames": MIDDLE},
+    "other middle frames": {"middle_frames": MIDDLE | {"b": np.array([3])}},
+    "threads": {"threads": 2},
+    "device": {"device": "cuda"},
+    "code": {"code": "c1"},
+}
+
+
+def test_ranks_have_another_key_for_all_that_bears_on_them(ranks, speech, hubert, tmp_path, monkeypatch):
+    table = speech[1]
+    described = {"": ranks()} | {name: ranks(**changes) for name, changes in RANK_CHANGES.items()}
+    for column, value in (("utterance", "c"), ("n_samples", 6001), ("audio_digest", "0" * 32)):
+        described[column] = ranks(utterances=altered(table, column, value))
+    described["order"] = ranks(utterances=table.iloc[::-1])
+    described["fewer"] = ranks(utterances=table.iloc[:1])
+    described["weights"] = ranks(manifest=prepare(tmp_path / "1", seed=1))
+    described["preprocessing"] = ranks(manifest=prepare(tmp_path / "2", do_normalize=False))
+    versions = keys._version
+    for package in ("torch", "transformers", "numpy", "zarr"):
+        monkeypatch.setattr(keys, "_version", lambda name, p=package: "0" if name == p else versions(name))
+        described[package] = ranks()
+    by_key = {result.key: name for name, result in described.items()}
+    assert sorted(by_key.values()) == sorted(described)
+
+
+def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, speech, hubert, tmp_path):
+    root, table = speech
+    known = ranks().key
+    assert ranks(model="other", store="y/1.zarr").key == known
+    shutil.copytree(root, tmp_path / "moved/there")
+    assert ranks(root=tmp_path / "moved", utterances=table.assign(audio="there/" + table["audio"])).key == known
+    # The same weights prepared from another folder; what the model's default is may be said too.
+    assert ranks(manifest=prepare(tmp_path / "again")).key == known
+    assert ranks(normalise=True).key == known
+    assert ranks(middle_frames=MIDDLE).key == ranks(middle_frames={name: list(f) for name, f in MIDDLE.items()}).key
+
+
+def test_nothing_is_taken_for_a_model_that_is_damaged(ranks, tmp_path):
+    manifest = prepare(tmp_path)
+    (tmp_path / "tiny/config.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"config\.json"):
+        ranks(manifest=manifest)
+
+
+def test_ranks_taken_under_another_name_are_the_bytes_that_would_be_made(ranks, speech, hubert, tmp_path):
+    root, table = speech
+    recordings = [Recording(row.utterance, root / row.audio, row.n_samples) for row in table.itertuples()]
+
+    def extract(store, name):
+        encoder = load_encoder(hubert.with_name("tiny"), manifest=hubert)
+        extract_ranks(encoder, recordings, decode_audio, store, model=name, lambda_max=0.05)
+
+    (tmp_path / "cache").mkdir()
+    extract(tmp_path / "first/0.zarr", "tiny")
+    assert publish(tmp_path / "cache", ranks(store=tmp_path / "first/0.zarr"), log)
+    assert take(tmp_path / "cache", ranks(store=tmp_path / "taken/0.zarr", model="mine"), log)
+    extract(tmp_path / "made/0.zarr", "mine")
+    assert open_ranks(tmp_path / "taken/0.zarr").model == "mine"
+    taken, made = (storage.manifest_path(tmp_path / name / "0.zarr").read_bytes() for name in ("taken", "made"))
+    assert taken == made
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return small_job(tmp_path / "stage")
+
+
+def test_a_stage_has_another_key_for_all_that_bears_on_it(stage):
+    def key(job=stage, processes=1, threads=1):
+        return pretraining_result(job, processes=processes, threads=threads).key
+
+    cuda = replace(stage, device="cuda")
+    different = [
+        key(),
+        key(threads=2),
+        key(cuda),
+        key(cuda, processes=2),
+        key(replace(stage, code="c")),
+        key(replace(stage, validation_share=0.3)),
+        key(replace(stage, architecture=stage.architecture | {"hidden_size": 32})),
+        key(replace(stage, training=stage.training | {"seed": 1})),
+        key(replace(stage, training=stage.training | {"steps": 13})),
+    ]
+    assert len(set(different)) == len(different)
+    assert key(cuda, threads=2) == key(cuda)
+    assert key(replace(stage, training=stage.training | {"workers": 2, "save_every": 2})) == key()
+    elsewhere = replace(stage, name="b", folder="f", work="w", tensorboard="t")
+    assert key(elsewhere) == key()
+
+
+def test_a_stage_is_taken_as_it_would_be_trained(stage, tmp_path):
+    (tmp_path / "cache").mkdir()
+    run_pretraining(stage)
+    assert publish(tmp_path / "cache", pretraining_result(stage, processes=1, threads=1), log)
+    # All that it depends on, made anew in another place.
+    other = small_job(tmp_path / "other")
+    assert take(tmp_path / "cache", pretraining_result(other, processes=1, threads=1), log)
+    manifests = [storage.read_json(f"{job.folder}.manifest.json") for job in (stage, other)]
+    assert [manifest.pop("job")["folder"] for manifest in manifests] == [stage.folder, other.folder]
+    assert manifests[0] == manifests[1]
+    storage.verify_files(other.folder, f"{other.folder}.manifest.json")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("model"))
+
+
+def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_path):
+    def job(kind="speaker_identification", model=model, **changes):
+        return make_job(tmp_path, data, model, kind, **changes)
+
+    def key(job, threads=1):
+        return task_result(job, threads=threads).key
+
+    for name, byte in (("one", b"1"), ("two", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "head.safetensors").write_bytes(byte)
+        (tmp_path / name / "metrics.json").write_text(name)
+        storage.write_json(tmp_path / f"{name}.manifest.json", storage.describe_files(tmp_path / name))
+    different = [
+        job(),
+        job("phone_recognition"),
+        job("f0_reconstruction"),
+        job(mode="fine_tuned"),
+        job(model=prepared(tmp_path / "seed", seed=1)),
+        job(settings={"seed": 1}),
+        job(settings={"steps": 13}),
+        job(settings={"projector": 4}),
+        job(states={"tones": "x.manifest.json"}),
+        job(code="c"),
+        job(device="cuda"),
+        job(initial=str(tmp_path / "one")),
+        job(initial=str(tmp_path / "two")),
+    ]
+    known = [key(one) for one in different]
+    assert len(set(known)) == len(known)
+    assert key(job(), threads=2) not in known
+    same = {"task": "other", "model_name": "other", "name": "elsewhere", "tensorboard": "t"}
+    assert key(job(**same, settings={"workers": 2, "save_every": 2})) == known[0]
+    # The head that is trained on counts, not what is written beside it.
+    (tmp_path / "one/metrics.json").write_text("named otherwise")
+    storage.write_json(tmp_path / "one.manifest.json", storage.describe_files(tmp_path / "one"))
+    assert key(job(initial=str(tmp_path / "one"))) == known[-2]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "counts"),
+    [
+        ("corpus", "other", False),
+        ("audio", "moved/0.wav", False),
+        ("audio_digest", "0" * 32, True),
+        ("part", "dev", True),
+        ("n_samples", 1, True),
+        ("speaker", "9", True),
+    ],
+)
+def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, value, counts):
+    kind = "phone_recognition"
+    manifest = Path(data[kind])
+    table = storage.read_table(f"{storage.described_folder(manifest)}.parquet")
+    table.loc[table.index[table["part"] == "train"][0], column] = value
+    storage.write_table(tmp_path / "other.parquet", table)
+    described = storage.read_json(manifest) | storage.describe_files(tmp_path, [tmp_path / "other.parquet"])
+    storage.write_json(tmp_path / "other.manifest.json", described)
+    roots = {"tones": "", "other": ""}
+    before = task_result(make_job(tmp_path, data, model, kind), threads=1)
+    after = task_result(
+        replace(make_job(tmp_path, {kind: str(tmp_path / "other.manifest.json")}, model, kind), roots=roots), threads=1
+    )
+    assert (after.key != before.key) == counts
+
+
+@pytest.mark.parametrize("mode", ["frozen", "fine_tuned"])
+def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(data, model, tmp_path, mode):
+    kind = "speaker_identification"
+    (tmp_path / "cache").mkdir()
+    manifest = Path(data[kind])
+    table = storage.read_table(f"{storage.described_folder(manifest)}.parquet")
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for name in utterances()["utterance"]:
+        (audio / f"{name}.wav").write_bytes(name.encode())
+    digests = storage.describe_files(audio)["files"]
+    table["audio_digest"] = [digests[path][1] for path in table["audio"]]
+    storage.write_table(tmp_path / "task.parquet", table)
+    described = storage.read_json(manifest) | storage.describe_files(tmp_path, [tmp_path / "task.parquet"])
+    storage.write_json(tmp_path / "task.manifest.json", described)
+
+    def job(name, model_name):
+        made = make_job(tmp_path, {kind: str(tmp_path / "task.manifest.json")}, model, kind, name, mode=mode)
+        return replace(made, model_name=model_name, task=model_name, roots={"tones": str(audio)})
+
+    first, taken, made = job("first", "tiny"), job("taken", "mine"), job("made", "mine")
+    run_task(first, read_audio)
+    assert publish(tmp_path / "cache", task_result(first, threads=1), log)
+    assert take(tmp_path / "cache", task_result(taken, threads=1), log)
+    run_task(made, read_audio)
+    manifests = [storage.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
+    assert manifests[0]["files"] == manifests[1]["files"]
+    metrics = storage.read_json(Path(taken.folder) / "metrics.json")
+    assert (metrics["task"], metrics["model"]) == ("mine", "mine")
