@@ -1,16 +1,17 @@
-"""What a workflow job says: short messages on the screen, everything in the rule's log."""
+"""What all workflow jobs do: short messages on the screen, everything in the rule's log, digests of what is made."""
 
 import errno
 import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from property_neurons.errors import PropertyNeuronsError
+from property_neurons.storage import check_digest, forget_digest, record_digest
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Rust's libraries (safetensors) tell the number in words only.
@@ -42,8 +43,15 @@ class _Tee:
 
 
 @contextmanager
-def job_log(path: str | Path) -> Iterator[logging.Logger]:
+def job_log(
+    path: str | Path, inputs: Iterable[str | Path] = (), outputs: Iterable[str | Path] = ()
+) -> Iterator[logging.Logger]:
     """Run a job's work: its messages go to the screen and to the log at `path`, the rest to the log alone.
+
+    Args:
+        inputs: files that are held, before the work, against the digests that the jobs that made them wrote down;
+            folders are left to whoever opens them, by their manifests.
+        outputs: files whose digests are written down after the work; folders and manifests need none.
 
     An error of this library is shown as its message, a full disk as what it is; any other error as its last line
     and the place of the log, which holds the traceback. Either way the job ends with exit status 1.
@@ -64,7 +72,15 @@ def job_log(path: str | Path) -> Iterator[logging.Logger]:
         logging.getLogger("py.warnings").handlers = [to_log]
         sys.stderr = _Tee(log, screen)
         try:
+            made = [Path(output) for output in outputs if not str(output).endswith(".manifest.json")]
+            for file in made:
+                forget_digest(file)
+            for file in inputs:
+                check_digest(file)
             yield logger
+            for file in made:
+                if file.is_file():
+                    record_digest(file)
         except PropertyNeuronsError as error:
             _note(log)
             screen.write(f"\n{error}\n(log: {path})\n")

@@ -9,7 +9,7 @@ from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     running = plan.running_settings(load_config(snakemake.config), wildcards.run, wildcards.stage)

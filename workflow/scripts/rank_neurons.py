@@ -13,7 +13,7 @@ from property_neurons.ranks.extraction import Recording, extract_ranks
 from property_neurons.sampling import middle_frames_of
 from property_neurons.storage import store_path
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     torch.set_num_threads(snakemake.threads)
     params, manifest = snakemake.params, Path(snakemake.input.model)
     encoder = load_encoder(

@@ -70,7 +70,7 @@ def write_states(
         index = {"utterances": [one.utterance for one in recordings], "offset": offset.tolist()}
         storage.write_json(temporary / _INDEX, index)
         contents = storage.describe_files(temporary)
-    storage.write_json(manifest, contents)
+    storage.write_manifest(manifest, contents)
 
 
 @dataclass(frozen=True)
