@@ -3,6 +3,7 @@
 import errno
 import logging
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -14,8 +15,10 @@ from property_neurons.errors import PropertyNeuronsError
 from property_neurons.storage import check_digest, forget_digest, record_digest
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# Rust's libraries (safetensors) tell the number in words only.
-_NO_ROOM_IN_WORDS = re.compile(rf"os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b")
+# Rust's libraries (safetensors) tell the number in words only; torch tells that it could not write and not why.
+_NO_ROOM_IN_WORDS = re.compile(
+    rf"os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b|PytorchStreamWriter failed writing"
+)
 
 
 class _Tee:
@@ -60,6 +63,7 @@ def job_log(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.open("w", buffering=1)
+    made = [Path(output) for output in outputs]
     try:
         logger = logging.getLogger("property_neurons")
         logger.setLevel(logging.INFO)
@@ -72,14 +76,13 @@ def job_log(
         logging.getLogger("py.warnings").handlers = [to_log]
         sys.stderr = _Tee(log, screen)
         try:
-            made = [Path(output) for output in outputs if not str(output).endswith(".manifest.json")]
             for file in made:
                 forget_digest(file)
             for file in inputs:
                 check_digest(file)
             yield logger
             for file in made:
-                if file.is_file():
+                if file.is_file() and not file.name.endswith(".manifest.json"):
                     record_digest(file)
         except PropertyNeuronsError as error:
             _note(log)
@@ -87,7 +90,7 @@ def job_log(
             sys.exit(1)
         except Exception as error:
             _note(log)
-            screen.write(f"\n{_explanation(error, path)}\n")
+            screen.write(f"\n{_explanation(error, path, made[0].parent if made else path.parent)}\n")
             sys.exit(1)
         finally:
             sys.stderr = screen
@@ -104,10 +107,14 @@ def _note(log: TextIO) -> None:
         log.write(traceback.format_exc())
 
 
-def _explanation(error: Exception, path: Path) -> str:
+def _explanation(error: Exception, path: Path, folder: Path) -> str:
+    """What to say of an error that is not of ours; `folder`: of what the job was to make."""
     if getattr(error, "errno", None) in _NO_ROOM or _NO_ROOM_IN_WORDS.search(str(error)):
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+        usage = shutil.disk_usage(there)
         return (
-            f"There is no room to write: {error}\n"
+            f"There is no room to write in {folder}: {error} (free there now: {usage.free / 1e6:.1f} MB of "
+            f"{usage.total / 1e6:.1f}; what was half-written has been removed)\n"
             "Free space, or raise the quota or limit, and run again: what is finished is kept, nothing half-written is."
         )
     return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {path}; please report it."

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import zarr
 from zarr.codecs import BloscCodec
@@ -218,6 +219,24 @@ def open_store(path: str | Path) -> zarr.Group:
     """
     verify_files(path, manifest_path(path))
     return zarr.open_group(Path(path), mode="r")
+
+
+def new_mapped_array(path: str | Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """Create a .npy file, mapped into memory to be filled, with all the room that it needs.
+
+    Were its room taken when it is filled, a full disk would end the process without a word.
+
+    Raises:
+        OSError: there is no room.
+    """
+    values = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with Path(path).open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from None
+    return values
 
 
 def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:

@@ -196,11 +196,17 @@ def test_seeds_are_drawn_together_in_the_table():
     assert f0["constant_mse"] == pytest.approx(0.151)
 
 
+class Named(SimpleNamespace):
+    """Files or values by name, and all of them in turn, as Snakemake hands them to scripts."""
+
+    def __iter__(self):
+        for value in vars(self).values():
+            yield from value if isinstance(value, list) else [value]
+
+
 def run_script(name, tmp_path, **parts):
     """Run a script of the workflow as Snakemake would."""
-    job = SimpleNamespace(
-        log=[str(tmp_path / "log")], **{part: SimpleNamespace(**fields) for part, fields in parts.items()}
-    )
+    job = SimpleNamespace(log=[str(tmp_path / "log")], **{part: Named(**fields) for part, fields in parts.items()})
     runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), init_globals={"snakemake": job})
 
 

@@ -1,7 +1,9 @@
 """Stores are whole or absent, and damage is found and named."""
 
+import errno
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -245,3 +247,27 @@ def test_digests_tell_what_a_job_wrote_from_what_is_there(tmp_path):
         storage.check_digest(table)
     storage.forget_digest(table)
     storage.check_digest(table)
+
+
+def test_a_mapped_array_has_its_room_before_it_is_filled(tmp_path):
+    file = tmp_path / "a.npy"
+    values = storage.new_mapped_array(file, np.float32, (1000, 250))
+    assert file.stat().st_blocks * 512 >= values.nbytes
+    values[:] = 7
+    values.flush()
+    assert (np.load(file) == 7).all()
+
+
+def test_a_mapped_array_beyond_the_limit_is_an_error_and_no_signal(tmp_path):
+    child = os.fork()
+    if not child:
+        # A limit of the process stands for a full disk.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            storage.new_mapped_array(tmp_path / "a.npy", np.float32, (1000, 250))
+        except OSError as error:
+            os._exit(error.errno == errno.EFBIG)
+        os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
