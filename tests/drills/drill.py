@@ -181,7 +181,7 @@ class Drill:
         over = threading.Event()
 
         def watch():
-            while not over.wait(0.05):
+            while not over.wait(0.3):
                 for process, script in jobs_of(self.project.folder).items():
                     self.seconds[script] = max(self.seconds.get(script, 0.0), processor_seconds(process))
 
@@ -267,7 +267,7 @@ class Drill:
                     spent[process] = max(spent.get(process, 0.0), processor_seconds(process))
             if spent and sum(spent.values()) >= wanted:
                 break
-            time.sleep(0.02)
+            time.sleep(0.05)
         jobs = jobs_of(folder)
         # Stopped while they are looked at, so that the kill falls in what was seen.
         for process in (snakemake.pid, *jobs):
