@@ -3,22 +3,27 @@
 A zarr store is written under a temporary name, closed, checked, renamed, and described by a small
 manifest beside it (`0.zarr` -> `0.manifest.json`): size and digest of every file. Rules depend on the
 manifest, so a touched directory re-runs nothing and a changed value re-runs what it must. Readers hold
-the store against its manifest first: a missing chunk is an error, never a zero.
+the store against its manifest first: a missing chunk is an error, never a zero. A manifest carries a checksum of
+itself. Files that no manifest describes (tables, mostly) have a digest beside them (`x.tsv` -> `.x.tsv.digest`), which
+every job writes of what it made and holds against what it reads.
 """
 
 import errno
+import fcntl
 import glob
 import hashlib
 import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import zarr
 from numpy.typing import DTypeLike
@@ -27,6 +32,8 @@ from zarr.codecs import BloscCodec
 from property_neurons.errors import StoreError
 
 _ATTEMPTS = 10
+_PATIENCE = 15.0  # seconds
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
@@ -116,7 +123,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a JSON file, found nothing; run the rule that makes it") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise StoreError(f"{path}: expected JSON, found {error}; delete the file and run again") from None
 
 
@@ -194,7 +201,7 @@ def new_store(path: str | Path) -> Iterator[zarr.Group]:
             yield group
         _check_complete(group, path)
         manifest = describe_files(folder)
-    write_json(manifest_path(path), manifest)
+    write_manifest(manifest_path(path), manifest)
 
 
 def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence[int] | None = None) -> None:
@@ -225,6 +232,24 @@ def open_store(path: str | Path) -> zarr.Group:
     return zarr.open_group(Path(path), mode="r")
 
 
+def new_mapped_array(path: str | Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """Create a .npy file, mapped into memory to be filled, with all the room that it needs.
+
+    Were its room taken when it is filled, a full disk would end the process without a word.
+
+    Raises:
+        OSError: there is no room.
+    """
+    values = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with Path(path).open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from None
+    return values
+
+
 def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:
     """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all."""
     directory = Path(directory)
@@ -233,18 +258,126 @@ def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -
     return {"digest": _digest_of(entries), "files": entries}
 
 
+def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:
+    """Write a manifest, {digest, files, and what else is to be said}, with a checksum of all of it.
+
+    Args:
+        content: of `describe_files`, and what else readers need to know.
+    """
+    write_json(manifest, content | {"checksum": _checksum(content)})
+
+
 def read_manifest(manifest: str | Path) -> dict[str, Any]:
-    """Read a manifest: {digest, files, and what else its writer says}.
+    """Read a manifest: {digest, files, and what else its writer says}. Those of before checksums have none.
 
     Raises:
-        StoreError: it is absent, no manifest, or its entries are not those that were written.
+        StoreError: it is absent, no manifest, or not as it was written.
     """
     content = read_json(manifest)
-    entries = content.get("files") if isinstance(content, dict) else None
-    if not isinstance(entries, dict) or content.get("digest") != _digest_of(entries):
-        found = "no manifest" if not isinstance(entries, dict) else "entries of another digest"
+    found = None
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        found = "no manifest"
+    elif content.get("digest") != _digest_of(content["files"]):
+        found = "entries of another digest"
+    elif "checksum" in content and content["checksum"] != _checksum(content):
+        found = "values of another checksum"
+    if found:
         raise StoreError(f"{manifest}: expected a manifest as it was written, found {found}; {_remedy(manifest)}")
     return content
+
+
+def record_digest(path: str | Path) -> None:
+    """Write down what a finished file holds, beside it: `x.tsv` -> `.x.tsv.digest`."""
+    path = Path(path)
+    with atomic_path(_digest_path(path)) as temporary:
+        temporary.write_text(f"{path.stat().st_size} {_digest(path)}\n")
+
+
+def forget_digest(path: str | Path) -> None:
+    """Take away what `record_digest` wrote, before the file is written anew."""
+    _digest_path(Path(path)).unlink(missing_ok=True)
+
+
+def has_digest(path: str | Path) -> bool:
+    """Whether a file is there, with a digest that was written when it was finished."""
+    return Path(path).is_file() and _digest_path(Path(path)).is_file()
+
+
+def check_digest(path: str | Path) -> None:
+    """Hold a file against what `record_digest` wrote of it; a file without that, such as a user's own, is let through.
+
+    Raises:
+        StoreError: it is not as it was written.
+    """
+    path = Path(path)
+    record = _digest_path(path)
+    if not has_digest(path):
+        return
+    size, _, digest = record.read_text(errors="replace").strip().partition(" ")
+    found = str(path.stat().st_size)
+    if found != size:
+        found = f"{found} bytes"
+    elif _digest(path) != digest:
+        found = "another content of that size"
+    else:
+        return
+    raise StoreError(
+        f"{path}: expected the {size} bytes that were written, found {found}; delete it and run again: it is then made "
+        f"anew (if you changed it on purpose, delete {record} instead)"
+    )
+
+
+@contextmanager
+def sole_process(work: str | Path) -> Iterator[int]:
+    """Keep `work`, a folder in which a job keeps what it has done so far, to this process until the block ends.
+
+    Yields the descriptor that holds the lock. It goes with the process, and those it was handed on to, however they
+    end. Where the file system knows no locks, there is none.
+
+    Raises:
+        StoreError: another process has it: a job that outlived its workflow, or a second workflow.
+    """
+    work = Path(work)
+    path = work.with_name(f"{work.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, work) as lock:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        try:
+            yield lock.fileno()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, work: Path) -> IO[str]:
+    """The lock file, open and locked."""
+    # What a killed process has started ends some seconds after it.
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        lock = path.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read() or "another process"
+            lock.close()
+            if time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
+            raise StoreError(
+                f"{work}: expected no other process at work there, found {owner}; wait until it has ended, or stop it "
+                "(what it has done so far is kept), and run again"
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return lock
+        # Whoever had it before may have removed it in between.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()
 
 
 def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
@@ -269,6 +402,17 @@ def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
     return content
 
 
+def verify_described(files: Iterable[str | Path]) -> None:
+    """Hold the folder beside each manifest among `files` (`x.manifest.json` -> `x`) against it, as `verify_files` does.
+
+    Raises:
+        StoreError: a folder is absent, or a file in it is missing or altered.
+    """
+    for file in files:
+        if str(file).endswith(".manifest.json"):
+            verify_files(described_folder(file), file)
+
+
 def _check_complete(group: zarr.Group, path: Path) -> None:
     for name, array in group.arrays():
         if array.size and array.nchunks_initialized != array.nchunks:
@@ -282,6 +426,16 @@ def _check_complete(group: zarr.Group, path: Path) -> None:
 
 def _remedy(manifest: str | Path) -> str:
     return f"delete {manifest} and run again: what it describes is then made anew"
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.digest")
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    # As it is once written and read again, where tuples are lists.
+    others = json.loads(json.dumps({key: value for key, value in content.items() if key != "checksum"}))
+    return hashlib.blake2b(json.dumps(others, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _digest_of(entries: dict[str, Any]) -> str:

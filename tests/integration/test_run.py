@@ -10,11 +10,14 @@ from property_neurons.phones import LABELS
 from property_neurons.ranks.store import open_ranks
 from property_neurons.shard_stores import open_frames
 from property_neurons.storage import read_table
+from tests.drills.drill import Drill, Kill
 from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration
 
 MODEL = "melhubert-mini"
+# Of processor time that jobs take, more or less.
+SECONDS = {"rank_neurons": 3.0, "draw_fig2": 2.0, "find_neurons": 1.5}
 FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8")
 
 
@@ -91,6 +94,15 @@ def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
     assert "ranks/00/c" in printed
     assert "should be" in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
+    """The short form of tests/drills, where many more fall, also in trainings."""
+    drill = Drill(finished, tmp_path / "kept", model=MODEL, seconds=SECONDS)
+    drill.keep()
+    outcome = drill.do(Kill.draw(number, seed=9, stages=("ranks", "figure", "neurons")))
+    assert outcome.good, outcome
 
 
 def _files(project, pattern):

@@ -24,6 +24,7 @@ from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, spe
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings
+from property_neurons.storage import describe_files, write_manifest
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
 TEXTGRIDS = {"kind": "textgrid", "path": "alignments/{subset}"}
@@ -191,7 +192,8 @@ def test_a_prepared_model_needs_its_source_no_more(healthy, tmp_path):
     shutil.rmtree(tmp_path / "model")
     manifest = tmp_path / "results/models/m.manifest.json"
     manifest.parent.mkdir(parents=True)
-    manifest.write_text(json.dumps({"sites": [{"width": 100}] * 3, "n_parameters": 10}))
+    sites = [{"width": 100}] * 3
+    write_manifest(manifest, {"sites": sites, "n_parameters": 10, **describe_files(manifest.parent)})
     assert models_of(healthy()) == []
     assert shape_of(healthy(), "m") == sizes.Shape((100, 100, 100), 10)
 

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from damage import DAMAGES
 from downstream_inputs import SPEAKERS, make_data, make_job, phones_of, prepared, read_audio, utterances
 from safetensors.torch import load_file
 
+from property_neurons import storage
 from property_neurons.downstream.data import read_task_data
 from property_neurons.downstream.heads import KINDS
 from property_neurons.downstream.stored_states import write_states
@@ -279,6 +281,24 @@ def test_a_killed_training_goes_on_to_the_same_bytes(kind, mode, settings, event
     assert files_of(killed) == files_of(whole)
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeypatch, caplog, damage):
+    whole, killed = job(name="whole"), job(name="killed")
+    run_task(whole, read_audio)
+    run_and_kill(monkeypatch, killed, "on_save", 8)
+    damage(Path(killed.work) / "best.safetensors")
+    assert steps_taken(monkeypatch, killed) == [4, 8, 12]
+    assert "best.safetensors" in caplog.text
+    assert files_of(killed) == files_of(whole)
+
+
+def test_a_task_is_trained_by_one_process_at_a_time(job, monkeypatch):
+    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    twice = job()
+    with storage.sole_process(twice.work), pytest.raises(StoreError, match="expected no other process at work"):
+        run_task(twice, read_audio)
+
+
 def test_the_last_step_is_scored_even_between_two_scorings(job):
     done = job(settings={"steps": 5, "evaluate_every": 3})
     run_task(done, read_audio)
@@ -291,7 +311,7 @@ def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(
     run_and_kill(monkeypatch, before, "on_save", 8)
     assert (Path(before.work) / "best.safetensors").exists()
     assert steps_taken(monkeypatch, changed) == [4, 8, 12]
-    assert "not whole, or of other settings, data or code" in capsys.readouterr().err
+    assert "of other settings, data or code" in capsys.readouterr().err
     fresh = job(name="fresh", settings={"learning_rate": 1e-9})
     run_task(fresh, read_audio)
     assert files_of(changed) == files_of(fresh)
@@ -313,8 +333,10 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path
     ]
     assert len({before, *(other.identity() for other in others)}) == len(others) + 1
     heads = []
-    for digest in ("a", "b"):
-        (tmp_path / "first.manifest.json").write_text(f'{{"digest": "{digest}"}}')
+    for content in ("a", "b"):
+        (tmp_path / "head").write_text(content)
+        manifest = storage.describe_files(tmp_path, [tmp_path / "head"])
+        storage.write_manifest(tmp_path / "first.manifest.json", manifest)
         heads.append(replace(one, initial=str(tmp_path / "first")).identity())
     assert len({before, *heads}) == 3
 

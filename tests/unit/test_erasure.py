@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damage import DAMAGES
 from downstream_inputs import make_data, make_job, prepared, read_audio
 from safetensors.torch import load_file
 
@@ -236,6 +237,28 @@ def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypa
         assert (resumed / file).read_bytes() == (undisturbed / file).read_bytes()
     assert 0 < len(again) <= len(read_table(undisturbed / "conditions.tsv")) - 4
     assert not (tmp_path / "second/work").exists()
+
+
+def test_a_damaged_score_of_before_is_named_and_made_anew(speakers, tmp_path, monkeypatch, caplog):
+    plain, calls = erasing.error_table, []
+
+    def killed(*arguments):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return plain(*arguments)
+
+    for name in ("whole", "hurt"):
+        (tmp_path / name).mkdir()
+    undisturbed = erase(tmp_path / "whole", speakers)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(erasing, "error_table", killed)
+        erase(tmp_path / "hurt", speakers)
+    for damage, file in zip(DAMAGES, sorted((tmp_path / "hurt/work").glob("*.parquet")), strict=True):
+        damage(file)
+    resumed = erase(tmp_path / "hurt", speakers)
+    assert (resumed / "scores.parquet").read_bytes() == (undisturbed / "scores.parquet").read_bytes()
+    assert caplog.text.count("is scored again") == 2
 
 
 def test_what_does_not_fit_is_refused(speakers, tmp_path):

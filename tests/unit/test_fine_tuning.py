@@ -129,7 +129,7 @@ def test_a_training_is_another_one_with_another_initial_model_or_patience(tmp_pa
     known = job.identity()
     assert tuning_job(tmp_path, patience=2).identity() != known
     manifest = Path(f"{job.initial}.manifest.json")
-    storage.write_json(manifest, storage.read_json(manifest) | {"digest": "other"})
+    storage.write_manifest(manifest, storage.describe_files(manifest.parent, [manifest]))
     assert job.identity() != known
 
 

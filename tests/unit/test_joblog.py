@@ -45,14 +45,16 @@ def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):
         OSError(errno.ENOSPC, "No space left on device", "0.zarr"),
         OSError(errno.EFBIG, "File too large", "0.zarr"),
         RuntimeError("I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/3"),
     ],
 )
 def test_a_full_disk_is_no_bug_to_report(tmp_path, capsys, error):
-    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log"):
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log", [], [tmp_path / "ranks/0.zarr"]):
         raise error
     assert ended.value.code == 1
     screen = capsys.readouterr().err
-    assert "There is no room to write" in screen
+    assert f"There is no room to write in {tmp_path}/ranks: {error}" in screen
+    assert "MB of" in screen
     assert "run again" in screen
     assert "report" not in screen
 

@@ -1,4 +1,4 @@
-import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from damage import DAMAGES, removed
 from training_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
 
 from property_neurons import storage
-from property_neurons.errors import ModelError
+from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining
@@ -137,17 +138,46 @@ def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, kill
     assert weights(job.folder) == weights(undisturbed.folder)
 
 
+def write_checkpoint(folder: Path, identity: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "optimizer.pt").write_bytes(bytes(range(100)))
+    storage.write_manifest(folder / "complete.json", {"training": identity, **storage.describe_files(folder)})
+
+
 def test_torsos_and_checkpoints_of_other_trainings_are_not_resumed(tmp_path):
     for step, identity in ((4, "this"), (8, "this"), (12, "other")):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / "complete.json").write_text(json.dumps({"training": identity, "step": step}))
+        write_checkpoint(tmp_path / f"checkpoint-{step}", identity)
     (tmp_path / "checkpoint-16").mkdir()
     (tmp_path / "checkpoint-20").mkdir()
     (tmp_path / "checkpoint-20" / "complete.json").write_text('{"trai')
     assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-8"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-4", "checkpoint-8"]
     assert resume_point(tmp_path / "nowhere", "this") is None
+
+
+@pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, file, damage, caplog):
+    write_checkpoint(tmp_path / "checkpoint-4", "this")
+    write_checkpoint(tmp_path / "checkpoint-8", "this")
+    damage(tmp_path / "checkpoint-8" / file)
+    assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-4"
+    assert not (tmp_path / "checkpoint-8").exists()
+    if (file, damage) != ("complete.json", removed):
+        # Without its marker it is one that was never finished, which is nothing to worry about.
+        assert file in caplog.text
+        assert "the one before" in caplog.text
+
+
+def test_one_stage_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    job = small_job(tmp_path)
+    with (
+        storage.sole_process(job.work),
+        pytest.raises(StoreError, match=f"expected no other process.*process {os.getpid()}"),
+    ):
+        run_pretraining(job)
+    assert not Path(job.folder).exists()
 
 
 def test_a_training_is_known_by_its_settings_inputs_and_code(tmp_path):

@@ -13,7 +13,7 @@ from pruning_inputs import collected
 from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
-from property_neurons.storage import describe_files, read_table, write_json, write_table
+from property_neurons.storage import describe_files, read_table, write_json, write_manifest, write_table
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
@@ -28,8 +28,11 @@ def models(tmp_path):
     for name, widths in WIDTHS.items():
         paths[name] = tmp_path / "models" / f"{name}.manifest.json"
         sites = [{"layer": layer, "name": str(layer), "width": width} for layer, width in enumerate(widths, start=1)]
-        files = {"config.json": [7, "c"], "model-1.safetensors": [1000, "a"], "model-2.safetensors": [sum(widths), "b"]}
-        write_json(paths[name], {"sites": sites, "n_parameters": 10 * sum(widths), "files": files})
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        for file, size in {"config.json": 7, "model-1.safetensors": 1000, "model-2.safetensors": sum(widths)}.items():
+            (folder / file).write_bytes(bytes(size))
+        write_manifest(paths[name], {"sites": sites, "n_parameters": 10 * sum(widths), **describe_files(folder)})
     return paths
 
 
@@ -193,11 +196,17 @@ def test_seeds_are_drawn_together_in_the_table():
     assert f0["constant_mse"] == pytest.approx(0.151)
 
 
+class Named(SimpleNamespace):
+    """Files or values by name, and all of them in turn, as Snakemake hands them to scripts."""
+
+    def __iter__(self):
+        for value in vars(self).values():
+            yield from value if isinstance(value, list) else [value]
+
+
 def run_script(name, tmp_path, **parts):
     """Run a script of the workflow as Snakemake would."""
-    job = SimpleNamespace(
-        log=[str(tmp_path / "log")], **{part: SimpleNamespace(**fields) for part, fields in parts.items()}
-    )
+    job = SimpleNamespace(log=[str(tmp_path / "log")], **{part: Named(**fields) for part, fields in parts.items()})
     runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), init_globals={"snakemake": job})
 
 

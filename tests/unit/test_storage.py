@@ -1,8 +1,11 @@
 """Stores are whole or absent, and damage is found and named."""
 
+import errno
 import json
 import os
+import resource
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -200,3 +203,71 @@ def test_a_broken_table_or_json_says_what_to_do(tmp_path):
     (tmp_path / "j.json").write_text("{")
     with pytest.raises(StoreError, match=r"j\.json"):
         read_json(tmp_path / "j.json")
+
+
+def test_one_process_at_a_time_has_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    work = tmp_path / ".run.work"
+    with (
+        storage.sole_process(work),
+        pytest.raises(StoreError, match=rf"\.run\.work: expected no other .* found process {os.getpid()} on .*again"),
+        storage.sole_process(work),
+    ):
+        pass
+    with storage.sole_process(work):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_killed_process_is_none(tmp_path):
+    work = tmp_path / "work"
+    child = os.fork()
+    if not child:
+        with storage.sole_process(work):
+            os.kill(os.getpid(), signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert work.with_name("work.lock").read_text().startswith(f"process {child} on")
+    with storage.sole_process(work):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digests_tell_what_a_job_wrote_from_what_is_there(tmp_path):
+    table = tmp_path / "t.tsv"
+    table.write_text("a\n1\n")
+    storage.check_digest(table)
+    storage.record_digest(table)
+    storage.check_digest(table)
+    table.write_text("a\n2\n")
+    with pytest.raises(StoreError, match=r"t\.tsv: expected the 4 bytes that were written, found another content"):
+        storage.check_digest(table)
+    table.write_text("a\n")
+    with pytest.raises(StoreError, match="found 2 bytes"):
+        storage.check_digest(table)
+    storage.forget_digest(table)
+    storage.check_digest(table)
+
+
+def test_a_mapped_array_has_its_room_before_it_is_filled(tmp_path):
+    file = tmp_path / "a.npy"
+    values = storage.new_mapped_array(file, np.float32, (1000, 250))
+    assert file.stat().st_blocks * 512 >= values.nbytes
+    values[:] = 7
+    values.flush()
+    assert (np.load(file) == 7).all()
+
+
+def test_a_mapped_array_beyond_the_limit_is_an_error_and_no_signal(tmp_path):
+    child = os.fork()
+    if not child:
+        # A limit of the process stands for a full disk.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            storage.new_mapped_array(tmp_path / "a.npy", np.float32, (1000, 250))
+        except OSError as error:
+            os._exit(error.errno == errno.EFBIG)
+        os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 1

@@ -2,13 +2,13 @@
 
 from property_neurons.corpus.forced_alignment import align_subset
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, write_json, write_table
+from property_neurons.storage import describe_files, write_manifest, write_table
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     output = snakemake.output
     report = align_subset(
         snakemake.params.root, snakemake.wildcards.subset, output.alignments, workers=snakemake.threads
     )
     write_table(output.report, report)
-    write_json(output.manifest, describe_files(output.alignments))
+    write_manifest(output.manifest, describe_files(output.alignments))
     log.info("%s: %d utterances could not be aligned", snakemake.wildcards.subset, len(report))

@@ -6,7 +6,7 @@ from property_neurons.corpus.report import assemble
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table, verify_files, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     folders = [Path(manifest).parent for manifest in snakemake.input.manifests]
     for folder, manifest in zip(folders, snakemake.input.manifests, strict=True):
         verify_files(folder, manifest)

@@ -7,7 +7,7 @@ from property_neurons.joblog import job_log
 from property_neurons.training.log_mel import open_log_mel
 from property_neurons.training.targets import load_represent, read_codebook, write_targets
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     torch.set_num_threads(snakemake.threads)
     represent = load_represent(
         snakemake.input.statistics,

@@ -8,7 +8,7 @@ from property_neurons.corpus.sources import pitch_source
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table, verify_files
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     tables = Path(snakemake.input.tables).parent
     verify_files(tables, snakemake.input.tables)
     write_frame_store(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from property_neurons.corpus.report import check_report, describe
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, read_table, write_json
+from property_neurons.storage import describe_files, read_table, write_manifest
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     summary = check_report(
         read_table(snakemake.input.report),
         n_utterances=len(read_table(snakemake.input.utterances)),
@@ -17,5 +17,5 @@ with job_log(snakemake.log[0]) as log:
     )
     # What is counted depends on the table of utterances through this small file, which Snakemake can checksum.
     table = Path(snakemake.input.utterances)
-    write_json(snakemake.output.checked, summary | describe_files(table.parent, [table]))
+    write_manifest(snakemake.output.checked, summary | describe_files(table.parent, [table]))
     log.info(describe(summary))

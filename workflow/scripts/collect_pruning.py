@@ -6,7 +6,7 @@ from property_neurons.joblog import job_log
 from property_neurons.pruning.report import Run, collect_runs, compare_runs
 from property_neurons.storage import described_folder, read_table, verify_files, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     runs = []
     for manifest, run in zip(snakemake.input.runs, snakemake.params.runs, strict=True):
         folder = described_folder(manifest)

@@ -8,7 +8,7 @@ from property_neurons.properties import make_property
 from property_neurons.sampling import Sampling
 from property_neurons.storage import read_table, store_path, verify_files
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     wildcards, params = snakemake.wildcards, snakemake.params
     corpus = Path(snakemake.input.checked).parent
     verify_files(corpus, snakemake.input.checked)

@@ -4,7 +4,7 @@ from property_neurons.figures.erasure import draw_cells, draw_doses, read_table1
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params
     named = {"model": params.model, "corpus": params.corpus}
     cells = read_table(snakemake.input.table)

@@ -4,7 +4,7 @@ from property_neurons.figures.fig5 import draw
 from property_neurons.figures.tables import read_references, read_tables
 from property_neurons.joblog import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params
     draw(
         read_tables(snakemake.input.silhouettes, params.models, params.properties),

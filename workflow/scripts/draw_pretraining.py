@@ -6,7 +6,7 @@ from property_neurons.figures.pretraining import draw
 from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder, read_json, read_table, verify_files
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     stages = []
     for manifest in map(Path, snakemake.input.stages):
         folder = described_folder(manifest)

@@ -4,7 +4,7 @@ from property_neurons.figures.probes import draw
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params
     tables = map(read_table, snakemake.input.probes)
     draw(dict(zip(params.models, tables, strict=True)), params.corpus, snakemake.output.figure)

@@ -4,7 +4,7 @@ from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     edit = dict(snakemake.params.edit)
     save_edited(
         snakemake.output.folder,

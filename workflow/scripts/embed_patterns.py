@@ -5,7 +5,7 @@ from property_neurons.joblog import job_log
 from property_neurons.neurons.embedding import embedding_tables
 from property_neurons.storage import store_path, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     points, silhouettes = embedding_tables(
         open_counts(store_path(snakemake.input.counts)), seeds=snakemake.params.seeds, **snakemake.params.patterns
     )

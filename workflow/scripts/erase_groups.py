@@ -10,9 +10,9 @@ from property_neurons.count_store import open_counts
 from property_neurons.devices import job_device
 from property_neurons.editing.erasure import Erasure, erase_groups
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, store_path, write_json
+from property_neurons.storage import describe_files, store_path, write_manifest
 
-with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
@@ -30,4 +30,4 @@ with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
         seed=int(wildcards.seed),
         code=params.code,
     )
-    write_json(snakemake.output.manifest, describe_files(snakemake.output.folder))
+    write_manifest(snakemake.output.manifest, describe_files(snakemake.output.folder))

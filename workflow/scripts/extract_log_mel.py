@@ -8,7 +8,7 @@ from property_neurons.joblog import job_log
 from property_neurons.ranks.extraction import Recording
 from property_neurons.training.log_mel import write_log_mel
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     root = Path(snakemake.params.root)
     shard_list = read_shard_list(snakemake.input.shard)
     write_log_mel(

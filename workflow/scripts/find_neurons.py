@@ -3,14 +3,14 @@
 from property_neurons.count_store import open_counts
 from property_neurons.joblog import job_log
 from property_neurons.neurons.groups import cell_table, layer_summary, neuron_table
-from property_neurons.storage import read_json, store_path, write_table
+from property_neurons.storage import read_manifest, store_path, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     counts = open_counts(store_path(snakemake.input.counts))
     table = neuron_table(counts, sigma=snakemake.params.sigma, **snakemake.params.patterns)
     table.attrs = {
         "model": counts.model,
-        "model_digest": read_json(snakemake.input.model)["digest"],
+        "model_digest": read_manifest(snakemake.input.model)["digest"],
         "corpus": counts.corpus,
         "property": counts.property_name,
         "sigma": snakemake.params.sigma,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, write_json
+from property_neurons.storage import describe_files, write_manifest
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     source = Path(snakemake.output.source)
     summary = make_demo_corpus(
         source,
@@ -15,5 +15,5 @@ with job_log(snakemake.log[0]) as log:
         seed=snakemake.params.seed,
         sentences=snakemake.input.sentences,
     )
-    write_json(snakemake.output.manifest, describe_files(source))
+    write_manifest(snakemake.output.manifest, describe_files(source))
     log.info("demo corpus: %s", summary)

@@ -3,6 +3,6 @@
 from property_neurons.joblog import job_log
 from property_neurons.training.log_mel import measure_statistics, open_log_mel, write_statistics
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     statistics = measure_statistics([open_log_mel(manifest) for manifest in snakemake.input.log_mel])
     write_statistics(snakemake.output.statistics, statistics)

@@ -7,7 +7,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.pruning.speed import measure_speed
 from property_neurons.storage import described_folder, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
 
     def loading(manifest):
         return partial(

@@ -2,6 +2,8 @@
 
 from property_neurons.joblog import job_log
 from property_neurons.models.prepare import model_source, prepare_model
+from property_neurons.storage import verify_described
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+    verify_described(snakemake.input)
     prepare_model(snakemake.output.folder, snakemake.output.manifest, model_source(**snakemake.params.source))

@@ -6,7 +6,7 @@ from property_neurons.downstream.data import divide, write_task_data
 from property_neurons.joblog import job_log
 from property_neurons.storage import read_table, store_path, verify_files
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params
     corpora = [Path(checked).parent for checked in snakemake.input.checked]
     for folder, checked in zip(corpora, snakemake.input.checked, strict=True):
@@ -14,6 +14,9 @@ with job_log(snakemake.log[0]):
     tables = {folder.name: read_table(folder / "utterances.parquet") for folder in corpora}
     references = [Path(manifest) for manifest in snakemake.input.get("references", [])]
     by_f0 = params.kind == "f0_reconstruction"
+    # Frame stores are held against theirs when they are opened.
+    for manifest in [] if by_f0 else references:
+        verify_files(manifest.parent, manifest)
     write_task_data(
         snakemake.output.table,
         divide(tables, params.split, params.kind),

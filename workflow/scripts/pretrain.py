@@ -11,7 +11,7 @@ from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)

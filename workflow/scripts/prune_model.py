@@ -7,7 +7,7 @@ from property_neurons.joblog import job_log
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.storage import read_table, store_path
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     counts = [open_counts(store_path(manifest)) for manifest in snakemake.input.counts]
     prune_model(
         snakemake.output.folder,

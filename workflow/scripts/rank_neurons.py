@@ -27,7 +27,7 @@ def rank() -> None:
     extract_ranks(encoder, recordings, read_audio, snakemake.output.store, **settings)
 
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     params, model = snakemake.params, snakemake.input.model
     device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
     shard_list = read_shard_list(snakemake.input.shard)

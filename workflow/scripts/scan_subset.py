@@ -6,10 +6,11 @@ from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.shards import shard_names, write_segments, write_shard_list
 from property_neurons.corpus.sources import open_alignments, read_genders
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, write_json, write_table
+from property_neurons.storage import describe_files, verify_described, write_manifest, write_table
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     params, output = snakemake.params, snakemake.output
+    verify_described(snakemake.input)
     scan = scan_subset(
         params.corpus,
         params.root,
@@ -26,7 +27,7 @@ with job_log(snakemake.log[0]) as log:
     for shard, path in zip(shards, output.shards, strict=True):
         write_shard_list(path, scan.utterances, shard)
     tables = [Path(path) for path in (output.utterances, output.segments, output.report)]
-    write_json(output.manifest, describe_files(tables[0].parent, tables))
+    write_manifest(output.manifest, describe_files(tables[0].parent, tables))
     log.info(
         "%s/%s: %d utterances fit for use, %d refused",
         params.corpus,

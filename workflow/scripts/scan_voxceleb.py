@@ -5,7 +5,7 @@ from property_neurons.corpus.voxceleb import scan_voxceleb
 from property_neurons.joblog import job_log
 from property_neurons.storage import write_table
 
-with job_log(snakemake.log[0]) as log:
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     utterances, report = scan_voxceleb(
         snakemake.wildcards.corpus,
         snakemake.params.root,

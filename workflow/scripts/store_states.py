@@ -13,7 +13,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.ranks.extraction import Recording
 from property_neurons.storage import described_folder, read_table, verify_files
 
-with job_log(snakemake.log[0]), threadpool_limits(snakemake.threads):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, corpus, root = snakemake.params, Path(snakemake.input.checked).parent, Path(snakemake.params.root)
     verify_files(corpus, snakemake.input.checked)

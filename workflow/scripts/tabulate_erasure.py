@@ -6,7 +6,7 @@ from property_neurons.editing.report import erasure_tables, markdown_table
 from property_neurons.joblog import job_log
 from property_neurons.storage import atomic_path, described_folder, verify_files, write_table
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     folders = [described_folder(manifest) for manifest in snakemake.input.runs]
     for folder, manifest in zip(folders, snakemake.input.runs, strict=True):
         verify_files(folder, manifest)

@@ -13,7 +13,7 @@ from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.joblog import job_log
 from property_neurons.storage import described_folder
 
-with job_log(snakemake.log[0]) as log, threadpool_limits(snakemake.threads):
+with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)

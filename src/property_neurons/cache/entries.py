@@ -122,7 +122,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    storage.write_json(result.manifest, {**result.noted, **contents})
+    storage.write_manifest(result.manifest, {**result.noted, **contents})
     if result.work is not None:
         shutil.rmtree(result.work, ignore_errors=True)
     with suppress(OSError):
@@ -144,7 +144,7 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
             _copy(result.folder, temporary / _CONTENT, contents["files"])
             storage.verify_files(temporary / _CONTENT, result.manifest)
             described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
-            storage.write_json(temporary / _ENTRY, described)
+            storage.write_manifest(temporary / _ENTRY, described)
             temporary.rename(entry)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):

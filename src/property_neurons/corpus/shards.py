@@ -80,5 +80,5 @@ def read_segments(path: str | Path, shard: str) -> pd.DataFrame:
     """
     try:
         return pq.read_table(path, filters=[("shard", "==", shard)]).to_pandas()
-    except (FileNotFoundError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path}: expected a table of segments, found: {error}; run the corpus rules again") from None

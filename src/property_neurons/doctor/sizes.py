@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from property_neurons.config.models import (
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.doctor.needs import Needs
+from property_neurons.errors import StoreError
 from property_neurons.ranks.store import active_neurons
+from property_neurons.storage import read_manifest
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
@@ -128,8 +131,8 @@ def _speech_by_size(folder: Path) -> Speech:
 def shape_of(config: Config, model: str) -> Shape:
     """The shape of a model: as prepared, else by its config.json or the configuration, else that of a base model."""
     manifest = Path(config.results) / "models" / f"{model}.manifest.json"
-    if manifest.is_file():
-        content = json.loads(manifest.read_text())
+    with suppress(StoreError):
+        content = read_manifest(manifest)
         return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"])
     section = config.models[model]
     match section:

@@ -136,7 +136,7 @@ def write_task_data(
     manifest = storage.manifest_path(path)
     manifest.unlink(missing_ok=True)
     storage.write_table(path, table)
-    storage.write_json(manifest, description | storage.describe_files(path.parent, [path]))
+    storage.write_manifest(manifest, description | storage.describe_files(path.parent, [path]))
 
 
 def read_task_data(manifest: str | Path) -> TaskData:

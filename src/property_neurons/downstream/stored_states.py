@@ -64,13 +64,13 @@ def write_states(
                 )
             if values is None:
                 shape = (int(offset[-1]), *states.shape[1:])
-                values = np.lib.format.open_memmap(temporary / _VALUES, "w+", np.float16, shape)
+                values = storage.new_mapped_array(temporary / _VALUES, np.float16, shape)
             values[offset[index] : offset[index + 1]] = states
         values.flush()
         index = {"utterances": [one.utterance for one in recordings], "offset": offset.tolist()}
         storage.write_json(temporary / _INDEX, index)
         contents = storage.describe_files(temporary)
-    storage.write_json(manifest, contents)
+    storage.write_manifest(manifest, contents)
 
 
 @dataclass(frozen=True)

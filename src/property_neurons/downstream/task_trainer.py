@@ -1,6 +1,9 @@
 """A head on a model, and the Trainer that scores dev by the task's own metric and keeps the best state."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -9,15 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from property_neurons import storage
 from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.heads import BLANK, UNLABELLED, Head, Kind
 from property_neurons.downstream.scoring import collapse, edits, rate
+from property_neurons.errors import StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.states import hidden_states
+
+log = logging.getLogger(__name__)
 
 _TRAINING_HABITS = MappingProxyType(
     {
@@ -96,7 +102,9 @@ class TaskTrainer(transformers.Trainer):
             step = self.state.global_step
             with storage.atomic_path(self.best_file) as temporary:
                 noted = {"identity": self.identity, "step": str(step), "value": repr(value)}
-                save_file(weights_of(self.model), temporary, metadata=noted)
+                weights = weights_of(self.model)
+                # Several entries are written in an order that differs from process to process; here that is no matter.
+                save_file(weights, temporary, metadata=noted | {"digest": _digest(noted, weights)})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -108,17 +116,51 @@ class TaskTrainer(transformers.Trainer):
             # Not every release of transformers scores the last step by itself.
             self.evaluate()
         best = self._best()
+        if best is None:
+            raise StoreError(
+                f"{self.best_file}: expected the best state of this training, found none that is whole; delete "
+                f"{self.best_file.parent} and run again: the training begins anew"
+            )
         self.model.load_state_dict(load_file(self.best_file), strict=True)
         return best
 
+    def has_best_of(self, checkpoint: Path) -> bool:
+        """Whether the best state is that which a training had when it wrote a checkpoint, or a later one."""
+        history = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
+        values = [entry["eval_value"] for entry in history if "eval_value" in entry]
+        best = self._best()
+        # (A training that has diverged has NaN, which is not greater than anything.)
+        if not values or (best is not None and not best["value"] > min(values)):
+            return True
+        if best is None:
+            log.warning("%s: expected the best state so far, found none; training begins anew.", self.best_file)
+        else:
+            log.warning(
+                "%s: expected the best state so far (%s), found one of %s; training begins anew.",
+                *(self.best_file, min(values), best["value"]),
+            )
+        return False
+
     def _best(self) -> dict[str, Any] | None:
+        """Step and dev value of the best state kept; one that is damaged is named and removed."""
         if not self.best_file.is_file():
             return None
-        with safe_open(self.best_file, "pt") as file:
-            noted = file.metadata()
-        if noted["identity"] != self.identity:
+        try:
+            with safe_open(self.best_file, "pt") as file:
+                noted = file.metadata() or {}
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            return self._without(f"expected a safetensors file, found {error}")
+        said = {key: noted.get(key, "") for key in ("identity", "step", "value")}
+        if noted.get("digest") != _digest(said, weights):
+            return self._without("expected what was written, found another content")
+        if said["identity"] != self.identity:
             return None
-        return {"step": int(noted["step"]), "value": float(noted["value"])}
+        return {"step": int(said["step"]), "value": float(said["value"])}
+
+    def _without(self, trouble: str) -> None:
+        log.warning("%s: %s. It is removed.", self.best_file, trouble)
+        self.best_file.unlink()
 
     @torch.no_grad()
     def scores(self, examples: Examples) -> pd.DataFrame:
@@ -169,3 +211,12 @@ def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The weights of a module as safetensors takes them: contiguous, on the CPU."""
     return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
+
+
+def _digest(said: Mapping[str, str], weights: Mapping[str, torch.Tensor]) -> str:
+    """Of all that a file of the best state says."""
+    digest = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16)
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -110,7 +110,7 @@ class TaskJob:
             "normalise": self.normalise,
             "half_precision": bool(self.states),
             "code": self.code,
-            "inputs": [storage.read_json(manifest)["digest"] for manifest in inputs],
+            "inputs": [storage.read_manifest(manifest)["digest"] for manifest in inputs],
         }
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -123,8 +123,13 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
 
     Raises:
         TaskError, ModelError: data, model or head do not fit together; the message names what.
-        StoreError: an input is absent or damaged.
+        StoreError: an input is absent or damaged, or another process trains this.
     """
+    with storage.sole_process(job.work):
+        _run(job, read_audio)
+
+
+def _run(job: TaskJob, read_audio: ReadAudio) -> None:
     settings = Settings(**job.settings)
     identity = job.identity()
     data = read_task_data(job.data)
@@ -139,6 +144,10 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
         with training_habits_off(encoder.model):
             trainer = _trainer(job, settings, identity, model, sets, work)
             checkpoint = resume_point(work, identity)
+            if checkpoint is not None and not trainer.has_best_of(checkpoint):
+                # What was best on dev cannot be known again but by training.
+                shutil.rmtree(work)
+                checkpoint = None
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             best = trainer.restore_best()
             scores = trainer.scores(sets["test"])
@@ -265,7 +274,7 @@ def _write(
             encoder.model.save_pretrained(temporary / "encoder")
             encoder.front_end.extractor.save_pretrained(temporary / "encoder")
         contents = storage.describe_files(temporary)
-    storage.write_json(manifest, {"job": asdict(job), **contents})
+    storage.write_manifest(manifest, {"job": asdict(job), **contents})
 
 
 def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:

@@ -25,7 +25,7 @@ from property_neurons.editing.statistics import Statistics, activation_statistic
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.storage import described_folder, read_json, read_table
+from property_neurons.storage import check_digest, described_folder, read_manifest, read_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def _score(chosen: argparse.Namespace) -> None:
     trained = load_trained(chosen.training, model=chosen.model)
     edit, table = _edit(chosen), _neurons(chosen.table)
     widths = [site.width for site in trained.encoder.sites]
-    masks = edited_set(table, edit, widths, digest=read_json(chosen.model)["digest"])
+    masks = edited_set(table, edit, widths, digest=read_manifest(chosen.model)["digest"])
     statistics = _statistics(chosen, trained.encoder)
     how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
     examples, divide = trained.examples(chosen.part, read_audio), own_errors(trained.data, "gender")
@@ -84,6 +84,7 @@ def _edit(chosen: argparse.Namespace) -> Edit:
 
 
 def _neurons(path: Path) -> pd.DataFrame:
+    check_digest(path)
     table = read_table(path)
     if not {"layer", "group", "neuron", "exclusive", "width"} <= set(table.columns):
         raise StoreError(f"{path}: expected a table of neurons, found {list(table.columns)}; give results/neurons/...")

@@ -6,6 +6,7 @@ conditions it has finished.
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,12 +27,14 @@ from property_neurons.editing.parts import Divide, divide_errors, error_table
 from property_neurons.editing.saved import Action, intervention
 from property_neurons.editing.sets import Masks, most_exclusive
 from property_neurons.editing.statistics import activation_statistics
-from property_neurons.errors import ModelError, TaskError
+from property_neurons.errors import ModelError, StoreError, TaskError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.groups import NeuronSets, site_sets
 from property_neurons.neurons.patterns import Threshold
 from property_neurons.progress import progress
 from property_neurons.pruning.criteria import random_sets_like
+
+log = logging.getLogger(__name__)
 
 SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight", "surprisal")
 _STATISTICS_UTTERANCES = 200
@@ -99,10 +102,9 @@ def erase_groups(
 
     Raises:
         TaskError, ModelError: groups that the property does not have; counts of another model.
-        StoreError: an input is absent or damaged.
+        StoreError: an input is absent or damaged, or another process scores this.
     """
-    work = Path(work)
-    with quiet_transformers():
+    with storage.sole_process(work), quiet_transformers():
         trained = load_trained(training, model=model, device=device)
         examples = trained.examples("test", read_audio, roots)
         divide = divide_errors(trained.data, counts, erasure.column)
@@ -111,34 +113,47 @@ def erase_groups(
         identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
         tables = []
         for number in progress(list(range(len(conditions))), what=f"erasing {counts.property_name}", unit="edit"):
-            file = work / f"{_digest(identity, masks[number])}.parquet"
-            if not file.is_file():
-                file.parent.mkdir(parents=True, exist_ok=True)
+            file = Path(work) / f"{_digest(identity, masks[number])}.parquet"
+            if not _is_whole(file):
                 storage.write_table(file, _scores(trained, examples, divide, masks[number], how, erasure.batch_size))
+                storage.record_digest(file)
             tables.append(storage.read_table(file).assign(condition=number))
-    widths = [site.width for site in counts.sites]
-    rows = [
-        asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
-        for condition, sizes in zip(conditions, map(_sizes, masks), strict=True)
-    ]
-    with storage.new_folder(folder, replace=True) as temporary:
-        storage.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
-        storage.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
-        description = {
-            "task": trained.job.task,
-            "kind": trained.data.kind,
-            "model": counts.model,
-            "corpus": counts.corpus,
-            "property": counts.property_name,
-            "groups": list(counts.groups),
-            "action": erasure.action,
-            "seed": seed,
-            "widths": widths,
-            "pitch_cuts_hz": counts.pitch_cuts_hz,
-            "split_digest": trained.data.description["split_digest"],
-        }
-        storage.write_json(temporary / "description.json", description)
-    shutil.rmtree(work, ignore_errors=True)
+        widths = [site.width for site in counts.sites]
+        rows = [
+            asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
+            for condition, sizes in zip(conditions, map(_sizes, masks), strict=True)
+        ]
+        with storage.new_folder(folder, replace=True) as temporary:
+            storage.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
+            storage.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
+            description = {
+                "task": trained.job.task,
+                "kind": trained.data.kind,
+                "model": counts.model,
+                "corpus": counts.corpus,
+                "property": counts.property_name,
+                "groups": list(counts.groups),
+                "action": erasure.action,
+                "seed": seed,
+                "widths": widths,
+                "pitch_cuts_hz": counts.pitch_cuts_hz,
+                "split_digest": trained.data.description["split_digest"],
+            }
+            storage.write_json(temporary / "description.json", description)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a condition has been scored before; scores that are damaged are named and made anew."""
+    if not storage.has_digest(file):
+        return False
+    try:
+        storage.check_digest(file)
+    except StoreError as error:
+        log.warning("%s. This condition is scored again.", str(error).partition(";")[0])
+        storage.forget_digest(file)
+        return False
+    return True
 
 
 def _conditions(
@@ -213,7 +228,7 @@ def _scores(
 def _identity(training: str | Path, model: str | Path, erasure: Erasure, code: str) -> dict[str, Any]:
     """What a condition's scores depend on beside the neurons that are edited."""
     how = {key: value for key, value in asdict(erasure).items() if key in ("column", "action", "factor", "percentile")}
-    return {"inputs": [storage.read_json(manifest)["digest"] for manifest in (training, model)], "code": code} | how
+    return {"inputs": [storage.read_manifest(manifest)["digest"] for manifest in (training, model)], "code": code} | how
 
 
 def _digest(identity: Mapping[str, Any], masks: Masks) -> str:

@@ -121,7 +121,7 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
         description = describe_model(temporary, origin)
-    storage.write_json(manifest, description)
+    storage.write_manifest(manifest, description)
 
 
 def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def save_derived(
         load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
         storage.write_json(temporary / record[0], record[1])
         description = describe_model(temporary, origin)
-    storage.write_json(manifest, description)
+    storage.write_manifest(manifest, description)
 
 
 def _save_copy(source: Path, target: Path) -> None:

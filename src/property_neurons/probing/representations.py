@@ -14,6 +14,7 @@ from property_neurons.models.melhubert.features import LogMelStatistics, log_mel
 from property_neurons.probing.frames import ProbedFrames
 from property_neurons.progress import progress
 from property_neurons.ranks.extraction import decode
+from property_neurons.storage import new_mapped_array
 
 _MEL_BINS = 40
 _FRAME_MS = 20
@@ -129,7 +130,7 @@ def _check_frames(wanted: np.ndarray, output: np.ndarray) -> None:
 
 def _files(scratch: Path, n_frames: int, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [
-        np.lib.format.open_memmap(scratch / f"{layer}.npy", "w+", np.float32, (n_frames, output.shape[1]))
+        new_mapped_array(scratch / f"{layer}.npy", np.float32, (n_frames, output.shape[1]))
         for layer, output in enumerate(outputs, start=1)
     ]
 

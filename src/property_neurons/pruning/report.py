@@ -10,7 +10,7 @@ import pandas as pd
 
 from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
-from property_neurons.storage import read_json, read_table
+from property_neurons.storage import read_json, read_manifest, read_table
 
 ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
 """What is held against what, in the order of tables and figures."""
@@ -239,7 +239,7 @@ def _size(model: str, models: Mapping[str, str | Path]) -> _Size:
         raise StoreError(
             f"model {model}: expected its manifest, found those of {', '.join(models) or 'none'}; give it too"
         )
-    manifest = read_json(models[model])
+    manifest = read_manifest(models[model])
     return _Size(
         widths=[site["width"] for site in manifest["sites"]],
         parameters=manifest["n_parameters"],

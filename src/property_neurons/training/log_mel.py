@@ -82,7 +82,7 @@ def write_log_mel(
             np.save(temporary / _CODED, coded)
         storage.write_json(temporary / "utterances.json", [recording.utterance for recording in recordings])
         contents = storage.describe_files(temporary)
-    storage.write_json(manifest, contents)
+    storage.write_manifest(manifest, contents)
 
 
 def open_log_mel(manifest: str | Path) -> LogMelShard:

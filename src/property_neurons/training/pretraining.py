@@ -106,7 +106,7 @@ class PretrainingJob:
             "code": self.code,
         }
         inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
-        content["inputs"] = [storage.read_json(manifest)["digest"] for manifest in inputs]
+        content["inputs"] = [storage.read_manifest(manifest)["digest"] for manifest in inputs]
         content["measured"] = storage.read_json(self.statistics)
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -122,12 +122,18 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
 
     Raises:
         ModelError: another process failed.
-        StoreError: an input is absent or damaged.
+        StoreError: an input is absent or damaged, or another process trains this stage.
     """
-    if processes == 1:
-        with quiet_transformers():
-            _train(job)
-        return
+    with storage.sole_process(job.work) as lock:
+        if processes == 1:
+            with quiet_transformers():
+                _train(job)
+        else:
+            _launch(job, processes, lock)
+
+
+def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
+    """Train in several processes, which keep the lock as long as they live."""
     description = Path(job.work) / "job.json"
     storage.write_json(description, asdict(job))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -136,6 +142,7 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
     finished = subprocess.run(
         [*command, "-m", "property_neurons.training.pretraining", str(description)],
         env=environment,
+        pass_fds=(lock,),
         stdout=sys.stderr,
         stderr=sys.stderr,
         check=False,
@@ -203,7 +210,7 @@ def _train(job: PretrainingJob) -> None:
         }
         storage.write_json(temporary / "metrics.json", metrics)
         contents = storage.describe_files(temporary)
-    storage.write_json(manifest, {"job": asdict(job), **contents})
+    storage.write_manifest(manifest, {"job": asdict(job), **contents})
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
     shutil.rmtree(job.work, ignore_errors=True)
 
