@@ -81,6 +81,16 @@ def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path
         assert (again.folder / "results" / name).read_bytes() == (finished.folder / "results" / name).read_bytes()
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
+    """The short form of tests/drills, where many more fall, also in trainings."""
+    drill = Drill(finished, tmp_path / "kept", model=MODEL, seconds=SECONDS)
+    drill.keep()
+    outcome = drill.do(Kill.draw(number, seed=9, stages=("ranks", "figure", "neurons")))
+    drill.restore()
+    assert outcome.good, outcome
+
+
 def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
     store = finished.folder / f"results/ranks/{MODEL}/demo/demo-001.zarr"
     chunk = next(path for path in sorted((store / "ranks/00/c").rglob("*")) if path.is_file())
@@ -94,15 +104,6 @@ def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
     assert "ranks/00/c" in printed
     assert "should be" in printed
     assert "Traceback" not in printed
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
-    """The short form of tests/drills, where many more fall, also in trainings."""
-    drill = Drill(finished, tmp_path / "kept", model=MODEL, seconds=SECONDS)
-    drill.keep()
-    outcome = drill.do(Kill.draw(number, seed=9, stages=("ranks", "figure", "neurons")))
-    assert outcome.good, outcome
 
 
 def _files(project, pattern):

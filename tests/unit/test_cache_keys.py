@@ -144,13 +144,20 @@ def stage(tmp_path):
     return small_job(tmp_path / "stage")
 
 
-def test_a_stage_has_another_key_for_all_that_bears_on_it(stage):
+def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
     def key(job=stage, processes=1, threads=1):
         return pretraining_result(job, processes=processes, threads=threads).key
 
     cuda = replace(stage, device="cuda")
+    other_targets, other_statistics = small_job(tmp_path / "1"), small_job(tmp_path / "2")
+    shutil.copy(stage.log_mel[0], other_targets.targets[0])
+    storage.write_json(other_statistics.statistics, storage.read_json(stage.statistics) | {"mean": [0.0] * 40})
     different = [
         key(),
+        key(small_job(tmp_path / "coded", mp3=True)),
+        key(other_targets),
+        key(other_statistics),
+        key(replace(stage, initial=stage.log_mel[0].removesuffix(".manifest.json"))),
         key(threads=2),
         key(cuda),
         key(cuda, processes=2),
@@ -163,7 +170,7 @@ def test_a_stage_has_another_key_for_all_that_bears_on_it(stage):
     assert len(set(different)) == len(different)
     assert key(cuda, threads=2) == key(cuda)
     assert key(replace(stage, training=stage.training | {"workers": 2, "save_every": 2})) == key()
-    elsewhere = replace(stage, name="b", folder="f", work="w", tensorboard="t")
+    elsewhere = replace(small_job(tmp_path / "moved"), name="b", folder="f", work="w", tensorboard="t")
     assert key(elsewhere) == key()
 
 
