@@ -27,7 +27,7 @@ from property_neurons.progress import progress
 from property_neurons.properties import CategoryProperty, DurationProperty, PhoneProperty, PitchProperty, Property
 from property_neurons.ranks.extraction import Recording, extract_ranks
 from property_neurons.sampling import Sampling
-from property_neurons.storage import add_array, new_store
+from property_neurons.zarr_stores import add_array, new_store
 
 LAMBDA, LAMBDA_MAX = 0.01, 0.02
 PER_SHARD = 8

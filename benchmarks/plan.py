@@ -31,7 +31,8 @@ from property_neurons.corpus.report import report_table
 from property_neurons.corpus.shards import shard_of, write_segments, write_shard_list
 from property_neurons.doctor import sizes
 from property_neurons.doctor.needs import all_needs
-from property_neurons.storage import describe_files, write_json, write_table
+from property_neurons.manifests import describe_files
+from property_neurons.storage import write_json, write_table
 from workflow import ROOT, Run, run_snakemake
 
 # The paper's models: its own, the control, three others, and its own fine-tuned on speakers.

@@ -10,7 +10,7 @@ import zarr
 from property_neurons.errors import StoreError
 from property_neurons.phones import PHONES
 from property_neurons.ranks.store import Site
-from property_neurons.storage import open_store
+from property_neurons.zarr_stores import open_store
 
 
 @dataclass(frozen=True)

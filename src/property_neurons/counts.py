@@ -14,7 +14,7 @@ from property_neurons.properties import NO_GROUP, Layout, Property
 from property_neurons.ranks.store import RankStore, Site, active_neurons, open_ranks
 from property_neurons.sampling import Sampling, sample_frames
 from property_neurons.shard_stores import FrameShard, open_frames, rank_rows
-from property_neurons.storage import add_array, new_store
+from property_neurons.zarr_stores import add_array, new_store
 
 # Counts of as many sites as fit here are held at a time; further sites cost another pass over the rank stores.
 _COUNTS_IN_MEMORY_BYTES = 1 << 29

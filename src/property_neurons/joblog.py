@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from property_neurons.errors import PropertyNeuronsError
-from property_neurons.storage import check_digest, forget_digest, record_digest
+from property_neurons.manifests import check_digest, forget_digest, record_digest
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Rust's libraries (safetensors) tell the number in words only; torch tells that it could not write and not why.

@@ -9,7 +9,7 @@ import numpy as np
 from property_neurons.errors import CountingError, StoreError
 from property_neurons.phones import LABELS
 from property_neurons.ranks.store import RankStore
-from property_neurons.storage import open_store
+from property_neurons.zarr_stores import open_store
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from property_neurons.storage import read_manifest
+from property_neurons.manifests import read_manifest
 from tests.integration.project import ENVIRONMENT, SMALL, Project
 
 TRAINING = "results/downstream/pr/mini/seed0"

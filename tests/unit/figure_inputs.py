@@ -11,7 +11,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from property_neurons.phones import LABELS, PHONE_CLASSES, PHONES
-from property_neurons.storage import add_array, new_store, read_json, read_table
+from property_neurons.storage import read_json, read_table
+from property_neurons.zarr_stores import add_array, new_store
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED_JSON = ROOT / "resources" / "published.json"

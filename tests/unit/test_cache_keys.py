@@ -13,7 +13,7 @@ from downstream_inputs import make_data, make_job, prepared, read_audio, utteran
 from small_models import save_model, small_model
 from training_inputs import small_job
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.cache import keys
 from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
@@ -49,7 +49,7 @@ def speech(tmp_path_factory):
     for name, n_samples in (("a", 4000), ("b", 6000)):
         noise = np.random.default_rng(n_samples).normal(0, 0.1, n_samples)
         soundfile.write(root / f"{name}.wav", noise, 16_000, subtype="PCM_16")
-        digest = storage.describe_files(root, [root / f"{name}.wav"])["files"][f"{name}.wav"][1]
+        digest = manifests.describe_files(root, [root / f"{name}.wav"])["files"][f"{name}.wav"][1]
         rows.append((name, f"{name}.wav", n_samples, digest))
     return root, pd.DataFrame(rows, columns=["utterance", "audio", "n_samples", "audio_digest"])
 
@@ -135,7 +135,7 @@ def test_ranks_taken_under_another_name_are_the_bytes_that_would_be_made(ranks, 
     assert take(tmp_path / "cache", ranks(store=tmp_path / "taken/0.zarr", model="mine"), log)
     extract(tmp_path / "made/0.zarr", "mine")
     assert open_ranks(tmp_path / "taken/0.zarr").model == "mine"
-    taken, made = (storage.manifest_path(tmp_path / name / "0.zarr").read_bytes() for name in ("taken", "made"))
+    taken, made = (manifests.manifest_path(tmp_path / name / "0.zarr").read_bytes() for name in ("taken", "made"))
     assert taken == made
 
 
@@ -181,10 +181,10 @@ def test_a_stage_is_taken_as_it_would_be_trained(stage, tmp_path):
     # All that it depends on, made anew in another place.
     other = small_job(tmp_path / "other")
     assert take(tmp_path / "cache", pretraining_result(other, processes=1, threads=1), log)
-    manifests = [storage.read_json(f"{job.folder}.manifest.json") for job in (stage, other)]
-    assert [manifest.pop("job")["folder"] for manifest in manifests] == [stage.folder, other.folder]
-    assert manifests[0] == manifests[1]
-    storage.verify_files(other.folder, f"{other.folder}.manifest.json")
+    found = [manifests.read_manifest(f"{job.folder}.manifest.json") for job in (stage, other)]
+    assert [one["job"]["folder"] for one in found] == [stage.folder, other.folder]
+    assert found[0]["files"] == found[1]["files"]
+    manifests.verify_files(other.folder, f"{other.folder}.manifest.json")
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
         (tmp_path / name).mkdir()
         (tmp_path / name / "head.safetensors").write_bytes(byte)
         (tmp_path / name / "metrics.json").write_text(name)
-        storage.write_json(tmp_path / f"{name}.manifest.json", storage.describe_files(tmp_path / name))
+        manifests.write_manifest(tmp_path / f"{name}.manifest.json", manifests.describe_files(tmp_path / name))
     different = [
         job(),
         job("phone_recognition"),
@@ -231,7 +231,7 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     assert key(job(**same, settings={"workers": 2, "save_every": 2})) == known[0]
     # The head that is trained on counts, not what is written beside it.
     (tmp_path / "one/metrics.json").write_text("named otherwise")
-    storage.write_json(tmp_path / "one.manifest.json", storage.describe_files(tmp_path / "one"))
+    manifests.write_manifest(tmp_path / "one.manifest.json", manifests.describe_files(tmp_path / "one"))
     assert key(job(initial=str(tmp_path / "one"))) == known[-2]
 
 
@@ -249,11 +249,11 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
 def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, value, counts):
     kind = "phone_recognition"
     manifest = Path(data[kind])
-    table = storage.read_table(f"{storage.described_folder(manifest)}.parquet")
+    table = storage.read_table(f"{manifests.described_folder(manifest)}.parquet")
     table.loc[table.index[table["part"] == "train"][0], column] = value
     storage.write_table(tmp_path / "other.parquet", table)
-    described = storage.read_json(manifest) | storage.describe_files(tmp_path, [tmp_path / "other.parquet"])
-    storage.write_json(tmp_path / "other.manifest.json", described)
+    described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "other.parquet"])
+    manifests.write_manifest(tmp_path / "other.manifest.json", described)
     roots = {"tones": "", "other": ""}
     before = task_result(make_job(tmp_path, data, model, kind), threads=1)
     after = task_result(
@@ -267,16 +267,16 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
     kind = "speaker_identification"
     (tmp_path / "cache").mkdir()
     manifest = Path(data[kind])
-    table = storage.read_table(f"{storage.described_folder(manifest)}.parquet")
+    table = storage.read_table(f"{manifests.described_folder(manifest)}.parquet")
     audio = tmp_path / "audio"
     audio.mkdir()
     for name in utterances()["utterance"]:
         (audio / f"{name}.wav").write_bytes(name.encode())
-    digests = storage.describe_files(audio)["files"]
+    digests = manifests.describe_files(audio)["files"]
     table["audio_digest"] = [digests[path][1] for path in table["audio"]]
     storage.write_table(tmp_path / "task.parquet", table)
-    described = storage.read_json(manifest) | storage.describe_files(tmp_path, [tmp_path / "task.parquet"])
-    storage.write_json(tmp_path / "task.manifest.json", described)
+    described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "task.parquet"])
+    manifests.write_manifest(tmp_path / "task.manifest.json", described)
 
     def job(name, model_name):
         made = make_job(tmp_path, {kind: str(tmp_path / "task.manifest.json")}, model, kind, name, mode=mode)
@@ -287,7 +287,7 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
     assert publish(tmp_path / "cache", task_result(first, threads=1), log)
     assert take(tmp_path / "cache", task_result(taken, threads=1), log)
     run_task(made, read_audio)
-    manifests = [storage.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
-    assert manifests[0]["files"] == manifests[1]["files"]
+    found = [storage.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
+    assert found[0]["files"] == found[1]["files"]
     metrics = storage.read_json(Path(taken.folder) / "metrics.json")
     assert (metrics["task"], metrics["model"]) == ("mine", "mine")

@@ -26,13 +26,14 @@ from property_neurons.downstream.training import run_task
 from property_neurons.editing.__main__ import main as edit
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.joblog import job_log
+from property_neurons.manifests import described_folder, record_digest, store_path
 from property_neurons.models.loading import load_encoder
 from property_neurons.properties import make_property
 from property_neurons.ranks.extraction import Recording
 from property_neurons.ranks.store import open_ranks
 from property_neurons.sampling import Sampling
 from property_neurons.shard_stores import open_frames
-from property_neurons.storage import described_folder, read_json, read_table, record_digest, store_path, write_table
+from property_neurons.storage import read_json, read_table, write_table
 from property_neurons.training.log_mel import LogMelStatistics, open_log_mel, read_statistics, write_statistics
 from property_neurons.training.targets import open_targets, read_codebook, write_codebook
 

@@ -12,7 +12,7 @@ from damage import DAMAGES
 from downstream_inputs import SPEAKERS, make_data, make_job, phones_of, prepared, read_audio, utterances
 from safetensors.torch import load_file
 
-from property_neurons import storage
+from property_neurons import locks, manifests
 from property_neurons.downstream.data import read_task_data
 from property_neurons.downstream.heads import KINDS
 from property_neurons.downstream.stored_states import write_states
@@ -293,9 +293,9 @@ def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeyp
 
 
 def test_a_task_is_trained_by_one_process_at_a_time(job, monkeypatch):
-    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     twice = job()
-    with storage.sole_process(twice.work), pytest.raises(StoreError, match="expected no other process at work"):
+    with locks.sole_process(twice.work), pytest.raises(StoreError, match="expected no other process at work"):
         run_task(twice, read_audio)
 
 
@@ -335,8 +335,8 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path
     heads = []
     for content in ("a", "b"):
         (tmp_path / "head").write_text(content)
-        manifest = storage.describe_files(tmp_path, [tmp_path / "head"])
-        storage.write_manifest(tmp_path / "first.manifest.json", manifest)
+        manifest = manifests.describe_files(tmp_path, [tmp_path / "head"])
+        manifests.write_manifest(tmp_path / "first.manifest.json", manifest)
         heads.append(replace(one, initial=str(tmp_path / "first")).identity())
     assert len({before, *heads}) == 3
 

@@ -11,7 +11,7 @@ import small_models
 import torch
 from training_inputs import CLUSTERS, curves_of, small_job
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining, MelHubertModel
@@ -129,7 +129,7 @@ def test_a_training_is_another_one_with_another_initial_model_or_patience(tmp_pa
     known = job.identity()
     assert tuning_job(tmp_path, patience=2).identity() != known
     manifest = Path(f"{job.initial}.manifest.json")
-    storage.write_manifest(manifest, storage.describe_files(manifest.parent, [manifest]))
+    manifests.write_manifest(manifest, manifests.describe_files(manifest.parent, [manifest]))
     assert job.identity() != known
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from property_neurons.corpus.frames import Pitch, frame_labels, write_frame_store
 from property_neurons.errors import CorpusError
 from property_neurons.phones import LABELS, SILENCE_ID
-from property_neurons.storage import open_store
+from property_neurons.zarr_stores import open_store
 
 FRAME_US = 20_000
 # (gap, length, label) in steps of 5 ms, so that ties are common, or in odd microseconds.

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models import backend
 from property_neurons.models.backend import transformers
@@ -265,7 +265,7 @@ def test_a_cut_weights_file_is_an_error(folder):
 
 def test_folder_is_held_against_its_manifest(folder, tmp_path):
     manifest = tmp_path / "m.json"
-    storage.write_json(manifest, storage.describe_files(folder))
+    manifests.write_manifest(manifest, manifests.describe_files(folder))
     load_encoder(folder, manifest=manifest)
     pristine = shutil.copytree(folder, tmp_path / "pristine")
     weights = folder / "model.safetensors"

@@ -14,7 +14,7 @@ from test_loading import read_all
 from test_prepare import prepare
 from torch.nn import functional
 
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
@@ -363,4 +363,4 @@ def test_a_release_is_prepared_as_its_base_model(checkpoint, tmp_path):
     convert_release(checkpoint, tmp_path / "folder", STATISTICS)
     _, from_folder = prepare(LocalFolder(str(tmp_path / "folder")), tmp_path, "from_folder")
     assert from_folder["digest"] == manifest["digest"]
-    storage.verify_files(tmp_path / "prepared", tmp_path / "prepared.json")
+    manifests.verify_files(tmp_path / "prepared", tmp_path / "prepared.json")

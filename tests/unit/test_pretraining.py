@@ -9,7 +9,7 @@ import torch
 from damage import DAMAGES, removed
 from training_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
 
-from property_neurons import storage
+from property_neurons import locks, manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
@@ -36,7 +36,7 @@ def weights(folder):
 
 
 def validation_crops(job):
-    shards = [(open_log_mel(job.log_mel[0]), open_targets(storage.store_path(job.targets[0])))]
+    shards = [(open_log_mel(job.log_mel[0]), open_targets(manifests.store_path(job.targets[0])))]
     train, validation = hold_out(join_shards(shards, 20), job.validation_share)
     settings = {"crop_ms": 1000, "frame_ms": 20, "masking": Masking(), "coded_share": 0.0, "seed": 0}
     return train, Crops(validation, read_statistics(job.statistics), n_crops=len(validation), **settings)
@@ -44,7 +44,7 @@ def validation_crops(job):
 
 def test_what_a_job_leaves(finished):
     folder = Path(finished.folder)
-    storage.verify_files(folder, f"{folder}.manifest.json")
+    manifests.verify_files(folder, f"{folder}.manifest.json")
     assert not Path(finished.work).exists()
     table = curves_of(finished)
     train, validation = (table[table["split"] == split] for split in ("train", "validation"))
@@ -141,7 +141,7 @@ def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, kill
 def write_checkpoint(folder: Path, identity: str) -> None:
     folder.mkdir(parents=True)
     (folder / "optimizer.pt").write_bytes(bytes(range(100)))
-    storage.write_manifest(folder / "complete.json", {"training": identity, **storage.describe_files(folder)})
+    manifests.write_manifest(folder / "complete.json", {"training": identity, **manifests.describe_files(folder)})
 
 
 def test_torsos_and_checkpoints_of_other_trainings_are_not_resumed(tmp_path):
@@ -170,10 +170,10 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, fil
 
 
 def test_one_stage_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     job = small_job(tmp_path)
     with (
-        storage.sole_process(job.work),
+        locks.sole_process(job.work),
         pytest.raises(StoreError, match=f"expected no other process.*process {os.getpid()}"),
     ):
         run_pretraining(job)

@@ -12,8 +12,9 @@ from pruning_inputs import collected
 
 from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
+from property_neurons.manifests import describe_files, write_manifest
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
-from property_neurons.storage import describe_files, read_table, write_json, write_manifest, write_table
+from property_neurons.storage import read_table, write_json, write_table
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})

@@ -13,20 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from property_neurons import storage
+from property_neurons import locks, manifests, storage
 from property_neurons.errors import StoreError
-from property_neurons.storage import (
-    add_array,
-    manifest_path,
-    new_folder,
-    new_store,
-    open_store,
-    read_json,
-    read_table,
-    store_path,
-    write_json,
-    write_table,
-)
+from property_neurons.manifests import manifest_path, store_path
+from property_neurons.storage import new_folder, read_json, read_table, write_json, write_table
+from property_neurons.zarr_stores import add_array, new_store, open_store
 
 
 @pytest.fixture
@@ -206,15 +197,15 @@ def test_a_broken_table_or_json_says_what_to_do(tmp_path):
 
 
 def test_one_process_at_a_time_has_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     work = tmp_path / ".run.work"
     with (
-        storage.sole_process(work),
+        locks.sole_process(work),
         pytest.raises(StoreError, match=rf"\.run\.work: expected no other .* found process {os.getpid()} on .*again"),
-        storage.sole_process(work),
+        locks.sole_process(work),
     ):
         pass
-    with storage.sole_process(work):
+    with locks.sole_process(work):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -223,12 +214,12 @@ def test_the_lock_of_a_killed_process_is_none(tmp_path):
     work = tmp_path / "work"
     child = os.fork()
     if not child:
-        with storage.sole_process(work):
+        with locks.sole_process(work):
             os.kill(os.getpid(), signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert work.with_name("work.lock").read_text().startswith(f"process {child} on")
-    with storage.sole_process(work):
+    with locks.sole_process(work):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -236,17 +227,17 @@ def test_the_lock_of_a_killed_process_is_none(tmp_path):
 def test_digests_tell_what_a_job_wrote_from_what_is_there(tmp_path):
     table = tmp_path / "t.tsv"
     table.write_text("a\n1\n")
-    storage.check_digest(table)
-    storage.record_digest(table)
-    storage.check_digest(table)
+    manifests.check_digest(table)
+    manifests.record_digest(table)
+    manifests.check_digest(table)
     table.write_text("a\n2\n")
     with pytest.raises(StoreError, match=r"t\.tsv: expected the 4 bytes that were written, found another content"):
-        storage.check_digest(table)
+        manifests.check_digest(table)
     table.write_text("a\n")
     with pytest.raises(StoreError, match="found 2 bytes"):
-        storage.check_digest(table)
-    storage.forget_digest(table)
-    storage.check_digest(table)
+        manifests.check_digest(table)
+    manifests.forget_digest(table)
+    manifests.check_digest(table)
 
 
 def test_a_mapped_array_has_its_room_before_it_is_filled(tmp_path):

@@ -2,7 +2,8 @@
 
 from property_neurons.corpus.forced_alignment import align_subset
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, write_manifest, write_table
+from property_neurons.manifests import describe_files, write_manifest
+from property_neurons.storage import write_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     output = snakemake.output

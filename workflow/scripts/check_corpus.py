@@ -4,7 +4,8 @@ from pathlib import Path
 
 from property_neurons.corpus.report import check_report, describe
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, read_table, write_manifest
+from property_neurons.manifests import describe_files, write_manifest
+from property_neurons.storage import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     summary = check_report(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from property_neurons.counts import count_activations
 from property_neurons.joblog import job_log
+from property_neurons.manifests import store_path, verify_files
 from property_neurons.properties import make_property
 from property_neurons.sampling import Sampling
-from property_neurons.storage import read_table, store_path, verify_files
+from property_neurons.storage import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     wildcards, params = snakemake.wildcards, snakemake.params

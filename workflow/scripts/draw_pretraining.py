@@ -4,7 +4,8 @@ from pathlib import Path
 
 from property_neurons.figures.pretraining import draw
 from property_neurons.joblog import job_log
-from property_neurons.storage import described_folder, read_json, read_table, verify_files
+from property_neurons.manifests import described_folder, verify_files
+from property_neurons.storage import read_json, read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     stages = []

@@ -2,8 +2,9 @@
 
 from property_neurons.count_store import open_counts
 from property_neurons.joblog import job_log
+from property_neurons.manifests import store_path
 from property_neurons.neurons.embedding import embedding_tables
-from property_neurons.storage import store_path, write_table
+from property_neurons.storage import write_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     points, silhouettes = embedding_tables(

@@ -10,7 +10,7 @@ from property_neurons.count_store import open_counts
 from property_neurons.devices import job_device
 from property_neurons.editing.erasure import Erasure, erase_groups
 from property_neurons.joblog import job_log
-from property_neurons.storage import describe_files, store_path, write_manifest
+from property_neurons.manifests import describe_files, store_path, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

@@ -3,9 +3,10 @@
 from functools import partial
 
 from property_neurons.joblog import job_log
+from property_neurons.manifests import described_folder
 from property_neurons.models.loading import load_encoder
 from property_neurons.pruning.speed import measure_speed
-from property_neurons.storage import described_folder, write_table
+from property_neurons.storage import write_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
 

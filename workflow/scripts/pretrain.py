@@ -8,7 +8,7 @@ from property_neurons.config import plan
 from property_neurons.config.load import load_config
 from property_neurons.devices import asked_gpus, job_device
 from property_neurons.joblog import job_log
-from property_neurons.storage import described_folder
+from property_neurons.manifests import described_folder
 from property_neurons.training.pretraining import PretrainingJob, run_pretraining
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:

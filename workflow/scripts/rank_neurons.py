@@ -7,8 +7,8 @@ from property_neurons.cache.keys import ranks_result
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.devices import job_device
 from property_neurons.joblog import job_log
+from property_neurons.manifests import described_folder, store_path
 from property_neurons.sampling import middle_frames_of
-from property_neurons.storage import described_folder, store_path
 
 
 def rank() -> None:

@@ -9,9 +9,10 @@ from property_neurons.corpus.audio import read_audio
 from property_neurons.devices import job_device
 from property_neurons.downstream.stored_states import write_states
 from property_neurons.joblog import job_log
+from property_neurons.manifests import described_folder, verify_files
 from property_neurons.models.loading import load_encoder
 from property_neurons.ranks.extraction import Recording
-from property_neurons.storage import described_folder, read_table, verify_files
+from property_neurons.storage import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

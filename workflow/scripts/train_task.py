@@ -11,7 +11,7 @@ from property_neurons.corpus.audio import read_audio
 from property_neurons.devices import job_device
 from property_neurons.downstream.training import TaskJob, run_task
 from property_neurons.joblog import job_log
-from property_neurons.storage import described_folder
+from property_neurons.manifests import described_folder
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

@@ -21,7 +21,7 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import StoreError
 
 KINDS = ("ranks", "checkpoints", "downstream")
@@ -104,13 +104,13 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
     result.manifest.unlink(missing_ok=True)
     try:
         with storage.new_folder(result.folder, replace=True) as temporary:
-            described = storage.read_manifest(entry / _ENTRY)
+            described = manifests.read_manifest(entry / _ENTRY)
             _copy(entry / _CONTENT, temporary, described["files"])
-            storage.verify_files(temporary, entry / _ENTRY)
+            manifests.verify_files(temporary, entry / _ENTRY)
             if digest_of(described.get("made_of")) != entry.name:
                 raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
             result.put_names(temporary)
-            contents = storage.describe_files(temporary)
+            contents = manifests.describe_files(temporary)
     except StoreError as error:
         if (entry / _ENTRY).is_file():
             log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
@@ -122,7 +122,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    storage.write_manifest(result.manifest, {**result.noted, **contents})
+    manifests.write_manifest(result.manifest, {**result.noted, **contents})
     if result.work is not None:
         shutil.rmtree(result.work, ignore_errors=True)
     with suppress(OSError):
@@ -140,11 +140,11 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
     try:
         _check_audio(result.audio)
         with storage.temporary_folder(entry) as temporary:
-            contents = storage.read_manifest(result.manifest)
+            contents = manifests.read_manifest(result.manifest)
             _copy(result.folder, temporary / _CONTENT, contents["files"])
-            storage.verify_files(temporary / _CONTENT, result.manifest)
+            manifests.verify_files(temporary / _CONTENT, result.manifest)
             described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
-            storage.write_manifest(temporary / _ENTRY, described)
+            manifests.write_manifest(temporary / _ENTRY, described)
             temporary.rename(entry)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
@@ -181,7 +181,7 @@ def entries(cache: str | Path) -> list[Entry]:
         description = path / _ENTRY
         try:
             used = description.stat().st_mtime
-            n_bytes = sum(size for size, _ in storage.read_manifest(description)["files"].values())
+            n_bytes = sum(size for size, _ in manifests.read_manifest(description)["files"].values())
         except FileNotFoundError:
             used, n_bytes = path.stat().st_mtime, None
         except StoreError:
@@ -231,7 +231,7 @@ def _discard(entry: Path) -> None:
 def _check_audio(audio: Sequence[Audio]) -> None:
     for corpus in audio:
         try:
-            files = storage.describe_files(corpus.root, [corpus.root / path for path in corpus.digests])["files"]
+            files = manifests.describe_files(corpus.root, [corpus.root / path for path in corpus.digests])["files"]
         except OSError as error:
             raise StoreError(f"{error}: expected the audio that it was made from, to compare") from None
         for path, digest in corpus.digests.items():

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.cache.entries import Audio, Result, digest_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def ranks_result(
     Raises:
         StoreError: the model is absent or damaged.
     """
-    described = storage.verify_files(storage.described_folder(manifest), manifest)
+    described = manifests.verify_files(manifests.described_folder(manifest), manifest)
 
     def put_names(folder: Path) -> None:
         zarr.open_group(folder, mode="r+").attrs.update({"model": model})
@@ -79,7 +79,7 @@ def ranks_result(
             **_machine("ranks", device, threads, 1),
         },
         folder=Path(store),
-        manifest=storage.manifest_path(store),
+        manifest=manifests.manifest_path(store),
         put_names=put_names,
         audio=[Audio(Path(root), dict(zip(utterances["audio"], utterances["audio_digest"], strict=True)))],
     )
@@ -111,9 +111,9 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
     from property_neurons.downstream.data import read_task_data
     from property_neurons.downstream.training import HEAD_FILE
 
-    described = storage.verify_files(storage.described_folder(job.model), job.model)
+    described = manifests.verify_files(manifests.described_folder(job.model), job.model)
     data = read_task_data(job.data)
-    head = storage.read_manifest(f"{job.initial}.manifest.json")["files"][HEAD_FILE] if job.initial else None
+    head = manifests.read_manifest(f"{job.initial}.manifest.json")["files"][HEAD_FILE] if job.initial else None
 
     def put_names(folder: Path) -> None:
         metrics = folder / "metrics.json"

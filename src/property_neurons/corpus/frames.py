@@ -15,7 +15,7 @@ from property_neurons.corpus.pitch import estimate_f0
 from property_neurons.errors import CorpusError, PropertyNeuronsError
 from property_neurons.phones import LABELS, SILENCE_ID
 from property_neurons.progress import progress
-from property_neurons.storage import add_array, new_store
+from property_neurons.zarr_stores import add_array, new_store
 
 
 @dataclass(frozen=True, eq=False)

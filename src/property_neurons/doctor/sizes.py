@@ -26,8 +26,8 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.doctor.needs import Needs
 from property_neurons.errors import StoreError
+from property_neurons.manifests import read_manifest
 from property_neurons.ranks.store import active_neurons
-from property_neurons.storage import read_manifest
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.

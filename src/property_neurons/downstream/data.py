@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.downstream import splits
 from property_neurons.downstream.heads import Kind
@@ -133,10 +133,10 @@ def write_task_data(
         "left_out": len(divided) - len(table),
         "split_digest": splits.ids_digest(table),
     }
-    manifest = storage.manifest_path(path)
+    manifest = manifests.manifest_path(path)
     manifest.unlink(missing_ok=True)
     storage.write_table(path, table)
-    storage.write_manifest(manifest, description | storage.describe_files(path.parent, [path]))
+    manifests.write_manifest(manifest, description | manifests.describe_files(path.parent, [path]))
 
 
 def read_task_data(manifest: str | Path) -> TaskData:
@@ -146,8 +146,8 @@ def read_task_data(manifest: str | Path) -> TaskData:
         StoreError: it is absent or damaged.
     """
     manifest = Path(manifest)
-    description = storage.verify_files(manifest.parent, manifest)
-    table = storage.read_table(f"{storage.described_folder(manifest)}.parquet")
+    description = manifests.verify_files(manifest.parent, manifest)
+    table = storage.read_table(f"{manifests.described_folder(manifest)}.parquet")
     return TaskData(table, tuple(description["labels"]), description)
 
 

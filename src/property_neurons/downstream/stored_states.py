@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.states import hidden_states
@@ -69,8 +69,8 @@ def write_states(
         values.flush()
         index = {"utterances": [one.utterance for one in recordings], "offset": offset.tolist()}
         storage.write_json(temporary / _INDEX, index)
-        contents = storage.describe_files(temporary)
-    storage.write_manifest(manifest, contents)
+        contents = manifests.describe_files(temporary)
+    manifests.write_manifest(manifest, contents)
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def open_states(manifest: str | Path) -> StateStore:
     Raises:
         StoreError: it is absent or damaged.
     """
-    folder = storage.described_folder(manifest)
-    storage.verify_files(folder, manifest)
+    folder = manifests.described_folder(manifest)
+    manifests.verify_files(folder, manifest)
     index = storage.read_json(folder / _INDEX)
     spans = zip(index["offset"][:-1], index["offset"][1:], strict=True)
     values = np.load(folder / _VALUES, mmap_mode="r")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.downstream.data import TaskData, read_task_data
 from property_neurons.downstream.examples import Examples, collate
 from property_neurons.downstream.stored_states import ReadAudio
@@ -50,12 +50,12 @@ def load_trained(training: str | Path, *, model: str | Path | None = None, devic
         TaskError: it is of a frozen model.
         ModelError, StoreError: something is absent, altered, or does not fit.
     """
-    folder = storage.described_folder(training)
-    job = TaskJob(**storage.verify_files(folder, training)["job"])
+    folder = manifests.described_folder(training)
+    job = TaskJob(**manifests.verify_files(folder, training)["job"])
     if job.mode != "fine_tuned":
         raise TaskError(f"{folder}: expected a training of mode fine_tuned, found {job.mode}; train the model too")
     data = read_task_data(job.data)
-    source = folder / "encoder" if model is None else storage.described_folder(model)
+    source = folder / "encoder" if model is None else manifests.described_folder(model)
     encoder = load_encoder(source, manifest=model, device=device, normalise=job.normalise)
     head = new_head(replace(job, initial=str(folder), device=device), Settings(**job.settings), data, encoder)
     return Trained(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from property_neurons import storage
+from property_neurons import locks, manifests, storage
 from property_neurons.downstream.data import TaskData, read_task_data
 from property_neurons.downstream.examples import Examples, StoredStates, Waveforms, collate
 from property_neurons.downstream.heads import Head, Kind
@@ -110,7 +110,7 @@ class TaskJob:
             "normalise": self.normalise,
             "half_precision": bool(self.states),
             "code": self.code,
-            "inputs": [storage.read_manifest(manifest)["digest"] for manifest in inputs],
+            "inputs": [manifests.read_manifest(manifest)["digest"] for manifest in inputs],
         }
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -125,7 +125,7 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
         TaskError, ModelError: data, model or head do not fit together; the message names what.
         StoreError: an input is absent or damaged, or another process trains this.
     """
-    with storage.sole_process(job.work):
+    with locks.sole_process(job.work):
         _run(job, read_audio)
 
 
@@ -136,7 +136,7 @@ def _run(job: TaskJob, read_audio: ReadAudio) -> None:
     work = Path(job.work)
     with quiet_transformers():
         encoder = load_encoder(
-            storage.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
+            manifests.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
         )
         head = new_head(job, settings, data, encoder)
         sets = _examples(job, settings, data, encoder, read_audio)
@@ -173,7 +173,7 @@ def new_head(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEn
         # From the best constant on, and not from 1 Hz: ln F0 is far from zero.
         torch.nn.init.constant_(head.output.bias, _training_mean(data))
     if job.initial is not None:
-        storage.verify_files(job.initial, f"{job.initial}.manifest.json")
+        manifests.verify_files(job.initial, f"{job.initial}.manifest.json")
         weights = load_file(Path(job.initial) / HEAD_FILE)
         expected = {name: list(value.shape) for name, value in head.state_dict().items()}
         found = {name: list(value.shape) for name, value in weights.items()}
@@ -273,8 +273,8 @@ def _write(
         if job.mode == "fine_tuned":
             encoder.model.save_pretrained(temporary / "encoder")
             encoder.front_end.extractor.save_pretrained(temporary / "encoder")
-        contents = storage.describe_files(temporary)
-    storage.write_manifest(manifest, {"job": asdict(job), **contents})
+        contents = manifests.describe_files(temporary)
+    manifests.write_manifest(manifest, {"job": asdict(job), **contents})
 
 
 def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:

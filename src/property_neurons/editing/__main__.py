@@ -23,9 +23,10 @@ from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.errors import PropertyNeuronsError, StoreError
+from property_neurons.manifests import check_digest, described_folder, read_manifest
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.storage import check_digest, described_folder, read_manifest, read_table
+from property_neurons.storage import read_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

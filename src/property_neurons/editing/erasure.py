@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons import storage
+from property_neurons import locks, manifests, storage
 from property_neurons.count_store import Counts
 from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.stored_states import ReadAudio
@@ -104,7 +104,7 @@ def erase_groups(
         TaskError, ModelError: groups that the property does not have; counts of another model.
         StoreError: an input is absent or damaged, or another process scores this.
     """
-    with storage.sole_process(work), quiet_transformers():
+    with locks.sole_process(work), quiet_transformers():
         trained = load_trained(training, model=model, device=device)
         examples = trained.examples("test", read_audio, roots)
         divide = divide_errors(trained.data, counts, erasure.column)
@@ -116,7 +116,7 @@ def erase_groups(
             file = Path(work) / f"{_digest(identity, masks[number])}.parquet"
             if not _is_whole(file):
                 storage.write_table(file, _scores(trained, examples, divide, masks[number], how, erasure.batch_size))
-                storage.record_digest(file)
+                manifests.record_digest(file)
             tables.append(storage.read_table(file).assign(condition=number))
         widths = [site.width for site in counts.sites]
         rows = [
@@ -145,13 +145,13 @@ def erase_groups(
 
 def _is_whole(file: Path) -> bool:
     """Whether a condition has been scored before; scores that are damaged are named and made anew."""
-    if not storage.has_digest(file):
+    if not manifests.has_digest(file):
         return False
     try:
-        storage.check_digest(file)
+        manifests.check_digest(file)
     except StoreError as error:
         log.warning("%s. This condition is scored again.", str(error).partition(";")[0])
-        storage.forget_digest(file)
+        manifests.forget_digest(file)
         return False
     return True
 
@@ -228,7 +228,10 @@ def _scores(
 def _identity(training: str | Path, model: str | Path, erasure: Erasure, code: str) -> dict[str, Any]:
     """What a condition's scores depend on beside the neurons that are edited."""
     how = {key: value for key, value in asdict(erasure).items() if key in ("column", "action", "factor", "percentile")}
-    return {"inputs": [storage.read_manifest(manifest)["digest"] for manifest in (training, model)], "code": code} | how
+    return {
+        "inputs": [manifests.read_manifest(manifest)["digest"] for manifest in (training, model)],
+        "code": code,
+    } | how
 
 
 def _digest(identity: Mapping[str, Any], masks: Masks) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
@@ -93,8 +93,8 @@ def save_edited(
         StoreError: the model is absent or altered.
     """
     source = Path(model)
-    source_folder = storage.described_folder(source)
-    described = storage.verify_files(source_folder, source)
+    source_folder = manifests.described_folder(source)
+    described = manifests.verify_files(source_folder, source)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         masks = edited_set(table, edit, [site.width for site in ffn_sites(whole)], digest=described["digest"])

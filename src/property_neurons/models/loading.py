@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 # AutoConfig and AutoModel know the model type "melhubert" and those of pruned models once these have been imported.
 import property_neurons.models.melhubert
 import property_neurons.models.pruned  # noqa: F401
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
@@ -135,7 +135,7 @@ def load_encoder(
     """
     folder = Path(folder)
     if manifest is not None:
-        storage.verify_files(folder, manifest)
+        manifests.verify_files(folder, manifest)
     model = load_base_model(folder, dtype=torch.float32).to(device)
     return SpeechEncoder(model, load_front_end(folder, model.config, normalise))
 

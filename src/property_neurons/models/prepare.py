@@ -15,7 +15,7 @@ import huggingface_hub
 import torch
 from huggingface_hub.utils import httpx
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, load_front_end
@@ -121,7 +121,7 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
         description = describe_model(temporary, origin)
-    storage.write_manifest(manifest, description)
+    manifests.write_manifest(manifest, description)
 
 
 def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
         "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
         "sampling_rate": SAMPLING_RATE,
         "normalise_default": encoder.front_end.normalised,
-        **storage.describe_files(folder),
+        **manifests.describe_files(folder),
     }
 
 
@@ -164,7 +164,7 @@ def save_derived(
         load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
         storage.write_json(temporary / record[0], record[1])
         description = describe_model(temporary, origin)
-    storage.write_manifest(manifest, description)
+    manifests.write_manifest(manifest, description)
 
 
 def _save_copy(source: Path, target: Path) -> None:

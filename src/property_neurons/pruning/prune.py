@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons import storage
+from property_neurons import manifests
 from property_neurons.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
@@ -73,8 +73,8 @@ def prune_model(
         StoreError: the model is absent or altered.
     """
     manifest, source = Path(manifest), Path(model)
-    source_folder = storage.described_folder(source)
-    described = storage.verify_files(source_folder, source)
+    source_folder = manifests.described_folder(source)
+    described = manifests.verify_files(source_folder, source)
     for name, table in neurons.items():
         check_origin(table, described["digest"], name=f"{name} neurons")
     manifest.unlink(missing_ok=True)

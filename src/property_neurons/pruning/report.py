@@ -10,7 +10,8 @@ import pandas as pd
 
 from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
-from property_neurons.storage import read_json, read_manifest, read_table
+from property_neurons.manifests import read_manifest
+from property_neurons.storage import read_json, read_table
 
 ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
 """What is held against what, in the order of tables and figures."""

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.signal
 import soundfile
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.melhubert.features import SAMPLING_RATE, LogMelStatistics, log_mel, n_log_mel_frames
 from property_neurons.progress import progress
@@ -81,8 +81,8 @@ def write_log_mel(
         if coded is not None:
             np.save(temporary / _CODED, coded)
         storage.write_json(temporary / "utterances.json", [recording.utterance for recording in recordings])
-        contents = storage.describe_files(temporary)
-    storage.write_manifest(manifest, contents)
+        contents = manifests.describe_files(temporary)
+    manifests.write_manifest(manifest, contents)
 
 
 def open_log_mel(manifest: str | Path) -> LogMelShard:
@@ -92,8 +92,8 @@ def open_log_mel(manifest: str | Path) -> LogMelShard:
         StoreError: a file is absent or altered, or the parts do not fit together.
     """
     manifest = Path(manifest)
-    folder = storage.described_folder(manifest)
-    storage.verify_files(folder, manifest)
+    folder = manifests.described_folder(manifest)
+    manifests.verify_files(folder, manifest)
     shard = LogMelShard(
         utterances=tuple(storage.read_json(folder / "utterances.json")),
         offset=np.load(folder / "offset.npy"),

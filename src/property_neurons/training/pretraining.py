@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons import storage
+from property_neurons import locks, manifests, storage
 from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.loading import load_config
@@ -106,7 +106,7 @@ class PretrainingJob:
             "code": self.code,
         }
         inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
-        content["inputs"] = [storage.read_manifest(manifest)["digest"] for manifest in inputs]
+        content["inputs"] = [manifests.read_manifest(manifest)["digest"] for manifest in inputs]
         content["measured"] = storage.read_json(self.statistics)
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -124,7 +124,7 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
         ModelError: another process failed.
         StoreError: an input is absent or damaged, or another process trains this stage.
     """
-    with storage.sole_process(job.work) as lock:
+    with locks.sole_process(job.work) as lock:
         if processes == 1:
             with quiet_transformers():
                 _train(job)
@@ -158,7 +158,7 @@ def _train(job: PretrainingJob) -> None:
     training = Training(**job.training)
     identity = job.identity()
     shards = [
-        (open_log_mel(features), open_targets(storage.store_path(targets)))
+        (open_log_mel(features), open_targets(manifests.store_path(targets)))
         for features, targets in zip(job.log_mel, job.targets, strict=True)
     ]
     clusters = shards[0][1].clusters
@@ -209,8 +209,8 @@ def _train(job: PretrainingJob) -> None:
             **unigram_baseline(train, validation_crops, clusters),
         }
         storage.write_json(temporary / "metrics.json", metrics)
-        contents = storage.describe_files(temporary)
-    storage.write_manifest(manifest, {"job": asdict(job), **contents})
+        contents = manifests.describe_files(temporary)
+    manifests.write_manifest(manifest, {"job": asdict(job), **contents})
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
     shutil.rmtree(job.work, ignore_errors=True)
 
@@ -219,7 +219,7 @@ def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, 
     """The config of the model to train, and the log-Mel statistics of its input."""
     if job.architecture is not None:
         return MelHubertConfig(**job.architecture, num_targets=clusters), read_statistics(job.statistics)
-    storage.verify_files(job.initial, f"{job.initial}.manifest.json")
+    manifests.verify_files(job.initial, f"{job.initial}.manifest.json")
     config = load_config(Path(job.initial))
     if config.model_type != MelHubertConfig.model_type:
         raise ModelError(

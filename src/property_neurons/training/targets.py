@@ -12,12 +12,14 @@ from safetensors.numpy import load_file, save_file
 from sklearn.cluster import MiniBatchKMeans
 
 from property_neurons.errors import StoreError
+from property_neurons.manifests import described_folder, verify_files
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.melhubert import MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.melhubert.features import LogMelStatistics, stack_frames
 from property_neurons.progress import progress
-from property_neurons.storage import add_array, atomic_path, described_folder, new_store, open_store, verify_files
+from property_neurons.storage import atomic_path
 from property_neurons.training.log_mel import LogMelShard, read_statistics
+from property_neurons.zarr_stores import add_array, new_store, open_store
 
 
 class Represent(Protocol):

@@ -1,0 +1,69 @@
+"""One process at a time where a job keeps what it has done so far."""
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from property_neurons.errors import StoreError
+
+_PATIENCE = 15.0  # seconds
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+@contextmanager
+def sole_process(work: str | Path) -> Iterator[int]:
+    """Keep `work`, a folder in which a job keeps what it has done so far, to this process until the block ends.
+
+    Yields the descriptor that holds the lock. It goes with the process, and those it was handed on to, however they
+    end. Where the file system knows no locks, there is none.
+
+    Raises:
+        StoreError: another process has it: a job that outlived its workflow, or a second workflow.
+    """
+    work = Path(work)
+    path = work.with_name(f"{work.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, work) as lock:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        try:
+            yield lock.fileno()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, work: Path) -> IO[str]:
+    """The lock file, open and locked."""
+    # What a killed process has started ends some seconds after it.
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        lock = path.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read() or "another process"
+            lock.close()
+            if time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
+            raise StoreError(
+                f"{work}: expected no other process at work there, found {owner}; wait until it has ended, or stop it "
+                "(what it has done so far is kept), and run again"
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return lock
+        # Whoever had it before may have removed it in between.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()

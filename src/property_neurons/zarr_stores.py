@@ -1,0 +1,73 @@
+"""Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike
+from zarr.codecs import BloscCodec
+
+from property_neurons.errors import StoreError
+from property_neurons.manifests import describe_files, manifest_path, verify_files, write_manifest
+from property_neurons.storage import new_folder
+
+_COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+
+
+@contextmanager
+def new_store(path: str | Path) -> Iterator[zarr.Group]:
+    """Create a zarr store that appears at `path`, with its manifest, only when the block ends well.
+
+    Raises:
+        StoreError: some chunk of some array was never written.
+    """
+    path = Path(path)
+    manifest_path(path).unlink(missing_ok=True)
+    with new_folder(path, replace=True) as folder:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            yield group
+        _check_complete(group, path)
+        manifest = describe_files(folder)
+    write_manifest(manifest_path(path), manifest)
+
+
+def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence[int] | None = None) -> None:
+    """Add a compressed array to a store that is being written; one chunk unless told otherwise."""
+    values = np.asarray(values)
+    chunks = tuple(chunks) if chunks is not None else tuple(max(1, length) for length in values.shape)
+    array = add_empty_array(group, name, values.shape, values.dtype, chunks)
+    if values.size:
+        array[...] = values
+
+
+def add_empty_array(
+    group: zarr.Group, name: str, shape: Sequence[int], dtype: DTypeLike, chunks: Sequence[int]
+) -> zarr.Array:
+    """Add a compressed array whose every chunk is still to be written."""
+    return group.create_array(
+        name, shape=tuple(shape), dtype=dtype, chunks=tuple(chunks), compressors=_COMPRESSOR, fill_value=0
+    )
+
+
+def open_store(path: str | Path) -> zarr.Group:
+    """Open a finished store for reading, after holding every file in it against the manifest.
+
+    Raises:
+        StoreError: the store or its manifest is absent, or a file in it is missing or altered.
+    """
+    verify_files(path, manifest_path(path))
+    return zarr.open_group(Path(path), mode="r")
+
+
+def _check_complete(group: zarr.Group, path: Path) -> None:
+    for name, array in group.arrays():
+        if array.size and array.nchunks_initialized != array.nchunks:
+            raise StoreError(
+                f"{path}: array {name} has {array.nchunks} chunks, only {array.nchunks_initialized} were written; "
+                "this is a bug in the code that writes it"
+            )
+    for _, child in group.groups():
+        _check_complete(child, path)
