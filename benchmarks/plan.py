@@ -3,8 +3,8 @@
     python benchmarks/plan.py --data /path/to/data --out plan.json
 
 Plans every figure, with the analysis on dev-clean, on train-clean-100 and on all 960 hours, of six models: those of
-config/paper.yaml and one of them fine-tuned. No audio is there: LibriSpeech is a stub of the real numbers of speakers,
-and, for the plan of a run whose corpora have been scanned, tables of the real numbers of utterances.
+config/paper.yaml and one of them fine-tuned. No audio is there: LibriSpeech is a stub of the real subsets and speakers,
+because planning looks at no utterance (tests/integration/test_scale.py).
 
 Bytes are the doctor's estimates. Speed is measured on one thread of this machine; GPU hours are arithmetic: counted
 operations over the peak of a card times a share of it that is assumed.
@@ -13,26 +13,19 @@ operations over the peak of a card times a share of it that is assumed.
 import argparse
 import re
 import tempfile
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import yaml
 
-from property_neurons.config import plan
 from property_neurons.config.load import load_config
 from property_neurons.config.models import PretrainedModel
 from property_neurons.config.root import Config
-from property_neurons.corpus.report import report_table
-from property_neurons.corpus.shards import shard_of, write_segments, write_shard_list
 from property_neurons.doctor import sizes
 from property_neurons.doctor.needs import all_needs
-from property_neurons.manifests import describe_files
-from property_neurons.storage import write_json, write_table
+from property_neurons.storage import write_json
 from workflow import ROOT, Run, run_snakemake
 
 # The paper's models: its own, the control, three others, and its own fine-tuned on speakers.
@@ -53,9 +46,6 @@ def main() -> None:
         for label in options.corpora:
             result["plans"][label] = measure(folder, CORPORA[label], options.repeats)
             print(f"{label}: {_line(result['plans'][label])}", flush=True)
-        if options.scanned:
-            result["scanned"] = measure_scanned(folder, CORPORA["960 h"], options.repeats)
-            print(f"scanned: {result['scanned']}", flush=True)
     if options.utterances:
         result["work"] = work(options)
         print("\n".join(f"{key}: {value}" for key, value in result["work"].items()))
@@ -67,7 +57,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--corpora", nargs="*", choices=CORPORA, default=list(CORPORA), metavar="CORPUS")
     parser.add_argument("--repeats", type=int, default=3, help="dry runs of each (default %(default)s)")
-    parser.add_argument("--scanned", action="store_true", help="plan 960 h once more, with tables of all utterances")
     parser.add_argument("--data", type=Path, help="folder with LibriSpeech/dev-clean; noise is ranked without it")
     parser.add_argument("--utterances", type=int, default=24, help="to measure the speed on; 0 leaves it out")
     parser.add_argument("--card", default="A100", help="name of the card that GPU hours are stated for")
@@ -100,56 +89,6 @@ def stub_librispeech(data: Path) -> None:
         (data / "VoxCeleb1" / name).touch()
 
 
-def stub_scans(config: Config, folder: Path) -> int:
-    """The tables that the scans of all corpora make, of the real numbers of utterances; returns how many rows."""
-    rows = 0
-    for corpus in config.corpora:
-        target = folder / config.results / "corpora" / corpus
-        tables = []
-        for subset, section in plan.subsets(config, corpus).items():
-            tables.append(_stub_utterances(subset, section.shards, *sizes.LIBRISPEECH[subset]))
-            _write_scan(target, subset, section.shards, tables[-1])
-        # VoxCeleb1 has no subsets.
-        utterances = pd.concat(tables) if tables else _stub_utterances("voxceleb1", 1, *sizes.VOXCELEB1, 1251)
-        rows += len(utterances)
-        write_table(target / "utterances.parquet", utterances)
-        write_table(target / "report.tsv", report_table(corpus, "", []))
-        if tables:
-            write_json(target / "checked.json", describe_files(target, [target / "utterances.parquet"]))
-    return rows
-
-
-def _stub_utterances(subset: str, n_shards: int, hours: float, count: int, n_speakers: int) -> pd.DataFrame:
-    ids = [f"{subset}{index % n_speakers}-{index // n_speakers // 50}-{index:06d}" for index in range(count)]
-    return pd.DataFrame(
-        {
-            "utterance": ids,
-            "subset": subset,
-            "speaker": [name.rsplit("-", 2)[0] for name in ids],
-            "chapter": [name.rsplit("-", 2)[1] for name in ids],
-            "gender": "F",
-            "audio": [f"{subset}/{'/'.join(name.rsplit('-', 2)[:2])}/{name}.flac" for name in ids],
-            "audio_digest": "0" * 32,
-            "n_samples": round(hours * 3600 * 16_000 / count),
-            "n_labels": round(hours * 3600 * 50 / count),
-            "transcript": "STUB " * 36,
-            "shard": [shard_of(name, subset, n_shards) for name in ids],
-        }
-    )
-
-
-def _write_scan(target: Path, subset: str, n_shards: int, utterances: pd.DataFrame) -> None:
-    folder, shards = target / "subsets" / subset, plan.subset_shards(subset, n_shards)
-    segments = pd.DataFrame({"shard": utterances["shard"], "utterance": utterances["utterance"]})
-    segments = segments.assign(start_us=0, end_us=utterances["n_labels"] * 20_000, label=np.int8(0))
-    write_table(folder / "utterances.parquet", utterances)
-    write_segments(folder / "segments.parquet", segments, shards)
-    write_table(folder / "report.tsv", report_table(target.name, subset, []))
-    for shard, rows in utterances.groupby("shard"):
-        write_shard_list(target / "shards" / f"{shard}.tsv", rows, shard)
-    write_json(folder / "tables.manifest.json", describe_files(folder))
-
-
 def measure(folder: Path, corpus: str, repeats: int) -> dict[str, Any]:
     """Plans of every figure with the analysis on one corpus: what they cost, and what they say."""
     content = paper_config(folder / "data", corpus)
@@ -170,28 +109,6 @@ def measure(folder: Path, corpus: str, repeats: int) -> dict[str, Any]:
         "slurm jobs": submitted_jobs(slurm.output),
         "declared outputs": len(re.findall(r"\tupdate pending$", summary.output, re.MULTILINE)),
         "room": room(config),
-    }
-
-
-def measure_scanned(folder: Path, corpus: str, repeats: int) -> dict[str, Any]:
-    """The same plan where the tables of all utterances are there, and that of a single job, as each job makes it."""
-    content = paper_config(folder / "data", corpus)
-    config = load_config(content)
-    project, arguments = _project(folder, f"{corpus}-scanned", content)
-    start = time.monotonic()
-    rows = stub_scans(config, project)
-    seconds = time.monotonic() - start
-    job = f"{config.results}/ranks/hubert-base/{corpus}/{plan.shards(config, corpus)[0]}.manifest.json"
-    snakemake = partial(run_snakemake, project)
-    plans = [snakemake([*arguments, "-n", "--", "all", *every_figure(config)]) for _ in range(repeats)]
-    single = [snakemake([*arguments, "-n", job]) for _ in range(repeats)]
-    return {
-        "rows": rows,
-        "seconds to make the stub": seconds,
-        "dry run": _cost(plans),
-        "jobs": sum(jobs_by_rule(plans[0].output).values()),
-        "one job": _cost(single),
-        "jobs of one job's plan": jobs_by_rule(single[0].output),
     }
 
 

@@ -40,7 +40,7 @@ LIBRISPEECH = {
     "train-clean-360": (363.61, 104_014, 921),
     "train-other-500": (496.86, 148_688, 1166),
 }
-VOXCELEB1 = (352.0, 153_516)
+_VOXCELEB1 = (352.0, 153_516)
 # Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s.
 _AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
 # Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
@@ -98,7 +98,7 @@ def speech_of(config: Config, corpus: str) -> Speech:
         seconds = section.minutes * 60 * _DEMO_SURPLUS
         return Speech(seconds, round(seconds / 10), "as configured")
     if isinstance(section, VoxCelebCorpus):
-        return Speech(VOXCELEB1[0] * 3600, VOXCELEB1[1], "known size of VoxCeleb1")
+        return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
     parts = [_subset_speech(config, corpus, subset) for subset in plan.subsets(config, corpus)]
     sources = dict.fromkeys(part.source for part in parts)
     return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
