@@ -25,8 +25,15 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory) -> tuple[Project, str]:
-    project = Project.copy(tmp_path_factory.mktemp("run") / "project", reduced_default())
+def cache(tmp_path_factory) -> Path:
+    """The cache that `finished` publishes its ranks to."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory, cache) -> tuple[Project, str]:
+    folder = tmp_path_factory.mktemp("run") / "project"
+    project = Project.copy(folder, reduced_default() | {"cache": str(cache)})
     return project, project.snakemake()
 
 
