@@ -25,9 +25,19 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory) -> tuple[Project, str]:
-    project = Project.copy(tmp_path_factory.mktemp("run") / "project", reduced_default())
-    return project, project.snakemake()
+def cache(tmp_path_factory) -> Path:
+    """The cache that `finished` publishes its ranks to."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory, cache) -> tuple[Project, str]:
+    folder = tmp_path_factory.mktemp("run") / "project"
+    project = Project.copy(folder, reduced_default() | {"cache": str(cache)})
+    printed = project.snakemake()
+    # What tests make again from here on is made, and not taken.
+    project.configure(reduced_default())
+    return project, printed
 
 
 @pytest.fixture(scope="session")

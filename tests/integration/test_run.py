@@ -91,6 +91,41 @@ def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
     assert outcome.good, outcome
 
 
+def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tables(finished, cache, config, tmp_path):
+    """Under another name of the model, which the ranks that are taken then bear."""
+    models = {"mine": config["models"][MODEL]}
+    figures = {"corpus": "demo", "model": "mine"}
+    second = Project.copy(
+        tmp_path / "second",
+        {"corpora": config["corpora"], "models": models, "figures": figures, "cache": str(cache)},
+    )
+    # Speech and models are made twice elsewhere in these tests; nothing of them names the model.
+    shutil.copytree(finished.folder / "results/corpora", second.folder / "results/corpora")
+    source, target = (project.folder / "results/models" for project in (finished, second))
+    shutil.copytree(source / MODEL, target / "mine")
+    shutil.copy2(source / f"{MODEL}.manifest.json", target / "mine.manifest.json")
+    printed = second.snakemake("results/neurons/mine/demo/gender.summary.tsv")
+    assert printed.count("taken from cache ranks/") == 2
+    both = (finished, MODEL), (second, "mine")
+    for shard in ("demo-000", "demo-001"):
+        made, taken = (
+            (project.folder / f"results/logs/rank_neurons/{model}/demo/{shard}.log").read_text()
+            for project, model in both
+        )
+        key = made.rsplit(maxsplit=1)[-1]
+        assert "ranking: 100%" in made
+        assert f"published to cache {key}" in made
+        assert taken.rsplit(maxsplit=1)[-1] == key
+        assert "ranking" not in taken
+        assert open_ranks(second.folder / f"results/ranks/mine/demo/{shard}.zarr").model == "mine"
+    tables = [project.folder / f"results/neurons/{model}/demo" for project, model in both]
+    for name in ("gender.summary.tsv", "gender.cells.tsv"):
+        assert (tables[0] / name).read_bytes() == (tables[1] / name).read_bytes()
+    neurons = [read_table(folder / "gender.parquet") for folder in tables]
+    assert neurons[0].equals(neurons[1])
+    assert neurons[0].attrs | {"model": "mine"} == neurons[1].attrs
+
+
 def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
     store = finished.folder / f"results/ranks/{MODEL}/demo/demo-001.zarr"
     chunk = next(path for path in sorted((store / "ranks/00/c").rglob("*")) if path.is_file())

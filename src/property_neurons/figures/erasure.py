@@ -61,7 +61,7 @@ def draw_cells(
             axes.set_ylim(max(places) + 0.8, -1.4)
             axes.set_xlabel(_measure(rows))
         style.legend_below(figure, _cell_legend(drawn))
-        style.heading(figure, f"Erasing {style.property_title(drawn['property'].iloc[0])} neurons", model, corpus)
+        style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus)
         style.save(figure, drawn, out)
 
 
@@ -97,7 +97,7 @@ def draw_doses(curves: pd.DataFrame, model: str, corpus: str, out: str | Path) -
                     )
             line[0].set_ylabel(_measure(table).replace("change of ", "change of\n"))
         style.legend_below(figure, _dose_legend(curves, together=together))
-        title = f"Erasing {style.property_title(curves['property'].iloc[0])} neurons by degrees"
+        title = f"Erasing neurons of {style.property_title(curves['property'].iloc[0])} by degrees"
         style.heading(figure, title, model, corpus)
         style.save(figure, curves, out)
 
