@@ -19,9 +19,11 @@ from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
 from property_neurons.corpus.audio import read_audio as decode_audio
 from property_neurons.downstream.training import run_task
+from property_neurons.editing.saved import RECORD as EDITING_RECORD
 from property_neurons.errors import StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pruning.prune import RECORD
 from property_neurons.ranks.extraction import Recording, extract_ranks
 from property_neurons.ranks.store import open_ranks
 from property_neurons.training.pretraining import run_pretraining
@@ -111,6 +113,12 @@ def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, sp
     # The same weights prepared from another folder; what the model's default is may be said too.
     assert ranks(manifest=prepare(tmp_path / "again")).key == known
     assert ranks(normalise=True).key == known
+    recorded = tmp_path / "again/tiny.manifest.json"
+    for record, counts in ((RECORD, False), (EDITING_RECORD, False), ("generation_config.json", True)):
+        described = storage.read_json(recorded)
+        storage.write_json(tmp_path / "again/tiny" / record, {"of": "results/models/tiny"})
+        storage.write_json(recorded, described | storage.describe_files(tmp_path / "again/tiny"))
+        assert (ranks(manifest=recorded).key != known) == counts
     assert ranks(middle_frames=MIDDLE).key == ranks(middle_frames={name: list(f) for name, f in MIDDLE.items()}).key
 
 

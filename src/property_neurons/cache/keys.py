@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from property_neurons.training.pretraining import PretrainingJob
 
 _WITHOUT_RESULT = frozenset({"workers", "save_every"})
+# They say by which names a cut or edited model was made; nothing that runs it reads them.
+_RECORDS = frozenset({"pruning.json", "editing.json"})
 _PACKAGES = {
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
@@ -70,7 +72,7 @@ def ranks_result(
     return Result(
         kind="ranks",
         made_of={
-            "model": described["digest"],
+            "model": _digest_of_model(described),
             "normalised": _normalised(described["normalise_default"], normalise),
             "utterances": digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
             "lambda_max": lambda_max,
@@ -127,7 +129,7 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
             "settings": {key: value for key, value in job.settings.items() if key not in _WITHOUT_RESULT},
             "normalised": _normalised(described["normalise_default"], job.normalise),
             "half_precision": bool(job.states),
-            "model": described["digest"],
+            "model": _digest_of_model(described),
             "head": head,
             "data": _digest_of_data(data),
             "code": job.code,
@@ -155,6 +157,10 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _digest_of_model(manifest: Mapping[str, Any]) -> str:
+    return digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
 
 
 def _normalised(default: bool | None, normalise: bool | None) -> bool | None:
