@@ -62,7 +62,11 @@ class Stage:
 
 
 STAGES = {
-    "scan": Stage("scan_subset", ("corpora/demo/subsets/demo", "corpora/demo/shards"), ("corpora/demo/report.tsv",)),
+    "scan": Stage(
+        "scan_subset",
+        ("corpora/demo/subsets/demo", "corpora/demo/shards"),
+        ("corpora/demo/subsets/demo/tables.manifest.json",),
+    ),
     "frames": Stage("build_frames", ("corpora/demo/frames",), ("corpora/demo/frames/*.manifest.json",)),
     "ranks": Stage("rank_neurons", ("ranks/{model}/demo",), ("ranks/{model}/demo/*.manifest.json",)),
     "counts": Stage("count_activations", ("counts/{model}/demo",), ("counts/{model}/demo/*.manifest.json",)),
@@ -259,7 +263,7 @@ class Drill:
         wanted, spent = kill.moment * self.seconds[script] * self._jobs(kill.stage), {}
         while True:
             if snakemake.poll() is not None:
-                assert snakemake.returncode == 0, f"{kill}:\n{self._printed().read_text()}"
+                assert snakemake.returncode == 0 and spent, f"{kill}:\n{self._printed().read_text()}"
                 return None
             for process, name in jobs_of(folder).items():
                 if name == script:
