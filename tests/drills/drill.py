@@ -62,7 +62,11 @@ class Stage:
 
 
 STAGES = {
-    "scan": Stage("scan_subset", ("corpora/demo/subsets/demo", "corpora/demo/shards"), ("corpora/demo/report.tsv",)),
+    "scan": Stage(
+        "scan_subset",
+        ("corpora/demo/subsets/demo", "corpora/demo/shards"),
+        ("corpora/demo/subsets/demo/tables.manifest.json",),
+    ),
     "frames": Stage("build_frames", ("corpora/demo/frames",), ("corpora/demo/frames/*.manifest.json",)),
     "ranks": Stage("rank_neurons", ("ranks/{model}/demo",), ("ranks/{model}/demo/*.manifest.json",)),
     "counts": Stage("count_activations", ("counts/{model}/demo",), ("counts/{model}/demo/*.manifest.json",)),
@@ -96,8 +100,7 @@ class Kill:
 class Outcome:
     """What came of a kill.
 
-    running: logs of the jobs that were running and were killed, or lost their snakemake.
-    finished: how many jobs of this run had ended before.
+    alive: whether a job was at work, and not only snakemake between two.
     repeated: logs of jobs that ran in both runs.
     checkpoint: the newest whole checkpoint of the training at the kill, "" if none.
     differing: files that are not those of the undisturbed run.
@@ -105,8 +108,7 @@ class Outcome:
     """
 
     kill: Kill
-    running: tuple[str, ...]
-    finished: int
+    alive: bool
     repeated: tuple[str, ...]
     checkpoint: str
     resumed: bool
@@ -128,8 +130,7 @@ class Outcome:
             "stage": self.kill.stage,
             "killed": self.kill.victim,
             "moment": f"{self.kill.moment:.0%}",
-            "jobs_ended_before": self.finished,
-            "jobs_killed": len(self.running),
+            "job_alive": "yes" if self.alive else "no",
             "jobs_repeated": len(self.repeated),
             "checkpoint": self.checkpoint or "-",
             "files_that_differ": len(self.differing),
@@ -197,8 +198,8 @@ class Drill:
         folder = self.project.folder
         while True:
             targets, begun = self.without(kill.stage), time.time()
-            running = self._strike(kill, self._start(targets))
-            if running is not None:
+            alive = self._strike(kill, self._start(targets))
+            if alive is not None:
                 break
             # The jobs took less than before, and the run was over too soon.
             kill = replace(kill, moment=round(kill.moment / 2, 3))
@@ -213,8 +214,7 @@ class Drill:
         log = folder / "results/logs/train_task/pr/mini-seed0.log"
         return Outcome(
             kill,
-            running=tuple(sorted(running)),
-            finished=len(first - running),
+            alive=alive,
             repeated=tuple(sorted(first & second)),
             checkpoint=checkpoint,
             resumed=bool(checkpoint) and "| 0/8" not in log.read_text(),
@@ -248,18 +248,18 @@ class Drill:
     def _printed(self) -> Path:
         return self.kept / "printed"
 
-    def _strike(self, kill: Kill, snakemake: subprocess.Popen) -> set[str] | None:
+    def _strike(self, kill: Kill, snakemake: subprocess.Popen) -> bool | None:
         """Wait for the moment, kill, and wait until nothing of the run is left.
 
         Returns:
-            logs of the jobs that were hurt; None where the run ended before its moment came
+            whether a job was at work; None where the run ended before its moment came
         """
         folder, script = self.project.folder, STAGES[kill.stage].script
         # Of several jobs one after the other a random one is the victim: the moment is counted over all of them.
         wanted, spent = kill.moment * self.seconds[script] * self._jobs(kill.stage), {}
         while True:
             if snakemake.poll() is not None:
-                assert snakemake.returncode == 0, f"{kill}:\n{self._printed().read_text()}"
+                assert snakemake.returncode == 0 and spent, f"{kill}:\n{self._printed().read_text()}"
                 return None
             for process, name in jobs_of(folder).items():
                 if name == script:
@@ -271,10 +271,8 @@ class Drill:
         # Stopped while they are looked at, so that the kill falls in what was seen.
         for process in (snakemake.pid, *jobs):
             send(process, signal.SIGSTOP)
-        hurt = {log for process in jobs for log in open_logs(process, folder)}
         if kill.victim == "a job":
             chosen = next(process for process, name in jobs.items() if name == script)
-            hurt = open_logs(chosen, folder)
             send(chosen, signal.SIGKILL)
             for process in (snakemake.pid, *jobs):
                 send(process, signal.SIGCONT)
@@ -288,7 +286,7 @@ class Drill:
         while jobs_of(folder):
             assert time.monotonic() < deadline, f"{kill}: jobs that do not end"
             time.sleep(0.05)
-        return hurt
+        return bool(jobs)
 
     def _jobs(self, stage: str) -> float:
         """How many jobs of a stage follow each other, a little less than there are, so that the run is not over."""
@@ -327,19 +325,8 @@ def processor_seconds(process: int) -> float:
     return 0.0
 
 
-def open_logs(process: int, folder: Path) -> set[str]:
-    """The rule's log that a job has open: none before it has begun its work."""
-    found = set()
-    for link in Path(f"/proc/{process}/fd").glob("*"):
-        with suppress(OSError):
-            target = link.readlink()
-            if target.is_relative_to(folder / "results/logs") and target.suffix == ".log":
-                found.add(str(target.relative_to(folder)))
-    return found
-
-
 def logs_since(folder: Path, moment: float) -> set[str]:
-    """The logs of the jobs that have begun their work since."""
+    """The logs of the jobs that have begun their work since, or ended (Snakemake touches them then)."""
     logs = (folder / "results/logs").rglob("*.log")
     return {str(log.relative_to(folder)) for log in logs if log.stat().st_mtime >= moment}
 

@@ -19,5 +19,5 @@ def test_kills_at_random_moments_change_nothing(drill, request):
     assert [outcome for outcome in outcomes if not outcome.good] == []
     # Had no kill fallen in a job's work, or after a checkpoint, the drill would prove little.
     if kills >= 20:
-        assert {outcome.kill.victim for outcome in outcomes if outcome.running} == set(VICTIMS)
+        assert {outcome.kill.victim for outcome in outcomes if outcome.alive} == set(VICTIMS)
         assert any(outcome.checkpoint for outcome in outcomes)
