@@ -10,6 +10,7 @@ import pytest
 from property_neurons import storage
 from property_neurons.editing.report import erasure_tables, markdown_table
 from property_neurons.errors import StoreError
+from property_neurons.figures import style
 from property_neurons.figures.erasure import draw_cells, draw_doses
 from property_neurons.storage import read_table
 
@@ -156,13 +157,18 @@ def test_without_draws_there_is_no_control(tmp_path):
         ([f"speaker-{number}" for number in range(8)], "speaker_identification", 2),
     ],
 )
-def test_figures_show_the_tables(tmp_path, legible, groups, kind, draws):
+def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, draws):
+    drawn_figures = []
+    save = style.save
+    monkeypatch.setattr(style, "save", lambda figure, *rest: drawn_figures.append(figure) or save(figure, *rest))
     sigmas = (0.8, 0.5) if len(groups) > 4 else (0.8,)
     run = write_run(tmp_path / "a", groups, kind=kind, sigmas=sigmas, draws=draws)
     cells, curves = erasure_tables("study", [run])
     published = {("M", "M"): 22.4, ("M", "F"): 2.2}
     draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
     draw_doses(curves, "melhubert-mini", "train-clean-100", tmp_path / "d.pdf")
+    titles = [axes.get_title() for axes in drawn_figures[1].axes if axes.get_title()]
+    assert len(titles) == (1 if len(groups) > 4 else len(groups))
     drawn = read_table(tmp_path / "t.tsv")
     assert len(drawn) == len(cells)
     np.testing.assert_allclose(drawn["delta"], cells["delta"], atol=1e-9)

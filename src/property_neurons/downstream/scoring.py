@@ -15,6 +15,8 @@ from rapidfuzz.distance import Levenshtein
 from property_neurons.downstream.wording import some_of
 from property_neurons.errors import TaskError
 
+_RESAMPLES_AT_ONCE = 100
+
 
 @dataclass(frozen=True)
 class Edits:
@@ -211,9 +213,12 @@ def _resampled_rates(tables: Sequence[pd.DataFrame], resamples: int, rng: np.ran
     errors = np.stack([table["error"] for table in tables], axis=1)
     weights = np.stack([table["weight"] for table in tables], axis=1)
     sums = np.empty((2, resamples, len(tables)))
-    for resample in range(resamples):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        sums[:, resample] = times @ errors, times @ weights
+    for first in range(0, resamples, _RESAMPLES_AT_ONCE):
+        several = slice(first, min(first + _RESAMPLES_AT_ONCE, resamples))
+        drawn = rng.integers(n, size=(several.stop - first, n))
+        flat = drawn + n * np.arange(len(drawn))[:, None]
+        times = np.bincount(flat.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+        sums[:, several] = times @ errors, times @ weights
     # A draw of utterances without any weight has no rate: nan, left out of the interval.
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = sums[0] / sums[1]

@@ -88,10 +88,10 @@ def draw_doses(curves: pd.DataFrame, model: str, corpus: str, out: str | Path) -
     with style.theme():
         figure = style.new_figure(max(style.COLUMN, _PANEL * columns), 1.3 + 1.7 * len(rows))
         grid = figure.subplots(len(rows), columns, squeeze=False, sharey="row")
-        for (x, table), line in zip(rows, grid, strict=True):
+        for number, ((x, table), line) in enumerate(zip(rows, grid, strict=True)):
             for axes, group in zip(line, [None] if together else groups, strict=True):
                 _plot_dose(axes, table if together else table[table["erased"] == group], x, together=together)
-                if line is grid[0]:
+                if number == 0:
                     axes.set_title(
                         f"mean of {len(groups)} groups" if together else f"erased: {style.group_title(group)}"
                     )

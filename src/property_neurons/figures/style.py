@@ -102,7 +102,7 @@ def new_figure(width: float, height: float) -> Figure:
 def heading(figure: Figure, what: str, model: str, corpus: str) -> None:
     """Name what is shown, the model and the corpus, above the panels."""
     room = int(figure.get_figwidth() / _CHARACTER)
-    figure.suptitle(textwrap.fill(f"{what} · {model} · {corpus}", room), x=0.01, ha="left")
+    figure.suptitle(textwrap.fill(f"{what} · {model} · {corpus}", room, break_on_hyphens=False), x=0.01, ha="left")
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
