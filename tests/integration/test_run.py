@@ -126,19 +126,24 @@ def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tabl
     assert neurons[0].attrs | {"model": "mine"} == neurons[1].attrs
 
 
-def test_a_damaged_rank_store_is_named_and_never_counted(finished, changed):
+def test_a_damaged_rank_store_is_named_and_never_counted(finished, config, changed):
+    target = f"results/counts/{MODEL}/demo/gender.manifest.json"
+    before = (finished.folder / target).read_bytes()
     store = finished.folder / f"results/ranks/{MODEL}/demo/demo-001.zarr"
     chunk = next(path for path in sorted((store / "ranks/00/c").rglob("*")) if path.is_file())
     content = chunk.read_bytes()
     chunk.write_bytes(content[:-1])
     try:
         finished.configure(changed("analysis.lambda", 0.012))
-        printed = finished.snakemake(f"results/counts/{MODEL}/demo/gender.manifest.json", fails=True)
+        printed = finished.snakemake(target, fails=True)
     finally:
         chunk.write_bytes(content)
     assert "ranks/00/c" in printed
     assert "should be" in printed
     assert "Traceback" not in printed
+    finished.configure(config)
+    finished.snakemake(target)
+    assert (finished.folder / target).read_bytes() == before
 
 
 def _files(project, pattern):
