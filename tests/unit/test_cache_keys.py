@@ -115,9 +115,9 @@ def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, sp
     assert ranks(normalise=True).key == known
     recorded = tmp_path / "again/tiny.manifest.json"
     for record, counts in ((RECORD, False), (EDITING_RECORD, False), ("generation_config.json", True)):
-        described = storage.read_json(recorded)
+        described = manifests.read_manifest(recorded)
         storage.write_json(tmp_path / "again/tiny" / record, {"of": "results/models/tiny"})
-        storage.write_json(recorded, described | storage.describe_files(tmp_path / "again/tiny"))
+        manifests.write_manifest(recorded, described | manifests.describe_files(tmp_path / "again/tiny"))
         assert (ranks(manifest=recorded).key != known) == counts
     assert ranks(middle_frames=MIDDLE).key == ranks(middle_frames={name: list(f) for name, f in MIDDLE.items()}).key
 
