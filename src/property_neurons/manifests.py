@@ -33,12 +33,17 @@ def described_folder(manifest: str | Path) -> Path:
     return manifest.with_name(manifest.name.removesuffix(".manifest.json"))
 
 
+def digest_of(values: Any) -> str:
+    """The blake2b of plain values as JSON: 32 hexadecimal digits."""
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:
     """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all."""
     directory = Path(directory)
     chosen = sorted(file for file in directory.rglob("*") if file.is_file()) if files is None else sorted(files)
     entries = {file.relative_to(directory).as_posix(): [file.stat().st_size, _digest(file)] for file in chosen}
-    return {"digest": _digest_of(entries), "files": entries}
+    return {"digest": digest_of(entries), "files": entries}
 
 
 def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:
@@ -60,7 +65,7 @@ def read_manifest(manifest: str | Path) -> dict[str, Any]:
     found = None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
         found = "no manifest"
-    elif content.get("digest") != _digest_of(content["files"]):
+    elif content.get("digest") != digest_of(content["files"]):
         found = "entries of another digest"
     elif (checksum := content.pop("checksum", None)) is not None and checksum != _checksum(content):
         found = "values of another checksum"
@@ -153,12 +158,7 @@ def _digest_path(path: Path) -> Path:
 
 def _checksum(content: dict[str, Any]) -> str:
     # As it is once written and read again, where tuples are lists.
-    plain = json.loads(json.dumps(content))
-    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _digest_of(entries: dict[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return digest_of(json.loads(json.dumps(content)))
 
 
 def _digest(file: Path) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from property_neurons import manifests, storage
-from property_neurons.cache import entries as cache_entries
 from property_neurons.cache.__main__ import main
 from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
 
@@ -343,6 +342,6 @@ def test_the_command_names_a_folder_that_is_not_there(tmp_path, capsys):
 
 
 def test_digests_are_of_values_and_not_of_their_order():
-    assert cache_entries.digest_of({"a": 1, "b": [2]}) == cache_entries.digest_of({"b": [2], "a": 1})
+    assert manifests.digest_of({"a": 1, "b": [2]}) == manifests.digest_of({"b": [2], "a": 1})
     with pytest.raises(TypeError):
-        cache_entries.digest_of({"a": np.arange(2)})
+        manifests.digest_of({"a": np.arange(2)})

@@ -7,8 +7,6 @@ entry is named, not used, and replaced. A cache that cannot be used never stops 
 """
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -63,12 +61,7 @@ class Result:
     @cached_property
     def key(self) -> str:
         """`KIND/` and 32 hexadecimal digits."""
-        return f"{self.kind}/{digest_of(self.made_of)}"
-
-
-def digest_of(values: Any) -> str:
-    """The blake2b of plain values as JSON: 32 hexadecimal digits."""
-    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+        return f"{self.kind}/{manifests.digest_of(self.made_of)}"
 
 
 def take_or_make(
@@ -107,7 +100,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
             described = manifests.read_manifest(entry / _ENTRY)
             _copy(entry / _CONTENT, temporary, described["files"])
             manifests.verify_files(temporary, entry / _ENTRY)
-            if digest_of(described.get("made_of")) != entry.name:
+            if manifests.digest_of(described.get("made_of")) != entry.name:
                 raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
             result.put_names(temporary)
             contents = manifests.describe_files(temporary)

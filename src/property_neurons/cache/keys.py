@@ -18,14 +18,13 @@ import pandas as pd
 import zarr
 
 from property_neurons import manifests, storage
-from property_neurons.cache.entries import Audio, Result, digest_of
+from property_neurons.cache.entries import Audio, Result
 
 if TYPE_CHECKING:
     from property_neurons.downstream.data import TaskData
     from property_neurons.downstream.training import TaskJob
     from property_neurons.training.pretraining import PretrainingJob
 
-_WITHOUT_RESULT = frozenset({"workers", "save_every"})
 # They say by which names a cut or edited model was made; nothing that runs it reads them.
 _RECORDS = frozenset({"pruning.json", "editing.json"})
 _PACKAGES = {
@@ -74,7 +73,7 @@ def ranks_result(
         made_of={
             "model": _digest_of_model(described),
             "normalised": _normalised(described["normalise_default"], normalise),
-            "utterances": digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
+            "utterances": manifests.digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
             "lambda_max": lambda_max,
             "middle_frames": None if middle_frames is None else _digest_of_frames(middle_frames),
             "code": code,
@@ -112,6 +111,7 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
     # Slow to import, and not needed for ranks.
     from property_neurons.downstream.data import read_task_data
     from property_neurons.downstream.training import HEAD_FILE
+    from property_neurons.training.trainer import WITHOUT_RESULT
 
     described = manifests.verify_files(manifests.described_folder(job.model), job.model)
     data = read_task_data(job.data)
@@ -126,7 +126,7 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
         kind="downstream",
         made_of={
             "mode": job.mode,
-            "settings": {key: value for key, value in job.settings.items() if key not in _WITHOUT_RESULT},
+            "settings": {key: value for key, value in job.settings.items() if key not in WITHOUT_RESULT},
             "normalised": _normalised(described["normalise_default"], job.normalise),
             "half_precision": bool(job.states),
             "model": _digest_of_model(described),
@@ -160,7 +160,7 @@ def _version(package: str) -> str | None:
 
 
 def _digest_of_model(manifest: Mapping[str, Any]) -> str:
-    return digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
+    return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
 
 
 def _normalised(default: bool | None, normalise: bool | None) -> bool | None:
@@ -169,14 +169,16 @@ def _normalised(default: bool | None, normalise: bool | None) -> bool | None:
 
 
 def _digest_of_frames(frames: Mapping[str, np.ndarray]) -> str:
-    return digest_of({name: np.asarray(values, np.int64).tolist() for name, values in frames.items()})
+    return manifests.digest_of({name: np.asarray(values, np.int64).tolist() for name, values in frames.items()})
 
 
 def _digest_of_data(data: "TaskData") -> str:
     """A digest of what is trained and scored on: the rows in their order, without corpora and paths."""
     columns = ["subset", "utterance", "speaker", "gender", "audio_digest", "n_samples", "part"]
     described = {key: value for key, value in data.description.items() if key not in ("digest", "files")}
-    digest = hashlib.blake2b(digest_of([described, data.table[columns].values.tolist()]).encode(), digest_size=16)
+    digest = hashlib.blake2b(
+        manifests.digest_of([described, data.table[columns].values.tolist()]).encode(), digest_size=16
+    )
     for reference in data.table["reference"]:
         values = np.asarray(reference)
         digest.update(f"{values.dtype}{len(values)}".encode() + values.tobytes())

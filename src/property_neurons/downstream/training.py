@@ -4,7 +4,6 @@ One job trains one task on one model with one seed: the task's table and a prepa
 curves, head and, where the model was trained too, the model out. A killed job goes on from its last whole checkpoint.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.ranks.extraction import Recording
 from property_neurons.training.checkpoints import resume_point
-from property_neurons.training.trainer import Optimisation, add_callbacks, training_arguments
+from property_neurons.training.trainer import WITHOUT_RESULT, Optimisation, add_callbacks, training_arguments
 
 METRICS: Mapping[Kind, str] = {
     "phone_recognition": "phone_error_rate",
@@ -38,8 +37,6 @@ METRICS: Mapping[Kind, str] = {
 }
 HEAD_FILE = "head.safetensors"
 CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
-
-_WITHOUT_RESULT = frozenset({"workers", "save_every"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +99,7 @@ class TaskJob:
 
     def identity(self) -> str:
         """A digest of what the result depends on."""
-        settings = {key: value for key, value in self.settings.items() if key not in _WITHOUT_RESULT}
+        settings = {key: value for key, value in self.settings.items() if key not in WITHOUT_RESULT}
         inputs = [self.data, self.model, *([f"{self.initial}.manifest.json"] if self.initial else [])]
         content = {
             "mode": self.mode,
@@ -112,7 +109,7 @@ class TaskJob:
             "code": self.code,
             "inputs": [manifests.read_manifest(manifest)["digest"] for manifest in inputs],
         }
-        return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+        return manifests.digest_of(content)
 
 
 def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
@@ -256,7 +253,7 @@ def _write(
         "interval": [low, high],
         "utterances": len(scores),
         "seed": settings.seed,
-        "settings": {key: value for key, value in asdict(settings).items() if key not in _WITHOUT_RESULT},
+        "settings": {key: value for key, value in asdict(settings).items() if key not in WITHOUT_RESULT},
         "dev": best,
         "split_digest": data.description["split_digest"],
         "parts": data.description["parts"],

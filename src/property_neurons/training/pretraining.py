@@ -4,8 +4,6 @@ One job trains one stage: log-Mel frames and targets in, a `from_pretrained` fol
 A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -36,9 +34,15 @@ from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import open_log_mel, read_statistics
 from property_neurons.training.targets import open_targets
-from property_neurons.training.trainer import Optimisation, StopWhenFlat, add_callbacks, go_on, training_arguments
+from property_neurons.training.trainer import (
+    WITHOUT_RESULT,
+    Optimisation,
+    StopWhenFlat,
+    add_callbacks,
+    go_on,
+    training_arguments,
+)
 
-_WITHOUT_RESULT = frozenset({"workers", "save_every"})
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 
 
@@ -98,7 +102,7 @@ class PretrainingJob:
 
     def identity(self) -> str:
         """A digest of what the trained weights depend on."""
-        training = {key: value for key, value in self.training.items() if key not in _WITHOUT_RESULT}
+        training = {key: value for key, value in self.training.items() if key not in WITHOUT_RESULT}
         content = {
             "architecture": self.architecture,
             "validation_share": self.validation_share,
@@ -108,7 +112,7 @@ class PretrainingJob:
         inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
         content["inputs"] = [manifests.read_manifest(manifest)["digest"] for manifest in inputs]
         content["measured"] = storage.read_json(self.statistics)
-        return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+        return manifests.digest_of(content)
 
 
 def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:

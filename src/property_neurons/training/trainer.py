@@ -13,6 +13,9 @@ from property_neurons.models.backend import transformers
 from property_neurons.progress import progress_bar
 from property_neurons.training.checkpoints import MarkComplete
 
+WITHOUT_RESULT = frozenset({"workers", "save_every"})
+"""Settings that change no result, and so are no part of a training's identity."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
