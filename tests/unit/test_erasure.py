@@ -214,19 +214,24 @@ def test_random_neurons_are_as_many_in_each_layer(erased):
     assert edited.groupby(["erased", "dose"]).size().tolist() == [3] * len(sizes)
 
 
-def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypatch):
-    undisturbed = erased
+def killed_after(scored):
+    """The scoring of a condition, by a job that is killed when it has scored so many."""
     plain, calls = erasing.error_table, []
 
     def killed(*arguments):
-        if len(calls) == 4:
+        if len(calls) == scored:
             raise KeyboardInterrupt
         calls.append(1)
         return plain(*arguments)
 
+    return killed
+
+
+def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypatch):
+    undisturbed, plain = erased, erasing.error_table
     (tmp_path / "second").mkdir()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(erasing, "error_table", killed)
+        patch.setattr(erasing, "error_table", killed_after(4))
         erase(tmp_path / "second", tuned)
     assert not (tmp_path / "second/out").exists()
     again = []
@@ -240,19 +245,11 @@ def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypa
 
 
 def test_a_damaged_score_of_before_is_named_and_made_anew(speakers, tmp_path, monkeypatch, caplog):
-    plain, calls = erasing.error_table, []
-
-    def killed(*arguments):
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return plain(*arguments)
-
     for name in ("whole", "hurt"):
         (tmp_path / name).mkdir()
     undisturbed = erase(tmp_path / "whole", speakers)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(erasing, "error_table", killed)
+        patch.setattr(erasing, "error_table", killed_after(3))
         erase(tmp_path / "hurt", speakers)
     for damage, file in zip(DAMAGES, sorted((tmp_path / "hurt/work").glob("*.parquet")), strict=True):
         damage(file)

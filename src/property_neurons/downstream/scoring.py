@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
+from scipy.special import log_softmax
 
 from property_neurons.downstream.wording import some_of
 from property_neurons.errors import TaskError
@@ -69,9 +70,7 @@ def edit_operations(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[
 
 def surprisal(outputs: np.ndarray, label: int) -> float:
     """-ln p(label) in nats, with p the softmax of outputs [classes]: the cross-entropy of one utterance."""
-    outputs = np.asarray(outputs, np.float64)
-    largest = outputs.max()
-    return float(largest + np.log(np.exp(outputs - largest).sum()) - outputs[label])
+    return float(-log_softmax(np.asarray(outputs, np.float64))[label])
 
 
 def rate(scores: pd.DataFrame) -> float:

@@ -228,10 +228,8 @@ def _scores(
 def _identity(training: str | Path, model: str | Path, erasure: Erasure, code: str) -> dict[str, Any]:
     """What a condition's scores depend on beside the neurons that are edited."""
     how = {key: value for key, value in asdict(erasure).items() if key in ("column", "action", "factor", "percentile")}
-    return {
-        "inputs": [manifests.read_manifest(manifest)["digest"] for manifest in (training, model)],
-        "code": code,
-    } | how
+    inputs = [manifests.read_manifest(manifest)["digest"] for manifest in (training, model)]
+    return {"inputs": inputs, "code": code} | how
 
 
 def _digest(identity: Mapping[str, Any], masks: Masks) -> str:

@@ -66,11 +66,12 @@ class _Run:
     def part(self, condition: int, part: str, erased: str, measure: _Measure) -> pd.DataFrame:
         """A score table of one part: utterance, error (of the measure), weight."""
         table = self.scores[condition]
-        table = table.assign(error=table[measure.column])
-        if part == OTHERS:
-            table = table[~table["part"].isin([ALL, erased])]
-            return table.groupby("utterance", as_index=False)[["error", "weight"]].sum()
-        return table[table["part"] == (erased if part == OWN else part)]
+        parts = table["part"]
+        chosen = ~parts.isin([ALL, erased]) if part == OTHERS else parts == (erased if part == OWN else part)
+        own = table.loc[chosen, ["utterance", measure.column, "weight"]].set_axis(
+            ["utterance", "error", "weight"], axis=1
+        )
+        return own.groupby("utterance", as_index=False).sum() if part == OTHERS else own
 
 
 def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -47,19 +47,17 @@ def _unpadded(model: torch.nn.Module, values: torch.Tensor, windows: Sequence[Wi
 
 def _padded(model: torch.nn.Module, windows: Sequence[Window]) -> list[torch.Tensor]:
     values = torch.nn.utils.rnn.pad_sequence([window.values[0] for window in windows], batch_first=True)
-    mask = _mask([window.values.shape[1] for window in windows])
-    values, mask = values.to(model.device), None if mask is None else mask.to(model.device)
-    return _of_windows(model(values, attention_mask=mask, output_hidden_states=True), windows)
+    mask = _mask(windows, model.device)
+    return _of_windows(model(values.to(model.device), attention_mask=mask, output_hidden_states=True), windows)
 
 
 def _padded_behind_convolutions(model: torch.nn.Module, windows: Sequence[Window]) -> list[torch.Tensor]:
     features = [model.feature_extractor(window.values.to(model.device))[0].T for window in windows]
     padded = torch.nn.utils.rnn.pad_sequence(features, batch_first=True).transpose(1, 2)
-    # The model takes its mask in samples, and works out itself how many features they make.
-    mask = _mask([window.values.shape[1] for window in windows])
-    samples = torch.empty(len(windows), max(window.values.shape[1] for window in windows), device="meta")
+    # The model takes its mask in samples, and works out itself how many features they make; it sees no samples.
+    mask = _mask(windows, model.device)
+    samples = torch.empty(len(windows), 0, device="meta")
     with _features_given(model, padded):
-        mask = None if mask is None else mask.to(model.device)
         return _of_windows(model(samples, attention_mask=mask, output_hidden_states=True), windows)
 
 
@@ -74,11 +72,12 @@ def _features_given(model: torch.nn.Module, features: torch.Tensor) -> Iterator[
         del stack.forward
 
 
-def _mask(lengths: Sequence[int]) -> torch.Tensor | None:
+def _mask(windows: Sequence[Window], device: torch.device) -> torch.Tensor | None:
     """True where a padded batch holds something, bool [items, longest]; None where it holds something everywhere."""
+    lengths = [window.values.shape[1] for window in windows]
     if len(set(lengths)) == 1:
         return None
-    return torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 
 def _of_windows(output, windows: Sequence[Window]) -> list[torch.Tensor]:
