@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from property_neurons import storage
 from property_neurons.downstream.examples import Examples
@@ -115,13 +115,14 @@ class TaskTrainer(transformers.Trainer):
         ):
             # Not every release of transformers scores the last step by itself.
             self.evaluate()
-        best = self._best()
-        if best is None:
+        kept = self._kept()
+        if kept is None:
             raise StoreError(
                 f"{self.best_file}: expected the best state of this training, found none that is whole; delete "
                 f"{self.best_file.parent} and run again: the training begins anew"
             )
-        self.model.load_state_dict(load_file(self.best_file), strict=True)
+        best, weights = kept
+        self.model.load_state_dict(weights, strict=True)
         return best
 
     def has_best_of(self, checkpoint: Path) -> bool:
@@ -142,7 +143,12 @@ class TaskTrainer(transformers.Trainer):
         return False
 
     def _best(self) -> dict[str, Any] | None:
-        """Step and dev value of the best state kept; one that is damaged is named and removed."""
+        """Step and dev value of the best state kept."""
+        kept = self._kept()
+        return None if kept is None else kept[0]
+
+    def _kept(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """Step and dev value of the best state kept, and its weights; one that is damaged is named and removed."""
         if not self.best_file.is_file():
             return None
         try:
@@ -156,7 +162,7 @@ class TaskTrainer(transformers.Trainer):
             return self._without("expected what was written, found another content")
         if said["identity"] != self.identity:
             return None
-        return {"step": int(said["step"]), "value": float(said["value"])}
+        return {"step": int(said["step"]), "value": float(said["value"])}, weights
 
     def _without(self, trouble: str) -> None:
         log.warning("%s: %s. It is removed.", self.best_file, trouble)
