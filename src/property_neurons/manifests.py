@@ -61,6 +61,8 @@ def read_manifest(manifest: str | Path) -> dict[str, Any]:
     Raises:
         StoreError: it is absent, no manifest, or not as it was written.
     """
+    if Path(manifest).is_dir():
+        raise StoreError(f"{manifest}: expected a manifest, found a folder; give {manifest}.manifest.json beside it")
     content = read_json(manifest)
     found = None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
@@ -131,9 +133,9 @@ def check_digest(path: str | Path) -> None:
         StoreError: it is not as it was written.
     """
     path = Path(path)
-    record = _digest_path(path)
     if not has_digest(path):
         return
+    record = _digest_path(path)
     size, _, digest = record.read_text(errors="replace").strip().partition(" ")
     found = str(path.stat().st_size)
     if found != size:

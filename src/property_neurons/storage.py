@@ -94,6 +94,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a JSON file, found nothing; run the rule that makes it") from None
+    except OSError as error:
+        raise StoreError(f"{path}: expected a JSON file, found {error.strerror}; correct the path") from None
     except ValueError as error:
         raise StoreError(f"{path}: expected JSON, found {error}; delete the file and run again") from None
 
@@ -116,6 +118,8 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     Raises:
         StoreError: the file is absent or cannot be parsed.
     """
+    if Path(path).is_dir():
+        raise StoreError(f"{path}: expected a table, found a folder; correct the path")
     try:
         if Path(path).suffix == ".parquet":
             return pd.read_parquet(path, columns=columns)
@@ -137,11 +141,23 @@ def new_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
         StoreError: something is at `path` and may not be replaced.
     """
     path = Path(path)
-    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise StoreError(f"{path}: expected nothing or an empty folder, found content; delete it and run again")
+    if not replace:
+        check_free(path)
     with temporary_folder(path) as temporary:
         yield temporary
         _take_place(temporary, path)
+
+
+def check_free(path: str | Path) -> None:
+    """See that a folder can be written to `path` without taking anything's place.
+
+    Raises:
+        StoreError: a file or a folder with something in it is there.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        found = "a folder with content" if path.is_dir() else "a file"
+        raise StoreError(f"{path}: expected nothing or an empty folder, found {found}; delete it, or choose another")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The configuration: every error at once, each with its key; presets; the generated reference."""
 
+import math
 from pathlib import Path
 
 import jsonschema
@@ -36,6 +37,14 @@ def test_schema_and_reference_are_in_step_with_the_models():
     assert (FOLDER / "schema.json").read_text() == reference.schema(), remedy
     readme = (FOLDER / "README.md").read_text()
     assert reference.with_tables(readme) == readme, remedy
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_numbers_are_finite(value):
+    content = MINIMAL | {"analysis": {"sigma": value}}
+    assert "analysis.sigma: " in message(content)
+    erased = {"kind": "edited", "of": "tiny", "property": "gender", "groups": ["F"], "action": "scale", "factor": value}
+    assert ".factor: " in message(MINIMAL | {"models": MINIMAL["models"] | {"edited": erased}})
 
 
 def test_every_error_is_listed_with_its_key_and_the_nearest_known_one():

@@ -139,20 +139,23 @@ def table(width=WIDTH, digest=None):
 
 
 def test_a_group_set_holds_exclusive_neurons_alone():
-    masks = group_set(table(), ["F"], [WIDTH, WIDTH])
+    masks = group_set(table(), ["F"], [WIDTH, WIDTH], digest=None)
     assert [np.flatnonzero(mask).tolist() for mask in masks] == [[3], [5]]
-    both = group_set(table(), ["F", "M"], [WIDTH, WIDTH])
+    both = group_set(table(), ["F", "M"], [WIDTH, WIDTH], digest=None)
     assert [np.flatnonzero(mask).tolist() for mask in both] == [[3, 4], [5]]
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: group_set(table(32), ["F"], [WIDTH, WIDTH]), "found on a model with 32 neurons there.*has 24"),
-        (lambda: group_set(table(), ["F"], [WIDTH]), "this model has only 1 layers"),
+        (
+            lambda: group_set(table(32), ["F"], [WIDTH, WIDTH], digest=None),
+            "found on a model with 32 neurons there.*has 24",
+        ),
+        (lambda: group_set(table(), ["F"], [WIDTH], digest=None), "this model has only 1 layers"),
         (lambda: group_set(table(digest="abc"), ["F"], [WIDTH] * 2, digest="def"), "mine .digest abc.*digest def"),
-        (lambda: group_set(table(), ["Q"], [WIDTH] * 2), "expected groups among F, M, X, found Q"),
-        (lambda: group_set(table(), ["X"], [WIDTH] * 2), "expected group neurons of X, found none"),
+        (lambda: group_set(table(), ["Q"], [WIDTH] * 2, digest=None), "expected groups among F, M, X, found Q"),
+        (lambda: group_set(table(), ["X"], [WIDTH] * 2, digest=None), "expected group neurons of X, found none"),
         (lambda: chosen_set({3: [0]}, [WIDTH] * 2), "expected layers from 1 to 2, found 3"),
         (lambda: chosen_set({1: [24]}, [WIDTH] * 2), "expected neurons from 0 to 23 in layer 1, found 24"),
     ],
@@ -166,7 +169,10 @@ def test_a_set_of_a_model_that_was_pruned_since_is_refused():
     model = small_models.small_model("HubertModel")
     masks = chosen_set(SETS, widths_of(model))
     smaller = remove_neurons(model, [torch.arange(20), torch.arange(22)])
-    with pytest.raises(ModelError, match=r"\[24, 24\] neurons, this model has \[20, 22\]"), edited(smaller, masks):
+    with (
+        pytest.raises(ModelError, match=r"\[24, 24\] neurons, this PrunedHubertModel has \[20, 22\]"),
+        edited(smaller, masks),
+    ):
         pass
     with pytest.raises(ModelError, match="at least one neuron"):
         baked(model, [np.zeros(WIDTH, dtype=bool)] * 2)
@@ -225,7 +231,9 @@ def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
     assert storage.read_json(tmp_path / "r.manifest.json")["source"]["random"] == 3
     # A refused edit leaves what is there.
     with pytest.raises(ModelError, match="found on the model mine"):
-        save_edited(tmp_path / "e", tmp_path / "e.manifest.json", prepared, Edit(("F",)), table(digest="other"))
+        save_edited(
+            tmp_path / "e", tmp_path / "e.manifest.json", prepared, Edit(("F",)), table(digest="other"), replace=True
+        )
     assert (tmp_path / "e.manifest.json").is_file()
     with pytest.raises(ModelError, match="expected what the neurons usually do"):
         save_edited(tmp_path / "x", tmp_path / "x.manifest.json", prepared, Edit(("F",), "mean"), table())

@@ -180,6 +180,24 @@ def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, d
     assert (tmp_path / "t.png").read_bytes() == first
 
 
+def test_marks_are_filled_beyond_every_random_draw(tmp_path):
+    """The interval of the excess is not enough: of few draws one may have done as much."""
+    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    several = (
+        errors_of(cells)
+        .iloc[[0] * 6]
+        .assign(
+            delta=[3.0, 3.0, 1.5, -3.0, -1.0, 0.5],
+            excess_low=[0.2, -0.2, 0.2, -4.0, -2.0, 0.1],
+            excess_high=[4.0, 4.0, 2.0, -0.2, -0.2, 0.3],
+            random_least=[-2.0] * 6,
+            random_most=[2.0] * 6,
+        )
+    )
+    draw_cells(several, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf")
+    assert read_table(tmp_path / "t.tsv")["beyond"].tolist() == [True, False, False, True, False, False]
+
+
 def test_drawing_loads_no_model():
     """The environment of figures (envs/analysis.yaml) has no torch."""
     code = "import sys, property_neurons.figures.erasure as _; print({'torch', 'transformers'} & set(sys.modules))"

@@ -165,7 +165,7 @@ def test_a_folder_is_whole_or_absent_and_replaces_nothing_unasked(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with new_folder(path) as folder:
         (folder / "a").write_text("1")
-    with pytest.raises(StoreError, match="delete it and run again"), new_folder(path):
+    with pytest.raises(StoreError, match="found a folder with content; delete it"), new_folder(path):
         pass
     assert (path / "a").read_text() == "1"
     with new_folder(path, replace=True) as folder:

@@ -12,4 +12,6 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.input.model,
         Edit(groups=tuple(edit.pop("groups")), **edit),
         read_table(snakemake.input.neurons),
+        name=snakemake.input.neurons,
+        replace=True,
     )

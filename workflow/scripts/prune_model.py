@@ -17,4 +17,5 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output):
         Cut(**snakemake.params.cut),
         neurons={Path(table).stem: read_table(table) for table in snakemake.input.neurons},
         counts=counts[0] if counts else None,
+        replace=True,
     )

@@ -17,7 +17,11 @@ class Erasure(Section):
         "speaker (any task)"
     )
     groups: list[str] | None = Field(default=None, min_length=1, description="which of its groups (null: all)")
-    action: Action = Field(default="zero", description="what is done to the neurons (see `models`, kind edited)")
+    action: Action = Field(
+        default="zero",
+        description="what is done to the neurons: `zero` (the paper's), `scale` by `factor`, `mean`: held at their "
+        "mean, `clamp`: never above `percentile` of their own; both over 200 training utterances",
+    )
     factor: float = Field(default=0.5, description="of `scale`")
     percentile: float = Field(
         default=50.0, ge=0, le=100, description="of `clamp`, over the frames of 200 training utterances"

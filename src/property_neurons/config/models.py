@@ -135,7 +135,8 @@ class EditedModel(_Model):
     corpus: Name | None = Field(default=None, description="where they are found (null: `figures.corpus`)")
     action: Literal["zero", "scale"] = Field(
         default="zero",
-        description="`zero`: their activation is 0; `scale`: times `factor` (the mean and a ceiling: from Python)",
+        description="`zero`: their activation is 0; `scale`: times `factor` "
+        "(`mean`, which needs speech, can be written by `python -m property_neurons.editing write`)",
     )
     factor: float = Field(default=0.5, description="of `scale`")
     random: int | None = Field(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from property_neurons.downstream.examples import Examples, collate
 from property_neurons.downstream.stored_states import ReadAudio
 from property_neurons.downstream.task_trainer import TaskModel
 from property_neurons.downstream.training import Settings, TaskJob, new_head, part_examples
-from property_neurons.errors import TaskError
+from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 
 
@@ -47,18 +48,56 @@ def load_trained(training: str | Path, *, model: str | Path | None = None, devic
             trained one itself.
 
     Raises:
-        TaskError: it is of a frozen model.
-        ModelError, StoreError: something is absent, altered, or does not fit.
+        TaskError: it is no training, or of a frozen model.
+        ModelError, StoreError: something is absent, altered, or of another training.
     """
     folder = manifests.described_folder(training)
-    job = TaskJob(**manifests.verify_files(folder, training)["job"])
+    described = manifests.verify_files(folder, training)
+    if "job" not in described:
+        kind = described.get("class", "something else")
+        raise TaskError(f"{training}: expected the manifest of a training, found that of {kind}; name a training's")
+    job = TaskJob(**described["job"])
     if job.mode != "fine_tuned":
         raise TaskError(f"{folder}: expected a training of mode fine_tuned, found {job.mode}; train the model too")
+    if model is not None:
+        _check_made_of(training, described, Path(model))
     data = read_task_data(job.data)
     source = folder / "encoder" if model is None else manifests.described_folder(model)
     encoder = load_encoder(source, manifest=model, device=device, normalise=job.normalise)
     head = new_head(replace(job, initial=str(folder), device=device), Settings(**job.settings), data, encoder)
     return Trained(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())
+
+
+def _check_made_of(training: str | Path, described: Mapping[str, Any], model: Path) -> None:
+    """Hold a model against the training that its head comes from: made of another one, it would be scored as noise."""
+    trained = _weights(described["files"], "encoder/")
+    manifest, expected, passed = model, None, []
+    while True:
+        found = manifests.read_manifest(manifest)
+        if expected not in (None, found["digest"]):
+            break
+        if _weights(found["files"]) == trained:
+            return
+        source = found.get("source", {})
+        passed.append(str(manifest))
+        if source.get("kind") not in ("edited", "pruned"):
+            break
+        manifest, expected = Path(f"{source['of']}.manifest.json"), source["digest"]
+        if not manifest.is_file():
+            break
+    raise ModelError(
+        f"{model}: expected the model that {training} trained, or one made of it, found another"
+        f"{f' (made of {passed[-1]})' if len(passed) > 1 else ''}; name a model and a training that belong together"
+    )
+
+
+def _weights(files: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
+    """The entries of a manifest's files that hold weights, by their names in `folder`."""
+    return {
+        name.removeprefix(folder): tuple(entry)
+        for name, entry in files.items()
+        if name.startswith(folder) and name.endswith(".safetensors")
+    }
 
 
 @torch.inference_mode()

@@ -6,8 +6,9 @@ python -m property_neurons.editing score TRAINING.manifest.json MODEL.manifest.j
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.manifests import check_digest, described_folder, read_manifest
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.storage import read_table
+from property_neurons.storage import check_free, read_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,28 +43,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _groups(chosen: argparse.Namespace) -> None:
     table = _neurons(chosen.table)
-    sizes = table[table["exclusive"]].pivot_table(
-        index="group", columns="layer", values="neuron", aggfunc="count", fill_value=0
-    )
+    # Groups all of whose neurons other groups have too are there with none.
+    sizes = table.pivot_table(index="group", columns="layer", values="exclusive", aggfunc="sum", fill_value=0)
     print("Group neurons by layer:")
     print(sizes.assign(all=sizes.sum(axis=1)).to_string())
 
 
 def _write(chosen: argparse.Namespace) -> None:
-    statistics = None
+    check_free(chosen.to)
+    table, statistics = _neurons(chosen.table), None
     if chosen.action == "mean":
         encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
         statistics = activation_statistics(encoder, _speech(chosen.speech))
     manifest = Path(f"{chosen.to}.manifest.json")
-    save_edited(chosen.to, manifest, chosen.model, _edit(chosen), _neurons(chosen.table), statistics=statistics)
+    name = f"{chosen.table}, for {chosen.model}"
+    save_edited(chosen.to, manifest, chosen.model, _edit(chosen), table, statistics=statistics, name=name)
     print(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}")
 
 
 def _score(chosen: argparse.Namespace) -> None:
-    trained = load_trained(chosen.training, model=chosen.model)
     edit, table = _edit(chosen), _neurons(chosen.table)
+    trained = load_trained(chosen.training, model=chosen.model)
     widths = [site.width for site in trained.encoder.sites]
-    masks = edited_set(table, edit, widths, digest=read_manifest(chosen.model)["digest"])
+    digest, name = read_manifest(chosen.model)["digest"], f"{chosen.table}, for {chosen.model}"
+    masks = edited_set(table, edit, widths, digest=digest, name=name)
     statistics = _statistics(chosen, trained.encoder)
     how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
     examples, divide = trained.examples(chosen.part, read_audio), own_errors(trained.data, "gender")
@@ -89,6 +92,11 @@ def _neurons(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if not {"layer", "group", "neuron", "exclusive", "width"} <= set(table.columns):
         raise StoreError(f"{path}: expected a table of neurons, found {list(table.columns)}; give results/neurons/...")
+    if "model_digest" not in table.attrs:
+        raise StoreError(
+            f"{path}: expected a table that says on which model it was found, found none; find the neurons by the "
+            "workflow (from Python such a table can be used, held against the model's widths alone)"
+        )
     return table
 
 
@@ -106,13 +114,34 @@ def _speech(folder: Path | None) -> Iterator[np.ndarray]:
     return (read_audio(file) for file in files)
 
 
+def _number(least: float = -math.inf, most: float = math.inf) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not (math.isfinite(value) and least <= value <= most):
+            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}, found {text}")
+        return value
+
+    read.__name__ = "number"
+    return read
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found {text}")
+        return value
+
+    read.__name__ = "whole number"
+    return read
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m property_neurons.editing",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of a model's passes (1)")
+    parser.add_argument("--threads", type=_whole(1), default=1, help="threads of a model's passes (1)")
     commands = parser.add_subparsers(required=True)
     groups = commands.add_parser("groups", help="how many group neurons there are, by layer")
     groups.set_defaults(command=_groups)
@@ -130,10 +159,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--groups", nargs="+", required=True, help="whose group neurons, taken together")
         actions = ["zero", "mean", "scale"] + (["clamp"] if command is score else [])
         command.add_argument("--action", choices=actions, default="zero", help="what is done to them (zero)")
-        command.add_argument("--factor", type=float, default=0.5, help="of scale (0.5)")
-        command.add_argument("--percentile", type=float, default=50.0, help="of clamp (50)")
+        command.add_argument("--factor", type=_number(), default=0.5, help="of scale (0.5)")
+        command.add_argument("--percentile", type=_number(0, 100), default=50.0, help="of clamp (50)")
         command.add_argument("--speech", type=Path, help="folder of 16 kHz audio, for mean and clamp")
-        command.add_argument("--random", type=int, help="seed of random neurons, as many in each layer, instead")
+        command.add_argument("--random", type=_whole(0), help="seed of random neurons, as many in each layer, instead")
     write.add_argument("--to", type=Path, required=True, help="folder to write, and its manifest beside it")
     return parser
 

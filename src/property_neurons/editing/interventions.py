@@ -130,7 +130,7 @@ def edited(model: nn.Module, masks: Masks, intervention: Intervention = ZERO) ->
     """
     base = model.base_model
     sites = ffn_sites(base)
-    check_masks(masks, sites)
+    check_masks(masks, sites, model=_name(base))
     with ExitStack() as hooks:
         for place, (site, mask) in enumerate(zip(sites, masks, strict=True)):
             if mask.any():
@@ -156,12 +156,17 @@ def baked(model: nn.Module, masks: Masks, intervention: Intervention = ZERO) -> 
     changed = copy.deepcopy(model)
     base = changed.base_model
     sites = ffn_sites(base)
-    check_masks(masks, sites)
+    check_masks(masks, sites, model=_name(base))
     for place, (site, mask) in enumerate(zip(sites, masks, strict=True)):
         if mask.any():
             second = base.get_submodule(site.module)
             intervention.bake(second, torch.from_numpy(mask).to(second.weight.device), place)
     return changed
+
+
+def _name(model: nn.Module) -> str:
+    """Where a model was loaded from, or what it is."""
+    return getattr(model, "name_or_path", "") or f"this {type(model).__name__}"
 
 
 def _like(values: np.ndarray, other: torch.Tensor) -> torch.Tensor:

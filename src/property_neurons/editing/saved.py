@@ -1,5 +1,7 @@
 """An edited model as an ordinary `from_pretrained` folder, with a record of what was done to it."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons import manifests
+from property_neurons import manifests, storage
 from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
@@ -55,8 +57,12 @@ def intervention(
         statistics: of the model's neurons, for "mean" and "clamp".
 
     Raises:
-        ModelError: an unknown action, or no statistics where they are needed.
+        ModelError: an unknown action, a number that none can be, or no statistics where they are needed.
     """
+    if not math.isfinite(factor):
+        raise ModelError(f"scale: expected a finite factor, found {factor}; correct it")
+    if not 0 <= percentile <= 100:
+        raise ModelError(f"clamp: expected a percentile from 0 to 100, found {percentile}; correct it")
     if action in ("mean", "clamp") and statistics is None:
         raise ModelError(f"{action}: expected what the neurons usually do, found nothing; give speech to read them on")
     if action == "zero":
@@ -78,6 +84,8 @@ def save_edited(
     table: pd.DataFrame,
     *,
     statistics: Statistics | None = None,
+    name: str = "neuron table",
+    replace: bool = False,
 ) -> None:
     """Write the edited model to `folder`, with the record of the edit, and its description to `manifest`.
 
@@ -87,30 +95,38 @@ def save_edited(
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
         table: the neuron table of a property, found on this model.
         statistics: for "mean".
+        name: of the table, for messages.
+        replace: take the place of what is in `folder`.
 
     Raises:
         ModelError: the table is of another model, the set is empty, or no weights do what is asked.
-        StoreError: the model is absent or altered.
+        StoreError: the model is absent or altered; something is in `folder` and may not be replaced.
     """
     source = Path(model)
     source_folder = manifests.described_folder(source)
     described = manifests.verify_files(source_folder, source)
+    if not replace:
+        storage.check_free(folder)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
-        masks = edited_set(table, edit, [site.width for site in ffn_sites(whole)], digest=described["digest"])
+        widths = [site.width for site in ffn_sites(whole)]
+        masks = edited_set(table, edit, widths, digest=described["digest"], name=name)
         how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
         changed = baked(whole, masks, how)
         origin = {"kind": "edited", "of": str(source_folder), "digest": described["digest"], **edit.record()}
         origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}
         ids = {str(layer): np.flatnonzero(mask).tolist() for layer, mask in enumerate(masks, start=1) if mask.any()}
-        save_derived(folder, manifest, changed, source_folder, origin, (RECORD, origin | {"neurons": ids}))
+        record = (RECORD, origin | {"neurons": ids})
+        save_derived(folder, manifest, changed, source_folder, origin, record, replace=replace)
 
 
-def edited_set(table: pd.DataFrame, edit: Edit, widths: list[int], *, digest: str | None = None) -> list[np.ndarray]:
+def edited_set(
+    table: pd.DataFrame, edit: Edit, widths: Sequence[int], *, digest: str | None, name: str = "neuron table"
+) -> list[np.ndarray]:
     """The neurons that an edit is about: those of its groups, or random ones in their place.
 
     Raises:
         ModelError: as `sets.group_set`.
     """
-    masks = group_set(table, edit.groups, widths, digest=digest)
+    masks = group_set(table, edit.groups, widths, digest=digest, name=name)
     return masks if edit.random is None else random_sets_like(masks, edit.random)

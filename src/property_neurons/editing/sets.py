@@ -16,7 +16,12 @@ Masks = Sequence[np.ndarray]
 
 
 def group_set(
-    table: pd.DataFrame, groups: Sequence[str], widths: Sequence[int], *, digest: str | None = None
+    table: pd.DataFrame,
+    groups: Sequence[str],
+    widths: Sequence[int],
+    *,
+    digest: str | None,
+    name: str = "neuron table",
 ) -> list[np.ndarray]:
     """The group neurons (equation 4) of some groups, taken together.
 
@@ -24,24 +29,25 @@ def group_set(
         table: what `groups.neuron_table` made.
         groups: names; `F` and `M` of gender, `vowels` of phone, ...
         widths: of the feed-forward networks of the model to edit.
-        digest: of that model (its manifest's `digest`), held against the model that the table says it was found on.
+        digest: of that model (its manifest's `digest`), held against the model that the table says it was found on;
+            None for a model without one: nothing then tells it from another of its widths.
+        name: of the table, for messages.
 
     Raises:
         ModelError: unknown groups, a table of another model, or no neuron in the set.
     """
-    check_origin(table, digest)
+    check_origin(table, digest, name=name)
     known = sorted(set(table["group"]))
     unknown = [group for group in groups if group not in known]
     if unknown or not groups:
         raise ModelError(
-            f"set of neurons: expected groups among {', '.join(known) or 'none'}, found "
+            f"{name}: expected groups among {', '.join(known) or 'none'}, found "
             f"{', '.join(unknown) or 'none'}; name groups of the table, or find neurons of another property"
         )
-    masks = union([group_masks(table, group, widths) for group in groups])
+    masks = union([group_masks(table, group, widths, name=name) for group in groups])
     if not any(mask.any() for mask in masks):
         raise ModelError(
-            f"set of neurons: expected group neurons of {', '.join(groups)}, found none; lower sigma, or take "
-            "a larger corpus"
+            f"{name}: expected group neurons of {', '.join(groups)}, found none; lower sigma, or take a larger corpus"
         )
     return masks
 
@@ -95,8 +101,11 @@ def most_exclusive(sets: Sequence[NeuronSets], group: int, share: float) -> list
     return masks
 
 
-def check_masks(masks: Masks, sites: Sequence[Site]) -> None:
+def check_masks(masks: Masks, sites: Sequence[Site], *, model: str = "this model") -> None:
     """Hold a set against the model it is to edit.
+
+    Args:
+        model: its name, for messages.
 
     Raises:
         ModelError: other layers or widths than the model's, or an empty set.
@@ -104,7 +113,7 @@ def check_masks(masks: Masks, sites: Sequence[Site]) -> None:
     found, expected = [len(mask) for mask in masks], [site.width for site in sites]
     if found != expected:
         raise ModelError(
-            f"set of neurons: it is of a model with feed-forward networks of {found} neurons, this model has "
+            f"set of neurons: it is of a model with feed-forward networks of {found} neurons, {model} has "
             f"{expected}; find the neurons on this model (a pruned one numbers its neurons anew)"
         )
     if not any(mask.any() for mask in masks):

@@ -52,6 +52,7 @@ def draw_cells(
             published.get((row.erased, row.part)) if row.metric != CROSS_ENTROPY else None for row in cells.itertuples()
         ]
     ).astype({"published": "float64"})
+    drawn["beyond"] = _beyond(cells)
     metrics = [rows for _, rows in drawn.groupby("metric", sort=False)]
     with style.theme():
         height = _AXIS_INCHES + _ROW * (len(metrics[0]) + drawn["erased"].nunique())
@@ -102,6 +103,13 @@ def draw_doses(curves: pd.DataFrame, model: str, corpus: str, out: str | Path) -
         style.save(figure, curves, out)
 
 
+def _beyond(cells: pd.DataFrame) -> pd.Series:
+    """Where the change is more, or less, than random neurons make: by the interval of the excess, and than any draw."""
+    more = (cells["excess_low"] > _ROUNDING) & (cells["delta"] > cells["random_most"])
+    less = (cells["excess_high"] < -_ROUNDING) & (cells["delta"] < cells["random_least"])
+    return more | less
+
+
 def _measure(table: pd.DataFrame) -> str:
     what = {
         "speaker_identification": "speaker error",
@@ -144,7 +152,6 @@ def _plot_cells(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.random_least, row.random_most], [place, place], zorder=1, **_RANDOM)
                 axes.plot([row.random_mean], [place], marker="|", color=style.CONTROL, markersize=7, zorder=2)
             axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.2, zorder=3)
-            beyond = bool(row.draws) and (row.excess_low > _ROUNDING or row.excess_high < -_ROUNDING)
             axes.plot(
                 [row.delta],
                 [place],
@@ -152,7 +159,7 @@ def _plot_cells(axes: Axes, table: pd.DataFrame) -> list[float]:
                 marker=marker,
                 markersize=4.5,
                 color=colour,
-                markerfacecolor=colour if beyond else "white",
+                markerfacecolor=colour if row.beyond else "white",
                 zorder=4,
             )
             if not pd.isna(row.published):

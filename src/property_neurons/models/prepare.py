@@ -149,6 +149,8 @@ def save_derived(
     source_folder: Path,
     origin: dict[str, Any],
     record: tuple[str, dict[str, Any]],
+    *,
+    replace: bool = False,
 ) -> None:
     """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
 
@@ -156,10 +158,14 @@ def save_derived(
         source_folder: of the model it is made of, whose front end it takes over.
         origin: what its manifest says it comes from.
         record: name and content of a further file in its folder.
+        replace: take the place of what is there.
+
+    Raises:
+        StoreError: something is there and may not be replaced.
     """
     manifest = Path(manifest)
-    manifest.unlink(missing_ok=True)
-    with storage.new_folder(folder, replace=True) as temporary:
+    with storage.new_folder(folder, replace=replace) as temporary:
+        manifest.unlink(missing_ok=True)
         model.save_pretrained(temporary)
         load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
         storage.write_json(temporary / record[0], record[1])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons import manifests
+from property_neurons import manifests, storage
 from property_neurons.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
@@ -57,6 +57,7 @@ def prune_model(
     *,
     neurons: Mapping[str, pd.DataFrame],
     counts: Counts | None = None,
+    replace: bool = False,
 ) -> None:
     """Write the cut model to `folder`, with the record of the cut, and its description to `manifest`.
 
@@ -66,18 +67,20 @@ def prune_model(
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
         neurons: the neuron tables of properties by name, found on this model; the protected set is their union.
         counts: activation counts of this model, for "frequency".
+        replace: take the place of what is in `folder`.
 
     Raises:
         ModelError: a table or the counts are of another model; a network would be left without neurons; something that
             the cut needs is not given.
-        StoreError: the model is absent or altered.
+        StoreError: the model is absent or altered; something is in `folder` and may not be replaced.
     """
-    manifest, source = Path(manifest), Path(model)
+    source = Path(model)
     source_folder = manifests.described_folder(source)
     described = manifests.verify_files(source_folder, source)
     for name, table in neurons.items():
         check_origin(table, described["digest"], name=f"{name} neurons")
-    manifest.unlink(missing_ok=True)
+    if not replace:
+        storage.check_free(folder)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         kept = neurons_that_stay(whole, cut, neurons, counts)
@@ -85,7 +88,7 @@ def prune_model(
         origin = {"kind": "pruned", "of": str(source_folder), "digest": described["digest"], **asdict(cut)}
         origin["properties"] = list(neurons)
         record = (RECORD, origin | {"kept": [one.tolist() for one in kept]})
-        save_derived(folder, manifest, pruned, source_folder, origin, record)
+        save_derived(folder, manifest, pruned, source_folder, origin, record, replace=replace)
 
 
 def neurons_that_stay(

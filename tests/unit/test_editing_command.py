@@ -1,0 +1,111 @@
+"""python -m property_neurons.editing: what a wrong use is told, and what stays as it is."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from downstream_inputs import make_data, make_job, prepared, read_audio
+
+from property_neurons.downstream.trained import load_trained
+from property_neurons.downstream.training import run_task
+from property_neurons.editing.__main__ import main
+from property_neurons.editing.saved import Edit, save_edited
+from property_neurons.errors import ModelError
+from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
+from property_neurons.pruning.prune import Cut, prune_model
+from property_neurons.storage import read_json, read_table, write_table
+
+WIDTH = 24
+ROWS = [(1, "1", "F", 3, True), (2, "2", "F", 5, True), (1, "1", "F", 9, False), (1, "1", "X", 9, False)]
+
+
+def neurons(**attrs):
+    table = pd.DataFrame(ROWS, columns=["layer", "site", "group", "neuron", "exclusive"]).assign(width=WIDTH)
+    table.attrs = attrs
+    return table
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """run: a training; tuned: its model; other: the model before; twin: random weights; gender.parquet: of tuned."""
+    folder = tmp_path_factory.mktemp("editing")
+    other = prepared(folder)
+    settings = {"steps": 1, "evaluate_every": 1}
+    job = make_job(folder, make_data(folder), other, "speaker_identification", mode="fine_tuned", settings=settings)
+    run_task(job, read_audio)
+    prepare_model(folder / "tuned", folder / "tuned.manifest.json", LocalFolder(f"{job.folder}/encoder"))
+    prepare_model(folder / "twin", folder / "twin.manifest.json", RandomTwin(str(folder / "tuned"), 0))
+    digest = read_json(folder / "tuned.manifest.json")["digest"]
+    write_table(folder / "gender.parquet", neurons(model="tuned", model_digest=digest))
+    write_table(folder / "unsigned.parquet", neurons())
+    return folder
+
+
+@pytest.fixture
+def said(folder, monkeypatch, capsys):
+    """Runs the command in the folder; returns its exit and what it said."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            told = end.code if isinstance(end.code, str) else ""
+            return 1 if told else end.code, told + capsys.readouterr().err
+        return 0, capsys.readouterr().out
+
+    return run
+
+
+def test_groups_without_neurons_of_their_own_are_shown(said):
+    code, shown = said("groups", "gender.parquet")
+    assert code == 0
+    assert [line.split() for line in shown.splitlines()[-2:]] == [["F", "1", "1", "2"], ["X", "0", "0", "0"]]
+
+
+EDIT = ["gender.parquet", "--groups", "F"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["write", "tuned.manifest.json", *EDIT, "--to", "tuned"], "tuned: expected nothing or an empty folder, found"),
+        (["write", "tuned.manifest.json", *EDIT, "--to", "gender.parquet"], "gender.parquet: .* found a file; delete"),
+        (["write", "tuned", *EDIT, "--to", "new"], "tuned: expected a manifest, found a folder; give tuned.manifest"),
+        (["write", "other.manifest.json", *EDIT, "--to", "new"], "other.manifest.json: expected a JSON file, found no"),
+        (["write", "twin.manifest.json", *EDIT, "--to", "new"], "gender.parquet, for twin.*: found on the model tuned"),
+        (["write", "tuned.manifest.json", "unsigned.parquet", *EDIT[1:], "--to", "new"], "unsigned.*which model"),
+        (["write", "tuned.manifest.json", ".", *EDIT[1:], "--to", "new"], "expected a table, found a folder"),
+        (["write", "tuned.manifest.json", *EDIT[:2], "Q", "--to", "new"], "gender.parquet.*among F, X, found Q"),
+        (["write", "tuned.manifest.json", *EDIT[:2], "X", "--to", "new"], "gender.parquet.*neurons of X, found none"),
+        (["write", "tuned.manifest.json", *EDIT, "--factor", "nan", "--to", "new"], "from -inf to inf, found nan"),
+        (["score", "run.manifest.json", "tuned.manifest.json", *EDIT, "--percentile", "101"], "to 100.*found 101"),
+        (["score", "run.manifest.json", "tuned.manifest.json", *EDIT, "--random", "-1"], "from 0, found -1"),
+        (["--threads", "0", "groups", "gender.parquet"], "from 1, found 0"),
+        (["score", "tuned.manifest.json", "tuned.manifest.json", *EDIT], "training, found that of MelHubertModel"),
+        (["score", "run", "tuned.manifest.json", *EDIT], "run: expected a manifest, found a folder; give run.manif"),
+        (["score", "run.manifest.json", "tiny.manifest.json", *EDIT], "tiny.*model that run.* trained.*found another"),
+        (["score", "run.manifest.json", "twin.manifest.json", *EDIT], "twin.*model that run.* trained.*found another"),
+    ],
+)
+def test_a_wrong_use_is_told_what_to_do_and_changes_nothing(said, folder, arguments, message):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    code, told = said(*arguments)
+    assert code in (1, 2)
+    assert pd.Series([told.replace("\n", " ")]).str.contains(message).all(), told
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, monkeypatch):
+    """However often it was edited or cut; one whose original has changed since, or is gone, does not."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    table = read_table("gender.parquet")
+    save_edited("edited", "edited.manifest.json", "tuned.manifest.json", Edit(("F",)), table)
+    prune_model("cut", "cut.manifest.json", "edited.manifest.json", Cut("norm", rows=7), neurons={})
+    for name in ("tuned", "edited", "cut"):
+        loaded = load_trained(folder / "run.manifest.json", model=f"{name}.manifest.json")
+        assert [site.width for site in loaded.encoder.sites] == ([7, 7] if name == "cut" else [WIDTH, WIDTH])
+    shutil.copy("twin.manifest.json", "tuned.manifest.json")
+    with pytest.raises(ModelError, match=r"cut.manifest.json: expected the model.*\(made of edited.manifest.json\)"):
+        load_trained(folder / "run.manifest.json", model="cut.manifest.json")
