@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,3 +16,18 @@ def sample_data() -> Path:
     if not (root / "LibriSpeech").is_dir():
         pytest.skip(f"no LibriSpeech sample at {root}; set PROPERTY_NEURONS_DATA to a folder that holds one")
     return root
+
+
+class Together(LoadFileScheduling):
+    """Files of tests go to processes whole; those that share the run of tests/integration/conftest.py to one."""
+
+    SHARING = ("test_corpus", "test_pruning", "test_rerun", "test_run")
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "tests/integration" if file in {f"tests/integration/{name}.py" for name in self.SHARING} else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Several runs of the default configuration would cost minutes and show no more than one."""
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None

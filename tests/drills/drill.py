@@ -23,6 +23,8 @@ from property_neurons.manifests import read_manifest
 from tests.integration.project import ENVIRONMENT, SMALL, Project
 
 TRAINING = "results/downstream/pr/mini/seed0"
+# As many as take longer than to begin, so that kills fall among them.
+STEPS = 60
 # Shards, so that a kill can fall in some of them, and a training with checkpoints.
 CONFIG = SMALL | {
     "corpora": {"demo": SMALL["corpora"]["demo"] | {"minutes": 2, "shards": 3}},
@@ -32,11 +34,11 @@ CONFIG = SMALL | {
             "kind": "phone_recognition",
             "mode": "fine_tuned",
             "split": "unseen",
-            "steps": 8,
+            "steps": STEPS,
             "batch_size": 1,
-            "evaluate_every": 2,
-            "save_every": 2,
-            "log_every": 1,
+            "evaluate_every": 20,
+            "save_every": 4,
+            "log_every": 4,
         }
     },
 }
@@ -217,7 +219,7 @@ class Drill:
             alive=alive,
             repeated=tuple(sorted(first & second)),
             checkpoint=checkpoint,
-            resumed=bool(checkpoint) and "| 0/8" not in log.read_text(),
+            resumed=bool(checkpoint) and f"| 0/{STEPS}" not in log.read_text(),
             differing=tuple(sorted(name for name, digest in self.digests.items() if found.get(name) != digest)),
             left=tuple(sorted(str(path.relative_to(folder)) for path in left_behind(folder))),
         )

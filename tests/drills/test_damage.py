@@ -66,7 +66,7 @@ CASES = [
     ("ranks/mini/demo/demo-000.manifest.json", digest_changed, "counts/mini/demo/gender.manifest.json"),
     ("counts/mini/demo/gender.zarr/n/c/0", one_byte_changed, "neurons/mini/demo/gender.parquet"),
     ("counts/mini/demo/gender.manifest.json", size_changed, "neurons/mini/demo/gender.parquet"),
-    ("counts/mini/demo/phone.zarr/counts/00/c/0/0", Path.unlink, "figures/fig2.tsv"),
+    ("counts/mini/demo/single_phone.zarr/counts/00/c/0/0", Path.unlink, "figures/fig2.tsv"),
     ("downstream/data/pr.parquet", one_byte_changed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
     ("downstream/data/pr.manifest.json", entry_removed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
 ]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 MODEL = "melhubert-mini"
 # Of processor time that jobs take, more or less.
-SECONDS = {"rank_neurons": 3.0, "draw_fig2": 2.0, "find_neurons": 1.5}
+SECONDS = {"rank_neurons": 3.0, "find_neurons": 1.5}
 FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8")
 
 
@@ -76,17 +76,22 @@ def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path
     again = Project.copy(tmp_path / "again", config)
     # The models are copied: they are the slow part and another test compares their bytes.
     shutil.copytree(finished.folder / "results/models", again.folder / "results/models")
-    again.snakemake("results/figures/fig8.tsv", "results/figures/fig4.tsv", "--cores", "1")
-    for name in ("figures/fig8.tsv", "figures/fig4.tsv", f"neurons/{MODEL}/demo/pitch.summary.tsv"):
+    names = (
+        "figures/fig8.tsv",
+        f"neurons/{MODEL}/demo/pitch.summary.tsv",
+        f"embeddings/{MODEL}/demo/gender.silhouettes.tsv",
+    )
+    again.snakemake(*[f"results/{name}" for name in names], "--cores", "1")
+    for name in names:
         assert (again.folder / "results" / name).read_bytes() == (finished.folder / "results" / name).read_bytes()
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))
 def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
     """The short form of tests/drills, where many more fall, also in trainings."""
     drill = Drill(finished, tmp_path / "kept", model=MODEL, seconds=SECONDS)
     drill.keep()
-    outcome = drill.do(Kill.draw(number, seed=9, stages=("ranks", "figure", "neurons")))
+    outcome = drill.do(Kill.draw(number, seed=9, stages=("ranks", "neurons")))
     drill.restore()
     assert outcome.good, outcome
 

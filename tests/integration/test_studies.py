@@ -16,7 +16,6 @@ UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
 CONFIG = SMALL | {
     "tasks": {
         "pr": UNSEEN | {"kind": "phone_recognition", "precompute": True},
-        "f0": UNSEEN | {"kind": "f0_reconstruction"},
         "sid-tuned": SEEN | {"kind": "speaker_identification", "mode": "fine_tuned", "crop_seconds": 1},
     },
     "pruning": {
@@ -38,7 +37,7 @@ CONFIG = SMALL | {
                     "log_every": 1,
                 },
             },
-            "tasks": ["pr", "f0"],
+            "tasks": ["pr"],
         },
         "task_specific": {
             "model": "mini",
@@ -68,7 +67,7 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     assert studied.planned(*TARGETS) == {}
     table = read_table(results / "tables/pruning.tsv").set_index(["study", "task", "arm", "step"])
     arms = ("unpruned", "protect", "random_protect")
-    general = [("general", task, arm, int(arm != "unpruned")) for task in ("pr", "f0") for arm in arms]
+    general = [("general", "pr", arm, int(arm != "unpruned")) for arm in arms]
     specific = [
         ("task_specific", "sid-tuned", arm, step) for step, arm in enumerate(("unpruned", "protect", "protect"))
     ]
@@ -102,14 +101,14 @@ def test_a_stepwise_cut_goes_on_from_the_model_and_head_before_it(studied):
 
 def test_a_changed_task_runs_that_task_alone(studied):
     changed = copy.deepcopy(CONFIG)
-    changed["tasks"]["f0"]["learning_rate"] = 1e-2
+    changed["tasks"]["pr"]["learning_rate"] = 1e-2
     studied.configure(changed)
     try:
         planned = studied.planned(*TARGETS)
     finally:
         studied.configure(CONFIG)
     trained = {output for output, rule in planned.items() if rule == "train_task" and not output.endswith(".json")}
-    assert {output.split("/")[1] for output in trained} == {"f0"}
+    assert {output.split("/")[1] for output in trained} == {"pr"}
     assert set(planned.values()) == {"train_task", "collect_pruning", "draw_fig6", "tabulate_pruning"}
 
 

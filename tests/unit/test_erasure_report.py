@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from property_neurons import storage
+from property_neurons.editing import report
 from property_neurons.editing.report import erasure_tables, markdown_table
 from property_neurons.errors import StoreError
 from property_neurons.figures import style
@@ -158,6 +159,7 @@ def test_without_draws_there_is_no_control(tmp_path):
     ],
 )
 def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, draws):
+    monkeypatch.setattr(report, "_RESAMPLES", 100)
     drawn_figures = []
     save = style.save
     monkeypatch.setattr(style, "save", lambda figure, *rest: drawn_figures.append(figure) or save(figure, *rest))

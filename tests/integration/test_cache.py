@@ -1,0 +1,82 @@
+"""Trainings taken from the cache by a second working directory, under other names of task, model and run."""
+
+from pathlib import Path
+
+import pytest
+
+from property_neurons.manifests import described_folder, verify_files
+from property_neurons.storage import read_json
+from tests.integration.project import SMALL, Project
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+TINY = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "num_conv_pos_embeddings": 16,
+}
+
+
+def config(cache: Path, model: str, task: str, run: str) -> dict:
+    """A fine-tuning, a training on a frozen model and a pre-training of two stages, under these names."""
+    stage = SHORT | {"crop_seconds": 2}
+    sid = {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1}
+    return SMALL | {
+        "models": {model: {"kind": "shipped", "name": "melhubert-mini"}, run: {"kind": "pretrained", "run": run}},
+        "tasks": {task: SHORT | sid | {"mode": "fine_tuned"}, f"{task}-frozen": SHORT | sid},
+        "pretraining": {
+            run: {
+                "corpus": "demo",
+                "validation_share": 0.2,
+                "architecture": TINY,
+                "stages": [
+                    stage | {"targets": {"clusters": 8}},
+                    stage | {"targets": {"clusters": 8, "layer": 1}, "initial": "previous"},
+                ],
+            }
+        },
+        "figures": {"corpus": "demo", "model": model},
+        "cache": str(cache),
+    }
+
+
+def outputs(model: str, task: str, run: str) -> dict[str, str]:
+    """Log and manifest of every training."""
+    return {
+        f"train_task/{task}/{model}-seed0": f"downstream/{task}/{model}/seed0",
+        f"train_task/{task}-frozen/{model}-seed0": f"downstream/{task}-frozen/{model}/seed0",
+        f"pretrain/{run}-stage1": f"checkpoints/{run}-stage1",
+        f"pretrain/{run}-stage2": f"checkpoints/{run}-stage2",
+    }
+
+
+def test_trainings_are_taken_and_bear_the_names_of_their_directory(tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    found = []
+    for folder, names in (("first", ("mini", "sid", "tiny")), ("second", ("mine", "who", "small"))):
+        project, made = Project.copy(tmp_path / folder, config(cache, *names)), outputs(*names)
+        project.snakemake(*[f"results/{output}.manifest.json" for output in made.values()])
+        results = project.folder / "results"
+        logs = [(results / f"logs/{log}.log").read_text() for log in made]
+        described = [
+            verify_files(described_folder(manifest), manifest)
+            for manifest in (results / f"{output}.manifest.json" for output in made.values())
+        ]
+        found.append((logs, described, read_json(results / f"{next(iter(made.values()))}/metrics.json")))
+    (first, trained, metrics), (second, taken, others) = found
+    for made, again in zip(first, second, strict=True):
+        key = made.rsplit(maxsplit=1)[-1]
+        assert f"published to cache {key}" in made
+        assert f"taken from cache {key}" in again
+        assert "it/s" not in again
+    named = {"metrics.json"}
+    for one, other in zip(trained, taken, strict=True):
+        assert set(one["files"]) == set(other["files"])
+        assert [name for name in one["files"] if one["files"][name] != other["files"][name] and name not in named] == []
+    assert (metrics["task"], metrics["model"]) == ("sid", "mini")
+    assert (others["task"], others["model"]) == ("who", "mine")
+    assert {key: value for key, value in metrics.items() if others[key] != value}.keys() == {"task", "model"}
