@@ -36,9 +36,9 @@ CONFIG = SMALL | {
             "split": "unseen",
             "steps": STEPS,
             "batch_size": 1,
-            "evaluate_every": 20,
-            "save_every": 4,
-            "log_every": 4,
+            "evaluate_every": 6,
+            "save_every": 6,
+            "log_every": 6,
         }
     },
 }
