@@ -1,9 +1,11 @@
 """A real Slurm of one node on this machine: munged, slurmctld and slurmd from Debian's packages, with two made-up GPUs.
 
-    python -m tests.slurm.cluster FOLDER    starts it, and stops it at Ctrl-C
+    python -m tests.slurm.cluster FOLDER                 starts it, and stops it at Ctrl-C
+    python -m tests.slurm.cluster --accounting FOLDER    with a database, so that `sacct` says something
 
-Needs root and `apt-get install --no-install-recommends slurmctld slurmd slurm-client munge`. The GPUs are
-files: Slurm counts and grants them, and a task prolog hides them from what the jobs run.
+Needs root and `apt-get install --no-install-recommends slurmctld slurmd slurm-client munge`, for the database also
+`slurmdbd mariadb-server`. The GPUs are files: Slurm counts and grants them, and a task prolog hides them from what the
+jobs run.
 """
 
 import os
@@ -17,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.slurm import database
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "scontrol")
 ETC = Path("/etc/slurm")
@@ -57,7 +61,6 @@ MpiDefault=none
 ReturnToService=2
 SlurmdTimeout=30
 SwitchType=switch/none
-AccountingStorageType=accounting_storage/none
 GresTypes=gpu
 MinJobAge=300
 KillWait=5
@@ -93,11 +96,14 @@ class Cluster:
 
     Args:
         folder: for states, logs and pid files.
+        accounting: whether a database keeps what became of jobs.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, accounting: bool = False):
         self.folder = folder
-        self._links = [ETC / name for name in ("slurm.conf", "gres.conf")]
+        self.accounting = accounting
+        names = ("slurm.conf", "gres.conf", *(("slurmdbd.conf",) if accounting else ()))
+        self._links = [ETC / name for name in names]
 
     def start(self) -> None:
         """Write the configuration, link it where Slurm looks for it, start the daemons, wait for the node."""
@@ -115,8 +121,11 @@ class Cluster:
             f"#!/bin/sh\n/usr/bin/scontrol show job --oneliner $SLURM_JOB_ID >> {self.folder}/log/details\n"
         )
         epilog.chmod(0o755)
-        (self.folder / "slurm.conf").write_text(_CONFIG.format(node=NODE, folder=self.folder))
+        storage = database.SLURM_CONF if self.accounting else "AccountingStorageType=accounting_storage/none\n"
+        (self.folder / "slurm.conf").write_text(_CONFIG.format(node=NODE, folder=self.folder) + storage)
         (self.folder / "gres.conf").write_text(f"NodeName={NODE} Name=gpu Type=fake File={self.folder}/dev/gpu[0-1]\n")
+        if self.accounting:
+            database.write_configuration(self.folder)
         ETC.mkdir(exist_ok=True)
         for link in self._links:
             link.symlink_to(self.folder / link.name)
@@ -125,8 +134,15 @@ class Cluster:
         shutil.chown(run, "munge", "munge")
         if _pid(run / "munged.pid") is None:
             _call("runuser", "-u", "munge", "--", "/usr/sbin/munged", "--force")
+        if self.accounting:
+            database.start_database(self.folder, wait_for)
+            self.start_accounting()
         self.start_controller("-c")
         self.start_node()
+
+    def start_accounting(self) -> None:
+        """Start slurmdbd."""
+        database.start_slurmdbd(wait_for)
 
     def start_controller(self, *options: str) -> None:
         """Start slurmctld; with `-c` it forgets what it knew."""
@@ -138,7 +154,7 @@ class Cluster:
         wait_for(lambda: self.node_state().startswith(("idle", "mix", "alloc")), "the node to take jobs", 60)
 
     def kill(self, daemon: str, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        """End `slurmctld`, `slurmd` or `munged`, and wait until it is gone."""
+        """End `slurmctld`, `slurmd`, `slurmdbd`, `mariadbd` or `munged`, and wait until it is gone."""
         pid = _pid(Path("/run/munge/munged.pid") if daemon == "munged" else self.folder / f"{daemon}.pid")
         if pid is None:
             return
@@ -151,7 +167,7 @@ class Cluster:
             subprocess.run(["timeout", "10", "scancel", "--user=root", "--signal=KILL", "--full"], check=False)
             subprocess.run(["timeout", "10", "scancel", "--user=root"], check=False)
         try:
-            for daemon in ("slurmd", "slurmctld", "munged"):
+            for daemon in ("slurmd", "slurmctld", "slurmdbd", "mariadbd", "munged"):
                 self.kill(daemon)
         finally:
             for link in self._links:
@@ -197,11 +213,13 @@ class Cluster:
         """
         if os.geteuid() != 0:
             raise RuntimeError("expected to be root, which starts jobs as whoever asks; run the tests as root")
-        missing = [name for name in PROGRAMS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+        programs = PROGRAMS + (database.PROGRAMS if self.accounting else ())
+        packages = " ".join(database.PACKAGES) if self.accounting else ""
+        missing = [name for name in programs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
         if missing:
             raise RuntimeError(
                 f"expected Slurm's programs, found no {', '.join(missing)}; on Debian: "
-                "apt-get install --no-install-recommends slurmctld slurmd slurm-client munge"
+                f"apt-get install --no-install-recommends slurmctld slurmd slurm-client munge {packages}"
             )
         for link in self._links:
             if link.is_symlink() and not link.exists():
@@ -212,9 +230,9 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(folder: Path, *, accounting: bool = False) -> Iterator[Cluster]:
     """A cluster that is stopped whatever happens, SIGTERM included."""
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, accounting=accounting)
     cluster.check()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -270,7 +288,7 @@ def _lives(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    with running_cluster(Path(sys.argv[1]).resolve()) as here:
+    with running_cluster(Path(sys.argv[-1]).resolve(), accounting="--accounting" in sys.argv) as here:
         print(f"Slurm runs; its logs are in {here.folder}/log. Ctrl-C stops it.", flush=True)
         try:
             signal.pause()

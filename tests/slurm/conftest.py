@@ -16,9 +16,8 @@ from tests.slurm.cluster import Cluster, Ending, running_cluster
 
 SHORT = {"steps": 20, "batch_size": 4, "evaluate_every": 10, "save_every": 10, "log_every": 5}
 TARGET = "results/figures/fig6.pdf"
-# What this machine needs beside the profile that ships: no accounting, few cores, no network file system.
+# What this machine needs beside the profile that ships: few cores, no network file system.
 OPTIONS = [
-    *("--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "2"),
     *("--latency-wait", "10"),
     *("--jobs", "3"),
@@ -46,6 +45,10 @@ def reduced_default() -> dict[str, Any]:
     return config
 
 
+def pytest_addoption(parser):
+    parser.addoption("--accounting", action="store_true", help="a Slurm with a database, asked by sacct, not squeue")
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished project.
@@ -60,12 +63,13 @@ class Run:
     seconds: float
 
 
-def start(project: Project, *targets: str, log: Path, more: Sequence[str] = ()) -> subprocess.Popen:
+def start(cluster: Cluster, project: Project, *targets: str, log: Path, more: Sequence[str] = ()) -> subprocess.Popen:
     """Start snakemake through the shipped profile; never without a time limit, for it can wait for ever."""
     command = ["timeout", "-k", "10", "1500", sys.executable, "-m", "snakemake", "--profile", "slurm"]
+    states = [] if cluster.accounting else ["--slurm-status-command", "squeue"]
     with log.open("w") as out:
         return subprocess.Popen(
-            [*command, *targets, *OPTIONS, *more],
+            [*command, *targets, *OPTIONS, *states, *more],
             cwd=project.folder,
             env=ENVIRONMENT,
             stdout=out,
@@ -74,8 +78,9 @@ def start(project: Project, *targets: str, log: Path, more: Sequence[str] = ()) 
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("slurm")) as cluster:
+def cluster(tmp_path_factory, request) -> Iterator[Cluster]:
+    accounting = request.config.getoption("--accounting")
+    with running_cluster(tmp_path_factory.mktemp("slurm"), accounting=accounting) as cluster:
         yield cluster
 
 
@@ -84,7 +89,7 @@ def undisturbed(cluster, tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     project = Project.copy(folder / "project", reduced_default())
     started = time.monotonic()
-    running = start(project, TARGET, log=folder / "log")
+    running = start(cluster, project, TARGET, log=folder / "log")
     running.wait()
     printed = (folder / "log").read_text()
     assert running.returncode == 0, printed[-6000:]
