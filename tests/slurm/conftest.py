@@ -46,7 +46,7 @@ def reduced_default() -> dict[str, Any]:
 
 
 def pytest_addoption(parser):
-    parser.addoption("--accounting", action="store_true", help="a Slurm with a database, asked by sacct, not squeue")
+    parser.addoption("--accounting", action="store_true", help="a Slurm with a database, so that sacct says something")
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,12 @@ class Run:
     seconds: float
 
 
-def start(cluster: Cluster, project: Project, *targets: str, log: Path, more: Sequence[str] = ()) -> subprocess.Popen:
+def start(project: Project, *targets: str, log: Path, more: Sequence[str] = ()) -> subprocess.Popen:
     """Start snakemake through the shipped profile; never without a time limit, for it can wait for ever."""
     command = ["timeout", "-k", "10", "1500", sys.executable, "-m", "snakemake", "--profile", "slurm"]
-    states = [] if cluster.accounting else ["--slurm-status-command", "squeue"]
     with log.open("w") as out:
         return subprocess.Popen(
-            [*command, *targets, *OPTIONS, *states, *more],
+            [*command, *targets, *OPTIONS, *more],
             cwd=project.folder,
             env=ENVIRONMENT,
             stdout=out,
@@ -89,7 +88,7 @@ def undisturbed(cluster, tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     project = Project.copy(folder / "project", reduced_default())
     started = time.monotonic()
-    running = start(cluster, project, TARGET, log=folder / "log")
+    running = start(project, TARGET, log=folder / "log")
     running.wait()
     printed = (folder / "log").read_text()
     assert running.returncode == 0, printed[-6000:]
