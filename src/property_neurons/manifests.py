@@ -62,7 +62,8 @@ def read_manifest(manifest: str | Path) -> dict[str, Any]:
         StoreError: it is absent, no manifest, or not as it was written.
     """
     if Path(manifest).is_dir():
-        raise StoreError(f"{manifest}: expected a manifest, found a folder; give {manifest}.manifest.json beside it")
+        beside = str(manifest).removesuffix(".zarr") + ".manifest.json"
+        raise StoreError(f"{manifest}: expected a manifest, found a folder; give {beside}, which lies beside it")
     content = read_json(manifest)
     found = None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):

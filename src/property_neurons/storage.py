@@ -155,7 +155,7 @@ def check_free(path: str | Path) -> None:
         StoreError: a file or a folder with something in it is there.
     """
     path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         found = "a folder with content" if path.is_dir() else "a file"
         raise StoreError(f"{path}: expected nothing or an empty folder, found {found}; delete it, or choose another")
 

@@ -168,7 +168,10 @@ class Cluster:
             subprocess.run(["timeout", "10", "scancel", "--user=root"], check=False)
         try:
             for daemon in ("slurmd", "slurmctld", "slurmdbd", "mariadbd", "munged"):
-                self.kill(daemon)
+                try:
+                    self.kill(daemon)
+                except TimeoutError:
+                    self.kill(daemon, signal.SIGKILL)
         finally:
             for link in self._links:
                 if link.is_symlink() and link.readlink().parent == self.folder:

@@ -11,6 +11,7 @@ from property_neurons.downstream.training import run_task
 from property_neurons.editing.__main__ import main
 from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.errors import ModelError
+from property_neurons.manifests import digest_of, write_manifest
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.storage import read_json, read_table, write_table
@@ -38,6 +39,10 @@ def folder(tmp_path_factory):
     digest = read_json(folder / "tuned.manifest.json")["digest"]
     write_table(folder / "gender.parquet", neurons(model="tuned", model_digest=digest))
     write_table(folder / "unsigned.parquet", neurons())
+    write_manifest(folder / "counts.manifest.json", {"digest": digest_of({}), "files": {}})
+    pretraining = {"digest": digest_of({}), "files": {}, "job": {"name": "a run"}}
+    write_manifest(folder / "pretrained.manifest.json", pretraining)
+    (folder / "pretrained").mkdir()
     return folder
 
 
@@ -60,6 +65,7 @@ def said(folder, monkeypatch, capsys):
 def test_groups_without_neurons_of_their_own_are_shown(said):
     code, shown = said("groups", "gender.parquet")
     assert code == 0
+    assert said("groups", "unsigned.parquet") == (code, shown)
     assert [line.split() for line in shown.splitlines()[-2:]] == [["F", "1", "1", "2"], ["X", "0", "0", "0"]]
 
 
@@ -78,11 +84,20 @@ EDIT = ["gender.parquet", "--groups", "F"]
         (["write", "tuned.manifest.json", ".", *EDIT[1:], "--to", "new"], "expected a table, found a folder"),
         (["write", "tuned.manifest.json", *EDIT[:2], "Q", "--to", "new"], "gender.parquet.*among F, X, found Q"),
         (["write", "tuned.manifest.json", *EDIT[:2], "X", "--to", "new"], "gender.parquet.*neurons of X, found none"),
-        (["write", "tuned.manifest.json", *EDIT, "--factor", "nan", "--to", "new"], "from -inf to inf, found nan"),
-        (["score", "run.manifest.json", "tuned.manifest.json", *EDIT, "--percentile", "101"], "to 100.*found 101"),
+        (["write", "tuned.manifest.json", *EDIT, "--factor", "nan", "--to", "new"], "number that is finite, found nan"),
+        (
+            ["score", "run.manifest.json", "tuned.manifest.json", *EDIT, "--percentile", "101"],
+            "to 100.*101; correct it",
+        ),
         (["score", "run.manifest.json", "tuned.manifest.json", *EDIT, "--random", "-1"], "from 0, found -1"),
         (["--threads", "0", "groups", "gender.parquet"], "from 1, found 0"),
-        (["score", "tuned.manifest.json", "tuned.manifest.json", *EDIT], "training, found that of MelHubertModel"),
+        (
+            ["score", "tuned.manifest.json", "tuned.manifest.json", *EDIT],
+            "training, found that of MelHubertModel",
+        ),
+        (["score", "pretrained.manifest.json", "tuned.manifest.json", *EDIT], "found that of a pre-training"),
+        (["write", "tuned.manifest.json", *EDIT, "--to", "counts"], "counts.manifest.json: expected nothing there"),
+        (["write", "tuned.manifest.json", *EDIT, "--to", "gender.parquet/new"], "gender.parquet.*Not a directory"),
         (["score", "run", "tuned.manifest.json", *EDIT], "run: expected a manifest, found a folder; give run.manif"),
         (["score", "run.manifest.json", "tiny.manifest.json", *EDIT], "tiny.*model that run.* trained.*found another"),
         (["score", "run.manifest.json", "twin.manifest.json", *EDIT], "twin.*model that run.* trained.*found another"),
@@ -97,7 +112,7 @@ def test_a_wrong_use_is_told_what_to_do_and_changes_nothing(said, folder, argume
 
 
 def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, monkeypatch):
-    """However often it was edited or cut; one whose original has changed since, or is gone, does not."""
+    """However often it was edited or cut, and from anywhere; one whose original has changed since, or is gone, not."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     table = read_table("gender.parquet")
@@ -106,6 +121,12 @@ def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, m
     for name in ("tuned", "edited", "cut"):
         loaded = load_trained(folder / "run.manifest.json", model=f"{name}.manifest.json")
         assert [site.width for site in loaded.encoder.sites] == ([7, 7] if name == "cut" else [WIDTH, WIDTH])
-    shutil.copy("twin.manifest.json", "tuned.manifest.json")
-    with pytest.raises(ModelError, match=r"cut.manifest.json: expected the model.*\(made of edited.manifest.json\)"):
-        load_trained(folder / "run.manifest.json", model="cut.manifest.json")
+    training = folder / "run.manifest.json"
+    monkeypatch.chdir("/")
+    load_trained(training, model=tmp_path / "cut.manifest.json")
+    shutil.copy(tmp_path / "twin.manifest.json", tmp_path / "tuned.manifest.json")
+    with pytest.raises(ModelError, match=r"tuned.manifest.json: .* that .*/cut.manifest.json was made of .*made anew"):
+        load_trained(training, model=tmp_path / "cut.manifest.json")
+    (tmp_path / "tuned.manifest.json").unlink()
+    with pytest.raises(ModelError, match=r"edited.manifest.json: it was made of tuned.manifest.json.*found nothing"):
+        load_trained(training, model=tmp_path / "cut.manifest.json")

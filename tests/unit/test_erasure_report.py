@@ -182,7 +182,7 @@ def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, d
     assert (tmp_path / "t.png").read_bytes() == first
 
 
-def test_marks_are_filled_beyond_every_random_draw(tmp_path):
+def test_marks_are_filled_beyond_every_random_draw(tmp_path, monkeypatch):
     """The interval of the excess is not enough: of few draws one may have done as much."""
     cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
     several = (
@@ -196,7 +196,11 @@ def test_marks_are_filled_beyond_every_random_draw(tmp_path):
             random_most=[2.0] * 6,
         )
     )
+    drawn, save = [], style.save
+    monkeypatch.setattr(style, "save", lambda figure, *rest: drawn.append(figure) or save(figure, *rest))
     draw_cells(several, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf")
+    marks = [line for line in drawn[0].axes[0].lines if line.get_marker() in "osD"]
+    assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False, False, True, False, False]
     assert read_table(tmp_path / "t.tsv")["beyond"].tolist() == [True, False, False, True, False, False]
 
 

@@ -53,9 +53,12 @@ def load_trained(training: str | Path, *, model: str | Path | None = None, devic
     """
     folder = manifests.described_folder(training)
     described = manifests.verify_files(folder, training)
-    if "job" not in described:
-        kind = described.get("class", "something else")
-        raise TaskError(f"{training}: expected the manifest of a training, found that of {kind}; name a training's")
+    if "mode" not in described.get("job", {}):
+        kind = described.get("class", "a pre-training" if "job" in described else "something else")
+        raise TaskError(
+            f"{training}: expected the manifest of a task's training, found that of {kind}; "
+            "name results/downstream/TASK/MODEL/seed0.manifest.json"
+        )
     job = TaskJob(**described["job"])
     if job.mode != "fine_tuned":
         raise TaskError(f"{folder}: expected a training of mode fine_tuned, found {job.mode}; train the model too")
@@ -71,24 +74,29 @@ def load_trained(training: str | Path, *, model: str | Path | None = None, devic
 def _check_made_of(training: str | Path, described: Mapping[str, Any], model: Path) -> None:
     """Hold a model against the training that its head comes from: made of another one, it would be scored as noise."""
     trained = _weights(described["files"], "encoder/")
-    manifest, expected, passed = model, None, []
-    while True:
-        found = manifests.read_manifest(manifest)
-        if expected not in (None, found["digest"]):
-            break
-        if _weights(found["files"]) == trained:
-            return
+    manifest, found = model, manifests.read_manifest(model)
+    while _weights(found["files"]) != trained:
         source = found.get("source", {})
-        passed.append(str(manifest))
         if source.get("kind") not in ("edited", "pruned"):
-            break
-        manifest, expected = Path(f"{source['of']}.manifest.json"), source["digest"]
-        if not manifest.is_file():
-            break
-    raise ModelError(
-        f"{model}: expected the model that {training} trained, or one made of it, found another"
-        f"{f' (made of {passed[-1]})' if len(passed) > 1 else ''}; name a model and a training that belong together"
-    )
+            its = "another" if manifest == model else f"one made of {manifest}, which is another"
+            raise ModelError(
+                f"{model}: expected the model that {training} trained, or one made of it, found {its}; "
+                "name a model and a training that belong together"
+            )
+        made_of = f"{source['of']}.manifest.json"
+        # Where it was written from another working directory, the two may lie side by side.
+        places = [place for place in (Path(made_of), manifest.with_name(Path(made_of).name)) if place.is_file()]
+        if not places:
+            raise ModelError(
+                f"{manifest}: it was made of {made_of}, which is to be the model that {training} trained; expected it "
+                "there, found nothing; put it back, or run where it was written"
+            )
+        manifest, found = places[0], manifests.read_manifest(places[0])
+        if found["digest"] != source["digest"]:
+            raise ModelError(
+                f"{manifest}: expected the model that {model} was made of (digest {source['digest']}), found digest "
+                f"{found['digest']}; it was made anew since: edit or prune it again"
+            )
 
 
 def _weights(files: Mapping[str, Any], folder: str = "") -> dict[str, Any]:

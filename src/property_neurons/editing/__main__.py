@@ -27,7 +27,8 @@ from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.manifests import check_digest, described_folder, read_manifest
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.storage import check_free, read_table
+from property_neurons.models.prepare import check_unused
+from property_neurons.storage import read_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen.command(chosen)
     except PropertyNeuronsError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename or 'a file'}: {error.strerror or error}; see that it can be read, or written to")
 
 
 def _groups(chosen: argparse.Namespace) -> None:
@@ -50,19 +53,22 @@ def _groups(chosen: argparse.Namespace) -> None:
 
 
 def _write(chosen: argparse.Namespace) -> None:
-    check_free(chosen.to)
-    table, statistics = _neurons(chosen.table), None
-    if chosen.action == "mean":
-        encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
-        statistics = activation_statistics(encoder, _speech(chosen.speech))
     manifest = Path(f"{chosen.to}.manifest.json")
+    check_unused(chosen.to, manifest)
+    edit, table, statistics = _edit(chosen), _neurons_found(chosen.table), None
     name = f"{chosen.table}, for {chosen.model}"
-    save_edited(chosen.to, manifest, chosen.model, _edit(chosen), table, statistics=statistics, name=name)
+    if edit.action == "mean":
+        digest = read_manifest(chosen.model)["digest"]
+        encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
+        # Refused before speech is read.
+        edited_set(table, edit, [site.width for site in encoder.sites], digest=digest, name=name)
+        statistics = activation_statistics(encoder, _speech(chosen.speech))
+    save_edited(chosen.to, manifest, chosen.model, edit, table, statistics=statistics, name=name)
     print(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}")
 
 
 def _score(chosen: argparse.Namespace) -> None:
-    edit, table = _edit(chosen), _neurons(chosen.table)
+    edit, table = _edit(chosen), _neurons_found(chosen.table)
     trained = load_trained(chosen.training, model=chosen.model)
     widths = [site.width for site in trained.encoder.sites]
     digest, name = read_manifest(chosen.model)["digest"], f"{chosen.table}, for {chosen.model}"
@@ -92,7 +98,12 @@ def _neurons(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if not {"layer", "group", "neuron", "exclusive", "width"} <= set(table.columns):
         raise StoreError(f"{path}: expected a table of neurons, found {list(table.columns)}; give results/neurons/...")
-    if "model_digest" not in table.attrs:
+    return table
+
+
+def _neurons_found(path: Path) -> pd.DataFrame:
+    table = _neurons(path)
+    if table.attrs.get("model_digest") is None:
         raise StoreError(
             f"{path}: expected a table that says on which model it was found, found none; find the neurons by the "
             "workflow (from Python such a table can be used, held against the model's widths alone)"
@@ -118,7 +129,8 @@ def _number(least: float = -math.inf, most: float = math.inf) -> Callable[[str],
     def read(text: str) -> float:
         value = float(text)
         if not (math.isfinite(value) and least <= value <= most):
-            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}, found {text}")
+            bounds = f"from {least:g} to {most:g}" if math.isfinite(least) else "that is finite"
+            raise argparse.ArgumentTypeError(f"expected a number {bounds}, found {text}; correct it")
         return value
 
     read.__name__ = "number"
@@ -128,7 +140,7 @@ def _number(least: float = -math.inf, most: float = math.inf) -> Callable[[str],
 def _whole(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if (value := int(text)) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found {text}")
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found {text}; correct it")
         return value
 
     read.__name__ = "whole number"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons import manifests, storage
+from property_neurons import manifests
 from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
@@ -17,7 +17,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepare import save_derived
+from property_neurons.models.prepare import check_unused, save_derived
 from property_neurons.pruning.criteria import random_sets_like
 
 RECORD = "editing.json"
@@ -57,7 +57,8 @@ def intervention(
         statistics: of the model's neurons, for "mean" and "clamp".
 
     Raises:
-        ModelError: an unknown action, a number that none can be, or no statistics where they are needed.
+        ModelError: an unknown action, a factor that is not finite, a percentile outside 0 to 100, or no
+            statistics where they are needed.
     """
     if not math.isfinite(factor):
         raise ModelError(f"scale: expected a finite factor, found {factor}; correct it")
@@ -106,7 +107,7 @@ def save_edited(
     source_folder = manifests.described_folder(source)
     described = manifests.verify_files(source_folder, source)
     if not replace:
-        storage.check_free(folder)
+        check_unused(folder, manifest)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         widths = [site.width for site in ffn_sites(whole)]

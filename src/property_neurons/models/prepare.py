@@ -16,7 +16,7 @@ import torch
 from huggingface_hub.utils import httpx
 
 from property_neurons import manifests, storage
-from property_neurons.errors import ModelError
+from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, load_front_end
 from property_neurons.models.loading import load_base_model, load_config, load_encoder, whisper_encoder_class
@@ -164,6 +164,8 @@ def save_derived(
         StoreError: something is there and may not be replaced.
     """
     manifest = Path(manifest)
+    if not replace:
+        check_unused(folder, manifest)
     with storage.new_folder(folder, replace=replace) as temporary:
         manifest.unlink(missing_ok=True)
         model.save_pretrained(temporary)
@@ -171,6 +173,17 @@ def save_derived(
         storage.write_json(temporary / record[0], record[1])
         description = describe_model(temporary, origin)
     manifests.write_manifest(manifest, description)
+
+
+def check_unused(folder: str | Path, manifest: str | Path) -> None:
+    """See that a model can be written without taking anything's place; stores of other kinds have such manifests, too.
+
+    Raises:
+        StoreError: something is at `folder` or `manifest`.
+    """
+    storage.check_free(folder)
+    if Path(manifest).exists():
+        raise StoreError(f"{manifest}: expected nothing there, found a manifest; choose another name, or delete it")
 
 
 def _save_copy(source: Path, target: Path) -> None:

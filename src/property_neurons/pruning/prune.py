@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons import manifests, storage
+from property_neurons import manifests
 from property_neurons.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepare import save_derived
+from property_neurons.models.prepare import check_unused, save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
@@ -80,7 +80,7 @@ def prune_model(
     for name, table in neurons.items():
         check_origin(table, described["digest"], name=f"{name} neurons")
     if not replace:
-        storage.check_free(folder)
+        check_unused(folder, manifest)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         kept = neurons_that_stay(whole, cut, neurons, counts)
