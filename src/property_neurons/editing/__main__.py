@@ -56,23 +56,19 @@ def _write(chosen: argparse.Namespace) -> None:
     manifest = Path(f"{chosen.to}.manifest.json")
     check_unused(chosen.to, manifest)
     edit, table, statistics = _edit(chosen), _neurons_found(chosen.table), None
-    name = f"{chosen.table}, for {chosen.model}"
     if edit.action == "mean":
-        digest = read_manifest(chosen.model)["digest"]
         encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
         # Refused before speech is read.
-        edited_set(table, edit, [site.width for site in encoder.sites], digest=digest, name=name)
-        statistics = activation_statistics(encoder, _speech(chosen.speech))
-    save_edited(chosen.to, manifest, chosen.model, edit, table, statistics=statistics, name=name)
+        _masks(chosen, edit, table, encoder)
+        statistics = _statistics(chosen, encoder)
+    save_edited(chosen.to, manifest, chosen.model, edit, table, statistics=statistics, name=_name(chosen))
     print(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}")
 
 
 def _score(chosen: argparse.Namespace) -> None:
     edit, table = _edit(chosen), _neurons_found(chosen.table)
     trained = load_trained(chosen.training, model=chosen.model)
-    widths = [site.width for site in trained.encoder.sites]
-    digest, name = read_manifest(chosen.model)["digest"], f"{chosen.table}, for {chosen.model}"
-    masks = edited_set(table, edit, widths, digest=digest, name=name)
+    masks = _masks(chosen, edit, table, trained.encoder)
     statistics = _statistics(chosen, trained.encoder)
     how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
     examples, divide = trained.examples(chosen.part, read_audio), own_errors(trained.data, "gender")
@@ -109,6 +105,15 @@ def _neurons_found(path: Path) -> pd.DataFrame:
             "workflow (from Python such a table can be used, held against the model's widths alone)"
         )
     return table
+
+
+def _name(chosen: argparse.Namespace) -> str:
+    return f"{chosen.table}, for {chosen.model}"
+
+
+def _masks(chosen: argparse.Namespace, edit: Edit, table: pd.DataFrame, encoder: SpeechEncoder) -> list[np.ndarray]:
+    widths, digest = [site.width for site in encoder.sites], read_manifest(chosen.model)["digest"]
+    return edited_set(table, edit, widths, digest=digest, name=_name(chosen))
 
 
 def _statistics(chosen: argparse.Namespace, encoder: SpeechEncoder) -> Statistics | None:
