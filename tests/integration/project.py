@@ -25,6 +25,16 @@ SMALL = {
     },
     "figures": {"corpus": "demo", "model": "mini"},
 }
+# Of a task or a stage: over in seconds, with a checkpoint in the middle.
+SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+# The architecture of a model that is trained from nothing.
+TINY = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "num_conv_pos_embeddings": 16,
+}
 _PARTS = ("Snakefile", "rules", "workflow", "src", "config", "resources", "envs", "profiles", "slurm")
 
 

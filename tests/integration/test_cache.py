@@ -6,18 +6,9 @@ import pytest
 
 from property_neurons.manifests import described_folder, verify_files
 from property_neurons.storage import read_json
-from tests.integration.project import SMALL, Project
+from tests.integration.project import SHORT, SMALL, TINY, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
-
-SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "num_conv_pos_embeddings": 16,
-}
 
 
 def config(cache: Path, model: str, task: str, run: str) -> dict:

@@ -11,16 +11,16 @@ from nbclient import NotebookClient
 
 from property_neurons.models.loading import load_encoder
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import ROOT, SMALL, Project
+from tests.integration.project import ROOT, SHORT, SMALL, Project
 
 pytestmark = pytest.mark.integration
 
-SHORT = {"mode": "fine_tuned", "steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+TUNING = SHORT | {"mode": "fine_tuned"}
 STUDY = {"model": "mini", "corpus": "demo", "draws": 1, "doses": [0.5, 1]}
 CONFIG = SMALL | {
     "tasks": {
-        "f0-tuned": SHORT | {"kind": "f0_reconstruction", "split": "unseen"},
-        "sid-tuned": SHORT | {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1},
+        "f0-tuned": TUNING | {"kind": "f0_reconstruction", "split": "unseen"},
+        "sid-tuned": TUNING | {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1},
     },
     "erasure": {
         "table1": STUDY | {"task": "sid-tuned", "property": "gender"},

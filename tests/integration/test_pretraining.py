@@ -7,7 +7,7 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import Project
+from tests.integration.project import TINY, Project
 
 pytestmark = pytest.mark.integration
 
@@ -26,13 +26,7 @@ CONFIG = {
         "tiny": {
             "corpus": "demo",
             "validation_share": 0.2,
-            "architecture": {
-                "hidden_size": 32,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 2,
-                "intermediate_size": 64,
-                "num_conv_pos_embeddings": 16,
-            },
+            "architecture": TINY,
             "stages": [
                 STAGE | {"targets": {"clusters": 16}, "coded_share": 0.5},
                 STAGE | {"steps": 40, "targets": {"clusters": 16, "layer": 1}, "initial": "previous"},

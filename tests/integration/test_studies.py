@@ -7,11 +7,10 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.models.loading import load_encoder
 from property_neurons.storage import read_json, read_table
-from tests.integration.project import SMALL, Project
+from tests.integration.project import SHORT, SMALL, Project
 
 pytestmark = pytest.mark.integration
 
-SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
 UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
 CONFIG = SMALL | {
     "tasks": {
