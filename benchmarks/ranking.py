@@ -92,7 +92,7 @@ def measure(
 
 def plain_forward(encoder: SpeechEncoder, utterance: Utterance, clock: Callable[[], float]) -> float:
     """Seconds of the forward pass, with nothing attached."""
-    values = torch.from_numpy(utterance.waveform)[None]
+    values = torch.from_numpy(utterance.waveform)[None].to(encoder.model.device)
     start = clock()
     with torch.inference_mode():
         encoder.model(values)
@@ -110,13 +110,13 @@ def count_in_a_loop(activations: torch.Tensor, counts: np.ndarray) -> None:
 def count_by_scatter(activations: torch.Tensor, counts: np.ndarray) -> None:
     """All frames at once, counted at once."""
     tau = active_neurons(LAMBDA, activations.shape[1])
-    ids = activations.abs().topk(tau, dim=1).indices.ravel()
+    ids = activations.abs().topk(tau, dim=1).indices.ravel().cpu()
     torch.from_numpy(counts).scatter_add_(0, ids, torch.ones_like(ids))
 
 
 def keep_by_topk(activations: torch.Tensor, k: int) -> np.ndarray:
     """The plain way to the ids that a rank store keeps; among equal values any id may win."""
-    return activations.abs().topk(k, dim=1).indices.to(torch.uint16).numpy()
+    return activations.abs().topk(k, dim=1).indices.to(torch.uint16).cpu().numpy()
 
 
 def check(encoder: SpeechEncoder, utterance: Utterance, tau: int) -> None:

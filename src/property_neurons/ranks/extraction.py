@@ -17,8 +17,8 @@ from property_neurons.progress import progress
 from property_neurons.ranks.store import Site, active_neurons, new_ranks
 from property_neurons.ranks.topk import rank_neurons
 
-# Decoding runs beside the model, at most this many utterances ahead of it.
-_DECODERS = 2
+# Decoding runs beside the model, in so many threads, at most so many utterances ahead of it.
+DECODERS = 2
 _DECODED_AHEAD = 8
 
 
@@ -58,6 +58,7 @@ def extract_ranks(
     model: str,
     lambda_max: float,
     middle_frames: Mapping[str, np.ndarray] | None = None,
+    decoders: int = DECODERS,
 ) -> None:
     """Rank the neurons of every stored frame of a shard at every site, and write the rank store.
 
@@ -71,6 +72,7 @@ def extract_ranks(
         lambda_max: share of a site's neurons that is kept.
         middle_frames: for each utterance the frames to store, ascending; None stores every frame. A frame may lie
             one past the model's last, as labels may: the model gives none for it, so none is stored.
+        decoders: threads that decode ahead of the model; the result does not depend on it.
 
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it.
@@ -85,7 +87,7 @@ def extract_ranks(
     kept = [active_neurons(lambda_max, site.width) for site in sites]
     ties = [np.zeros(k, np.int64) for k in kept]
 
-    decoded = decode(recordings, read_audio)
+    decoded = decode(recordings, read_audio, decoders)
     with new_ranks(
         store,
         model=model,
@@ -169,21 +171,23 @@ def _frames_to_store(
     return wanted[wanted < n_frames]
 
 
-def decode(recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray]) -> Iterator[np.ndarray]:
-    """The waveforms in order, decoded ahead of their use.
+def decode(
+    recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray], decoders: int = DECODERS
+) -> Iterator[np.ndarray]:
+    """The waveforms in order, decoded ahead of their use by so many threads.
 
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
     """
     to_come = iter(recordings)
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
+    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
         pending: deque[tuple[Recording, Future[np.ndarray]]] = deque()
 
         def submit(count: int) -> None:
-            pending.extend((item, decoders.submit(read_audio, item.audio)) for item in islice(to_come, count))
+            pending.extend((item, pool.submit(read_audio, item.audio)) for item in islice(to_come, count))
 
         try:
-            submit(_DECODED_AHEAD)
+            submit(max(decoders, _DECODED_AHEAD))
             while pending:
                 recording, future = pending.popleft()
                 with _naming(recording.utterance):
@@ -196,7 +200,7 @@ def decode(recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndar
                 submit(1)
                 yield waveform
         finally:
-            decoders.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
