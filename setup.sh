@@ -36,11 +36,13 @@ if [ ! -x .venv/bin/python ]; then
   }
 fi
 
+# Compiled here, once: where PYTHONDONTWRITEBYTECODE is set, or .venv cannot be written to, every job would compile what it
+# imports anew, which takes longer than the import itself.
 say "installing the packages of $lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
 # uv does not read pip's own settings; hand over the one that names local wheels.
 UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
-  .venv/bin/uv pip install --quiet --python .venv/bin/python -r "$lock"
+  .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$lock"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
 
 # torchaudio's Linux wheel is built against CUDA; beside a CPU-only torch its compiled part cannot load and takes
