@@ -1,18 +1,23 @@
 """Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import zarr
 from numpy.typing import DTypeLike
+from zarr.abc.store import ByteRequest
 from zarr.codecs import BloscCodec
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore
 
 from property_neurons.errors import StoreError
 from property_neurons.manifests import describe_files, manifest_path, verify_files, write_manifest
 from property_neurons.storage import new_folder
 
+# In the keys of chunks, as zarr's format 3 names them: ranks/00/c/0/0.
+_CHUNK = "/c/"
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
@@ -56,10 +61,30 @@ def open_store(path: str | Path) -> zarr.Group:
     """Open a finished store for reading, after holding every file in it against the manifest.
 
     Raises:
-        StoreError: the store or its manifest is absent, or a file in it is missing or altered.
+        StoreError: the store or its manifest is absent, or a file in it is missing or altered; later, from whatever
+            reads an array: a file has gone since.
     """
-    verify_files(path, manifest_path(path))
-    return zarr.open_group(Path(path), mode="r")
+    described = verify_files(path, manifest_path(path))
+    return zarr.open_group(_WholeStore(Path(path), described["files"]), mode="r")
+
+
+class _WholeStore(LocalStore):
+    """A store of which no file may go while it is read: zarr would take a chunk that is not there for zeros."""
+
+    def __init__(self, root: Path, files: Collection[str]) -> None:
+        super().__init__(root, read_only=True)
+        self._files = files
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        found = await super().get(key, prototype, byte_range)
+        if found is None and (key in self._files or _CHUNK in key):
+            raise StoreError(
+                f"{self.root}: {key} was there when the store was opened and is gone; is another workflow making it "
+                "anew, or someone deleting it? Wait for that to end and run again"
+            )
+        return found
 
 
 def _check_complete(group: zarr.Group, path: Path) -> None:

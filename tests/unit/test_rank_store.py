@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import asdict
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_a_missing_chunk_is_noticed(tmp_path):
     (tmp_path / "x.zarr/ranks/01/c/0/0").unlink()
     with pytest.raises(StoreError, match="ranks/01"):
         open_ranks(tmp_path / "x.zarr")
+
+
+@pytest.mark.parametrize("gone", ["ranks/01/c/0/0", "ranks/01/c", "ranks/01", "."])
+def test_a_chunk_that_goes_after_the_store_was_opened_is_no_zero(tmp_path, gone):
+    write_ranks(tmp_path / "x.zarr", **parts())
+    ranks = open_ranks(tmp_path / "x.zarr")
+    path = tmp_path / "x.zarr" / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(StoreError, match=r"x.zarr: ranks/01/\S+ was there when the store was opened and is gone"):
+        ranks.ids(1, 3)
 
 
 def test_the_same_store_comes_of_utterances_one_by_one(tmp_path, monkeypatch):
