@@ -64,16 +64,20 @@ def _is_running(process: int) -> bool:
 
 def _take_place(temporary: Path, path: Path) -> None:
     """Move a folder to where another may be, or may appear: a job that outlived its workflow can end at any moment."""
-    for _ in range(_ATTEMPTS):
-        try:
-            temporary.replace(path)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        old = path.with_name(f".{path.name}.{socket.gethostname()}.old.{os.getpid()}.tmp")
-        with suppress(FileNotFoundError):
-            path.replace(old)
+    old = path.with_name(f".{path.name}.{socket.gethostname()}.old.{os.getpid()}.tmp")
+    try:
+        for _ in range(_ATTEMPTS):
+            try:
+                temporary.replace(path)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            shutil.rmtree(old, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                path.replace(old)
+    finally:
+        # Removing takes long; by now the new one is in place.
         shutil.rmtree(old, ignore_errors=True)
     raise StoreError(f"{path}: other jobs write it all the time; stop them (is a second workflow running?), run again")
 

@@ -8,10 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 from property_neurons import locks, manifests, storage
 from property_neurons.errors import StoreError
@@ -112,6 +114,22 @@ def test_two_writers_of_one_store_do_not_disturb_each_other(store, monkeypatch):
         monkeypatch.undo()
     np.testing.assert_array_equal(open_store(store)["counts"][:], np.ones(3))
     assert sorted(path.name for path in store.parent.iterdir()) == ["0.manifest.json", "0.zarr"]
+
+
+def test_a_store_is_replaced_before_the_old_one_is_removed(store, monkeypatch):
+    """To remove a large one takes long, and whoever looks meanwhile finds the new one."""
+    seen = []
+    rmtree = shutil.rmtree
+
+    def remove(path, **options):
+        if ".old." in Path(path).name and Path(path).exists():
+            seen.append(np.array(zarr.open_group(store, mode="r")["counts"][:]))
+        rmtree(path, **options)
+
+    monkeypatch.setattr(storage.shutil, "rmtree", remove)
+    with new_store(store) as group:
+        add_array(group, "counts", np.full(3, 7))
+    np.testing.assert_array_equal(seen, [np.full(3, 7)])
 
 
 def test_what_killed_processes_left_is_cleared_away_and_what_others_write_is_not(tmp_path):
