@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from property_neurons import manifests, storage
+from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
 from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
 
@@ -230,6 +231,29 @@ def test_a_cache_that_cannot_be_written_to_stops_nothing(tmp_path, cache, caplog
     assert "writable" in caplog.text
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE])
+def test_an_entry_out_of_reach_stops_nothing_and_stays(tmp_path, cache, published, caplog, monkeypatch, code):
+    """Another user's without permission, or a server that has gone."""
+
+    def out_of_reach(path, *_, **__):
+        if cache in path.parents:
+            raise OSError(code, os.strerror(code), str(path))
+        return stat(path)
+
+    stat = os.stat
+    monkeypatch.setattr(Path, "stat", out_of_reach)
+    monkeypatch.setattr(Path, "open", out_of_reach)
+    monkeypatch.setattr(Path, "read_bytes", out_of_reach)
+    result = result_in(tmp_path / "second")
+    made = []
+    take_or_make(cache, lambda: result, lambda: made.append(1), log)
+    monkeypatch.undo()
+    assert made
+    assert f"{result.key} could not be taken from the cache ([Errno {code}]" in caplog.text
+    assert f"{result.key} was not published to the cache: [Errno {code}]" in caplog.text
+    assert take(cache, result, log)
+
+
 def test_without_a_cache_nothing_is_described(tmp_path):
     made = []
     take_or_make(None, never, lambda: made.append(1), log)
@@ -327,6 +351,19 @@ def test_pruning_all_spares_a_publication_that_is_under_way(tmp_path, cache, pub
     (cache / "ranks/.x.host.1.tmp").mkdir()
     assert [entry.key for entry in prune(cache, 0)] == [published.key]
     assert [path.name for path in (cache / "ranks").iterdir()] == [".x.host.1.tmp"]
+
+
+def test_what_another_prunes_meanwhile_is_no_entry(cache, published, monkeypatch):
+    present = list(entries_module._folders(cache))
+    shutil.rmtree(cache / published.key)
+    monkeypatch.setattr(entries_module, "_folders", lambda _: iter(present))
+    assert entries(cache) == []
+
+
+def test_only_what_is_gone_is_called_removed(cache, published, monkeypatch):
+    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    assert prune(cache, 0) == []
+    assert [entry.key for entry in entries(cache)] == [published.key]
 
 
 def test_a_damaged_entry_is_listed_as_such(cache, published, capsys):

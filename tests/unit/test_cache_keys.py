@@ -64,7 +64,7 @@ def ranks(hubert, speech):
         root, table = speech
         given = {"store": "x/0.zarr", "manifest": hubert, "utterances": table, "root": root, "model": "tiny"}
         settings = {"lambda_max": 0.05, "middle_frames": None, "normalise": None}
-        machine = {"device": "cpu", "threads": 1, "code": "c0"}
+        machine = {"device": "cpu", "threads": 1, "code": "c0", "script": __file__}
         return ranks_result(**(given | settings | machine | changes))
 
     return describe
@@ -84,6 +84,7 @@ RANK_CHANGES = {
     "threads": {"threads": 2},
     "device": {"device": "cuda"},
     "code": {"code": "c1"},
+    "script": {"script": keys.__file__},
 }
 
 
@@ -153,8 +154,8 @@ def stage(tmp_path):
 
 
 def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
-    def key(job=stage, processes=1, threads=1):
-        return pretraining_result(job, processes=processes, threads=threads).key
+    def key(job=stage, processes=1, threads=1, script=__file__):
+        return pretraining_result(job, processes=processes, threads=threads, script=script).key
 
     cuda = replace(stage, device="cuda")
     other_targets, other_statistics = small_job(tmp_path / "1"), small_job(tmp_path / "2")
@@ -167,6 +168,7 @@ def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
         key(other_statistics),
         key(replace(stage, initial=stage.log_mel[0].removesuffix(".manifest.json"))),
         key(threads=2),
+        key(script=keys.__file__),
         key(cuda),
         key(cuda, processes=2),
         key(replace(stage, code="c")),
@@ -185,10 +187,10 @@ def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
 def test_a_stage_is_taken_as_it_would_be_trained(stage, tmp_path):
     (tmp_path / "cache").mkdir()
     run_pretraining(stage)
-    assert publish(tmp_path / "cache", pretraining_result(stage, processes=1, threads=1), log)
+    assert publish(tmp_path / "cache", pretraining_result(stage, processes=1, threads=1, script=__file__), log)
     # All that it depends on, made anew in another place.
     other = small_job(tmp_path / "other")
-    assert take(tmp_path / "cache", pretraining_result(other, processes=1, threads=1), log)
+    assert take(tmp_path / "cache", pretraining_result(other, processes=1, threads=1, script=__file__), log)
     found = [manifests.read_manifest(f"{job.folder}.manifest.json") for job in (stage, other)]
     assert [one["job"]["folder"] for one in found] == [stage.folder, other.folder]
     assert found[0]["files"] == found[1]["files"]
@@ -209,8 +211,8 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     def job(kind="speaker_identification", model=model, **changes):
         return make_job(tmp_path, data, model, kind, **changes)
 
-    def key(job, threads=1):
-        return task_result(job, threads=threads).key
+    def key(job, threads=1, script=__file__):
+        return task_result(job, threads=threads, script=script).key
 
     for name, byte in (("one", b"1"), ("two", b"2")):
         (tmp_path / name).mkdir()
@@ -235,6 +237,7 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     known = [key(one) for one in different]
     assert len(set(known)) == len(known)
     assert key(job(), threads=2) not in known
+    assert key(job(), script=keys.__file__) not in known
     same = {"task": "other", "model_name": "other", "name": "elsewhere", "tensorboard": "t"}
     assert key(job(**same, settings={"workers": 2, "save_every": 2})) == known[0]
     # The head that is trained on counts, not what is written beside it.
@@ -263,10 +266,9 @@ def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, va
     described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "other.parquet"])
     manifests.write_manifest(tmp_path / "other.manifest.json", described)
     roots = {"tones": "", "other": ""}
-    before = task_result(make_job(tmp_path, data, model, kind), threads=1)
-    after = task_result(
-        replace(make_job(tmp_path, {kind: str(tmp_path / "other.manifest.json")}, model, kind), roots=roots), threads=1
-    )
+    before = task_result(make_job(tmp_path, data, model, kind), threads=1, script=__file__)
+    other = make_job(tmp_path, {kind: str(tmp_path / "other.manifest.json")}, model, kind)
+    after = task_result(replace(other, roots=roots), threads=1, script=__file__)
     assert (after.key != before.key) == counts
 
 
@@ -292,8 +294,8 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
 
     first, taken, made = job("first", "tiny"), job("taken", "mine"), job("made", "mine")
     run_task(first, read_audio)
-    assert publish(tmp_path / "cache", task_result(first, threads=1), log)
-    assert take(tmp_path / "cache", task_result(taken, threads=1), log)
+    assert publish(tmp_path / "cache", task_result(first, threads=1, script=__file__), log)
+    assert take(tmp_path / "cache", task_result(taken, threads=1, script=__file__), log)
     run_task(made, read_audio)
     found = [storage.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
     assert found[0]["files"] == found[1]["files"]

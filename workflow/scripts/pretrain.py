@@ -1,5 +1,7 @@
 """Pre-train one stage, or take its checkpoint from the cache."""
 
+from pathlib import Path
+
 import torch
 
 from property_neurons.cache.entries import take_or_make
@@ -32,10 +34,20 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
         tensorboard=params.tensorboard,
         code=params.code,
     )
+    script = Path(snakemake.scriptdir) / "pretrain.py"
     processes = asked_gpus(snakemake.resources) if device == "cuda" else 1
+    if device == "cuda" and processes != config.pretraining[wildcards.run].gpus:
+        # Possible where a profile replaces what the rule asks for, or has fewer.
+        log.warning(
+            "%s: expected %d GPUs (`gpus` of the run), the job has %d: it comes to the same by another time; see "
+            "`pretrain` in the profile",
+            job.name,
+            config.pretraining[wildcards.run].gpus,
+            processes,
+        )
     take_or_make(
         config.cache,
-        lambda: pretraining_result(job, processes=processes, threads=snakemake.threads),
+        lambda: pretraining_result(job, processes=processes, threads=snakemake.threads, script=script),
         lambda: run_pretraining(job, processes=processes),
         log,
     )

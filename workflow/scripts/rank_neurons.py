@@ -39,7 +39,13 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
             middle_frames_of(store_path(snakemake.input.frames[0]), params.equal_neighbours) if middle else None
         ),
     }
-    job = {"normalise": params.normalise, "device": device, "threads": snakemake.threads, "code": params.code}
+    job = {
+        "normalise": params.normalise,
+        "device": device,
+        "threads": snakemake.threads,
+        "code": params.code,
+        "script": Path(snakemake.scriptdir) / "rank_neurons.py",
+    }
     take_or_make(
         snakemake.config.get("cache"),
         lambda: ranks_result(snakemake.output.store, model, shard_list, params.root, **settings, **job),

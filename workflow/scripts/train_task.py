@@ -1,5 +1,7 @@
 """Train and score one task on one model, or take the training from the cache."""
 
+from pathlib import Path
+
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -34,6 +36,10 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, thread
         tensorboard=params.tensorboard,
         code=params.code,
     )
+    script = Path(snakemake.scriptdir) / "train_task.py"
     take_or_make(
-        config.cache, lambda: task_result(job, threads=snakemake.threads), lambda: run_task(job, read_audio), log
+        config.cache,
+        lambda: task_result(job, threads=snakemake.threads, script=script),
+        lambda: run_task(job, read_audio),
+        log,
     )

@@ -77,7 +77,7 @@ def take_or_make(
     """
     if cache is None:
         make()
-    elif not Path(cache).is_dir():
+    elif not _is_there(Path(cache).is_dir):
         log.warning(
             "cache: expected a folder at %s, found none; make it (mkdir -p) or correct `cache`; going on without", cache
         )
@@ -92,7 +92,12 @@ def take_or_make(
 def take(cache: str | Path, result: Result, log: Logger) -> bool:
     """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
     entry = Path(cache) / result.key
-    if not (entry / _ENTRY).is_file():
+    try:
+        (entry / _ENTRY).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
     result.manifest.unlink(missing_ok=True)
     try:
@@ -105,7 +110,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
             result.put_names(temporary)
             contents = manifests.describe_files(temporary)
     except StoreError as error:
-        if (entry / _ENTRY).is_file():
+        if _is_there((entry / _ENTRY).is_file):
             log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
             _discard(entry)
         else:
@@ -127,10 +132,10 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
 def publish(cache: str | Path, result: Result, log: Logger) -> bool:
     """Copy a finished result into the cache; returns whether it is there now, by this job or by another."""
     entry = Path(cache) / result.key
-    if entry.is_dir() and not (entry / _ENTRY).is_file():
-        # What someone has deleted in part would be in the way for ever.
-        _discard(entry)
     try:
+        if _lacks_description(entry):
+            # What someone has deleted in part would be in the way for ever.
+            _discard(entry)
         _check_audio(result.audio)
         with storage.temporary_folder(entry) as temporary:
             contents = manifests.read_manifest(result.manifest)
@@ -171,20 +176,28 @@ def entries(cache: str | Path) -> list[Entry]:
     for path in _folders(cache):
         if not _KEY.fullmatch(path.name):
             continue
-        description = path / _ENTRY
-        try:
-            used = description.stat().st_mtime
-            n_bytes = sum(size for size, _ in manifests.read_manifest(description)["files"].values())
-        except FileNotFoundError:
-            used, n_bytes = path.stat().st_mtime, None
-        except StoreError:
-            n_bytes = None
-        found.append(Entry(path, f"{path.parent.name}/{path.name}", n_bytes, used))
+        # One that someone else removes at this moment is none.
+        with suppress(FileNotFoundError):
+            found.append(_described(path))
     return sorted(found, key=lambda entry: (entry.used, entry.key))
 
 
+def _described(path: Path) -> Entry:
+    try:
+        used = (path / _ENTRY).stat().st_mtime
+        n_bytes = sum(size for size, _ in manifests.read_manifest(path / _ENTRY)["files"].values())
+    except (FileNotFoundError, PermissionError):
+        used, n_bytes = path.stat().st_mtime, None
+    except StoreError:
+        n_bytes = None
+    return Entry(path, f"{path.parent.name}/{path.name}", n_bytes, used)
+
+
 def prune(cache: str | Path, days: float) -> list[Entry]:
-    """Remove the entries that were not used for so many days, and what jobs left that were killed; returns the entries.
+    """Remove the entries that were not used for so many days, and what jobs left that were killed.
+
+    Returns:
+        the entries that are gone; those of others may have to stay.
 
     Leftovers stay for a day at least: they may be those of a job that is publishing.
     """
@@ -192,11 +205,12 @@ def prune(cache: str | Path, days: float) -> list[Entry]:
     old = [entry for entry in entries(cache) if now - entry.used >= days * _DAY_S]
     for entry in old:
         _discard(entry.path)
+    gone = [entry for entry in old if not os.path.lexists(entry.path)]
     for path in _folders(cache):
         with suppress(FileNotFoundError):
             if path.name.endswith(".tmp") and now - path.stat().st_mtime >= max(days, 1) * _DAY_S:
                 shutil.rmtree(path, ignore_errors=True)
-    return old
+    return gone
 
 
 def _folders(cache: str | Path) -> Iterator[Path]:
@@ -213,6 +227,21 @@ def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             shutil.copyfile(source / name, file)
+
+
+def _is_there(question: Callable[[], bool]) -> bool:
+    """The answer to `is_dir` or `is_file`; what cannot be looked at is not there."""
+    with suppress(OSError):
+        return question()
+    return False
+
+
+def _lacks_description(entry: Path) -> bool:
+    try:
+        (entry / _ENTRY).stat()
+    except FileNotFoundError:
+        return entry.is_dir()
+    return False
 
 
 def _discard(entry: Path) -> None:

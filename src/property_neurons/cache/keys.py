@@ -47,6 +47,7 @@ def ranks_result(
     device: str,
     threads: int,
     code: str,
+    script: str | Path,
 ) -> Result:
     """The rank store of a shard.
 
@@ -58,7 +59,8 @@ def ranks_result(
         model, lambda_max, middle_frames: see `ranks.extraction.extract_ranks`.
         normalise: see `models.loading.load_encoder`.
         device: "cpu" or "cuda".
-        code: fingerprint of the code.
+        code: fingerprint of the library's code.
+        script: of the job.
 
     Raises:
         StoreError: the model is absent or damaged.
@@ -77,7 +79,7 @@ def ranks_result(
             "lambda_max": lambda_max,
             "middle_frames": None if middle_frames is None else _digest_of_frames(middle_frames),
             "code": code,
-            **_machine("ranks", device, threads, 1),
+            **_machine("ranks", device, threads, 1, script),
         },
         folder=Path(store),
         manifest=manifests.manifest_path(store),
@@ -86,7 +88,7 @@ def ranks_result(
     )
 
 
-def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int) -> Result:
+def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int, script: str | Path) -> Result:
     """The checkpoint of a stage of pre-training; its identity is by content already.
 
     Raises:
@@ -94,7 +96,7 @@ def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int) -
     """
     return Result(
         kind="checkpoints",
-        made_of={"identity": job.identity(), **_machine("checkpoints", job.device, threads, processes)},
+        made_of={"identity": job.identity(), **_machine("checkpoints", job.device, threads, processes, script)},
         folder=Path(job.folder),
         manifest=Path(f"{job.folder}.manifest.json"),
         noted={"job": asdict(job)},
@@ -102,7 +104,7 @@ def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int) -
     )
 
 
-def task_result(job: "TaskJob", *, threads: int) -> Result:
+def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
     """A training of a downstream task, whose own identity names corpora, in the table of its data.
 
     Raises:
@@ -133,7 +135,7 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
             "head": head,
             "data": _digest_of_data(data),
             "code": job.code,
-            **_machine("downstream", job.device, threads, 1),
+            **_machine("downstream", job.device, threads, 1, script),
         },
         folder=Path(job.folder),
         manifest=Path(f"{job.folder}.manifest.json"),
@@ -147,9 +149,14 @@ def task_result(job: "TaskJob", *, threads: int) -> Result:
     )
 
 
-def _machine(kind: str, device: str, threads: int, processes: int) -> dict[str, Any]:
-    amount = {"threads": threads} if device == "cpu" else {"gpus": processes}
-    return {"device": device, **amount, "packages": {name: _version(name) for name in _PACKAGES[kind]}}
+def _machine(kind: str, device: str, threads: int, processes: int, script: str | Path) -> dict[str, Any]:
+    """What all kinds depend on; a changed script may make something else of the same arguments."""
+    return {
+        "device": device,
+        **({"threads": threads} if device == "cpu" else {"gpus": processes}),
+        "packages": {name: _version(name) for name in _PACKAGES[kind]},
+        "script": hashlib.blake2b(Path(script).read_bytes(), digest_size=16).hexdigest(),
+    }
 
 
 def _version(package: str) -> str | None:
