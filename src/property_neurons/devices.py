@@ -1,7 +1,8 @@
 """Where the model of a job runs: on the GPUs that the job asked for, or on the CPU.
 
-Slurm gives each job its own GPUs. On one machine all jobs see all of them; there a job takes GPUs that no other job of
-the user has, by a lock that is gone with the job, however it ends.
+Slurm gives each of its jobs GPUs of its own. On one machine, and within one allocation of Slurm, all jobs of the
+workflow see all of them; there a job takes GPUs that no other one has, by a lock that is gone with the job, however it
+ends.
 """
 
 import fcntl
@@ -54,14 +55,12 @@ def job_device(setting: str, resources: Mapping[str, Any]) -> str:
             "fewer, install a torch that is built for CUDA (with --sdm conda: device: cuda), or set device: cpu"
         )
     visible = named.split(",")[:found] if named else [str(number) for number in range(found)]
-    if "SLURM_JOB_ID" not in os.environ or found > asked:
-        visible = _take(visible, asked)
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(_take(visible, asked))
     return "cuda"
 
 
 def _take(gpus: Sequence[str], wanted: int) -> list[str]:
-    """Lock so many GPUs, all at once or none, waiting for other jobs to end."""
+    """Lock so many GPUs, all at once or none, waiting for other jobs of the user, or of the allocation, to end."""
     owner = f"{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'local')}"
     folder = Path(tempfile.gettempdir()) / f"property-neurons-gpus-{owner}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -97,12 +97,21 @@ def test_only_the_gpus_that_are_named_are_taken(gpus):
     assert visible() == "5,GPU-ab/1"
 
 
-def test_in_a_slurm_job_slurm_has_dealt_them_out(gpus, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    for _ in range(2):
+def test_jobs_of_slurm_have_the_gpus_that_slurm_dealt_out(gpus, monkeypatch):
+    for job in ("7", "8"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
         gpus(1, named="0")
         assert job_device("auto", {"gpu": 1}) == "cuda"
-    assert devices._held == []
+        assert visible() == "0"
+
+
+def test_in_an_allocation_of_one_jobs_take_turns(gpus, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    gpus(1, named="0")
+    job_device("auto", {"gpu": 1})
+    monkeypatch.setattr(devices.time, "sleep", lambda _: devices._held.pop().close())
+    assert job_device("auto", {"gpu": 1}) == "cuda"
+    assert len(devices._held) == 1
 
 
 def test_in_an_allocation_of_several_each_job_takes_its_own(gpus, monkeypatch):
