@@ -1,6 +1,7 @@
 """The doctor: every finding, with what was expected, what was found and what to do."""
 
 import json
+import os
 import re
 import shutil
 from collections import namedtuple
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import huggingface_hub
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.numpy
 import torch
@@ -20,11 +22,13 @@ from property_neurons.doctor.examine import examine
 from property_neurons.doctor.finding import Finding, ordered, verdict
 from property_neurons.doctor.machine import cache_findings, gpu_findings, room_findings
 from property_neurons.doctor.needs import all_needs, default_needs
+from property_neurons.doctor.profile import read_profile
 from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, speech_of
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
-from property_neurons.doctor.sources import corpus_findings, model_findings
-from property_neurons.manifests import describe_files, write_manifest
+from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
+from property_neurons.manifests import describe_files, record_digest, write_manifest
+from property_neurons.storage import write_table
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
 TEXTGRIDS = {"kind": "textgrid", "path": "alignments/{subset}"}
@@ -121,9 +125,13 @@ def test_missing_files_of_the_authors_labels_and_bins(healthy):
     assert [finding.about for finding in found] == [f"corpora.libri.{key}" for key in keys]
 
 
-def test_pocketsphinx_needs_no_alignments(healthy, tmp_path):
+def test_pocketsphinx_needs_transcripts_and_no_alignments(healthy, tmp_path):
     shutil.rmtree(tmp_path / "alignments")
     corpus = {"kind": "librispeech", "root": "LibriSpeech", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
+    finding = only(corpora_of(healthy(corpora={"libri": corpus})))
+    assert (finding.about, finding.fatal) == ("corpora.libri.alignments", True)
+    assert ".trans.txt" in finding.expected
+    (tmp_path / "LibriSpeech/a/1/2/1-2.trans.txt").write_text("1-2-0001 WORDS\n")
     assert corpora_of(healthy(corpora={"libri": corpus})) == []
 
 
@@ -195,7 +203,7 @@ def test_a_prepared_model_needs_its_source_no_more(healthy, tmp_path):
     sites = [{"width": 100}] * 3
     write_manifest(manifest, {"sites": sites, "n_parameters": 10, **describe_files(manifest.parent)})
     assert models_of(healthy()) == []
-    assert shape_of(healthy(), "m") == sizes.Shape((100, 100, 100), 10)
+    assert shape_of(healthy(), "m") == sizes.Shape((100, 100, 100), 10, 13 * 768)
 
 
 def test_a_gpu_is_asked_for_but_torch_is_a_cpu_build(healthy, monkeypatch):
@@ -205,7 +213,21 @@ def test_a_gpu_is_asked_for_but_torch_is_a_cpu_build(healthy, monkeypatch):
         finding = only(gpu_findings(config, default_needs(config), on_cluster))
         assert "a CPU build" in finding.found
         assert "set device: cpu" in finding.remedy
-    assert list(gpu_findings(healthy(), default_needs(config), on_cluster=False)) == []
+    auto = healthy()
+    assert list(gpu_findings(auto, default_needs(auto), on_cluster=False)) == []
+    # Its jobs ask for GPUs, and refuse to run on the CPU where they are given one.
+    finding = only(gpu_findings(auto, default_needs(auto), on_cluster=True))
+    assert finding.expected.startswith("device: auto, and a profile whose jobs ask for GPUs")
+    assert finding.fatal
+    assert list(gpu_findings(healthy(device="cpu"), default_needs(config), on_cluster=True)) == []
+
+
+@pytest.mark.parametrize(("executor", "fatal"), [("slurm", True), (None, False)])
+def test_only_profiles_that_submit_ask_for_gpus_of_nodes(healthy, tmp_path, monkeypatch, executor, fatal):
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: None)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"executor": executor, "cores": 4}))
+    assert examine(healthy(), tmp_path).fatal == fatal
 
 
 def test_a_gpu_is_asked_for_and_there_is_none_or_too_few(healthy, monkeypatch):
@@ -260,8 +282,9 @@ def test_a_cache_that_is_not_there_or_read_only_is_a_warning(healthy, tmp_path, 
     (tmp_path / "cache").unlink()
     (tmp_path / "cache").mkdir()
     assert list(cache_findings(config)) == []
-    monkeypatch.setattr(machine, "_writable", lambda _: False)
-    assert "read-only" in only(cache_findings(config)).found
+    (tmp_path / "cache/ranks").mkdir()
+    monkeypatch.setattr(machine, "_writable", lambda folder: folder.name != "ranks")
+    assert only(cache_findings(config)).found == f"{tmp_path}/cache/ranks is read-only"
 
 
 def test_versions_are_held_against_pyproject(tmp_path):
@@ -293,7 +316,7 @@ PROFILES = {
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    """A function that puts a sinfo of a given answer on the path, and gives the folder of a profile."""
+    """A function that puts a sinfo of a given answer on the path, and gives a profile."""
     monkeypatch.setattr(slurm.importlib.util, "find_spec", lambda _: object())
 
     def make(profile, script):
@@ -306,7 +329,7 @@ def cluster(tmp_path, monkeypatch):
             sinfo.write_text(f"#!/bin/sh\n{script}\n")
             sinfo.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}/bin" + (":/bin:/usr/bin" if script else ""))
-        return folder
+        return read_profile(folder)[0]
 
     return make
 
@@ -333,11 +356,26 @@ def test_no_slurm_here(cluster):
     assert (finding.found, finding.fatal) == ("no sinfo", False)
 
 
-def test_no_executor_plugin_and_no_profile(cluster, monkeypatch, tmp_path):
-    folder = cluster(PROFILES["mapping"], 'printf "cpu\\ngpu\\n"')
+def test_no_executor_plugin(cluster, monkeypatch):
+    profile = cluster(PROFILES["mapping"], 'printf "cpu\\ngpu\\n"')
     monkeypatch.setattr(slurm.importlib.util, "find_spec", lambda _: None)
-    assert "snakemake-executor-plugin-slurm" in only(slurm_findings(folder)).remedy
-    assert "there: slurm" in only(slurm_findings(tmp_path / "profiles/slrum")).found
+    assert "snakemake-executor-plugin-slurm" in only(slurm_findings(profile)).remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(None, "nothing; there: slurm"), ("a: b: c", "mapping values are not allowed"), ("", "no options in it")],
+)
+def test_a_profile_that_cannot_be_read(healthy, cluster, tmp_path, content, found):
+    cluster(PROFILES["mapping"], 'printf "cpu\\ngpu\\n"')
+    folder = tmp_path / "profiles/slrum"
+    if content is not None:
+        folder.mkdir()
+        (folder / "config.yaml").write_text(content)
+    profile, findings = read_profile(folder)
+    assert found in only(findings).found
+    assert list(slurm_findings(profile)) == []
+    assert findings[0] in examine(healthy(), folder).findings
 
 
 def test_sizes_of_the_paper():
@@ -367,6 +405,61 @@ def test_edited_models_and_erasures_are_read_too(healthy):
     assert list(all_needs(config).ranks) == [("m", "libri"), ("sid-m-s0", "libri")]
     assert shape_of(config, "no-female") == shape_of(config, "m")
     assert not shape_of(config, "no-female").assumed
+
+
+def test_a_scan_that_is_damaged_is_named_and_tells_no_hours(healthy, tmp_path):
+    table = tmp_path / "results/corpora/libri/subsets/a/utterances.parquet"
+    table.parent.mkdir(parents=True)
+    write_table(table, pd.DataFrame({"n_samples": [16_000, 32_000]}))
+    record_digest(table)
+    assert corpora_of(healthy()) == []
+    assert speech_of(healthy(), "libri") == sizes.Speech(3.0, 2, "as scanned")
+    table.write_bytes(table.read_bytes()[:-9])
+    finding = only(corpora_of(healthy()))
+    assert (finding.about, finding.fatal) == ("corpora.libri", True)
+    assert "bytes that were written" in finding.found
+    assert speech_of(healthy(), "libri").source == "by the size of the audio files"
+    table.with_name(".utterances.parquet.digest").unlink()
+    assert "expected a readable table" in only(corpora_of(healthy())).found
+
+
+def test_folders_that_cannot_be_looked_into(healthy, tmp_path, monkeypatch):
+    """Permissions would not hold root back."""
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(sizes.os, "scandir", denied)
+    monkeypatch.setattr(sources.os, "access", lambda path, mode: mode == os.F_OK or Path(path).is_file())
+    subsets = {"libri": healthy().corpora["libri"].model_dump() | {"subsets": {"dev-clean": {"shards": 2}}}}
+    (tmp_path / "LibriSpeech/dev-clean").mkdir()
+    config = healthy(corpora=subsets)
+    assert {finding.found for finding in corpora_of(config)} == {"no permission to read it"}
+    assert speech_of(config, "libri").source == "known size of LibriSpeech"
+
+
+def test_a_lexicon_that_is_absent(healthy, tmp_path):
+    tasks = {"pr": {"kind": "phone_recognition", "split": "seen", "lexicon": str(tmp_path / "lexicon.txt")}}
+    sections = {"splits": {"seen": {"by": "speaker", "corpus": "libri"}}, "tasks": tasks}
+    finding = only(task_findings(healthy(**sections), default_needs(healthy(**sections))))
+    assert (finding.about, finding.found, finding.fatal) == ("tasks.pr.lexicon", "none", False)
+    tasks["pr"]["mode"] = "fine_tuned"
+    tuned = healthy().models["m"].model_dump(), {"kind": "tuned", "of": "m", "task": "pr"}
+    sections["models"] = dict(zip(("m", "t"), tuned, strict=True))
+    config = healthy(**sections)
+    assert only(task_findings(config, default_needs(config))).fatal
+    (tmp_path / "lexicon.txt").write_text("A  AH0\n")
+    assert list(task_findings(config, default_needs(config))) == []
+
+
+def test_hidden_states_that_tasks_share_take_room():
+    config = load_config(yaml.safe_load((CONFIGS / "config.yaml").read_text()))
+    assert not [room for room in rooms(config, default_needs(config)) if "hidden states" in room.what]
+    (room,) = [room for room in rooms(config, all_needs(config)) if "hidden states" in room.what]
+    seconds = speech_of(config, "demo").seconds
+    models = int(room.what.split()[3])
+    # float16 of the input and six blocks of 192 values, 50 frames a second.
+    assert room.n_bytes == pytest.approx(models * seconds * 50 * 7 * 192 * 2)
 
 
 def test_ranks_that_are_there_need_no_more_room(healthy, tmp_path):

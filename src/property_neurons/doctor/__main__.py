@@ -36,7 +36,7 @@ def _examine(options: argparse.Namespace) -> int:
 
     from property_neurons.config.load import load_config
     from property_neurons.doctor.examine import examine
-    from property_neurons.errors import ConfigError
+    from property_neurons.errors import ConfigError, PropertyNeuronsError
 
     source = ", ".join(options.configfile)
     content: dict = {}
@@ -48,7 +48,11 @@ def _examine(options: argparse.Namespace) -> int:
     except (ConfigError, WorkflowError, OSError, ValueError) as error:
         print(error)
         return 1
-    report = examine(config, options.profile)
+    try:
+        report = examine(config, options.profile)
+    except (PropertyNeuronsError, OSError) as error:
+        print(f"{source}: {error}")
+        return 1
     print(f"{source}\n\n{report}")
     return int(report.fatal)
 

@@ -7,10 +7,11 @@ from property_neurons.config.root import Config
 from property_neurons.doctor.finding import Finding, ordered, verdict
 from property_neurons.doctor.machine import cache_findings, existing_part, gpu_findings, room_findings
 from property_neurons.doctor.needs import all_needs, default_needs
+from property_neurons.doctor.profile import read_profile
 from property_neurons.doctor.sizes import Room, rooms, shown, total
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
-from property_neurons.doctor.sources import corpus_findings, model_findings
+from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,20 @@ def examine(config: Config, profile: Path | None = None) -> Report:
     """Look at the machine and at all that a configuration names; takes seconds, and runs no job.
 
     Args:
-        profile: folder of the Snakemake profile that jobs will be submitted with; None where they run here.
+        profile: folder of the Snakemake profile that jobs will be run with; None for none.
     """
+    jobs, profile_findings = read_profile(profile)
     default, everything = default_needs(config), all_needs(config)
     default_rooms, all_rooms = rooms(config, default), rooms(config, everything)
     findings = [
         *package_findings(),
-        *gpu_findings(config, default, on_cluster=profile is not None),
+        *profile_findings,
+        *gpu_findings(config, default, on_cluster=jobs.executor != "local"),
         *corpus_findings(config, default),
         *model_findings(config, default),
+        *task_findings(config, default),
         *room_findings(config, default_rooms, all_rooms),
         *cache_findings(config),
-        *(slurm_findings(profile) if profile is not None else ()),
+        *slurm_findings(jobs),
     ]
     return Report(config.results, default_rooms, all_rooms, ordered(findings))

@@ -1,9 +1,11 @@
 """Findings about the machine: GPUs, room on disk, and the cache that working directories share."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from property_neurons.cache.entries import KINDS
 from property_neurons.config.root import Config
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
@@ -11,18 +13,25 @@ from property_neurons.doctor.sizes import Room, shown, total
 
 
 def gpu_findings(config: Config, needed: Needs, on_cluster: bool) -> Iterator[Finding]:
-    """Whether torch can use the GPUs that `device: cuda` asks for; on a cluster only nodes can tell how many."""
-    if config.device != "cuda":
+    """Whether torch can use the GPUs that are asked for; on a cluster only nodes can tell how many there are.
+
+    Asked for by `device: cuda`, and by `device: auto` on a cluster, whose jobs ask for GPUs: one that was given and
+    cannot be used is an error there. Elsewhere `auto` is the CPU where there is no GPU.
+    """
+    if config.device == "cpu" or (config.device == "auto" and not on_cluster):
         return
     # Slow to import, and not needed where models run on the CPU.
     import torch
 
     about = "device"
     if torch.version.cuda is None:
-        remedy = "install a CUDA build of torch (envs/models-cuda.yaml, or pytorch.org), or set device: cpu"
-        yield Finding(
-            about, "device: cuda needs a torch built for CUDA", f"torch {torch.__version__}, a CPU build", remedy
+        remedy = (
+            "install a CUDA build of torch (envs/models-cuda.yaml, or pytorch.org), or set device: cpu and name a "
+            "partition without GPUs in the profile"
         )
+        asking = f"device: {config.device}" + (", and a profile whose jobs ask for GPUs," if on_cluster else "")
+        found = f"torch {torch.__version__}, a CPU build"
+        yield Finding(about, f"{asking} needs a torch built for CUDA", found, remedy)
         return
     if on_cluster:
         return
@@ -69,9 +78,11 @@ def cache_findings(config: Config) -> Iterator[Finding]:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         yield Finding("cache", expected, found, f"mkdir -p {config.cache}, or correct `cache`", fatal=False)
-    elif not _writable(folder):
-        remedy = f"make {config.cache} writable, or leave it: results are taken, and none are published"
-        yield Finding("cache", expected, "it is read-only", remedy, fatal=False)
+        return
+    for part in (folder, *(folder / kind for kind in KINDS if (folder / kind).is_dir())):
+        if not _writable(part):
+            remedy = f"make {part} writable, or leave it: results are taken, and none are published"
+            yield Finding("cache", expected, f"{part} is read-only", remedy, fatal=False)
 
 
 def existing_part(path: str) -> Path:
@@ -82,10 +93,8 @@ def existing_part(path: str) -> Path:
 
 def _writable(folder: Path) -> bool:
     # Asking for permission would not see a read-only file system.
-    probe = folder / ".property-neurons-doctor"
     try:
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            return True
     except OSError:
         return False
-    return True

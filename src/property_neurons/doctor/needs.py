@@ -7,16 +7,21 @@ from property_neurons.config.downstream import split_corpora
 from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
 from property_neurons.config.pretraining import InitialModel
 from property_neurons.config.root import Config
+from property_neurons.config.studies import expand
 
 
 @dataclass
 class Needs:
-    """Models, corpora and pre-training runs by name; ranks: (model, corpus), each once, in the order of need."""
+    """Models, corpora and pre-training runs by name, each once, in the order of need.
+
+    ranks: (model, corpus); scored: (task, model).
+    """
 
     models: dict[str, None] = field(default_factory=dict)
     corpora: dict[str, None] = field(default_factory=dict)
     runs: dict[str, None] = field(default_factory=dict)
     ranks: dict[tuple[str, str], None] = field(default_factory=dict)
+    scored: dict[tuple[str, str], None] = field(default_factory=dict)
 
 
 def default_needs(config: Config) -> Needs:
@@ -40,6 +45,8 @@ def all_needs(config: Config) -> Needs:
     for name, study in config.erasure.items():
         for seed in study.seeds:
             _rank(config, plan.erased_model(config, name, seed), study.corpus, needs)
+    for run in expand(config).runs:
+        needs.scored[(run.trained, run.model)] = None
     for task in config.tasks.values():
         _add_corpora(split_corpora(config.splits[task.split]), needs)
     _add_corpora(config.corpora, needs)

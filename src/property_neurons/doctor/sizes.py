@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub
-import pandas as pd
 
-from property_neurons.config import plan
+from property_neurons.config import plan, tasks
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.models import (
     EditedModel,
@@ -28,6 +27,7 @@ from property_neurons.doctor.needs import Needs
 from property_neurons.errors import StoreError
 from property_neurons.manifests import read_manifest
 from property_neurons.ranks.store import active_neurons
+from property_neurons.storage import read_table
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
@@ -51,8 +51,8 @@ _LOG_MEL_BYTES_PER_SECOND = 16_000
 _FRAME_STORE_BYTES_PER_SECOND = 230
 # Counts of all properties of one model: 7.5 MB for 12 x 328 cells x 3072 neurons, int64, compressed (measured).
 _COUNT_BYTES_PER_NEURON = 203
-_BASE = ((3072,) * 12, 94_400_000)
-_WHISPER_TINY = ((1536,) * 4, 8_200_000)
+_BASE = ((3072,) * 12, 94_400_000, 13 * 768)
+_WHISPER_TINY = ((1536,) * 4, 8_200_000, 5 * 384)
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,13 @@ class Shape:
 
     widths: neurons of each feed-forward network.
     parameters: about.
+    states: values of its hidden states in one frame, (blocks + 1) x hidden size.
     assumed: nothing told, so the shape of a base model is taken.
     """
 
     widths: tuple[int, ...]
     parameters: int
+    states: int
     assumed: bool = False
 
 
@@ -106,15 +108,25 @@ def speech_of(config: Config, corpus: str) -> Speech:
 
 def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
     table = Path(config.results) / "corpora" / corpus / "subsets" / subset / "utterances.parquet"
-    if table.is_file():
-        samples = pd.read_parquet(table, columns=["n_samples"])["n_samples"]
+    # One that is damaged tells nothing; `sources.corpus_findings` names it.
+    with suppress(StoreError):
+        samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
     folder = Path(plan.corpus_root(config, corpus)) / subset
     if subset in LIBRISPEECH:
         hours, utterances, speakers = LIBRISPEECH[subset]
-        if not folder.is_dir() or sum(entry.is_dir() for entry in os.scandir(folder)) >= speakers:
+        found = _folders_in(folder)
+        if found is None or found >= speakers:
             return Speech(hours * 3600, utterances, "known size of LibriSpeech")
     return _speech_by_size(folder)
+
+
+def _folders_in(folder: Path) -> int | None:
+    """How many folders it holds; None where it cannot be looked into."""
+    try:
+        return sum(entry.is_dir() for entry in os.scandir(folder))
+    except OSError:
+        return None
 
 
 def _speech_by_size(folder: Path) -> Speech:
@@ -133,7 +145,8 @@ def shape_of(config: Config, model: str) -> Shape:
     manifest = Path(config.results) / "models" / f"{model}.manifest.json"
     with suppress(StoreError):
         content = read_manifest(manifest)
-        return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"])
+        states = _shape_in(f"{config.results}/models/{model}/config.json").states
+        return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"], states)
     section = config.models[model]
     match section:
         case EditedModel() | PrunedModel() | RandomTwinModel() | TunedModel():
@@ -164,7 +177,8 @@ def _shape(fields: dict) -> Shape:
     per_block = 2 if fields.get("model_type") in ("wav2vec2-conformer", "wav2vec2-bert") else 1
     widths = tuple(fields.get("intermediate_sizes") or (width,) * (layers * per_block))
     # Attention, feed-forward networks, and the convolution that tells positions (in 16 groups).
-    return Shape(widths, layers * 4 * hidden**2 + 2 * hidden * sum(widths) + 8 * hidden**2)
+    parameters = layers * 4 * hidden**2 + 2 * hidden * sum(widths) + 8 * hidden**2
+    return Shape(widths, parameters, (layers + 1) * hidden)
 
 
 def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
@@ -183,7 +197,8 @@ def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
 def rooms(config: Config, needs: Needs) -> list[Room]:
     """What the results will take, the small kinds left out.
 
-    Ranks, frame stores, counts, log-Mel frames, models, checkpoints of what was trained, and a training in progress.
+    Ranks, frame stores, counts, log-Mel frames, hidden states, models, checkpoints of what was trained, and a training
+    in progress.
     """
     found = []
     for model, corpus in needs.ranks:
@@ -209,6 +224,10 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
         size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.needs_mp3(config, corpus))
         missing = size * _missing(config, f"{config.results}/corpora/{corpus}/log_mel", corpus)
         found.append(Room(f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
+    if states := _stored_states(config, needs):
+        size, there = sum(states.values()), sum(size for stem, size in states.items() if _is_there(stem))
+        detail = "at most: deleted as soon as the tasks that share them are done"
+        found.append(Room(f"hidden states of {len(states)} x model and corpus", detail, size, size - there))
     sizes = {model: 4.0 * shape_of(config, model).parameters for model in needs.models}
     to_write = sum(size for model, size in sizes.items() if not _is_there(f"{config.results}/models/{model}"))
     found.append(Room(f"{len(sizes)} models", "fp32", sum(sizes.values()), to_write))
@@ -221,6 +240,17 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
         largest = max(sizes[model] for model in trained)
         detail = "two checkpoints with Adam's moments, for each training that runs at the time"
         found.append(Room("a training", detail, 6 * largest, 6 * largest))
+    return found
+
+
+def _stored_states(config: Config, needs: Needs) -> dict[str, float]:
+    """Bytes of the hidden states that tasks share (`precompute`), by the stem of their manifest."""
+    found = {}
+    for task, model in needs.scored:
+        stems = [manifest.removesuffix(".manifest.json") for manifest in tasks.stored_states(config, task, model)]
+        for stem in stems:
+            frames = speech_of(config, Path(stem).name).seconds * FRAMES_PER_SECOND
+            found[stem] = 2.0 * frames * shape_of(config, model).states
     return found
 
 

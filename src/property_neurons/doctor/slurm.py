@@ -5,31 +5,23 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from property_neurons.doctor.finding import Finding
+from property_neurons.doctor.profile import Profile
 
 _PLUGIN = "snakemake_executor_plugin_slurm"
 _TIMEOUT_S = 10
 
 
-def slurm_findings(profile: Path) -> Iterator[Finding]:
-    """Whether jobs of `profile` (a folder with config.yaml) can be submitted from here."""
-    file = profile / "config.yaml"
-    if not file.is_file():
-        known = ", ".join(sorted(path.parent.name for path in profile.parent.glob("*/config.yaml"))) or "none"
-        yield Finding("profile", f"a Snakemake profile at {file}", f"nothing; there: {known}", "correct --profile")
-        return
-    content = yaml.safe_load(file.read_text()) or {}
-    if content.get("executor") != "slurm":
+def slurm_findings(profile: Profile) -> Iterator[Finding]:
+    """Whether jobs of a profile can be submitted from here, where it submits to Slurm."""
+    if profile.executor != "slurm":
         return
     if importlib.util.find_spec(_PLUGIN) is None:
         remedy = "pip install snakemake-executor-plugin-slurm"
         yield Finding("profile", "Snakemake's plugin for executor: slurm", "not installed", remedy)
-    wanted = _partitions(content)
+    wanted = _partitions(profile.content)
     if shutil.which("sinfo") is None:
         yield Finding(
             "profile",
@@ -55,7 +47,7 @@ def slurm_findings(profile: Path) -> Iterator[Finding]:
     for partition, keys in wanted.items():
         if partition not in there:
             yield Finding(
-                f"{file}: {', '.join(keys)}",
+                f"{profile.file}: {', '.join(keys)}",
                 f"the partition {partition}",
                 f"only {', '.join(there) or 'none'} (sinfo)",
                 "name one of these",

@@ -13,11 +13,15 @@ from safetensors import SafetensorError, safe_open
 
 from property_neurons.config import plan
 from property_neurons.config.corpora import DemoCorpus, LibriSpeechCorpus, VoxCelebCorpus
-from property_neurons.config.models import FolderModel, HubModel, MelHubertReleaseModel, ShippedModel
+from property_neurons.config.downstream import PhoneRecognition
+from property_neurons.config.models import FolderModel, HubModel, MelHubertReleaseModel, ShippedModel, TunedModel
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
+from property_neurons.errors import StoreError
+from property_neurons.manifests import check_digest
+from property_neurons.storage import read_table
 
 _HUB_TIMEOUT_S = 5.0
 
@@ -50,7 +54,11 @@ def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[
             yield from _without(
                 f"{about}.subsets.{subset}", f"{root}/{subset}", tuple(sorted(AUDIO_SUFFIXES)), "audio", config, fatal
             )
+        yield from _table_findings(config, corpus, subset, fatal)
         if plan.aligned_here(config, corpus, subset):
+            if not lacking:
+                key, folder = f"{about}.alignments", f"{root}/{subset}"
+                yield from _without(key, folder, (".trans.txt",), "transcripts, to be aligned", config, fatal)
             continue
         source = plan.alignment_source(config, corpus, subset)
         key = f"{about}.alignments"
@@ -64,11 +72,24 @@ def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[
             yield from _absent(f"{about}.pitch.path", bins, "the authors' pitch bins", config, fatal)
 
 
+def _table_findings(config: Config, corpus: str, subset: str, fatal: bool) -> Iterator[Finding]:
+    """A scan's list of utterances that is not as it was written: whatever reads it would stop."""
+    table = Path(config.results) / "corpora" / corpus / "subsets" / subset / "utterances.parquet"
+    try:
+        check_digest(table)
+        if table.is_file():
+            read_table(table, columns=["n_samples"])
+    except (StoreError, OSError) as error:
+        yield Finding(f"corpora.{corpus}", f"the scan of {subset} as it was written", str(error), "delete it", fatal)
+
+
 def _absent(about: str, path: str, what: str, config: Config, fatal: bool) -> Iterator[Finding]:
     remedy = f"correct it, or data_root ({config.data_root!r}), or put {what} there"
-    if not Path(path).exists():
+    # Of a folder both are needed: to list it, and to open what is in it.
+    mode = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK  # noqa: PTH112, which raises where it may not look
+    if not os.access(path, os.F_OK):
         yield Finding(about, f"{what} at {path}", "nothing", remedy, fatal)
-    elif not os.access(path, os.R_OK):
+    elif not os.access(path, mode):
         yield Finding(about, f"{what} at {path}", "no permission to read it", f"chmod a+rX {path}", fatal)
 
 
@@ -103,6 +124,14 @@ def model_findings(config: Config, needed: Needs) -> Iterator[Finding]:
                     yield from _file_findings(f"models.{model}.{key}", getattr(section, key), fatal)
             case HubModel():
                 yield from _hub_findings(f"models.{model}.id", section, fatal)
+
+
+def task_findings(config: Config, needed: Needs) -> Iterator[Finding]:
+    """Files that tasks name; fatal where the default target needs a model that is fine-tuned on the task."""
+    needed_tasks = {section.task for model in needed.models if isinstance(section := config.models[model], TunedModel)}
+    for name, task in config.tasks.items():
+        if isinstance(task, PhoneRecognition) and task.lexicon is not None:
+            yield from _file_findings(f"tasks.{name}.lexicon", task.lexicon, name in needed_tasks)
 
 
 def _file_findings(about: str, path: str, fatal: bool) -> Iterator[Finding]:
