@@ -1,10 +1,16 @@
-"""What a run is planned to be follows from the configuration alone: the formula of docs/scale.md, on a stub corpus."""
+"""What a run is planned to be follows from the configuration alone: the numbers of docs/scale.md, on stubs."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.integration.project import Project
+from property_neurons.doctor.sizes import LIBRISPEECH
+from tests.integration.project import ENVIRONMENT, ROOT, Project
 
 pytestmark = pytest.mark.integration
 
@@ -68,3 +74,52 @@ def test_the_number_of_jobs_is_that_of_the_formula_and_no_utterance_is_looked_at
             (chapter / f"1-1-{number:04d}.flac").touch()
     (root / "SPEAKERS.TXT").write_text("1 | F | train-a | 25.0 | stub\n")
     assert planned(project.snakemake("-n")) == jobs_of_the_figures(subsets=2, shards=40, models=3)
+
+
+EVERY_FIGURE = ["all", *(f"results/paper/figures/{name}.pdf" for name in ("fig6", "fig9", "table1"))]
+# 228 MB were measured. No utterance is looked at, so more of them make no larger plan.
+PLANNING_MB = 400
+
+
+def paper_on_960_hours() -> dict:
+    """config/paper.yaml with the analysis of six models on all of LibriSpeech's training subsets."""
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    config["models"]["melhubert-sid"] = {"kind": "tuned", "of": "melhubert", "task": "sid-tuned"}
+    config["figures"]["corpus"] = "train-960"
+    return config
+
+
+def stub(data: Path) -> None:
+    """The subsets and speakers of LibriSpeech, and the lists of VoxCeleb1, without any audio."""
+    speakers = []
+    for subset, (_, _, n_speakers) in LIBRISPEECH.items():
+        for index in range(n_speakers):
+            (data / "LibriSpeech" / subset / f"{subset}{index}").mkdir(parents=True)
+            speakers.append(f"{subset}{index} | {'FM'[index % 2]} | {subset} | 25.0 | stub\n")
+    (data / "LibriSpeech/SPEAKERS.TXT").write_text("".join(speakers))
+    (data / "VoxCeleb1/wav").mkdir(parents=True)
+    for name in ("iden_split.txt", "vox1_meta.csv"):
+        (data / "VoxCeleb1" / name).touch()
+
+
+def jobs_in_the_documentation() -> int:
+    """Of every figure, with the analysis on 960 hours."""
+    line = re.search(r"^\| jobs \|(.*)\|$", (ROOT / "docs/scale.md").read_text(), re.MULTILINE)
+    return int(line[1].split("|")[-1].replace(",", ""))
+
+
+def test_every_figure_of_the_paper_on_960_hours_is_planned_in_little_memory(tmp_path):
+    project = Project.copy(tmp_path / "project", paper_on_960_hours())
+    stub(project.folder / "data")
+    targets = [*EVERY_FIGURE, "results/paper/tables/pruning.tsv"]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "-n", *targets]
+        planning = subprocess.Popen(command, cwd=project.folder, env=ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(planning.pid, 0)
+        planning.returncode = os.waitstatus_to_exitcode(status)
+    assert planning.returncode == 0, log.read_text()[-6000:]
+    jobs = planned(log.read_text())
+    assert jobs["rank_neurons"] > 6 * 80
+    assert sum(jobs.values()) == jobs_in_the_documentation()
+    assert usage.ru_maxrss / 1024 < PLANNING_MB
