@@ -118,6 +118,27 @@ def test_preemption(fault):
     assert len({ending.id for ending in endings}) == 1
 
 
+def test_a_requeued_group_takes_what_it_had_finished_from_the_cache(fault, undisturbed):
+    """Otherwise it would make its finished shards again."""
+    cache = undisturbed.project.folder / "cache"
+    cache.mkdir()
+    endings = fault.run(
+        RANKS,
+        "ranks_melhubert-mini_demo",
+        "cache/ranks/*/entry.json",
+        lambda it: control("requeue", it.job),
+        *("--config", f"cache={cache}"),
+    )
+    assert states(endings)[-1] == "COMPLETED"
+    assert len({ending.id for ending in endings}) == 1
+    logs = [
+        (undisturbed.project.folder / f"results/logs/rank_neurons/melhubert-mini/demo/demo-00{shard}.log").read_text()
+        for shard in range(2)
+    ]
+    assert sum("taken from cache" in log for log in logs) == 1
+    assert sum("published to cache" in log for log in logs) == 1
+
+
 def test_time_limit(fault):
     """A job that hangs; each attempt has as many minutes for a shard as it is an attempt."""
     endings = fault.run(
