@@ -151,6 +151,13 @@ def test_budgets_that_do_not_fit_are_named(sizes, protected, message):
         select([np.zeros(4), np.zeros(6)], sizes, protected=protected)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_of_damaged_weights_are_refused(value):
+    scores = [np.arange(4.0), np.array([1.0, value, 2.0])]
+    with pytest.raises(ModelError, match=f"network 2: expected finite scores, found {value} for neuron 1 and 0 more"):
+        select(scores, [2, 2], match="global")
+
+
 def test_random_draws_are_seeded_and_of_the_sizes_asked_for():
     widths, sizes = [40, 40], [10, 0]
     first, again, other = (random_sets(widths, sizes, seed) for seed in (0, 0, 1))

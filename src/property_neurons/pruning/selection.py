@@ -32,12 +32,13 @@ def select(
         for each network the kept neurons, int64, ascending
 
     Raises:
-        ModelError: sizes, scores and sets do not fit together.
+        ModelError: sizes, scores and sets do not fit together, or a score is NaN or infinite.
     """
     widths = [len(score) for score in scores]
     if protected is None:
         protected = [np.zeros(width, dtype=bool) for width in widths]
     _check(widths, sizes, protected)
+    _check_finite(scores)
     if match == "uniform":
         sizes = _even(sum(sizes), widths)
     orders = [
@@ -86,4 +87,15 @@ def _check(widths: Sequence[int], sizes: Sequence[int], protected: Sequence[np.n
         if not 1 <= size <= width:
             raise ModelError(
                 f"feed-forward network {place}: expected to keep 1 to {width} neurons, found {size}; correct the budget"
+            )
+
+
+def _check_finite(scores: Sequence[np.ndarray]) -> None:
+    # NaN would pass for the highest of all.
+    for place, score in enumerate(scores, start=1):
+        wrong = np.flatnonzero(~np.isfinite(score))
+        if len(wrong):
+            raise ModelError(
+                f"feed-forward network {place}: expected finite scores, found {score[wrong[0]]} for neuron {wrong[0]} "
+                f"and {len(wrong) - 1} more; are the weights damaged, or has the training diverged?"
             )
