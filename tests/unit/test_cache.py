@@ -378,6 +378,16 @@ def test_the_command_names_a_folder_that_is_not_there(tmp_path, capsys):
     assert f"expected a cache at {tmp_path / 'nowhere'}, found no folder" in capsys.readouterr().out
 
 
+def test_the_command_names_a_folder_that_it_may_not_look_into(tmp_path, cache, published, capsys, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    # Permissions would not hold root back.
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert main(["list", str(cache)]) == 1
+    assert f"Permission denied: '{cache}/ranks'; make it readable" in capsys.readouterr().out
+
+
 def test_digests_are_of_values_and_not_of_their_order():
     assert manifests.digest_of({"a": 1, "b": [2]}) == manifests.digest_of({"b": [2], "a": 1})
     with pytest.raises(TypeError):

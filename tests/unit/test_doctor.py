@@ -17,6 +17,7 @@ import yaml
 
 from property_neurons.config.load import load_config
 from property_neurons.doctor import __main__ as command
+from property_neurons.doctor import examine as command_examine
 from property_neurons.doctor import machine, sizes, slurm, software, sources
 from property_neurons.doctor.examine import examine
 from property_neurons.doctor.finding import Finding, ordered, verdict
@@ -493,6 +494,10 @@ def test_the_command_exits_with_1_only_if_something_is_fatal(healthy, tmp_path, 
     assert printed.rstrip().endswith("2 fatal, 0 to be warned of.")
     assert command.main(["--configfile", str(file), "--config", "device=gpu"]) == 1
     assert "device" in capsys.readouterr().out
+    with monkeypatch.context() as denied:
+        denied.setattr(command_examine, "rooms", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no", "there")))
+        assert command.main(["--configfile", str(file)]) == 1
+    assert "found [Errno 13] no: 'there'; make it readable" in capsys.readouterr().out
     absent = Finding("package x", "x", software.NOT_INSTALLED, "install it")
     monkeypatch.setattr(command, "package_findings", lambda: [absent])
     assert command.main(["--configfile", str(file)]) == 1

@@ -23,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"expected a cache at {options.folder}, found no folder; correct the path")
         return 1
     pruned = options.command == "prune"
-    found = prune(options.folder, options.older_than) if pruned else entries(options.folder)
+    try:
+        found = prune(options.folder, options.older_than) if pruned else entries(options.folder)
+    except OSError as error:
+        print(f"expected a cache at {options.folder} to look into, found {error}; make it readable (chmod g+rX)")
+        return 1
     for entry in found:
         print(_line(entry))
     total = sum(entry.n_bytes or 0 for entry in found) / 1e6

@@ -50,8 +50,11 @@ def _examine(options: argparse.Namespace) -> int:
         return 1
     try:
         report = examine(config, options.profile)
-    except (PropertyNeuronsError, OSError) as error:
+    except PropertyNeuronsError as error:
         print(f"{source}: {error}")
+        return 1
+    except OSError as error:
+        print(f"{source}: expected to look at what it names, found {error}; make it readable, or correct the path")
         return 1
     print(f"{source}\n\n{report}")
     return int(report.fatal)
