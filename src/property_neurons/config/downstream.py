@@ -89,7 +89,9 @@ class _Task(Section):
     )
     warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
     max_grad_norm: float = Field(default=1.0, gt=0, description="norm that gradients are clipped to")
-    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="arithmetic of the training passes")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="arithmetic of the training passes; bf16 on GPUs alone"
+    )
     evaluate_every: int = Field(default=2000, ge=1, description="steps between scorings of dev; the best one is kept")
     save_every: int = Field(default=2000, ge=1, description="steps between checkpoints; a multiple of evaluate_every")
     log_every: int = Field(default=100, ge=1, description="steps between points of the training curve")

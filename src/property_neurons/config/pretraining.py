@@ -79,7 +79,9 @@ class Stage(Section):
     )
     warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
     max_grad_norm: float = Field(default=10.0, gt=0, description="norm that gradients are clipped to")
-    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="arithmetic of the training passes")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="arithmetic of the training passes; bf16 on GPUs alone"
+    )
     mask_share: float = Field(
         default=0.7, gt=0, le=1, description="masked share of the frames if spans did not overlap"
     )

@@ -1,5 +1,6 @@
 """What all trainings of the project share: transformers' Trainer with their settings, checkpoints, bar and logs."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.progress import progress_bar
 from property_neurons.training.checkpoints import MarkComplete
+
+log = logging.getLogger(__name__)
 
 WITHOUT_RESULT = frozenset({"workers", "save_every"})
 """Settings that change no result, and so are no part of a training's identity."""
@@ -26,7 +29,7 @@ class Optimisation:
     accumulation: batches that a step accumulates on each device.
     learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
     max_grad_norm: gradients are clipped to it.
-    precision: "fp32" or "bf16" (autocast).
+    precision: "fp32" or "bf16" (autocast; on a CPU it is fp32 all the same).
     evaluate_every, save_every, log_every: steps.
     workers: processes that prepare batches; 0 = the training process itself.
     seed: of everything random.
@@ -71,6 +74,11 @@ def training_arguments(name: str, work: str, device: str, settings: Optimisation
             f"{name}: expected {world} CUDA devices, found {torch.cuda.device_count()}; ask for them, "
             "lower gpus, or set device: cpu"
         )
+    half = settings.precision == "bf16"
+    if half and on_cpu:
+        # Bf16 convolutions of some shapes, melhubert-mini's among them, come out wrong on CPUs with AMX (oneDNN 3.12;
+        # pytorch issues 163347 and 169688): the loss rises, and nothing says so. On other CPUs bf16 is slow.
+        log.warning("%s: precision: bf16 is for GPUs; on this CPU it is trained in fp32", name)
     arguments = transformers.TrainingArguments(
         output_dir=work,
         max_steps=settings.steps,
@@ -82,7 +90,7 @@ def training_arguments(name: str, work: str, device: str, settings: Optimisation
         warmup_steps=settings.warmup_steps,
         weight_decay=0.0,
         max_grad_norm=settings.max_grad_norm,
-        bf16=settings.precision == "bf16",
+        bf16=half and not on_cpu,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and world > 1 else None,
         ddp_find_unused_parameters=False,
