@@ -413,3 +413,20 @@ def test_damaged_data_are_found(job, data):
             run_task(job(), read_audio)
     finally:
         table.write_bytes(whole)
+
+
+@pytest.mark.parametrize("kind", ["speaker_identification", "phone_recognition"])
+def test_accumulated_batches_make_the_same_steps(job, kind):
+    """The losses of the batches are averaged, so that clipping and the curve do not depend on what fits a GPU."""
+    jobs = [job(kind, name, settings={"accumulation": parts}) for name, parts in (("whole", 1), ("parts", 4))]
+    for one in jobs:
+        run_task(one, read_audio)
+    pd.testing.assert_frame_equal(*(result(one, "curves.tsv") for one in jobs), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_diverges_has_no_score(job, kind):
+    with pytest.raises(
+        TaskError, match=r"utterance \d-\d: expected finite outputs, found NaN .* lower its learning_rate"
+    ):
+        run_task(job(kind, settings={"learning_rate": 1e38}), read_audio)

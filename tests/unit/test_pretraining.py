@@ -211,6 +211,13 @@ def test_accumulated_batches_make_the_same_steps(tmp_path):
     pd.testing.assert_frame_equal(curves_of(whole), curves_of(parts), rtol=1e-4)
 
 
+def test_a_training_that_diverges_is_not_kept(tmp_path):
+    job = small_job(tmp_path, learning_rate=1e38)
+    with pytest.raises(ModelError, match=r"validation after \d+ steps: expected a finite loss, found .*has diverged"):
+        run_pretraining(job)
+    assert not Path(job.folder).exists()
+
+
 def test_several_processes_make_the_same_steps(tmp_path):
     whole = replace(small_job(tmp_path), architecture=STILL)
     shared = replace(whole, folder=str(tmp_path / "shared"), work=str(tmp_path / "shared-work"))

@@ -154,3 +154,20 @@ def test_a_cut_to_rows_can_be_cut_again(prepared, tmp_path):
         assert [site["width"] for site in storage.read_json(manifest)["sites"]] == [rows, rows]
         assert storage.read_json(manifest)["source"]["rows"] == rows
         whole = manifest
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"criterion": "protct"}, "criterion: expected protect or norm or .*, found 'protct'"),
+        ({"match": "globl"}, "match: expected per_layer or uniform or global, found 'globl'"),
+        ({"keep": 0.0}, "keep: expected a share above 0 and up to 1, found 0.0"),
+        ({"keep": float("nan")}, "keep: expected a share above 0 and up to 1, found nan"),
+        ({"rows": 2.5}, "rows: expected a whole number from 1, found 2.5"),
+        ({"rows": 5, "keep": 0.5}, "expected keep or rows, found both"),
+        ({"seed": -1}, "seed: expected a whole number from 0, found -1"),
+    ],
+)
+def test_a_cut_that_means_nothing_is_refused(given, message):
+    with pytest.raises(ModelError, match=message):
+        Cut(**({"criterion": "norm"} | given))

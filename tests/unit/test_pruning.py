@@ -165,7 +165,8 @@ def test_random_draws_are_seeded_and_of_the_sizes_asked_for():
     assert [one.tolist() for one in first] == [one.tolist() for one in again]
     assert first[0].tolist() != other[0].tolist()
     scores = random_scores(widths, 0)
-    assert [sorted(one) for one in scores] == [list(range(40))] * 2
+    assert [len(np.unique(one)) for one in scores] == widths
+    assert all(((one >= 0) & (one < 1)).all() for one in scores)
     assert scores[0].tolist() != scores[1].tolist()
     share = np.mean([random_sets([50], [20], seed)[0] for seed in range(400)], axis=0)
     assert abs(share - 0.4).max() < 0.12
@@ -202,3 +203,12 @@ def test_a_table_of_another_model_is_refused(widths, message):
 def test_scores_of_a_model_on_another_device_or_precision_are_float64():
     model = small_models.small_model("HubertModel").to(torch.bfloat16)
     assert all(one.dtype == np.float64 for one in l1_scores(model, bias=True))
+
+
+def test_a_random_cut_by_one_total_takes_of_each_network_its_share():
+    """Ranks within each network would take as many of a narrow one as of a wide one."""
+    stay = np.array(
+        [[len(one) for one in select(random_scores([100, 10], seed), [45, 10], match="global")] for seed in range(200)]
+    )
+    np.testing.assert_allclose(stay.mean(axis=0), [50, 5], atol=0.4)
+    assert len(np.unique(stay[:, 1])) > 3

@@ -218,3 +218,8 @@ def test_the_digest_is_that_of_the_sorted_lines():
         changed.loc[0, column] = value
         assert ids_digest(changed) != ids_digest(table)
     assert ids_digest(table.assign(n_samples=np.arange(4))) == ids_digest(table)
+
+
+def test_one_speaker_cannot_be_told_apart():
+    with pytest.raises(TaskError, match="expected two speakers or more to tell apart, found a; name a corpus"):
+        check_seen_speakers(with_parts([("train", "a", "a1"), ("dev", "a", "a2"), ("test", "a", "a3")]))

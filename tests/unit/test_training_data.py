@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import small_models
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from training_inputs import ARCHITECTURE, recordings_and_reader, small_job, writ
 from property_neurons.errors import AudioError, ModelError, StoreError
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.melhubert.features import LogMelStatistics, log_mel, n_log_mel_frames
+from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.ranks.extraction import Recording
 from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.training.log_mel import code_as_mp3, measure_statistics, open_log_mel, write_log_mel
@@ -318,3 +320,11 @@ def test_centred_frames_have_no_mean_over_the_utterance(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
     # Whatever a speaker adds to every frame changes no target.
     np.testing.assert_allclose(centred(frames + np.linspace(-2, 2, 40, dtype=np.float32)), found, atol=1e-5)
+
+
+def test_targets_of_another_architecture_are_refused(tmp_path):
+    """Its weights would be drawn at random."""
+    small_models.save_model(small_models.small_model("SEWModel"), tmp_path / "source")
+    prepare_model(tmp_path / "sew", tmp_path / "sew.manifest.json", LocalFolder(str(tmp_path / "source")))
+    with pytest.raises(ModelError, match=r"targets: expected a MelHuBERT to cluster a layer of, found a sew in "):
+        load_represent("unused", tmp_path / "sew.manifest.json", layer=1)

@@ -131,6 +131,11 @@ def check_seen_speakers(table: pd.DataFrame) -> None:
     """
     _check_parts(table)
     trained_on = set(table.loc[table["part"] == TRAIN, "speaker"])
+    if len(trained_on) < 2:
+        raise TaskError(
+            f"split: expected two speakers or more to tell apart, found {some_of(sorted(trained_on))}; name a corpus "
+            "of more"
+        )
     unseen = table[~table["speaker"].isin(trained_on)].groupby("speaker")["part"].unique()
     found = [f"{speaker} in {' and '.join(sorted(parts))} alone" for speaker, parts in unseen.items()]
     if found:

@@ -19,7 +19,7 @@ from property_neurons import storage
 from property_neurons.downstream.examples import Examples
 from property_neurons.downstream.heads import BLANK, UNLABELLED, Head, Kind
 from property_neurons.downstream.scoring import collapse, edits, rate
-from property_neurons.errors import StoreError
+from property_neurons.errors import StoreError, TaskError
 from property_neurons.models.backend import transformers
 from property_neurons.models.states import hidden_states
 
@@ -44,6 +44,9 @@ class TaskModel(torch.nn.Module):
         encoder: the model.
         trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
     """
+
+    # What takes **kwargs would be taken to divide the loss by what a step accumulates itself; the Trainer shall do it.
+    accepts_loss_kwargs = False
 
     def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
         super().__init__()
@@ -170,7 +173,11 @@ class TaskTrainer(transformers.Trainer):
 
     @torch.no_grad()
     def scores(self, examples: Examples) -> pd.DataFrame:
-        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets."""
+        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets.
+
+        Raises:
+            TaskError: the model put out something that is not finite.
+        """
         rows, kind = [], self.model.head.kind
         self.model.eval()
         for batch in self.get_eval_dataloader(examples):
@@ -180,6 +187,14 @@ class TaskTrainer(transformers.Trainer):
                 found = self.model(**batch)
             outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
             for place, index in enumerate(batch["index"].tolist()):
+                # The largest of NaN is the first, which would pass for an answer.
+                own = outputs[place] if kind == "speaker_identification" else outputs[place][: lengths[place]]
+                if not np.isfinite(own).all():
+                    raise TaskError(
+                        f"utterance {examples.table.loc[index, 'utterance']}: expected finite outputs, found NaN or "
+                        f"infinite ones after {self.state.global_step} steps; if the training has diverged, lower its "
+                        "learning_rate; otherwise the model's weights are damaged"
+                    )
                 rows.append((index, *utterance_score(kind, outputs[place], lengths[place], labels[place])))
         self.model.train()
         columns = ["index", "error", "weight", "target_sum", "target_square_sum"]

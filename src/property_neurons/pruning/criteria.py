@@ -51,15 +51,18 @@ def frequency_scores(counts: Counts) -> Scores:
 
 
 def random_scores(widths: Sequence[int], seed: int) -> Scores:
-    """Scores in an order drawn at random.
+    """Scores drawn at random: independent and uniform from 0 to 1, comparable across networks.
 
     Args:
         widths: neurons of each network.
-        seed: of the draw; each network's order depends on the seed and its place alone.
+        seed: of the draw; each network's scores depend on the seed, its place and its width alone.
     """
-    return [
-        np.random.default_rng([seed, place]).permutation(width).astype(np.float64) for place, width in enumerate(widths)
-    ]
+    drawn = []
+    for place, width in enumerate(widths):
+        rng = np.random.default_rng([seed, place])
+        order = rng.permutation(width)
+        drawn.append(np.sort(rng.random(width))[order])
+    return drawn
 
 
 def random_sets(widths: Sequence[int], sizes: Sequence[int], seed: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,26 @@ class Cut:
     match: Match = "per_layer"
     bias: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"{name}: expected {' or '.join(known)}, found {value!r}"
+            for name, value, known in (
+                ("criterion", self.criterion, get_args(Criterion)),
+                ("match", self.match, get_args(Match)),
+            )
+            if value not in known
+        ]
+        if self.keep is not None and not 0 < self.keep <= 1:
+            wrong.append(f"keep: expected a share above 0 and up to 1, found {self.keep}")
+        if self.rows is not None and (not isinstance(self.rows, int) or self.rows < 1):
+            wrong.append(f"rows: expected a whole number from 1, found {self.rows}")
+        if self.keep is not None and self.rows is not None:
+            wrong.append("expected keep or rows, found both")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            wrong.append(f"seed: expected a whole number from 0, found {self.seed}")
+        if wrong:
+            raise ModelError(f"cut: {'; '.join(wrong)}; correct it")
 
 
 def prune_model(

@@ -4,6 +4,7 @@ One job trains one stage: log-Mel frames and targets in, a `from_pretrained` fol
 A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
 """
 
+import math
 import os
 import shutil
 import subprocess
@@ -267,7 +268,11 @@ class MaskedPredictionTrainer(transformers.Trainer):
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Loss and accuracy over all masked frames of the validation crops, each frame counting once."""
+        """Loss and accuracy over all masked frames of the validation crops, each frame counting once.
+
+        Raises:
+            ModelError: the loss is not finite.
+        """
         per_crop = []
         self.model.eval()
         with torch.no_grad():
@@ -279,6 +284,11 @@ class MaskedPredictionTrainer(transformers.Trainer):
                 per_crop.append(self.accelerator.gather_for_metrics(_sums_per_crop(outputs.logits, inputs["labels"])))
         self.model.train()
         loss, hits, total = torch.cat(per_crop).sum(0).tolist()
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"validation after {self.state.global_step} steps: expected a finite loss, found {loss}; the training "
+                "has diverged: lower its learning_rate, or lengthen its warm-up"
+            )
         metrics = {f"{metric_key_prefix}_loss": loss / total, f"{metric_key_prefix}_masked_accuracy": hits / total}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

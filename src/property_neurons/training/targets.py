@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sklearn.cluster import MiniBatchKMeans
 
-from property_neurons.errors import StoreError
+from property_neurons.errors import ModelError, StoreError
 from property_neurons.manifests import described_folder, verify_files
 from property_neurons.models.backend import quiet_transformers
-from property_neurons.models.melhubert import MelHubertFeatureExtractor, MelHubertModel
+from property_neurons.models.loading import load_config
+from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.melhubert.features import LogMelStatistics, stack_frames
 from property_neurons.progress import progress
 from property_neurons.storage import atomic_path
@@ -103,6 +104,7 @@ def load_represent(
         device: torch device.
 
     Raises:
+        ModelError: the model is no MelHuBERT.
         StoreError: a file is absent or altered, or the model has no such layer.
     """
     represent = _load_represent(statistics, model, layer, device)
@@ -117,6 +119,13 @@ def _load_represent(
     manifest = Path(model)
     folder = described_folder(manifest)
     verify_files(folder, manifest)
+    found = load_config(folder).model_type
+    if found != MelHubertConfig.model_type:
+        # Others would be read with weights drawn at random, or fail without a word of why.
+        raise ModelError(
+            f"targets: expected a MelHuBERT to cluster a layer of, found a {found} in {folder}; name a MelHuBERT of "
+            "the config, or cluster log-Mel frames (layer: null)"
+        )
     with quiet_transformers():
         encoder = MelHubertModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).to(device)
         extractor = MelHubertFeatureExtractor.from_pretrained(folder)

@@ -102,6 +102,8 @@ def training_arguments(name: str, work: str, device: str, settings: Optimisation
         save_steps=settings.save_every,
         save_total_limit=2,
         logging_steps=settings.log_every,
+        # A loss that is NaN would be written down as 0.
+        logging_nan_inf_filter=False,
         dataloader_num_workers=settings.workers,
         dataloader_pin_memory=not on_cpu,
         remove_unused_columns=False,
