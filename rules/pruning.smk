@@ -9,6 +9,7 @@ rule prune_model:
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
         neurons=lambda wildcards: plan.neuron_tables(CONFIG, wildcards.model),
+        sizes_of=lambda wildcards: manifest_of(plan.sizes_of(CONFIG, wildcards.model)),
         counts=lambda wildcards: plan.frequency_counts(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),

@@ -6,7 +6,7 @@ import pytest
 import small_models
 import torch
 
-from property_neurons import storage
+from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
@@ -60,6 +60,41 @@ def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
     # The same cut gives the same bytes.
     prune_model(tmp_path / "again", tmp_path / "again.manifest.json", prepared, Cut("protect"), neurons=TABLES)
     assert storage.read_json(tmp_path / "again.manifest.json")["digest"] == manifest["digest"]
+
+
+def test_random_sets_may_be_as_large_as_those_of_another_model(prepared, tmp_path, caplog):
+    other, cut = tmp_path / "other.manifest.json", Cut("random_protect", rows=6, seed=1)
+    small_models.save_model(small_models.small_model("MelHubertModel", seed=1), tmp_path / "other")
+    manifests.write_manifest(other, manifests.describe_files(tmp_path / "other"))
+    for one in TABLES.values():
+        one.attrs["model_digest"] = manifests.read_manifest(other)["digest"]
+    try:
+        folder, manifest = tmp_path / "cut", tmp_path / "cut.manifest.json"
+        with pytest.raises(ModelError, match="phone neurons: found on the model"):
+            prune_model(folder, manifest, prepared, cut, neurons=TABLES)
+        with pytest.raises(ModelError, match="neurons of the model itself to protect, found those of another"):
+            prune_model(folder, manifest, prepared, Cut("protect"), neurons=TABLES, sizes_of=other)
+        prune_model(folder, manifest, prepared, cut, neurons=TABLES, sizes_of=other)
+    finally:
+        for one in TABLES.values():
+            del one.attrs["model_digest"]
+    record = storage.read_json(folder / "pruning.json")
+    assert record["protected"] == [4, 5]
+    assert record["sizes_of"] == str(tmp_path / "other")
+    assert "no property neurons" not in caplog.text
+
+
+def test_nothing_to_protect_is_said(prepared, tmp_path, caplog):
+    neurons = {"phone": TABLES["phone"].iloc[:0]}
+    prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("protect", rows=6), neurons=neurons)
+    assert "no property neurons in any layer, so that `protect` is `norm`" in caplog.text
+    record = storage.read_json(tmp_path / "cut/pruning.json")
+    assert (record["protected"], record["kept"]) == ([0, 0], kept_of(prepared, Cut("norm", rows=6)))
+
+
+def kept_of(manifest, cut):
+    model = load_encoder(manifests.described_folder(manifest)).model
+    return [one.tolist() for one in neurons_that_stay(model, cut, {})]
 
 
 def kept(cut, neurons=TABLES, **rest):

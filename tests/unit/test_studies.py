@@ -1,5 +1,6 @@
 """What the pruning studies stand for: models, trainings and tasks that anyone could have written down."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,36 @@ def test_a_task_is_fine_tuned_and_cut_in_turn():
         f"results/neurons/{stem}-protect-s2-step1/demo/phone.parquet"
     ]
     assert config.models[f"{stem}-protect-s2-cut1"].of == chain[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sizes_of"),
+    [
+        ({"arms": ["random_protect", "protect"]}, "task_specific-pr-tuned-protect-s2-step1"),
+        ({"arms": ["random_protect"]}, None),
+        ({"arms": ["random_protect", "protect"], "match": "global"}, None),
+    ],
+)
+def test_random_sets_are_as_large_as_those_that_are_protected_at_the_same_step(changes, sizes_of):
+    specific = content()
+    specific["pruning"]["task_specific"] |= {"seeds": [2], "rows": [100, 50]} | changes
+    config = load_config(specific)
+    first, second = (f"task_specific-pr-tuned-random_protect-s2-cut{step}" for step in (1, 2))
+    assert config.models[first].sizes_of is plan.sizes_of(config, first) is None
+    assert config.models[second].sizes_of == sizes_of
+    assert plan.sizes_of(config, second) == (sizes_of and f"results/models/{sizes_of}")
+    found_on = sizes_of or "task_specific-pr-tuned-random_protect-s2-step1"
+    assert plan.neuron_tables(config, second)[0] == f"results/neurons/{found_on}/demo/phone.parquet"
+
+
+def test_random_sets_of_a_general_study_follow_the_protected_model_too():
+    config = load_config(content(arms=["protect", "random_protect", "norm"], rows=[100, 50]))
+    cuts = {name: config.models[name].sizes_of for name in config.models if re.fullmatch("general-.*s0-cut2", name)}
+    assert cuts == {
+        "general-protect-s0-cut2": None,
+        "general-random_protect-s0-cut2": "general-protect-s0-step1",
+        "general-norm-s0-cut2": None,
+    }
 
 
 def test_the_fine_tuning_after_a_cut_has_whole_points_of_its_curve():

@@ -16,6 +16,7 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.input.model,
         Cut(**snakemake.params.cut),
         neurons={Path(table).stem: read_table(table) for table in snakemake.input.neurons},
+        sizes_of=snakemake.input.sizes_of or None,
         counts=counts[0] if counts else None,
         replace=True,
     )

@@ -41,6 +41,8 @@ def _pruning_problems(config: "Config") -> list[str]:
         ]
         if model.corpus is not None:
             wanted.append(("corpus", model.corpus, config.corpora))
+        if model.sizes_of is not None:
+            wanted.append(("sizes_of", model.sizes_of, config.models))
         problems += not_defined([(f"models.{name}.{key}", value, known) for key, value, known in wanted])
         problems += circle_problems(config, name)
         if model.criterion == "frequency":
@@ -77,8 +79,7 @@ def _ancestors(config: "Config", name: str) -> set[str]:
 def _parents(config: "Config", name: str) -> set[str]:
     model = config.models.get(name)
     if not isinstance(model, PretrainedModel):
-        of = getattr(model, "of", None)
-        return set() if of is None else {of}
+        return {one for one in (getattr(model, "of", None), getattr(model, "sizes_of", None)) if one is not None}
     run = config.pretraining.get(model.run)
     return set() if run is None else _parents_of_stage(config, run, model.stage or len(run.stages))
 

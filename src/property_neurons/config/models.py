@@ -93,6 +93,11 @@ class PrunedModel(_Model):
     corpus: Name | None = Field(
         default=None, description="where property neurons and frequencies come from (null: `figures.corpus`)"
     )
+    sizes_of: Name | None = Field(
+        default=None,
+        description="name of a model as wide, whose property neurons say how many are protected at random, and how "
+        "many stay where `keep` is null (null: `of`)",
+    )
     keep: float | None = Field(
         default=None,
         gt=0,
@@ -111,11 +116,13 @@ class PrunedModel(_Model):
     def _one_size(self) -> "PrunedModel":
         if self.keep is not None and self.rows is not None:
             raise ValueError("either `keep` (a share) or `rows` (a number), not both")
+        if self.sizes_of is not None and self.criterion == "protect":
+            raise ValueError("`protect` keeps the neurons of `of`; leave `sizes_of` to other criteria")
         return self
 
     @property
     def needs_neurons(self) -> bool:
-        """Whether the cut depends on the property neurons of the model it is made of."""
+        """Whether the cut depends on property neurons."""
         return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
 
 

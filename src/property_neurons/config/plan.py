@@ -194,8 +194,14 @@ def pruning_settings(config: Config, model: str) -> dict[str, Any]:
 def neuron_tables(config: Config, model: str) -> list[str]:
     """The tables of property neurons that a cut depends on."""
     section = config.models[model]
-    folder = f"{config.results}/neurons/{section.of}/{pruning_corpus(config, model)}"
+    folder = f"{config.results}/neurons/{section.sizes_of or section.of}/{pruning_corpus(config, model)}"
     return [f"{folder}/{name}.parquet" for name in section.properties] if section.needs_neurons else []
+
+
+def sizes_of(config: Config, model: str) -> str | None:
+    """The folder of the other model whose property neurons give a cut its sizes; None where it is the model itself."""
+    section = config.models[model]
+    return f"{config.results}/models/{section.sizes_of}" if section.sizes_of and section.needs_neurons else None
 
 
 def frequency_counts(config: Config, model: str) -> list[str]:

@@ -90,12 +90,13 @@ def _general(study: GeneralPruning, added: Expansion) -> None:
         if study.fine_tuned_control:
             added.runs += judged("fine_tuned", 0, seed, fine_tuned(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed))
         for arm in study.arms:
-            model = study.model
+            model = sizes_of = study.model
             for step, rows in enumerate(study.rows or [None], start=1):
                 drawn = arm in _DRAWN or step > 1
                 cut = f"{GENERAL}-{arm}{f'-s{seed}' if drawn else ''}-cut{step}"
-                added.models[cut] = _cut(study, model, arm, study.properties, rows, seed)
+                added.models[cut] = _cut(study, model, sizes_of, arm, study.properties, rows, seed)
                 model = fine_tuned(f"{GENERAL}-{arm}-s{seed}-step{step}", cut, seed)
+                sizes_of = f"{GENERAL}-protect-s{seed}-step{step}"
             added.runs += judged(arm, len(study.rows or [None]), seed, model)
 
 
@@ -112,13 +113,15 @@ def _task_specific(config: Config, study: TaskSpecificPruning, added: Expansion)
             added.runs.append(Run(TASK_SPECIFIC, "unpruned", 0, seed, task, task, study.model))
             for arm in study.arms:
                 model, stem = whole, f"{TASK_SPECIFIC}-{task}-{arm}-s{seed}"
+                sizes_of = whole
                 for step, rows in enumerate(study.rows, start=1):
                     cut = f"{stem}-cut{step}"
-                    added.models[cut] = _cut(study, model, arm, cuts.properties, rows, seed)
+                    added.models[cut] = _cut(study, model, sizes_of, arm, cuts.properties, rows, seed)
                     added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, between, cut))
                     if step < len(study.rows):
                         model = f"{stem}-step{step}"
                         added.models[model] = TunedModel(kind="tuned", of=cut, task=between, seed=seed)
+                    sizes_of = f"{TASK_SPECIFIC}-{task}-protect-s{seed}-step{step}"
 
 
 def _whole_points(pace: dict[str, int]) -> dict[str, int]:
@@ -130,12 +133,25 @@ def _whole_points(pace: dict[str, int]) -> dict[str, int]:
 
 
 def _cut(
-    study: GeneralPruning | TaskSpecificPruning, of: str, arm: Arm, properties: list[str], rows: int | None, seed: int
+    study: GeneralPruning | TaskSpecificPruning,
+    of: str,
+    sizes_of: str,
+    arm: Arm,
+    properties: list[str],
+    rows: int | None,
+    seed: int,
 ) -> PrunedModel:
+    """A cut of an arm; `sizes_of`: the model that is protected by its property neurons at the same step.
+
+    Random sets are as large as those of that model. Where all layers compete the arms differ in width, and random sets
+    are as large as those of their own model.
+    """
+    follows = arm == "random_protect" and "protect" in study.arms and study.match != "global" and sizes_of != of
     return PrunedModel(
         kind="pruned",
         of=of,
         criterion=arm,
+        sizes_of=sizes_of if follows else None,
         properties=properties,
         corpus=study.corpus,
         rows=rows,

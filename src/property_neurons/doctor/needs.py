@@ -73,7 +73,9 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
             _add_model(config, section.of, needs)
         case PrunedModel():
             _add_model(config, section.of, needs)
-            if section.needs_neurons or section.criterion == "frequency":
+            if section.needs_neurons:
+                _rank(config, section.sizes_of or section.of, plan.pruning_corpus(config, model), needs)
+            if section.criterion == "frequency":
                 _rank(config, section.of, plan.pruning_corpus(config, model), needs)
         case EditedModel():
             _rank(config, section.of, section.corpus or config.figures.corpus, needs)

@@ -1,5 +1,6 @@
 """One cut: from a prepared model, the neurons of its properties and a criterion to a smaller prepared model."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +22,11 @@ from property_neurons.neurons.membership import check_origin, property_masks, un
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
 from property_neurons.pruning.selection import Match, select
 
+log = logging.getLogger(__name__)
+
 RECORD = "pruning.json"
-"""File of a pruned model's folder: the cut, and for each network the neurons that stayed, by their old numbers."""
+"""File of a pruned model's folder: the cut, and for each network how many neurons were protected (null where none were
+to be) and which stayed, by their old numbers."""
 
 Criterion = Literal["protect", "norm", "frequency", "random", "random_protect"]
 
@@ -76,6 +80,7 @@ def prune_model(
     cut: Cut,
     *,
     neurons: Mapping[str, pd.DataFrame],
+    sizes_of: str | Path | None = None,
     counts: Counts | None = None,
     replace: bool = False,
 ) -> None:
@@ -86,28 +91,39 @@ def prune_model(
     Args:
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
         neurons: the neuron tables of properties by name, found on this model; the protected set is their union.
+        sizes_of: the manifest of another model, as wide, that `neurons` were found on; they then say how many are
+            protected at random, and how many stay. Not for "protect".
         counts: activation counts of this model, for "frequency".
         replace: take the place of what is in `folder`.
 
     Raises:
-        ModelError: a table or the counts are of another model; a network would be left without neurons; something that
-            the cut needs is not given.
+        ModelError: a table is of another model, or the counts of one of other widths; a network would be left without
+            neurons; something that the cut needs is not given.
         StoreError: the model is absent or altered; something is in `folder` and may not be replaced.
     """
     source = Path(model)
     source_folder = manifests.described_folder(source)
     described = manifests.verify_files(source_folder, source)
+    if sizes_of is not None and cut.criterion == "protect":
+        raise ModelError("cut: expected the property neurons of the model itself to protect, found those of another")
+    found_on = described if sizes_of is None else manifests.read_manifest(sizes_of)
     for name, table in neurons.items():
-        check_origin(table, described["digest"], name=f"{name} neurons")
+        check_origin(table, found_on["digest"], name=f"{name} neurons")
     if not replace:
         check_unused(folder, manifest)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
+        shielded = protected_neurons([site.width for site in ffn_sites(whole)], cut, neurons)
+        if shielded is not None and not any(one.any() for one in shielded):
+            log.warning("%s: no property neurons in any layer, so that `%s` is `norm`", folder, cut.criterion)
         kept = neurons_that_stay(whole, cut, neurons, counts)
         pruned = remove_neurons(whole, [torch.from_numpy(one) for one in kept])
         origin = {"kind": "pruned", "of": str(source_folder), "digest": described["digest"], **asdict(cut)}
         origin["properties"] = list(neurons)
-        record = (RECORD, origin | {"kept": [one.tolist() for one in kept]})
+        if sizes_of is not None:
+            origin["sizes_of"] = str(manifests.described_folder(sizes_of))
+        protected = None if shielded is None else [int(one.sum()) for one in shielded]
+        record = (RECORD, origin | {"protected": protected, "kept": [one.tolist() for one in kept]})
         save_derived(folder, manifest, pruned, source_folder, origin, record, replace=replace)
 
 
@@ -121,19 +137,34 @@ def neurons_that_stay(
     """
     sites = ffn_sites(model)
     widths = [site.width for site in sites]
-    masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
-    protected = union(masks) if masks else None
-    if protected is None and (
-        (cut.keep is None and cut.rows is None) or cut.criterion in ("protect", "random_protect")
-    ):
-        raise ModelError(f"pruning by {cut.criterion}: expected tables of property neurons, found none; give them")
-    sizes = _sizes(cut, widths, protected, [site.name for site in sites])
-    shielded = None
-    if cut.criterion == "protect":
-        shielded = protected
-    elif cut.criterion == "random_protect":
-        shielded = random_sets_like(protected, cut.seed)
+    shielded = protected_neurons(widths, cut, neurons)
+    sizes = _sizes(cut, widths, _property_neurons(widths, cut, neurons), [site.name for site in sites])
     return select(_scores(model, cut, widths, counts), sizes, match=cut.match, protected=shielded)
+
+
+def protected_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
+    """The neurons that a cut takes last: bool [neurons] for each network of these widths; None where it has none.
+
+    Raises:
+        ModelError: as `prune_model`.
+    """
+    found = _property_neurons(widths, cut, neurons)
+    match cut.criterion:
+        case "protect":
+            return found
+        case "random_protect":
+            return random_sets_like(found, cut.seed)
+    return None
+
+
+def _property_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
+    """The union of the tables; None where there are none and the cut needs none."""
+    masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
+    if masks:
+        return union(masks)
+    if (cut.keep is None and cut.rows is None) or cut.criterion in ("protect", "random_protect"):
+        raise ModelError(f"pruning by {cut.criterion}: expected tables of property neurons, found none; give them")
+    return None
 
 
 def _scores(model: torch.nn.Module, cut: Cut, widths: Sequence[int], counts: Counts | None) -> list[np.ndarray]:
