@@ -41,7 +41,7 @@ CONFIG = SMALL | {
         "task_specific": {
             "model": "mini",
             "corpus": "demo",
-            "arms": ["protect"],
+            "arms": ["protect", "random_protect"],
             "rows": [192, 38],
             "tasks": {"sid-tuned": {"properties": ["gender"], "steps": 4}},
         },
@@ -67,10 +67,8 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     table = read_table(results / "tables/pruning.tsv").set_index(["study", "task", "arm", "step"])
     arms = ("unpruned", "protect", "random_protect")
     general = [("general", "pr", arm, int(arm != "unpruned")) for arm in arms]
-    specific = [
-        ("task_specific", "sid-tuned", arm, step) for step, arm in enumerate(("unpruned", "protect", "protect"))
-    ]
-    assert sorted(table.index) == sorted(general + specific)
+    cuts = [("unpruned", 0), *((arm, step) for arm in arms[1:] for step in (1, 2))]
+    assert sorted(table.index) == sorted([*general, *(("task_specific", "sid-tuned", *cut) for cut in cuts)])
     sizes = read_json(results / "models/general-protect-cut1/pruning.json")["kept"]
     widths = ",".join(str(len(kept)) for kept in sizes)
     assert table.loc[("general", "pr", "protect", 1), "neurons_per_layer"] == widths
@@ -78,6 +76,16 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     assert table.loc[("task_specific", "sid-tuned", "protect", 2), "neurons_per_layer"] == "38,38,38,38,38,38"
     assert not list(results.glob("states/*/*")), "temporary states are removed when their tasks are done"
     assert not list(results.glob("downstream/*/*/.seed*")), "the Trainer's own checkpoints are removed"
+
+
+def test_the_control_protects_as_many_neurons_at_every_step(studied):
+    for step in (1, 2):
+        protect, control = (
+            read_json(studied.folder / f"results/models/task_specific-sid-tuned-{arm}-s0-cut{step}/pruning.json")
+            for arm in ("protect", "random_protect")
+        )
+        assert control["protected"] == protect["protected"]
+        assert sum(control["protected"]) > 0
 
 
 def test_the_metrics_are_those_of_the_scores_and_all_arms_share_their_test_utterances(studied):
