@@ -78,7 +78,14 @@ class _WholeStore(LocalStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        found = await super().get(key, prototype, byte_range)
+        return self._there(key, await super().get(key, prototype, byte_range))
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return self._there(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    def _there(self, key: str, found: Buffer | None) -> Buffer | None:
         if found is None and (key in self._files or _CHUNK in key):
             raise StoreError(
                 f"{self.root}: {key} was there when the store was opened and is gone; is another workflow making it "

@@ -151,6 +151,8 @@ def test_a_chunk_that_goes_after_the_store_was_opened_is_no_zero(tmp_path, gone)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(StoreError, match=r"x.zarr: ranks/01/\S+ was there when the store was opened and is gone"):
         ranks.ids(1, 3)
+    with pytest.raises(StoreError, match="is gone"):
+        ranks.store.store.get_sync("ranks/01/c/0/0")
 
 
 def test_the_same_store_comes_of_utterances_one_by_one(tmp_path, monkeypatch):
