@@ -22,7 +22,7 @@ include: "rules/pretraining.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/pruning.smk"
-include: "rules/downstream.smk"
+include: "rules/tasks.smk"
 include: "rules/editing.smk"
 include: "rules/figures.smk"
 include: "rules/probing.smk"
@@ -32,4 +32,4 @@ rule all:
     default_target: True
     input:
         figures(["fig2", "fig3", "fig4", "fig5", "fig7", "fig8"]),
-        figures([f"pretraining_{run}" for run in plan.trained_runs(CONFIG)]),
+        figures([f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),

@@ -25,9 +25,10 @@ from ranking import LAMBDA, measure
 from workload import Utterance, arguments, hubert_base, report, seconds, settings, shown, speech, spread, timed
 
 from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.recordings import Recording
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
-from property_neurons.ranks.extraction import Recording, extract_ranks
+from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import active_neurons
 from property_neurons.ranks.topk import Ranked, rank_neurons
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from property_neurons.storage import read_table, write_json
+from property_neurons.stores.files import read_table, write_json
 from workflow import Usage, run_snakemake
 
 MULTIPLES = (1, 2, 4, 8)

@@ -20,14 +20,21 @@ import torch
 from workload import Utterance, arguments, hubert_base, report, settings, shown, speech, spread, timed
 
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
-from property_neurons.counts import count_activations
+from property_neurons.corpus.phones import LABELS, PHONES
+from property_neurons.corpus.recordings import Recording
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import (
+    CategoryProperty,
+    DurationProperty,
+    PhoneProperty,
+    PitchProperty,
+    Property,
+)
+from property_neurons.counting.sampling import Sampling
 from property_neurons.models.loading import SpeechEncoder
-from property_neurons.phones import LABELS, PHONES
 from property_neurons.progress import progress
-from property_neurons.properties import CategoryProperty, DurationProperty, PhoneProperty, PitchProperty, Property
-from property_neurons.ranks.extraction import Recording, extract_ranks
-from property_neurons.sampling import Sampling
-from property_neurons.zarr_stores import add_array, new_store
+from property_neurons.ranks.extraction import extract_ranks
+from property_neurons.stores.zarr import add_array, new_store
 
 LAMBDA, LAMBDA_MAX = 0.01, 0.02
 PER_SHARD = 8

@@ -25,7 +25,7 @@ from property_neurons.config.models import PretrainedModel
 from property_neurons.config.root import Config
 from property_neurons.doctor import sizes
 from property_neurons.doctor.needs import all_needs
-from property_neurons.storage import write_json
+from property_neurons.stores.files import write_json
 from workflow import ROOT, Run, run_snakemake
 
 # The paper's models: its own, the control, three others, and its own fine-tuned on speakers.
@@ -204,8 +204,9 @@ def _throughput(options: argparse.Namespace) -> tuple[dict[str, float], dict[str
     from workload import hubert_base, seconds, settings, speech, spread, timed
 
     from property_neurons.corpus.audio import read_audio
+    from property_neurons.corpus.recordings import Recording
     from property_neurons.models.melhubert import MelHubertConfig, MelHubertModel
-    from property_neurons.ranks.extraction import Recording, extract_ranks
+    from property_neurons.ranks.extraction import extract_ranks
 
     torch.set_num_threads(1)
     encoder, melhubert = hubert_base(), MelHubertModel(MelHubertConfig()).eval()

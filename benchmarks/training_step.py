@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from workload import arguments, settings, speech
 
-from property_neurons import storage
 from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.recordings import Recording
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertForPreTraining
-from property_neurons.ranks.extraction import Recording
-from property_neurons.training.crops import Crops, Masking, join_shards
-from property_neurons.training.log_mel import measure_statistics, open_log_mel, write_log_mel, write_statistics
-from property_neurons.training.pretraining import PretrainingJob, Training, make_trainer
-from property_neurons.training.targets import LogMelFrames, fit_codebook, open_targets, write_targets
+from property_neurons.pretraining.crops import Crops, Masking, join_shards
+from property_neurons.pretraining.log_mel import measure_statistics, open_log_mel, write_log_mel, write_statistics
+from property_neurons.pretraining.stage import PretrainingJob, Training, make_trainer
+from property_neurons.pretraining.targets import LogMelFrames, fit_codebook, open_targets, write_targets
+from property_neurons.stores import files
 
 _SHAPES = {
     "mini (6 x 192 x 768), 8 crops of 5 s": (
@@ -114,7 +114,7 @@ def main() -> None:
             results[name] = {"step / bare": [middle, low, high], "bare seconds": float(np.median(turns.bare))}
             print(f"{name}: {middle:.3f} ({low:.3f}-{high:.3f}) of {np.median(turns.bare):.2f} s", flush=True)
     if options.out:
-        storage.write_json(options.out, {"settings": settings(utterances, options.data), "results": results})
+        files.write_json(options.out, {"settings": settings(utterances, options.data), "results": results})
     else:
         print(json.dumps(results, indent=1))
 

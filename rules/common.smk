@@ -11,17 +11,17 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(HERE / "src"), os
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from property_neurons.config import plan, tasks
+from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
-from property_neurons.fingerprint import code_fingerprint
+from property_neurons.jobs.fingerprint import code_fingerprint
 
 try:
     CONFIG = load_config(config, ", ".join(map(str, workflow.configfiles)) or "the configuration")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-for line in plan.missing_sources(CONFIG):
+for line in plan.missing.missing_sources(CONFIG):
     logger.warning(f"Not there; jobs that need it will not run. {line}")
 
 RESULTS = CONFIG.results
@@ -30,8 +30,8 @@ MODELS_ENVIRONMENT = f"../envs/models-{'cuda' if CONFIG.device == 'cuda' else 'c
 GPU = 0 if CONFIG.device == "cpu" else 1
 DEMO_CORPORA = [name for name, section in CONFIG.corpora.items() if section.kind == "demo"]
 
-PRUNED_MODELS = plan.pruned_models(CONFIG)
-EDITED_MODELS = plan.edited_models(CONFIG)
+PRUNED_MODELS = plan.pruning.pruned_models(CONFIG)
+EDITED_MODELS = plan.editing.edited_models(CONFIG)
 
 STUDIES = [name for name in ("general", "task_specific") if getattr(CONFIG.pruning, name) is not None]
 
@@ -65,7 +65,7 @@ def one_of(names):
 def manifests(kind, model, corpus):
     """The manifests of a corpus's frame stores (kind `frames`) or of a model's rank stores on it (`ranks`)."""
     folder = f"ranks/{model}/{corpus}" if kind == "ranks" else f"corpora/{corpus}/frames"
-    return [f"{RESULTS}/{folder}/{shard}.manifest.json" for shard in plan.shards(CONFIG, corpus)]
+    return [f"{RESULTS}/{folder}/{shard}.manifest.json" for shard in plan.corpora.shards(CONFIG, corpus)]
 
 
 def subset_of(shard):
@@ -87,35 +87,37 @@ def scan_inputs(corpus, subset):
     """The small files a scan depends on; the audio and TextGrids themselves are read, not tracked."""
     if corpus in DEMO_CORPORA:
         return [f"{RESULTS}/corpora/{corpus}/source.manifest.json"]
-    source = plan.alignment_source(CONFIG, corpus, subset)
-    files = [plan.genders(CONFIG, corpus)]
+    source = plan.corpora.alignment_source(CONFIG, corpus, subset)
+    files = [plan.corpora.genders(CONFIG, corpus)]
     if source["kind"] == "framewise":
         files += [source["path"], source["labels"]]
-    if plan.aligned_here(CONFIG, corpus, subset):
+    if plan.corpora.aligned_here(CONFIG, corpus, subset):
         files.append(f"{RESULTS}/corpora/{corpus}/alignments/{subset}.manifest.json")
     return files
 
 
 def model_inputs(wildcards):
     """The files a model is made from."""
-    return plan.model_files(CONFIG, wildcards.model)
+    return plan.models.model_files(CONFIG, wildcards.model)
 
 
 def log_mel_manifests(run):
     """The log-Mel frames of the corpus that a pre-training run learns from."""
     corpus = CONFIG.pretraining[run].corpus
-    return [f"{RESULTS}/corpora/{corpus}/log_mel/{shard}.manifest.json" for shard in plan.shards(CONFIG, corpus)]
+    return [
+        f"{RESULTS}/corpora/{corpus}/log_mel/{shard}.manifest.json" for shard in plan.corpora.shards(CONFIG, corpus)
+    ]
 
 
 def target_manifests(run, stage):
     """The targets of one stage, shard by shard."""
-    folder = f"{RESULTS}/pretraining/{plan.target_owner(CONFIG, run, stage)}/stage{stage}/targets"
-    return [f"{folder}/{shard}.manifest.json" for shard in plan.shards(CONFIG, CONFIG.pretraining[run].corpus)]
+    folder = f"{RESULTS}/pretraining/{plan.pretraining.target_owner(CONFIG, run, stage)}/stage{stage}/targets"
+    return [f"{folder}/{shard}.manifest.json" for shard in plan.corpora.shards(CONFIG, CONFIG.pretraining[run].corpus)]
 
 
 def log_mel_statistics(wildcards):
     """The log-Mel statistics that belong to the targets of one stage."""
-    return f"{RESULTS}/pretraining/{plan.target_owner(CONFIG, wildcards.run, wildcards.stage)}/log_mel.json"
+    return f"{RESULTS}/pretraining/{plan.pretraining.target_owner(CONFIG, wildcards.run, wildcards.stage)}/log_mel.json"
 
 
 def manifest_of(folder):
@@ -125,12 +127,12 @@ def manifest_of(folder):
 
 def clustered_model(wildcards):
     """The model whose hidden layer is clustered: none where log-Mel frames are."""
-    return manifest_of(plan.clustered_model(CONFIG, wildcards.run, wildcards.stage))
+    return manifest_of(plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage))
 
 
 def initial_model(wildcards):
     """The model whose weights a stage starts from: none where they are random."""
-    return manifest_of(plan.initial_model(CONFIG, wildcards.run, wildcards.stage))
+    return manifest_of(plan.pretraining.initial_model(CONFIG, wildcards.run, wildcards.stage))
 
 
 def training_gpus(wildcards):
@@ -145,7 +147,7 @@ def study(name):
 
 def study_models(name):
     """The manifests of the models that a study scores, and of the whole one."""
-    models = [study(name).model, *(run.model for run in tasks.study_runs(CONFIG, name))]
+    models = [study(name).model, *(run.model for run in plan.tasks.study_runs(CONFIG, name))]
     return [f"{RESULTS}/models/{model}.manifest.json" for model in dict.fromkeys(models)]
 
 

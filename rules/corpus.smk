@@ -35,7 +35,7 @@ rule make_demo_corpus:
 rule align_subset:
     """Phone alignments by PocketSphinx for a subset that has transcripts only."""
     input:
-        genders=lambda wildcards: plan.genders(CONFIG, wildcards.corpus),
+        genders=lambda wildcards: plan.corpora.genders(CONFIG, wildcards.corpus),
     output:
         alignments=directory(f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.manifest.json",
@@ -49,7 +49,7 @@ rule align_subset:
         mem_mb=scaled(4000),
         runtime=scaled(720),
     params:
-        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.corpus.forced_alignment"),
     message:
         "Aligning {wildcards.corpus}/{wildcards.subset} with PocketSphinx"
@@ -59,7 +59,7 @@ rule align_subset:
 
 # One rule per subset, because a rule's number of outputs is fixed and each subset has its own number of shards.
 for corpus_name in CONFIG.corpora:
-    for subset_name, subset_section in plan.subsets(CONFIG, corpus_name).items():
+    for subset_name, subset_section in plan.corpora.subsets(CONFIG, corpus_name).items():
 
         rule:
             name:
@@ -73,7 +73,7 @@ for corpus_name in CONFIG.corpora:
                 manifest=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/tables.manifest.json",
                 shards=[
                     f"{RESULTS}/corpora/{corpus_name}/shards/{shard}.tsv"
-                    for shard in plan.subset_shards(subset_name, subset_section.shards)
+                    for shard in plan.corpora.subset_shards(subset_name, subset_section.shards)
                 ],
             log:
                 f"{RESULTS}/logs/scan/{corpus_name}/{subset_name}.log",
@@ -86,9 +86,9 @@ for corpus_name in CONFIG.corpora:
             params:
                 corpus=corpus_name,
                 subset=subset_name,
-                root=plan.corpus_root(CONFIG, corpus_name),
-                alignments=plan.alignment_source(CONFIG, corpus_name, subset_name),
-                genders=plan.genders(CONFIG, corpus_name),
+                root=plan.corpora.corpus_root(CONFIG, corpus_name),
+                alignments=plan.corpora.alignment_source(CONFIG, corpus_name, subset_name),
+                genders=plan.corpora.genders(CONFIG, corpus_name),
                 n_shards=subset_section.shards,
                 code=code_fingerprint("property_neurons.corpus.librispeech"),
             message:
@@ -100,15 +100,15 @@ for corpus_name in CONFIG.corpora:
 rule scan_voxceleb:
     """Read and check every utterance of VoxCeleb1's split for speaker identification."""
     input:
-        split=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["split"],
-        meta=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["meta"],
+        split=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["split"],
+        meta=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["meta"],
     output:
         utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
         report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
     log:
         f"{RESULTS}/logs/scan/{{corpus}}.log",
     wildcard_constraints:
-        corpus=one_of(plan.voxceleb_corpora(CONFIG)),
+        corpus=one_of(plan.corpora.voxceleb_corpora(CONFIG)),
     conda:
         "../envs/analysis.yaml"
     threads: 4
@@ -116,7 +116,7 @@ rule scan_voxceleb:
         mem_mb=scaled(4000),
         runtime=scaled(240),
     params:
-        root=lambda wildcards: plan.voxceleb_files(CONFIG, wildcards.corpus)["root"],
+        root=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["root"],
         code=code_fingerprint("property_neurons.corpus.voxceleb"),
     message:
         "Reading and checking every utterance of {wildcards.corpus}"
@@ -129,7 +129,7 @@ rule assemble_corpus:
     input:
         manifests=lambda wildcards: [
             f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset}/tables.manifest.json"
-            for subset in plan.subsets(CONFIG, wildcards.corpus)
+            for subset in plan.corpora.subsets(CONFIG, wildcards.corpus)
         ],
     output:
         utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
@@ -137,7 +137,7 @@ rule assemble_corpus:
     log:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
     wildcard_constraints:
-        corpus=one_of(name for name in CONFIG.corpora if name not in plan.voxceleb_corpora(CONFIG)),
+        corpus=one_of(name for name in CONFIG.corpora if name not in plan.corpora.voxceleb_corpora(CONFIG)),
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -198,9 +198,9 @@ rule build_frames:
         mem_mb=scaled(2000),
         runtime=scaled(120),
     params:
-        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
-        pitch=lambda wildcards: plan.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
-        code=code_fingerprint("property_neurons.corpus.frames"),
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        pitch=lambda wildcards: plan.corpora.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
+        code=code_fingerprint("property_neurons.corpus.frame_store"),
     message:
         "Labelling frames and tracking F0 of {wildcards.corpus}/{wildcards.shard}"
     script:

@@ -19,7 +19,7 @@ rule prepare_model:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     params:
-        source=lambda wildcards: plan.model_source(CONFIG, wildcards.model),
+        source=lambda wildcards: plan.models.model_source(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.models.prepare"),
     message:
         "Preparing the model {wildcards.model}"

@@ -21,7 +21,7 @@ rule find_neurons:
         runtime=scaled(20),
     params:
         sigma=CONFIG.analysis.sigma,
-        patterns=plan.pattern_settings(CONFIG),
+        patterns=plan.analysis.pattern_settings(CONFIG),
         code=code_fingerprint("property_neurons.neurons.groups"),
     message:
         "Finding the {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"
@@ -46,7 +46,7 @@ rule embed_patterns:
         runtime=scaled(60),
     params:
         seeds=CONFIG.embedding.seeds,
-        patterns=plan.pattern_settings(CONFIG),
+        patterns=plan.analysis.pattern_settings(CONFIG),
         code=code_fingerprint("property_neurons.neurons.embedding"),
     message:
         "Embedding {wildcards.property} patterns of {wildcards.model} on {wildcards.corpus}"

@@ -21,9 +21,9 @@ rule extract_log_mel:
         mem_mb=scaled(4000),
         runtime=scaled(120),
     params:
-        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
-        mp3=lambda wildcards: plan.needs_mp3(CONFIG, wildcards.corpus),
-        code=code_fingerprint("property_neurons.training.log_mel", "property_neurons.corpus.audio"),
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        mp3=lambda wildcards: plan.pretraining.needs_mp3(CONFIG, wildcards.corpus),
+        code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.audio"),
     message:
         "Log-Mel frames of {wildcards.corpus}/{wildcards.shard}"
     script:
@@ -45,7 +45,7 @@ rule measure_log_mel:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        code=code_fingerprint("property_neurons.training.log_mel"),
+        code=code_fingerprint("property_neurons.pretraining.log_mel"),
     message:
         "Log-Mel statistics for {wildcards.run}"
     script:
@@ -71,9 +71,9 @@ rule fit_targets:
         runtime=scaled(360),
         gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
     params:
-        targets=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
-        seed=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).seed,
-        code=code_fingerprint("property_neurons.training.targets"),
+        targets=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
+        seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
+        code=code_fingerprint("property_neurons.pretraining.targets"),
     message:
         "Clustering frames for stage {wildcards.stage} of {wildcards.run}"
     script:
@@ -102,9 +102,9 @@ rule assign_targets:
         runtime=scaled(60),
         gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
     params:
-        layer=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
-        centred=lambda wildcards: plan.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
-        code=code_fingerprint("property_neurons.training.targets"),
+        layer=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
+        centred=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
+        code=code_fingerprint("property_neurons.pretraining.targets"),
     message:
         "Targets of {wildcards.shard} for stage {wildcards.stage} of {wildcards.run}"
     script:
@@ -135,10 +135,10 @@ rule pretrain:
     params:
         work=f"{RESULTS}/checkpoints/.{{run}}-stage{{stage}}.work",
         tensorboard=f"{RESULTS}/logs/tensorboard/{{run}}-stage{{stage}}",
-        architecture=lambda wildcards: plan.architecture(CONFIG, wildcards.run),
+        architecture=lambda wildcards: plan.pretraining.architecture(CONFIG, wildcards.run),
         validation_share=lambda wildcards: CONFIG.pretraining[wildcards.run].validation_share,
-        training=lambda wildcards: plan.training_settings(CONFIG, wildcards.run, wildcards.stage),
-        code=code_fingerprint("property_neurons.training.pretraining"),
+        training=lambda wildcards: plan.pretraining.training_settings(CONFIG, wildcards.run, wildcards.stage),
+        code=code_fingerprint("property_neurons.pretraining.stage"),
     message:
         "Pre-training {wildcards.run}, stage {wildcards.stage}"
     script:
@@ -149,7 +149,7 @@ rule draw_pretraining:
     """Learning curves of every stage of one run."""
     input:
         stages=lambda wildcards: [
-            f"{plan.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
+            f"{plan.pretraining.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
             for number, _ in enumerate(CONFIG.pretraining[wildcards.run].stages, start=1)
         ],
     output:

@@ -9,7 +9,7 @@ rule probe_layers:
         shards=lambda wildcards: expand(
             f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
             corpus=wildcards.corpus,
-            shard=plan.shards(CONFIG, wildcards.corpus),
+            shard=plan.corpora.shards(CONFIG, wildcards.corpus),
         ),
         frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
         model=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -26,8 +26,8 @@ rule probe_layers:
         runtime=scaled(240),
         gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
-        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         clusters=100,
         max_frames=60000,
         seed=0,

@@ -8,9 +8,9 @@ rule prune_model:
     """Remove neurons by a criterion, in one cut."""
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
-        neurons=lambda wildcards: plan.neuron_tables(CONFIG, wildcards.model),
-        sizes_of=lambda wildcards: manifest_of(plan.sizes_of(CONFIG, wildcards.model)),
-        counts=lambda wildcards: plan.frequency_counts(CONFIG, wildcards.model),
+        neurons=lambda wildcards: plan.pruning.neuron_tables(CONFIG, wildcards.model),
+        sizes_of=lambda wildcards: manifest_of(plan.pruning.sizes_of(CONFIG, wildcards.model)),
+        counts=lambda wildcards: plan.pruning.frequency_counts(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -25,7 +25,7 @@ rule prune_model:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     params:
-        cut=lambda wildcards: plan.pruning_settings(CONFIG, wildcards.model),
+        cut=lambda wildcards: plan.pruning.pruning_settings(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.pruning.prune"),
     message:
         "Cutting {wildcards.model}"
@@ -50,7 +50,7 @@ rule measure_speed:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
-        normalise=lambda wildcards: plan.normalise(CONFIG, study(wildcards.study).model),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, study(wildcards.study).model),
         code=code_fingerprint("property_neurons.pruning.speed"),
     message:
         "Timing the models of the pruning study {wildcards.study}"
@@ -62,8 +62,8 @@ rule collect_pruning:
     """The scores of all runs of a study in one table, and arm held against arm on the same test utterances."""
     input:
         runs=lambda wildcards: [
-            f"{plan.task_run(CONFIG, run.trained, run.model, run.seed)}.manifest.json"
-            for run in tasks.study_runs(CONFIG, wildcards.study)
+            f"{plan.tasks.task_run(CONFIG, run.trained, run.model, run.seed)}.manifest.json"
+            for run in plan.tasks.study_runs(CONFIG, wildcards.study)
         ],
         models=lambda wildcards: study_models(wildcards.study),
         speed=rules.measure_speed.output.speed,
@@ -79,7 +79,7 @@ rule collect_pruning:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        runs=lambda wildcards: [run.as_dict() for run in tasks.study_runs(CONFIG, wildcards.study)],
+        runs=lambda wildcards: [run.as_dict() for run in plan.tasks.study_runs(CONFIG, wildcards.study)],
         code=code_fingerprint("property_neurons.pruning.report"),
     message:
         "Collecting the runs of the pruning study {wildcards.study}"

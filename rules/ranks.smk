@@ -26,12 +26,14 @@ rule rank_neurons:
         runtime=scaled(120),
         gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
         lambda_max=CONFIG.ranks.lambda_max,
         frames=CONFIG.ranks.frames,
         # What a run is matters to the ranks kept only when they are those of middle frames.
-        equal_neighbours=(None if CONFIG.ranks.frames == "all" else plan.counting_settings(CONFIG)["equal_neighbours"]),
-        normalise=lambda wildcards: plan.normalise(CONFIG, wildcards.model),
+        equal_neighbours=(
+            None if CONFIG.ranks.frames == "all" else plan.analysis.counting_settings(CONFIG)["equal_neighbours"]
+        ),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint(
             "property_neurons.ranks.extraction",
             "property_neurons.models.loading",
@@ -61,9 +63,9 @@ rule count_activations:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        property=lambda wildcards: plan.property_settings(CONFIG, wildcards.property),
-        counting=plan.counting_settings(CONFIG),
-        code=code_fingerprint("property_neurons.counts"),
+        property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
+        counting=plan.analysis.counting_settings(CONFIG),
+        code=code_fingerprint("property_neurons.counting.count"),
     message:
         "Counting {wildcards.property} activations of {wildcards.model} on {wildcards.corpus}"
     script:

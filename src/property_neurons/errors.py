@@ -38,4 +38,4 @@ class CountingError(PropertyNeuronsError):
 
 
 class TaskError(PropertyNeuronsError):
-    """A downstream task cannot be set up or scored as asked."""
+    """A task cannot be set up or scored as asked."""

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from property_neurons.manifests import read_manifest
+from property_neurons.stores.manifests import read_manifest
 from tests.integration.project import ENVIRONMENT, SMALL, Project
 
-TRAINING = "results/downstream/pr/mini/seed0"
+TRAINING = "results/tasks/pr/mini/seed0"
 # As many as take longer than to begin, so that kills fall among them.
 STEPS = 60
 # Shards, so that a kill can fall in some of them, and a training with checkpoints.
@@ -73,7 +73,7 @@ STAGES = {
     "ranks": Stage("rank_neurons", ("ranks/{model}/demo",), ("ranks/{model}/demo/*.manifest.json",)),
     "counts": Stage("count_activations", ("counts/{model}/demo",), ("counts/{model}/demo/*.manifest.json",)),
     "neurons": Stage("find_neurons", ("neurons/{model}/demo",), ("neurons/{model}/demo/*.parquet",)),
-    "training": Stage("train_task", ("downstream/pr/{model}",), ("downstream/pr/{model}/seed0.manifest.json",)),
+    "training": Stage("train_task", ("tasks/pr/{model}",), ("tasks/pr/{model}/seed0.manifest.json",)),
     "figure": Stage("draw_fig2", ("figures/fig2.*",), ("figures/fig2.tsv",)),
 }
 Victim = Literal["snakemake, its jobs run on", "snakemake and its jobs", "a job"]

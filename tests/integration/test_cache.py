@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from property_neurons.manifests import described_folder, verify_files
-from property_neurons.storage import read_json
+from property_neurons.stores.files import read_json
+from property_neurons.stores.manifests import described_folder, verify_files
 from tests.integration.project import SHORT, SMALL, TINY, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -37,8 +37,8 @@ def config(cache: Path, model: str, task: str, run: str) -> dict:
 def outputs(model: str, task: str, run: str) -> dict[str, str]:
     """Log and manifest of every training."""
     return {
-        f"train_task/{task}/{model}-seed0": f"downstream/{task}/{model}/seed0",
-        f"train_task/{task}-frozen/{model}-seed0": f"downstream/{task}-frozen/{model}/seed0",
+        f"train_task/{task}/{model}-seed0": f"tasks/{task}/{model}/seed0",
+        f"train_task/{task}-frozen/{model}-seed0": f"tasks/{task}-frozen/{model}/seed0",
         f"pretrain/{run}-stage1": f"checkpoints/{run}-stage1",
         f"pretrain/{run}-stage2": f"checkpoints/{run}-stage2",
     }

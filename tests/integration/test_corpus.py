@@ -5,7 +5,7 @@ import shutil
 import pytest
 import soundfile
 
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 from tests.integration.project import Project
 from tests.unit import small_models
 

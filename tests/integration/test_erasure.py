@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from property_neurons.models.loading import load_encoder
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import ROOT, SHORT, SMALL, Project
 
 pytestmark = pytest.mark.integration
@@ -50,10 +50,10 @@ def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
     assert (table["after"] - table["before"]).tolist() == pytest.approx(table["delta"].tolist())
     assert table["random_mean"].notna().all()
     # The error before is the training's own.
-    metrics = read_json(results / "downstream/sid-tuned/mini/seed0/metrics.json")
+    metrics = read_json(results / "tasks/sid-tuned/mini/seed0/metrics.json")
     assert table.loc[table["part"] == "all", "before"].tolist() == pytest.approx([100 * metrics["value"]] * 2)
     f0 = read_table(results / "tables/pitch.tsv")
-    value = read_json(results / "downstream/f0-tuned/mini/seed0/metrics.json")["value"]
+    value = read_json(results / "tasks/f0-tuned/mini/seed0/metrics.json")["value"]
     assert f0.loc[f0["part"] == "all", "before"].tolist() == pytest.approx([value] * 3, rel=1e-4)
     for name in ("table1", "table1_dose", "pitch", "pitch_dose"):
         assert all((results / f"figures/{name}.{form}").stat().st_size > 200 for form in ("pdf", "png", "tsv"))
@@ -97,7 +97,7 @@ def test_an_edited_model_of_the_config_equals_that_of_the_command(erased):
 
 
 def test_the_command_scores_and_refuses(erased):
-    arguments = ["results/downstream/sid-tuned/mini/seed0.manifest.json", f"results/models/{TUNED}.manifest.json"]
+    arguments = ["results/tasks/sid-tuned/mini/seed0.manifest.json", f"results/models/{TUNED}.manifest.json"]
     done = command(erased, "score", *arguments, TABLE, "--groups", "F", "M")
     assert done.returncode == 0, done.stderr
     table = errors_of(erased).set_index(["erased", "part"])

@@ -6,7 +6,7 @@ import pytest
 
 from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import TINY, Project
 
 pytestmark = pytest.mark.integration

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from property_neurons.models.loading import load_encoder
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
 
 pytestmark = pytest.mark.integration
 

@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from property_neurons.count_store import open_counts
-from property_neurons.phones import LABELS
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import LABELS
+from property_neurons.counting.count_store import open_counts
 from property_neurons.ranks.store import open_ranks
-from property_neurons.shard_stores import open_frames
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 from tests.drills.drill import Drill, Kill
 from tests.integration.project import Project
 

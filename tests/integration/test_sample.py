@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from property_neurons.phones import LABELS, VOWELS
-from property_neurons.shard_stores import open_frames
-from property_neurons.storage import read_json, read_table
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import LABELS, VOWELS
+from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import ROOT, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.sample]

@@ -6,7 +6,7 @@ import pytest
 
 from property_neurons.config.load import load_config
 from property_neurons.models.loading import load_encoder
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import SHORT, SMALL, Project
 
 pytestmark = pytest.mark.integration
@@ -49,7 +49,7 @@ CONFIG = SMALL | {
 }
 FIGURES = [f"results/figures/{name}.{form}" for name in ("fig6", "fig9") for form in ("pdf", "png", "tsv")]
 TARGETS = [*FIGURES, "results/tables/pruning.tsv"]
-LAST = "results/downstream/sid-tuned-after-cut/task_specific-sid-tuned-protect-s0-cut2/seed0"
+LAST = "results/tasks/sid-tuned-after-cut/task_specific-sid-tuned-protect-s0-cut2/seed0"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     assert table.loc[("general", "pr", "random_protect", 1), "neurons_per_layer"] == widths
     assert table.loc[("task_specific", "sid-tuned", "protect", 2), "neurons_per_layer"] == "38,38,38,38,38,38"
     assert not list(results.glob("states/*/*")), "temporary states are removed when their tasks are done"
-    assert not list(results.glob("downstream/*/*/.seed*")), "the Trainer's own checkpoints are removed"
+    assert not list(results.glob("tasks/*/*/.seed*")), "the Trainer's own checkpoints are removed"
 
 
 def test_the_control_protects_as_many_neurons_at_every_step(studied):
@@ -89,7 +89,7 @@ def test_the_control_protects_as_many_neurons_at_every_step(studied):
 
 
 def test_the_metrics_are_those_of_the_scores_and_all_arms_share_their_test_utterances(studied):
-    folders = sorted((studied.folder / "results/downstream/pr").glob("*/seed0"))
+    folders = sorted((studied.folder / "results/tasks/pr").glob("*/seed0"))
     assert len(folders) == 3
     digests, utterances = set(), set()
     for folder in folders:

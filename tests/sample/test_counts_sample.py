@@ -13,15 +13,16 @@ import torch
 import transformers
 
 from property_neurons.corpus.audio import read_audio
-from property_neurons.corpus.frames import Pitch, write_frame_store
+from property_neurons.corpus.frame_store import Pitch, write_frame_store
 from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
 from property_neurons.corpus.pitch import estimate_f0
-from property_neurons.counts import count_activations
+from property_neurons.corpus.recordings import Recording
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.models.loading import load_encoder
-from property_neurons.phones import PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
-from property_neurons.properties import make_property
-from property_neurons.ranks.extraction import Recording, extract_ranks
-from property_neurons.sampling import Sampling
+from property_neurons.ranks.extraction import extract_ranks
 
 pytestmark = pytest.mark.sample
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from property_neurons.storage import read_json
+from property_neurons.stores.files import read_json
 from tests.slurm.cluster import NODE, Ending, wait_for
 from tests.slurm.conftest import start
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from property_neurons.phones import LABELS, PHONE_CLASSES, PHONES
-from property_neurons.storage import read_json, read_table
-from property_neurons.zarr_stores import add_array, new_store
+from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.zarr import add_array, new_store
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED_JSON = ROOT / "resources" / "published.json"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from property_neurons.phones import LABELS, PHONE_CLASSES, PHONES, SILENCE_ID, UNVOICED_CONSONANTS
-from property_neurons.shard_stores import FrameShard
-from property_neurons.zarr_stores import add_array, new_store
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES, SILENCE_ID, UNVOICED_CONSONANTS
+from property_neurons.stores.zarr import add_array, new_store
 
 WIDTHS = (50, 80)
 SITE_NAMES = ("1", "2")

@@ -5,8 +5,8 @@ import pytest
 from praatio import textgrid
 
 from property_neurons.corpus.alignments import TextGridSource, UnusableAlignment, checked_alignment, read_textgrid
+from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.errors import AlignmentError, CorpusError
-from property_neurons.phones import LABEL_IDS
 
 SEGMENTS = [(0.0, 0.14, ""), (0.14, 0.29, "HH"), (0.29, 0.5, "AH0"), (0.5, 0.8004, "sp"), (0.8004, 1.2785, "spn")]
 

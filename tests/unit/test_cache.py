@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from property_neurons import manifests, storage
 from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
 from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
+from property_neurons.stores import files, manifests
 
 MADE_OF = {"model": "aa", "lambda_max": 0.02}
 CONTENT = {"a.bin": bytes(range(256)) * 64, "deep/b.bin": b"b" * 5000}
@@ -28,12 +28,12 @@ def result_in(folder, made_of=MADE_OF, **fields):
 
 
 def make(result, content=None):
-    with storage.new_folder(result.folder, replace=True) as temporary:
+    with files.new_folder(result.folder, replace=True) as temporary:
         for name, value in (content or CONTENT).items():
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(value)
         described = manifests.describe_files(temporary)
-    storage.write_json(result.manifest, {**result.noted, **described})
+    files.write_json(result.manifest, {**result.noted, **described})
 
 
 def read(result):
@@ -90,7 +90,7 @@ def test_what_is_taken_shares_no_file_with_the_cache(tmp_path, cache, published)
 def test_a_key_is_that_of_its_kind_and_of_what_it_is_made_of(tmp_path, cache, published):
     for changed in ({"model": "ab"}, {"lambda_max": 0.03}, {"code": "x"}):
         assert not take(cache, result_in(tmp_path / "second", MADE_OF | changed), log)
-    assert not take(cache, Result("downstream", MADE_OF, tmp_path / "y", tmp_path / "y.manifest.json"), log)
+    assert not take(cache, Result("tasks", MADE_OF, tmp_path / "y", tmp_path / "y.manifest.json"), log)
     assert take(cache, result_in(tmp_path / "second", dict(reversed(MADE_OF.items()))), log)
 
 

@@ -9,24 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from downstream_inputs import make_data, make_job, prepared, read_audio, utterances
+from pretraining_inputs import small_job
 from small_models import save_model, small_model
-from training_inputs import small_job
+from task_inputs import make_data, make_job, prepared, read_audio, utterances
 
-from property_neurons import manifests, storage
 from property_neurons.cache import keys
 from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
 from property_neurons.corpus.audio import read_audio as decode_audio
-from property_neurons.downstream.training import run_task
+from property_neurons.corpus.recordings import Recording
 from property_neurons.editing.saved import RECORD as EDITING_RECORD
 from property_neurons.errors import StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pretraining.stage import run_pretraining
 from property_neurons.pruning.prune import RECORD
-from property_neurons.ranks.extraction import Recording, extract_ranks
+from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import open_ranks
-from property_neurons.training.pretraining import run_pretraining
+from property_neurons.stores import files, manifests
+from property_neurons.tasks.training import run_task
 
 log = logging.getLogger("test_cache_keys")
 MIDDLE = {"a": np.array([1, 5]), "b": np.array([2])}
@@ -117,7 +118,7 @@ def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, sp
     recorded = tmp_path / "again/tiny.manifest.json"
     for record, counts in ((RECORD, False), (EDITING_RECORD, False), ("generation_config.json", True)):
         described = manifests.read_manifest(recorded)
-        storage.write_json(tmp_path / "again/tiny" / record, {"of": "results/models/tiny"})
+        files.write_json(tmp_path / "again/tiny" / record, {"of": "results/models/tiny"})
         manifests.write_manifest(recorded, described | manifests.describe_files(tmp_path / "again/tiny"))
         assert (ranks(manifest=recorded).key != known) == counts
     assert ranks(middle_frames=MIDDLE).key == ranks(middle_frames={name: list(f) for name, f in MIDDLE.items()}).key
@@ -160,7 +161,7 @@ def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
     cuda = replace(stage, device="cuda")
     other_targets, other_statistics = small_job(tmp_path / "1"), small_job(tmp_path / "2")
     shutil.copy(stage.log_mel[0], other_targets.targets[0])
-    storage.write_json(other_statistics.statistics, storage.read_json(stage.statistics) | {"mean": [0.0] * 40})
+    files.write_json(other_statistics.statistics, files.read_json(stage.statistics) | {"mean": [0.0] * 40})
     different = [
         key(),
         key(small_job(tmp_path / "coded", mp3=True)),
@@ -260,9 +261,9 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
 def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, value, counts):
     kind = "phone_recognition"
     manifest = Path(data[kind])
-    table = storage.read_table(f"{manifests.described_folder(manifest)}.parquet")
+    table = files.read_table(f"{manifests.described_folder(manifest)}.parquet")
     table.loc[table.index[table["part"] == "train"][0], column] = value
-    storage.write_table(tmp_path / "other.parquet", table)
+    files.write_table(tmp_path / "other.parquet", table)
     described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "other.parquet"])
     manifests.write_manifest(tmp_path / "other.manifest.json", described)
     roots = {"tones": "", "other": ""}
@@ -277,14 +278,14 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
     kind = "speaker_identification"
     (tmp_path / "cache").mkdir()
     manifest = Path(data[kind])
-    table = storage.read_table(f"{manifests.described_folder(manifest)}.parquet")
+    table = files.read_table(f"{manifests.described_folder(manifest)}.parquet")
     audio = tmp_path / "audio"
     audio.mkdir()
     for name in utterances()["utterance"]:
         (audio / f"{name}.wav").write_bytes(name.encode())
     digests = manifests.describe_files(audio)["files"]
     table["audio_digest"] = [digests[path][1] for path in table["audio"]]
-    storage.write_table(tmp_path / "task.parquet", table)
+    files.write_table(tmp_path / "task.parquet", table)
     described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "task.parquet"])
     manifests.write_manifest(tmp_path / "task.manifest.json", described)
 
@@ -297,7 +298,7 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
     assert publish(tmp_path / "cache", task_result(first, threads=1, script=__file__), log)
     assert take(tmp_path / "cache", task_result(taken, threads=1, script=__file__), log)
     run_task(made, read_audio)
-    found = [storage.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
+    found = [files.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
     assert found[0]["files"] == found[1]["files"]
-    metrics = storage.read_json(Path(taken.folder) / "metrics.json")
+    metrics = files.read_json(Path(taken.folder) / "metrics.json")
     assert (metrics["task"], metrics["model"]) == ("mine", "mine")

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from property_neurons.config import plan, reference
+from property_neurons import plan
+from property_neurons.config import reference
 from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
@@ -118,10 +119,10 @@ def test_messages_hold_only_keys_that_a_user_wrote():
 def test_what_is_not_on_disk_is_named_with_its_key(tmp_path):
     corpus = {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
     config = load_config(MINIMAL | {"data_root": str(tmp_path), "corpora": {"demo": corpus}})
-    missing = plan.missing_sources(config)
+    missing = plan.missing.missing_sources(config)
     assert [line.partition(":")[0] for line in missing] == ["corpora.demo.root", "models.tiny.path"]
     (tmp_path / "L").mkdir()
-    assert [line.partition(":")[0] for line in plan.missing_sources(config)] == ["models.tiny.path"]
+    assert [line.partition(":")[0] for line in plan.missing.missing_sources(config)] == ["models.tiny.path"]
 
 
 def test_presets_resolve_and_each_option_can_be_set_alone():
@@ -153,18 +154,25 @@ def test_a_further_property_joins_those_of_the_paper():
 def test_options_of_pitch_concern_the_pitch_property_alone():
     before = load_config(MINIMAL)
     after = load_config(MINIMAL | {"analysis": {"pitch_cuts": [120, 180]}})
-    changed = [n for n in before.properties if plan.property_settings(before, n) != plan.property_settings(after, n)]
+    changed = [
+        n
+        for n in before.properties
+        if plan.analysis.property_settings(before, n) != plan.analysis.property_settings(after, n)
+    ]
     assert changed == ["pitch"]
-    assert plan.counting_settings(before) == plan.counting_settings(after)
+    assert plan.analysis.counting_settings(before) == plan.analysis.counting_settings(after)
 
 
 def test_shards_are_named_subset_by_subset():
     subsets = {"dev-clean": {"shards": 2}, "test-clean": {}}
     corpus = {"kind": "librispeech", "root": "L", "subsets": subsets, "alignments": {"kind": "pocketsphinx"}}
     config = load_config(MINIMAL | {"corpora": {"demo": corpus}})
-    assert plan.shards(config, "demo") == ["dev-clean-000", "dev-clean-001", "test-clean-000"]
-    assert plan.aligned_here(config, "demo", "dev-clean")
-    assert plan.alignment_source(config, "demo", "dev-clean")["path"] == "results/corpora/demo/alignments/dev-clean"
+    assert plan.corpora.shards(config, "demo") == ["dev-clean-000", "dev-clean-001", "test-clean-000"]
+    assert plan.corpora.aligned_here(config, "demo", "dev-clean")
+    assert (
+        plan.corpora.alignment_source(config, "demo", "dev-clean")["path"]
+        == "results/corpora/demo/alignments/dev-clean"
+    )
 
 
 def pruned(**fields):
@@ -188,20 +196,24 @@ def test_a_pruned_model_names_what_is_there():
 
 def test_a_cut_depends_on_what_bears_on_it_alone():
     config = load_config(pruned(criterion="norm", keep=0.2, seed=4))
-    assert plan.pruning_settings(config, "cut") == {
+    assert plan.pruning.pruning_settings(config, "cut") == {
         "criterion": "norm",
         "keep": 0.2,
         "match": "per_layer",
         "bias": True,
     }
-    assert plan.neuron_tables(config, "cut") == plan.frequency_counts(config, "cut") == []
+    assert plan.pruning.neuron_tables(config, "cut") == plan.pruning.frequency_counts(config, "cut") == []
     config = load_config(pruned(criterion="frequency", properties=["pitch", "gender"], bias=False))
-    assert plan.pruning_settings(config, "cut") == {"criterion": "frequency", "keep": None, "match": "per_layer"}
-    assert plan.neuron_tables(config, "cut") == [
+    assert plan.pruning.pruning_settings(config, "cut") == {
+        "criterion": "frequency",
+        "keep": None,
+        "match": "per_layer",
+    }
+    assert plan.pruning.neuron_tables(config, "cut") == [
         "results/neurons/tiny/demo/pitch.parquet",
         "results/neurons/tiny/demo/gender.parquet",
     ]
-    assert plan.frequency_counts(config, "cut") == ["results/counts/tiny/demo/gender.manifest.json"]
+    assert plan.pruning.frequency_counts(config, "cut") == ["results/counts/tiny/demo/gender.manifest.json"]
 
 
 def test_a_model_made_of_another_reads_its_waveform_alike():
@@ -210,4 +222,4 @@ def test_a_model_made_of_another_reads_its_waveform_alike():
     content["models"]["twin"] = {"kind": "random_twin", "of": "cut"}
     content["models"]["raw"] = {"kind": "pruned", "of": "tiny", "normalise": False}
     config = load_config(content)
-    assert [plan.normalise(config, name) for name in ("tiny", "cut", "twin", "raw")] == [True, True, True, False]
+    assert [plan.models.normalise(config, name) for name in ("tiny", "cut", "twin", "raw")] == [True, True, True, False]

@@ -19,13 +19,13 @@ from synthetic_stores import (
     write_shards,
 )
 
-from property_neurons import counts as counts_module
-from property_neurons.count_store import open_counts
-from property_neurons.counts import count_activations
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting import count as counts_module
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.count_store import open_counts
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import CountingError, StoreError
-from property_neurons.phones import PHONES
-from property_neurons.properties import make_property
-from property_neurons.sampling import Sampling
 
 PITCH_KEYS = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
 COLUMNS = ("label", "single", "gender", "speaker", "subset", "f0", "duration")

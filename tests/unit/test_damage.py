@@ -8,34 +8,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import downstream_inputs
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic_stores
+import task_inputs
 from damage import DAMAGES, manifest_edits
-from training_inputs import small_job, write_features
+from pretraining_inputs import small_job, write_features
 
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_segments, read_shard_list, write_segments, write_shard_list
-from property_neurons.count_store import open_counts
-from property_neurons.counts import count_activations
-from property_neurons.downstream.data import read_task_data
-from property_neurons.downstream.stored_states import open_states, write_states
-from property_neurons.downstream.trained import load_trained
-from property_neurons.downstream.training import run_task
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.count_store import open_counts
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.editing.__main__ import main as edit
 from property_neurons.errors import PropertyNeuronsError, StoreError
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder, record_digest, store_path
+from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
-from property_neurons.properties import make_property
-from property_neurons.ranks.extraction import Recording
+from property_neurons.pretraining.log_mel import LogMelStatistics, open_log_mel, read_statistics, write_statistics
+from property_neurons.pretraining.targets import open_targets, read_codebook, write_codebook
 from property_neurons.ranks.store import open_ranks
-from property_neurons.sampling import Sampling
-from property_neurons.shard_stores import open_frames
-from property_neurons.storage import read_json, read_table, write_table
-from property_neurons.training.log_mel import LogMelStatistics, open_log_mel, read_statistics, write_statistics
-from property_neurons.training.targets import open_targets, read_codebook, write_codebook
+from property_neurons.stores.files import read_json, read_table, write_table
+from property_neurons.stores.manifests import described_folder, record_digest, store_path
+from property_neurons.tasks.data import read_task_data
+from property_neurons.tasks.stored_states import open_states, write_states
+from property_neurons.tasks.trained import load_trained
+from property_neurons.tasks.training import run_task
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = synthetic_stores.make_corpus(seed=1)
@@ -62,21 +62,19 @@ def make_counts(folder):
 
 
 def make_states(folder):
-    model = downstream_inputs.prepared(folder)
-    table = downstream_inputs.utterances().head(2)
+    model = task_inputs.prepared(folder)
+    table = task_inputs.utterances().head(2)
     recordings = [Recording(row.utterance, Path(row.audio), row.n_samples) for row in table.itertuples()]
     encoder = load_encoder(described_folder(model), manifest=model)
-    write_states(folder / "states", encoder, recordings, downstream_inputs.read_audio)
+    write_states(folder / "states", encoder, recordings, task_inputs.read_audio)
     return folder / "states.manifest.json"
 
 
 def make_training(folder):
-    data, model = downstream_inputs.make_data(folder), downstream_inputs.prepared(folder)
+    data, model = task_inputs.make_data(folder), task_inputs.prepared(folder)
     settings = {"steps": 1, "evaluate_every": 1}
-    job = downstream_inputs.make_job(
-        folder, data, model, "speaker_identification", mode="fine_tuned", settings=settings
-    )
-    run_task(job, downstream_inputs.read_audio)
+    job = task_inputs.make_job(folder, data, model, "speaker_identification", mode="fine_tuned", settings=settings)
+    run_task(job, task_inputs.read_audio)
     return Path(f"{job.folder}.manifest.json")
 
 
@@ -98,12 +96,12 @@ KINDS = {
     "log-Mel frames": Kind(write_features, open_log_mel),
     "targets": Kind(make_targets, lambda manifest: open_targets(store_path(manifest))),
     "task data": Kind(
-        lambda folder: Path(downstream_inputs.make_data(folder)["phone_recognition"]),
+        lambda folder: Path(task_inputs.make_data(folder)["phone_recognition"]),
         read_task_data,
     ),
     "stored states": Kind(make_states, open_states),
     "models": Kind(
-        lambda folder: Path(downstream_inputs.prepared(folder)),
+        lambda folder: Path(task_inputs.prepared(folder)),
         lambda manifest: load_encoder(described_folder(manifest), manifest=manifest),
     ),
     "trainings": Kind(make_training, load_trained),

@@ -6,9 +6,9 @@ import time
 import pytest
 import torch
 
-from property_neurons import devices
-from property_neurons.devices import asked_gpus, job_device
 from property_neurons.errors import ModelError
+from property_neurons.jobs import devices
+from property_neurons.jobs.devices import asked_gpus, job_device
 
 
 @pytest.fixture

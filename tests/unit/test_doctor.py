@@ -28,8 +28,8 @@ from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, spe
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
-from property_neurons.manifests import describe_files, record_digest, write_manifest
-from property_neurons.storage import write_table
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import describe_files, record_digest, write_manifest
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
 TEXTGRIDS = {"kind": "textgrid", "path": "alignments/{subset}"}

@@ -8,7 +8,6 @@ import pytest
 import small_models
 import torch
 
-from property_neurons import storage
 from property_neurons.editing.interventions import Clamp, Mean, Scale, Zero, baked, edited
 from property_neurons.editing.saved import RECORD, Edit, save_edited
 from property_neurons.editing.sets import chosen_set, group_set, most_exclusive
@@ -19,6 +18,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.groups import neuron_sets
+from property_neurons.stores import files
 
 WIDTH = small_models.WIDTH
 SETS = {1: [0, 5, 7], 2: [2, 3, 11, 20]}
@@ -211,9 +211,9 @@ def prepared(tmp_path):
 
 
 def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
-    digest = storage.read_json(prepared)["digest"]
+    digest = files.read_json(prepared)["digest"]
     save_edited(tmp_path / "e", tmp_path / "e.manifest.json", prepared, Edit(("F",)), table(digest=digest))
-    record = storage.read_json(tmp_path / "e" / RECORD)
+    record = files.read_json(tmp_path / "e" / RECORD)
     assert record["neurons"] == {"1": [3], "2": [5]}
     assert record["digest"] == digest
     assert record["table"] == {"model": "mine", "model_digest": digest}
@@ -226,9 +226,9 @@ def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
     torch.testing.assert_close(last_state(changed.model, changed, waveform), live, atol=1e-5, rtol=1e-5)
     control = Edit(("F",), random=3)
     save_edited(tmp_path / "r", tmp_path / "r.manifest.json", prepared, control, table(digest=digest))
-    drawn = storage.read_json(tmp_path / "r" / RECORD)["neurons"]
+    drawn = files.read_json(tmp_path / "r" / RECORD)["neurons"]
     assert {layer: len(ids) for layer, ids in drawn.items()} == {"1": 1, "2": 1}
-    assert storage.read_json(tmp_path / "r.manifest.json")["source"]["random"] == 3
+    assert files.read_json(tmp_path / "r.manifest.json")["source"]["random"] == 3
     # A refused edit leaves what is there.
     with pytest.raises(ModelError, match="found on the model mine"):
         save_edited(

@@ -4,17 +4,17 @@ import shutil
 
 import pandas as pd
 import pytest
-from downstream_inputs import make_data, make_job, prepared, read_audio
+from task_inputs import make_data, make_job, prepared, read_audio
 
-from property_neurons.downstream.trained import load_trained
-from property_neurons.downstream.training import run_task
 from property_neurons.editing.__main__ import main
 from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.errors import ModelError
-from property_neurons.manifests import digest_of, write_manifest
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
 from property_neurons.pruning.prune import Cut, prune_model
-from property_neurons.storage import read_json, read_table, write_table
+from property_neurons.stores.files import read_json, read_table, write_table
+from property_neurons.stores.manifests import digest_of, write_manifest
+from property_neurons.tasks.trained import load_trained
+from property_neurons.tasks.training import run_task
 
 WIDTH = 24
 ROWS = [(1, "1", "F", 3, True), (2, "2", "F", 5, True), (1, "1", "F", 9, False), (1, "1", "X", 9, False)]

@@ -9,12 +9,12 @@ from sklearn.manifold import smacof
 from synthetic_stores import make_corpus, write_shards
 from threadpoolctl import threadpool_limits
 
-from property_neurons.counts import count_activations
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.neurons.embedding import embed, embedding_tables, group_silhouette, pattern_distances
 from property_neurons.neurons.patterns import site_patterns
-from property_neurons.phones import PHONES
-from property_neurons.properties import make_property
-from property_neurons.sampling import Sampling
 
 
 def two_clouds(n=20, width=300, seed=0):

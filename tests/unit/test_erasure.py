@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 from damage import DAMAGES
-from downstream_inputs import make_data, make_job, prepared, read_audio
 from safetensors.torch import load_file
+from task_inputs import make_data, make_job, prepared, read_audio
 
-from property_neurons.count_store import Counts
-from property_neurons.downstream.data import TaskData, read_task_data
-from property_neurons.downstream.heads import KINDS
-from property_neurons.downstream.training import run_task
-from property_neurons.editing import erasure as erasing
-from property_neurons.editing.erasure import Erasure, erase_groups
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.count_store import Counts
 from property_neurons.editing.parts import divide_errors
+from property_neurons.erasure import study as erasing
+from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.phones import PHONES
 from property_neurons.ranks.store import Site
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.tasks.data import TaskData, read_task_data
+from property_neurons.tasks.heads import KINDS
+from property_neurons.tasks.training import run_task
 
 WIDTH = 24
 ERASURE = Erasure(column="gender", sigmas=[0.5], threshold="lambda", min_count=0, doses=(0.5, 1.0), draws=2)

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from property_neurons import storage
-from property_neurons.editing import report
-from property_neurons.editing.report import erasure_tables, markdown_table
+from property_neurons.erasure import report
+from property_neurons.erasure.report import erasure_tables, markdown_table
 from property_neurons.errors import StoreError
 from property_neurons.figures import style
 from property_neurons.figures.erasure import draw_cells, draw_doses
-from property_neurons.storage import read_table
+from property_neurons.stores import files
+from property_neurons.stores.files import read_table
 
 
 def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2):
@@ -48,9 +48,9 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
                 for draw in range(draws):
                     add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
     folder.mkdir()
-    storage.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
+    files.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
     columns = ["condition", "utterance", "part", "error", "weight", "surprisal"]
-    storage.write_table(folder / "scores.parquet", pd.DataFrame(scores, columns=columns))
+    files.write_table(folder / "scores.parquet", pd.DataFrame(scores, columns=columns))
     described = {
         "task": "sid-tuned",
         "kind": kind,
@@ -62,7 +62,7 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
         "seed": seed,
         "split_digest": digest,
     }
-    storage.write_json(folder / "description.json", described)
+    files.write_json(folder / "description.json", described)
     return folder
 
 

@@ -11,8 +11,8 @@ import pytest
 from property_neurons.corpus.demo import FEMALE_VOICES, MALE_VOICES
 from property_neurons.corpus.espeak import SAMPLE_RATE, Sound, Speech, synthesise
 from property_neurons.corpus.espeak_phones import pronounce, segments
+from property_neurons.corpus.phones import PHONES, SILENCE, VOWELS
 from property_neurons.errors import AlignmentError, CorpusError
-from property_neurons.phones import PHONES, SILENCE, VOWELS
 
 SENTENCES = Path(__file__).resolve().parents[2] / "resources" / "demo" / "sentences.txt"
 VOICES = [f"en-us+{variant}" for variant in (*FEMALE_VOICES, *MALE_VOICES)]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, CountingError, ModelError
-from property_neurons.manifests import manifest_path
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
-from property_neurons.ranks.extraction import Recording, extract_ranks
+from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import Site, active_neurons, open_ranks
+from property_neurons.stores.manifests import manifest_path
 
 BLOCK = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 320}
 STACK = {"conv_dim": [16] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}

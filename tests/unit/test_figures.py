@@ -22,7 +22,7 @@ from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
 from property_neurons.figures.published import read_published
 from property_neurons.figures.silhouettes import best_layer, by_layer
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 CAPTIONS = ROOT / "resources" / "captions"
 

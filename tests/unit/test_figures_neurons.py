@@ -18,7 +18,7 @@ from figure_inputs import (
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import fig7, fig8
 from property_neurons.figures.published import read_published
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 MELHUBERT = (297, 124, 14, 31, 19, 95, 45)
 NAMES = ("phone", "gender", "pitch")

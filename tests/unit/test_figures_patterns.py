@@ -16,7 +16,7 @@ from figure_inputs import (
 from property_neurons.errors import ConfigError, CountingError
 from property_neurons.figures import fig2, fig3, fig4, fig5
 from property_neurons.figures.published import read_published
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 PLANES = ("phone", "gender", "pitch")
 

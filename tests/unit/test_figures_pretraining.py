@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from property_neurons.figures.pretraining import draw
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 
 def stage(offset=0.0):

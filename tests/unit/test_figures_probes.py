@@ -7,7 +7,7 @@ from figure_inputs import drawn_twice
 from test_figures import rendered
 
 from property_neurons.figures import probes
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 pytestmark = pytest.mark.usefixtures("legible")
 

@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 import small_models
 import torch
-from training_inputs import CLUSTERS, curves_of, small_job
+from pretraining_inputs import CLUSTERS, curves_of, small_job
 
-from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining, MelHubertModel
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.models.pruned import remove_neurons
-from property_neurons.training import pretraining, trainer
-from property_neurons.training.pretraining import run_pretraining
+from property_neurons.pretraining import stage
+from property_neurons.pretraining.stage import run_pretraining
+from property_neurons.stores import files, manifests
+from property_neurons.training import trainer
 from property_neurons.training.trainer import StopWhenFlat
 
 WIDTHS = [5, 9]
@@ -58,7 +59,7 @@ def elsewhere(job, name):
 
 
 def steps_of(job):
-    return storage.read_json(Path(job.folder) / "metrics.json")["steps"]
+    return files.read_json(Path(job.folder) / "metrics.json")["steps"]
 
 
 def test_training_goes_on_from_the_cut_model_as_it_is(tmp_path):
@@ -75,14 +76,14 @@ def test_training_goes_on_from_the_cut_model_as_it_is(tmp_path):
 
 def test_the_input_is_scaled_as_the_cut_model_was_trained(tmp_path):
     job = tuning_job(tmp_path, **STILL)
-    of_corpus = storage.read_json(job.statistics)
+    of_corpus = files.read_json(job.statistics)
     run_pretraining(job)
-    front_end = storage.read_json(Path(job.folder) / "preprocessor_config.json")
+    front_end = files.read_json(Path(job.folder) / "preprocessor_config.json")
     for key, values in small_models.STATISTICS.items():
         np.testing.assert_allclose(front_end[key], values)
         assert np.abs(np.subtract(of_corpus[key], values)).max() > 0.5
     # The corpus's own make no difference to what is trained either.
-    storage.write_json(Path(job.statistics), of_corpus | {"mean": [0.0] * 40})
+    files.write_json(Path(job.statistics), of_corpus | {"mean": [0.0] * 40})
     again = elsewhere(job, "again")
     run_pretraining(again)
     pd.testing.assert_frame_equal(curves_of(again), curves_of(job))
@@ -239,5 +240,5 @@ def test_a_killed_training_ends_at_the_same_step(flat, monkeypatch, steps_short)
 
 def test_a_training_killed_after_its_last_checkpoint_ends_at_the_same_step(flat, monkeypatch):
     job = elsewhere(flat, "killed-last")
-    interrupted(job, monkeypatch, lambda patch, stop: patch.setattr(pretraining, "curves", stop))
+    interrupted(job, monkeypatch, lambda patch, stop: patch.setattr(stage, "curves", stop))
     same_training(job, flat)

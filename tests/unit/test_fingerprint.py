@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from property_neurons.errors import ConfigError
-from property_neurons.fingerprint import code_fingerprint
+from property_neurons.jobs.fingerprint import code_fingerprint
 
 FILES = {
     "__init__.py": '"""Top."""\n\n__version__ = "1"\n',
@@ -154,7 +154,7 @@ def test_else_of_type_checking_counts(edit):
 
 
 def test_several_modules_count_together_in_any_order():
-    one, other = "property_neurons.phones", "property_neurons.storage"
+    one, other = "property_neurons.corpus.phones", "property_neurons.stores.files"
     assert code_fingerprint(one, other) == code_fingerprint(other, one)
     assert len({code_fingerprint(one), code_fingerprint(other), code_fingerprint(one, other)}) == 3
 
@@ -240,7 +240,9 @@ def test_a_file_is_read_once_per_process(edit, tmp_path, monkeypatch):
 
 
 def _in_new_process(root: Path) -> str:
-    program = f"from property_neurons.fingerprint import code_fingerprint as f; print(f({MAIN!r}, root={str(root)!r}))"
+    program = (
+        f"from property_neurons.jobs.fingerprint import code_fingerprint as f; print(f({MAIN!r}, root={str(root)!r}))"
+    )
     return _python(program)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.framewise import FramewiseSource, read_gender_json, read_pitch_bins
+from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.errors import CorpusError
-from property_neurons.phones import LABEL_IDS
 
 NAMES = {"": [0, 3], "DH": [1, 2], "AH": [2, 2], "spn": [3, 1], "XX": [4, 1]}
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from synthetic_stores import make_corpus, write_shards
 
-from property_neurons.counts import count_activations
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.neurons.groups import cell_table, layer_summary, neuron_sets, neuron_table
 from property_neurons.neurons.patterns import site_patterns
-from property_neurons.phones import PHONES
-from property_neurons.properties import make_property
-from property_neurons.sampling import Sampling
 
 
 def loop_sets(patterns, group_of_row, n_groups, sigma):

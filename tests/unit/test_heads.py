@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from property_neurons.downstream.heads import KINDS, UNLABELLED, Head
 from property_neurons.errors import TaskError
+from property_neurons.tasks.heads import KINDS, UNLABELLED, Head
 
 NAN = float("nan")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from property_neurons.errors import StoreError
-from property_neurons.joblog import job_log
+from property_neurons.jobs.log import job_log
 from property_neurons.progress import progress
 
 

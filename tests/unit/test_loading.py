@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from property_neurons import manifests
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models import backend
 from property_neurons.models.backend import transformers
 from property_neurons.models.features import load_front_end
 from property_neurons.models.loading import SpeechEncoder, load_encoder, whisper_encoder_class
+from property_neurons.stores import manifests
 
 N_SAMPLES = 9000
 ACTIVATIONS = {"gelu": functional.gelu, "swish": functional.silu}

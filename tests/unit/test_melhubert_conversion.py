@@ -14,7 +14,6 @@ from test_loading import read_all
 from test_prepare import prepare
 from torch.nn import functional
 
-from property_neurons import manifests
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
@@ -22,6 +21,7 @@ from property_neurons.models.melhubert import conversion
 from property_neurons.models.melhubert.conversion import convert_release, load_release, read_statistics
 from property_neurons.models.melhubert.features import LogMelStatistics
 from property_neurons.models.prepare import LocalFolder, MelHubertRelease
+from property_neurons.stores import manifests
 
 HIDDEN = 16
 KERNEL = 6

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic_stores import loop_cuts, loop_pitch, make_corpus, shard_of, write_frames
 
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.counting.pitch_bins import _percentile, bin_track, find_cuts, fit_to_labels, frame_pitch_bins
 from property_neurons.errors import CountingError
-from property_neurons.pitch_bins import _percentile, bin_track, find_cuts, fit_to_labels, frame_pitch_bins
-from property_neurons.shard_stores import open_frames
 
 NAN = math.nan
 

@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_loading import encoder_of, read_all
 
-from property_neurons import storage
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
@@ -19,13 +18,14 @@ from property_neurons.models.prepare import (
     model_source,
     prepare_model,
 )
+from property_neurons.stores import files
 
 
 def prepare(source, tmp_path, name="out"):
     """Prepare and return {file name: bytes} and the manifest."""
     folder, manifest = tmp_path / name, tmp_path / f"{name}.json"
     prepare_model(folder, manifest, source)
-    return {file.name: file.read_bytes() for file in folder.iterdir()}, storage.read_json(manifest)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}, files.read_json(manifest)
 
 
 @pytest.mark.parametrize("class_name", small_models.CLASS_NAMES)

@@ -7,19 +7,20 @@ import pandas as pd
 import pytest
 import torch
 from damage import DAMAGES, removed
-from training_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
+from pretraining_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
 
-from property_neurons import locks, manifests, storage
 from property_neurons.errors import ModelError, StoreError
+from property_neurons.jobs import locks
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining
+from property_neurons.pretraining.crops import Crops, Masking, collate, hold_out, join_shards
+from property_neurons.pretraining.log_mel import open_log_mel, read_statistics
+from property_neurons.pretraining.stage import run_pretraining, unigram_baseline
+from property_neurons.pretraining.targets import load_represent, open_targets
+from property_neurons.stores import files, manifests
 from property_neurons.training import trainer
 from property_neurons.training.checkpoints import resume_point
-from property_neurons.training.crops import Crops, Masking, collate, hold_out, join_shards
-from property_neurons.training.log_mel import open_log_mel, read_statistics
-from property_neurons.training.pretraining import run_pretraining, unigram_baseline
-from property_neurons.training.targets import load_represent, open_targets
 
 STILL = ARCHITECTURE | {"hidden_dropout": 0.0, "activation_dropout": 0.0, "attention_dropout": 0.0}
 
@@ -51,7 +52,7 @@ def test_what_a_job_leaves(finished):
     assert train["step"].tolist() == [2, 4, 6, 8, 10, 12]
     assert validation["step"].tolist() == [4, 8, 12]
     assert np.isfinite(table[["loss", "masked_accuracy"]]).all(axis=None)
-    metrics = storage.read_json(folder / "metrics.json")
+    metrics = files.read_json(folder / "metrics.json")
     assert metrics["chance"] == 1 / CLUSTERS
     assert metrics["loss"] == pytest.approx(validation["loss"].iloc[-1])
     assert metrics["train"]["speakers"] + metrics["validation"]["speakers"] == 4
@@ -62,7 +63,7 @@ def test_what_a_job_leaves(finished):
 def test_it_learns(tmp_path):
     job = small_job(tmp_path, steps=120, learning_rate=5e-3, evaluate_every=60, save_every=60, log_every=20)
     run_pretraining(job)
-    metrics = storage.read_json(Path(job.folder) / "metrics.json")
+    metrics = files.read_json(Path(job.folder) / "metrics.json")
     assert metrics["loss"] < metrics["unigram_loss"] - 0.1
     assert metrics["masked_accuracy"] > metrics["unigram_accuracy"] + 0.05
 
@@ -79,7 +80,7 @@ def test_validation_is_the_average_over_its_masked_frames(finished):
                     total -= float(torch.log_softmax(logits[0, frame], 0)[label])
                     right += int(logits[0, frame].argmax()) == label
                     count += 1
-    metrics = storage.read_json(Path(finished.folder) / "metrics.json")
+    metrics = files.read_json(Path(finished.folder) / "metrics.json")
     assert metrics["loss"] == pytest.approx(total / count, rel=1e-5)
     assert metrics["masked_accuracy"] == pytest.approx(right / count)
     labels = np.concatenate([utterance.targets for utterance in train])
@@ -191,10 +192,10 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(tmp_path):
         replace(job, training=job.training | {"seed": 1}),
         replace(job, validation_share=0.3),
     ]
-    statistics = storage.read_json(job.statistics)
+    statistics = files.read_json(job.statistics)
     before = job.identity()
     assert all(other.identity() != before for other in others)
-    storage.write_json(tmp_path / "log_mel.json", statistics | {"mean": [0.0] * 40})
+    files.write_json(tmp_path / "log_mel.json", statistics | {"mean": [0.0] * 40})
     assert job.identity() != before
 
 

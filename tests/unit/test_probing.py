@@ -12,10 +12,11 @@ from sklearn.metrics import mutual_info_score, silhouette_score
 from small_models import CLASS_NAMES, N_BLOCKS, save_model, small_model, waveform
 from synthetic_stores import Utterance, write_frames
 
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
+from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError, ModelError
 from property_neurons.models.features import SAMPLES_PER_FRAME
 from property_neurons.models.loading import load_encoder
-from property_neurons.phones import PHONE_CLASSES, PHONES
 from property_neurons.probing import representations
 from property_neurons.probing.clusters import agreement, probe_clusters
 from property_neurons.probing.frames import ProbedFrames, ProbedUtterance, draw_frames, split_speakers
@@ -23,8 +24,7 @@ from property_neurons.probing.linear import probe_linear, speaker_interval
 from property_neurons.probing.probe import probe_layer, probe_model
 from property_neurons.probing.representations import block_paths, layer_outputs, log_mel_frames, represent
 from property_neurons.probing.silhouettes import phone_silhouette
-from property_neurons.ranks.extraction import Recording
-from property_neurons.storage import write_table
+from property_neurons.stores.files import write_table
 
 SEGMENT_US = 60_000
 """Three frames."""

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from synthetic_stores import CLEAN, PUBLISHED, loop_runs, make_corpus, shard_of, write_frames
 
-from property_neurons.errors import ConfigError, CountingError
-from property_neurons.phones import LABELS, PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
-from property_neurons.properties import (
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
+from property_neurons.counting.properties import (
     CategoryProperty,
     DurationProperty,
     PhoneProperty,
@@ -14,8 +14,8 @@ from property_neurons.properties import (
     make_property,
     run_durations,
 )
-from property_neurons.sampling import Sample, Sampling, sample_frames
-from property_neurons.shard_stores import open_frames
+from property_neurons.counting.sampling import Sample, Sampling, sample_frames
+from property_neurons.errors import ConfigError, CountingError
 
 
 def groups_of(property_, shard, sampling=None):

@@ -6,12 +6,12 @@ import pytest
 import small_models
 import torch
 
-from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.pruning.criteria import l1_scores, random_sets
 from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
+from property_neurons.stores import files, manifests
 
 WIDTH = small_models.WIDTH
 
@@ -38,13 +38,13 @@ def prepared(tmp_path):
 
 def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
     prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("protect"), neurons=TABLES)
-    manifest = storage.read_json(tmp_path / "cut.manifest.json")
+    manifest = files.read_json(tmp_path / "cut.manifest.json")
     encoder = load_encoder(tmp_path / "cut", manifest=tmp_path / "cut.manifest.json")
     assert [site["width"] for site in manifest["sites"]] == [4, 5] == [site.width for site in encoder.sites]
-    record = storage.read_json(tmp_path / "cut/pruning.json")
+    record = files.read_json(tmp_path / "cut/pruning.json")
     assert record["kept"] == PROTECTED
     assert record["properties"] == ["phone", "gender"]
-    assert record["digest"] == storage.read_json(prepared)["digest"]
+    assert record["digest"] == files.read_json(prepared)["digest"]
     assert manifest["source"]["criterion"] == "protect"
     whole = load_encoder(tmp_path / "whole")
     assert manifest["n_parameters"] == sum(p.numel() for p in whole.model.parameters()) - (2 * WIDTH - 9) * (2 * 16 + 1)
@@ -59,7 +59,7 @@ def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
     assert encoder.front_end.extractor.mean == whole.front_end.extractor.mean
     # The same cut gives the same bytes.
     prune_model(tmp_path / "again", tmp_path / "again.manifest.json", prepared, Cut("protect"), neurons=TABLES)
-    assert storage.read_json(tmp_path / "again.manifest.json")["digest"] == manifest["digest"]
+    assert files.read_json(tmp_path / "again.manifest.json")["digest"] == manifest["digest"]
 
 
 def test_random_sets_may_be_as_large_as_those_of_another_model(prepared, tmp_path, caplog):
@@ -78,7 +78,7 @@ def test_random_sets_may_be_as_large_as_those_of_another_model(prepared, tmp_pat
     finally:
         for one in TABLES.values():
             del one.attrs["model_digest"]
-    record = storage.read_json(folder / "pruning.json")
+    record = files.read_json(folder / "pruning.json")
     assert record["protected"] == [4, 5]
     assert record["sizes_of"] == str(tmp_path / "other")
     assert "no property neurons" not in caplog.text
@@ -88,7 +88,7 @@ def test_nothing_to_protect_is_said(prepared, tmp_path, caplog):
     neurons = {"phone": TABLES["phone"].iloc[:0]}
     prune_model(tmp_path / "cut", tmp_path / "cut.manifest.json", prepared, Cut("protect", rows=6), neurons=neurons)
     assert "no property neurons in any layer, so that `protect` is `norm`" in caplog.text
-    record = storage.read_json(tmp_path / "cut/pruning.json")
+    record = files.read_json(tmp_path / "cut/pruning.json")
     assert (record["protected"], record["kept"]) == ([0, 0], kept_of(prepared, Cut("norm", rows=6)))
 
 
@@ -186,8 +186,8 @@ def test_a_cut_to_rows_can_be_cut_again(prepared, tmp_path):
     for rows in (7, 3):
         manifest = tmp_path / f"cut{rows}.manifest.json"
         prune_model(tmp_path / f"cut{rows}", manifest, whole, Cut("norm", rows=rows), neurons={})
-        assert [site["width"] for site in storage.read_json(manifest)["sites"]] == [rows, rows]
-        assert storage.read_json(manifest)["source"]["rows"] == rows
+        assert [site["width"] for site in files.read_json(manifest)["sites"]] == [rows, rows]
+        assert files.read_json(manifest)["source"]["rows"] == rows
         whole = manifest
 
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_stores import WIDTHS, make_corpus, ranked, write_shards
 
-from property_neurons.counts import count_activations
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.neurons.membership import group_masks, property_masks, union
-from property_neurons.properties import make_property
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets
 from property_neurons.pruning.selection import select
-from property_neurons.sampling import Sampling
 
 
 @pytest.mark.parametrize("class_name", small_models.CLASS_NAMES)

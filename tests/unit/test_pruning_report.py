@@ -10,11 +10,11 @@ import pytest
 from figure_inputs import ROOT
 from pruning_inputs import collected
 
-from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
-from property_neurons.manifests import describe_files, write_manifest
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
-from property_neurons.storage import read_table, write_json, write_table
+from property_neurons.stores.files import read_table, write_json, write_table
+from property_neurons.stores.manifests import describe_files, write_manifest
+from property_neurons.tasks.scoring import paired_difference
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
@@ -42,7 +42,7 @@ def add_run(tmp_path):
     """Write a finished run of `errors` per utterance and say what it is."""
 
     def add(arm, step, seed, model, errors, *, study="general", task="pr", split="split", trained=None, extra=None):
-        folder = tmp_path / "downstream" / (trained or task) / model / f"{study}-{arm}-{step}-seed{seed}"
+        folder = tmp_path / "tasks" / (trained or task) / model / f"{study}-{arm}-{step}-seed{seed}"
         scores = pd.DataFrame({"utterance": UTTERANCES, "speaker": "s", "gender": "F", "error": errors, "weight": 10})
         kind, metric = METRICS[task]
         value = scores["error"].sum() / scores["weight"].sum()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from property_neurons.errors import StoreError
-from property_neurons.manifests import manifest_path
 from property_neurons.ranks.store import Site, active_neurons, new_ranks, open_ranks, write_ranks
-from property_neurons.storage import read_json
-from property_neurons.zarr_stores import add_array, new_store
+from property_neurons.stores.files import read_json
+from property_neurons.stores.manifests import manifest_path
+from property_neurons.stores.zarr import add_array, new_store
 
 SITES = [Site(1, "1", 100), Site(2, "2.1", 250)]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.corpus.runs import middle_frames, runs
+from property_neurons.counting.runs import middle_frames, runs
 
 # Utterances, each a list of segments (label, frames).
 UTTERANCES = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4)), max_size=6), max_size=5)

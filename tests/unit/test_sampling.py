@@ -2,7 +2,7 @@
 
 from synthetic_stores import CLEAN, loop_runs, make_corpus, write_frames
 
-from property_neurons.sampling import middle_frames_of
+from property_neurons.counting.sampling import middle_frames_of
 
 
 def test_middle_frames_of_every_run_counted_from_the_utterance(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.downstream.scoring import (
+from property_neurons.errors import TaskError
+from property_neurons.tasks.scoring import (
     Difference,
     Edits,
     bootstrap_interval,
@@ -20,7 +21,6 @@ from property_neurons.downstream.scoring import (
     r_squared,
     rate,
 )
-from property_neurons.errors import TaskError
 
 SEQUENCES = st.lists(st.integers(0, 3), max_size=9)
 

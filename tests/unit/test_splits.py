@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.downstream.splits import (
+from property_neurons.errors import TaskError
+from property_neurons.tasks.splits import (
     PARTS,
     by_corpus,
     by_speaker,
@@ -18,7 +19,6 @@ from property_neurons.downstream.splits import (
     check_unseen_speakers,
     ids_digest,
 )
-from property_neurons.errors import TaskError
 
 
 def corpus(speakers, per_speaker=3, subset="s"):

@@ -15,11 +15,12 @@ import pandas as pd
 import pytest
 import zarr
 
-from property_neurons import locks, manifests, storage
 from property_neurons.errors import StoreError
-from property_neurons.manifests import manifest_path, store_path
-from property_neurons.storage import new_folder, read_json, read_table, write_json, write_table
-from property_neurons.zarr_stores import add_array, new_store, open_store
+from property_neurons.jobs import locks
+from property_neurons.stores import files, manifests
+from property_neurons.stores.files import new_folder, read_json, read_table, write_json, write_table
+from property_neurons.stores.manifests import manifest_path, store_path
+from property_neurons.stores.zarr import add_array, new_store, open_store
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_two_writers_of_one_store_do_not_disturb_each_other(store, monkeypatch):
     first, second = new_store(store), None
     with first as group:
         add_array(group, "counts", np.ones(3))
-        monkeypatch.setattr(storage.os, "getpid", lambda: 1)
+        monkeypatch.setattr(files.os, "getpid", lambda: 1)
         second = new_store(store)
         with second as other:
             add_array(other, "counts", np.ones(3))
@@ -126,7 +127,7 @@ def test_a_store_is_replaced_before_the_old_one_is_removed(store, monkeypatch):
             seen.append(np.array(zarr.open_group(store, mode="r")["counts"][:]))
         rmtree(path, **options)
 
-    monkeypatch.setattr(storage.shutil, "rmtree", remove)
+    monkeypatch.setattr(files.shutil, "rmtree", remove)
     with new_store(store) as group:
         add_array(group, "counts", np.full(3, 7))
     np.testing.assert_array_equal(seen, [np.full(3, 7)])
@@ -260,7 +261,7 @@ def test_digests_tell_what_a_job_wrote_from_what_is_there(tmp_path):
 
 def test_a_mapped_array_has_its_room_before_it_is_filled(tmp_path):
     file = tmp_path / "a.npy"
-    values = storage.new_mapped_array(file, np.float32, (1000, 250))
+    values = files.new_mapped_array(file, np.float32, (1000, 250))
     assert file.stat().st_blocks * 512 >= values.nbytes
     values[:] = 7
     values.flush()
@@ -274,7 +275,7 @@ def test_a_mapped_array_beyond_the_limit_is_an_error_and_no_signal(tmp_path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            storage.new_mapped_array(tmp_path / "a.npy", np.float32, (1000, 250))
+            files.new_mapped_array(tmp_path / "a.npy", np.float32, (1000, 250))
         except OSError as error:
             os._exit(error.errno == errno.EFBIG)
         os._exit(3)

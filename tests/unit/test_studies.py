@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from property_neurons.config import plan, tasks
+from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.config.models import PretrainedModel, PrunedModel, TunedModel
 from property_neurons.config.pretraining import InitialModel
@@ -46,7 +46,7 @@ def content(**changes):
 
 def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
     config = load_config(content())
-    runs = [(run.arm, run.step, run.seed, run.model) for run in tasks.study_runs(config, "general")]
+    runs = [(run.arm, run.step, run.seed, run.model) for run in plan.tasks.study_runs(config, "general")]
     assert runs == [
         ("unpruned", 0, 0, "mini"),
         ("protect", 1, 0, "general-protect-s0-step1"),
@@ -62,39 +62,39 @@ def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
 def test_all_arms_are_fine_tuned_on_the_targets_of_the_unpruned_model():
     config = load_config(content())
     run = "general-random-s1-step1"
-    assert plan.initial_model(config, run, 1) == "results/models/general-random-s1-cut1"
-    assert plan.target_owner(config, run, 1) == "general-targets"
-    assert plan.clustered_model(config, "general-targets", 1) == "results/models/mini"
-    assert plan.architecture(config, run) is None
-    assert plan.training_settings(config, run, 1)["seed"] == 1
-    assert plan.trained_runs(config) == []
+    assert plan.pretraining.initial_model(config, run, 1) == "results/models/general-random-s1-cut1"
+    assert plan.pretraining.target_owner(config, run, 1) == "general-targets"
+    assert plan.pretraining.clustered_model(config, "general-targets", 1) == "results/models/mini"
+    assert plan.pretraining.architecture(config, run) is None
+    assert plan.pretraining.training_settings(config, run, 1)["seed"] == 1
+    assert plan.pretraining.trained_runs(config) == []
 
 
 def test_a_further_cut_is_of_the_fine_tuned_model_and_of_its_own_property_neurons():
     config = load_config(content(rows=[500, 300], seeds=[0]))
     assert config.models["general-protect-s0-cut2"].of == "general-protect-s0-step1"
-    assert plan.neuron_tables(config, "general-protect-s0-cut2")[0] == (
+    assert plan.pruning.neuron_tables(config, "general-protect-s0-cut2")[0] == (
         "results/neurons/general-protect-s0-step1/demo/phone.parquet"
     )
-    assert [run.step for run in tasks.study_runs(config, "general")] == [0, 2, 2]
+    assert [run.step for run in plan.tasks.study_runs(config, "general")] == [0, 2, 2]
 
 
 def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
     config = load_config(content())
-    runs = tasks.study_runs(config, "task_specific")
+    runs = plan.tasks.study_runs(config, "task_specific")
     assert [(run.arm, run.step, run.trained, run.model) for run in runs] == [
         ("unpruned", 0, "pr-tuned", "mini"),
         ("norm", 1, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut1"),
         ("norm", 2, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut2"),
     ]
-    assert tasks.task_settings(config, "pr-tuned-after-cut")["steps"] == 7
-    assert tasks.initial_head(config, "pr-tuned", "mini", 0) is None
-    heads = [tasks.initial_head(config, run.trained, run.model, 0) for run in runs[1:]]
+    assert plan.tasks.task_settings(config, "pr-tuned-after-cut")["steps"] == 7
+    assert plan.tasks.initial_head(config, "pr-tuned", "mini", 0) is None
+    heads = [plan.tasks.initial_head(config, run.trained, run.model, 0) for run in runs[1:]]
     assert heads == [
-        "results/downstream/pr-tuned/mini/seed0",
-        "results/downstream/pr-tuned-after-cut/task_specific-pr-tuned-norm-s0-cut1/seed0",
+        "results/tasks/pr-tuned/mini/seed0",
+        "results/tasks/pr-tuned-after-cut/task_specific-pr-tuned-norm-s0-cut1/seed0",
     ]
-    assert tasks.task_data(config, "pr-tuned-after-cut") == "results/downstream/data/pr"
+    assert plan.tasks.task_data(config, "pr-tuned-after-cut") == "results/tasks/data/pr"
 
 
 @pytest.mark.parametrize(("warmup", "steps", "expected"), [(0, 7, 0), (100, 250, 25), (1000, 7, 7), (14, 100, 1)])
@@ -121,8 +121,8 @@ def test_a_head_is_carried_on_only_to_a_task_that_it_fits(changes, goes_on):
     written = content()
     written["splits"]["other"] = {"by": "speaker", "corpus": "demo", "seed": 1}
     written["tasks"]["next"] = written["tasks"]["pr-tuned"] | changes
-    head = tasks.initial_head(load_config(written), "next", "task_specific-pr-tuned-norm-s0-cut1", 0)
-    assert head == ("results/downstream/pr-tuned/mini/seed0" if goes_on else None)
+    head = plan.tasks.initial_head(load_config(written), "next", "task_specific-pr-tuned-norm-s0-cut1", 0)
+    assert head == ("results/tasks/pr-tuned/mini/seed0" if goes_on else None)
 
 
 def test_a_name_that_a_study_needs_is_refused():
@@ -159,12 +159,17 @@ def test_what_does_not_fit_together_is_refused(where, value, message):
 @pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
 def test_every_model_and_run_of_the_shipped_configs_resolves(name):
     config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
-    assert {run.arm for run in tasks.study_runs(config, "general")} >= {"unpruned", "protect", "norm", "random_protect"}
-    for run in [*tasks.study_runs(config, "general"), *tasks.study_runs(config, "task_specific")]:
+    assert {run.arm for run in plan.tasks.study_runs(config, "general")} >= {
+        "unpruned",
+        "protect",
+        "norm",
+        "random_protect",
+    }
+    for run in [*plan.tasks.study_runs(config, "general"), *plan.tasks.study_runs(config, "task_specific")]:
         assert run.model in config.models
-        assert tasks.task_data(config, run.trained)
+        assert plan.tasks.task_data(config, run.trained)
         for model in config.models:
-            assert plan.model_source(config, model)
+            assert plan.models.model_source(config, model)
 
 
 ARMS = ["protect", "norm", "random_protect", "random", "frequency"]
@@ -198,7 +203,7 @@ def missing_names(config):
             initial = stage.initial.model if isinstance(stage.initial, InitialModel) else None
             wanted += [(initial, config.models), (stage.targets.model, config.models)]
             wanted.append((stage.targets_of, config.pretraining))
-    for run in [*tasks.study_runs(config, "general"), *tasks.study_runs(config, "task_specific")]:
+    for run in [*plan.tasks.study_runs(config, "general"), *plan.tasks.study_runs(config, "task_specific")]:
         wanted += [(run.model, config.models), (run.task, config.tasks), (run.trained, config.tasks)]
     return [name for name, known in wanted if name is not None and name not in known]
 
@@ -211,14 +216,14 @@ def test_only_a_first_cut_that_draws_nothing_is_shared_by_seeds():
     drawn = {f"general-{arm}-s{seed}-cut1": seed for arm in ("random_protect", "random") for seed in (0, 1)}
     later = {f"general-{arm}-s{seed}-cut2": seed if arm.startswith("random") else 0 for arm in ARMS for seed in (0, 1)}
     assert cuts == once | drawn | later
-    runs = tasks.study_runs(config, "general")
+    runs = plan.tasks.study_runs(config, "general")
     assert [(run.seed, run.arm) for run in runs] == [(seed, arm) for seed in (0, 1) for arm in ["unpruned", *ARMS]]
 
 
 def test_every_task_judges_every_model_of_the_general_study():
     plain = content(tasks=["f0", "pr"], seeds=[3])
     plain["tasks"]["f0"] = {"kind": "f0_reconstruction", "split": "unseen"}
-    runs = tasks.study_runs(load_config(plain), "general")
+    runs = plan.tasks.study_runs(load_config(plain), "general")
     assert [(run.arm, run.task, run.trained, run.seed) for run in runs] == [
         (arm, task, task, 3) for arm in ("unpruned", "protect", "random") for task in ("f0", "pr")
     ]
@@ -227,21 +232,21 @@ def test_every_task_judges_every_model_of_the_general_study():
 def test_a_cut_without_rows_has_the_size_of_the_property_neurons():
     general = content(match="global", bias=False, properties=["gender"], arms=["norm"])
     config = load_config(general)
-    assert plan.pruning_settings(config, "general-norm-cut1") == {
+    assert plan.pruning.pruning_settings(config, "general-norm-cut1") == {
         "criterion": "norm",
         "keep": None,
         "match": "global",
         "bias": False,
     }
-    assert plan.neuron_tables(config, "general-norm-cut1") == ["results/neurons/mini/demo/gender.parquet"]
+    assert plan.pruning.neuron_tables(config, "general-norm-cut1") == ["results/neurons/mini/demo/gender.parquet"]
     config = load_config(content(arms=["norm"], rows=[500]))
-    assert plan.pruning_settings(config, "general-norm-cut1")["rows"] == 500
-    assert plan.neuron_tables(config, "general-norm-cut1") == []
+    assert plan.pruning.pruning_settings(config, "general-norm-cut1")["rows"] == 500
+    assert plan.pruning.neuron_tables(config, "general-norm-cut1") == []
 
 
 def test_the_control_is_fine_tuned_like_the_cut_models():
     config = load_config(content(fine_tuned_control=True, seeds=[1]))
-    runs = tasks.study_runs(config, "general")
+    runs = plan.tasks.study_runs(config, "general")
     assert [(run.arm, run.step) for run in runs] == [("unpruned", 0), ("fine_tuned", 0), ("protect", 1), ("random", 1)]
     control, protected = (config.pretraining[config.models[run.model].run] for run in runs[1:3])
     assert control.starts_from == "mini"
@@ -253,9 +258,9 @@ def test_the_control_is_fine_tuned_like_the_cut_models():
 def test_targets_of_log_mel_frames_are_of_no_model():
     stage = {"targets": {"clusters": 8}, "steps": 10, "log_every": 1, "save_every": 5}
     config = load_config(content(fine_tuning={"corpus": "demo", "stage": stage}))
-    assert plan.clustered_model(config, "general-targets", 1) is None
-    assert plan.target_owner(config, "general-protect-s0-step1", 1) == "general-targets"
-    assert plan.target_owner(config, "general-targets", 1) == "general-targets"
+    assert plan.pretraining.clustered_model(config, "general-targets", 1) is None
+    assert plan.pretraining.target_owner(config, "general-protect-s0-step1", 1) == "general-targets"
+    assert plan.pretraining.target_owner(config, "general-targets", 1) == "general-targets"
 
 
 def test_a_task_is_fine_tuned_and_cut_in_turn():
@@ -273,10 +278,10 @@ def test_a_task_is_fine_tuned_and_cut_in_turn():
     assert [model.task for model in models[::2][:1] + models[2::2]] == ["pr-tuned", between, between]
     assert {model.seed for model in models} == {2}
     assert [model.rows for model in models[1::2]] == [100, 50, 20]
-    assert plan.model_source(config, f"{stem}-random-s2-step1")["path"] == (
-        f"results/downstream/{between}/{stem}-random-s2-cut1/seed2/encoder"
+    assert plan.models.model_source(config, f"{stem}-random-s2-step1")["path"] == (
+        f"results/tasks/{between}/{stem}-random-s2-cut1/seed2/encoder"
     )
-    assert plan.neuron_tables(config, f"{stem}-protect-s2-cut2") == [
+    assert plan.pruning.neuron_tables(config, f"{stem}-protect-s2-cut2") == [
         f"results/neurons/{stem}-protect-s2-step1/demo/phone.parquet"
     ]
     assert config.models[f"{stem}-protect-s2-cut1"].of == chain[0]
@@ -295,11 +300,11 @@ def test_random_sets_are_as_large_as_those_that_are_protected_at_the_same_step(c
     specific["pruning"]["task_specific"] |= {"seeds": [2], "rows": [100, 50]} | changes
     config = load_config(specific)
     first, second = (f"task_specific-pr-tuned-random_protect-s2-cut{step}" for step in (1, 2))
-    assert config.models[first].sizes_of is plan.sizes_of(config, first) is None
+    assert config.models[first].sizes_of is plan.pruning.sizes_of(config, first) is None
     assert config.models[second].sizes_of == sizes_of
-    assert plan.sizes_of(config, second) == (sizes_of and f"results/models/{sizes_of}")
+    assert plan.pruning.sizes_of(config, second) == (sizes_of and f"results/models/{sizes_of}")
     found_on = sizes_of or "task_specific-pr-tuned-random_protect-s2-step1"
-    assert plan.neuron_tables(config, second)[0] == f"results/neurons/{found_on}/demo/phone.parquet"
+    assert plan.pruning.neuron_tables(config, second)[0] == f"results/neurons/{found_on}/demo/phone.parquet"
 
 
 def test_random_sets_of_a_general_study_follow_the_protected_model_too():
@@ -344,7 +349,7 @@ def test_runs_of_the_user_stay_apart_from_those_of_the_studies():
     own["models"]["trained"] = {"kind": "pretrained", "run": "own"}
     own["figures"]["compare"] = ["trained"]
     config = load_config(own)
-    assert plan.trained_runs(config) == ["own"]
+    assert plan.pretraining.trained_runs(config) == ["own"]
     assert config.figures.compare == ["trained"]
     assert set(config.pretraining) > {"own", "unused", "general-targets"}
 
@@ -355,7 +360,7 @@ def test_what_a_study_names_is_there_and_comes_from_the_model_it_cuts(source):
     config = load_config(written if source == "both" else yaml.safe_load((ROOT / "config" / source).read_text()))
     assert missing_names(config) == []
     for name in ("general", "task_specific"):
-        study, runs = getattr(config.pruning, name), tasks.study_runs(config, name)
+        study, runs = getattr(config.pruning, name), plan.tasks.study_runs(config, name)
         assert {run.arm for run in runs} >= {"unpruned", *study.arms}
         for run in runs:
             assert cuts_since(config, run.model, study.model) == (study.rows or [None])[: run.step]
@@ -364,18 +369,22 @@ def test_what_a_study_names_is_there_and_comes_from_the_model_it_cuts(source):
 @pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
 def test_every_input_of_the_shipped_studies_can_be_told(name):
     config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
-    for model in plan.pruned_models(config):
-        assert plan.pruning_settings(config, model)["criterion"] == config.models[model].criterion
-        assert plan.neuron_tables(config, model) or not config.models[model].needs_neurons
-        assert plan.normalise(config, model) is None
+    for model in plan.pruning.pruned_models(config):
+        assert plan.pruning.pruning_settings(config, model)["criterion"] == config.models[model].criterion
+        assert plan.pruning.neuron_tables(config, model) or not config.models[model].needs_neurons
+        assert plan.models.normalise(config, model) is None
     for run in config.pretraining:
-        assert plan.target_owner(config, run, 1) in config.pretraining
-        assert (plan.initial_model(config, run, 1) is None) == (plan.architecture(config, run) is not None)
-        assert plan.training_settings(config, run, 1)["steps"] == plan.stage(config, run, 1).steps
+        assert plan.pretraining.target_owner(config, run, 1) in config.pretraining
+        assert (plan.pretraining.initial_model(config, run, 1) is None) == (
+            plan.pretraining.architecture(config, run) is not None
+        )
+        assert (
+            plan.pretraining.training_settings(config, run, 1)["steps"] == plan.pretraining.stage(config, run, 1).steps
+        )
     for task in config.tasks:
-        assert tasks.data_settings(config, task)["kind"] == config.tasks[task].kind
-        assert set(tasks.task_corpora(config, task)) <= set(config.corpora)
-        assert (tasks.task_references(config, task) == []) == (config.tasks[task].kind == "speaker_identification")
-    for run in tasks.study_runs(config, "task_specific"):
-        head = tasks.initial_head(config, run.trained, run.model, run.seed)
+        assert plan.tasks.data_settings(config, task)["kind"] == config.tasks[task].kind
+        assert set(plan.tasks.task_corpora(config, task)) <= set(config.corpora)
+        assert (plan.tasks.task_references(config, task) == []) == (config.tasks[task].kind == "speaker_identification")
+    for run in plan.tasks.study_runs(config, "task_specific"):
+        head = plan.tasks.initial_head(config, run.trained, run.model, run.seed)
         assert (head is None) == (run.step == 0)

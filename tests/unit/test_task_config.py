@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from property_neurons.config import tasks
+from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
@@ -393,12 +393,12 @@ def test_a_stage_goes_on_from_a_model_of_the_config():
 def test_a_result_depends_on_what_bears_on_it_alone():
     before = load_config(content())
     still = {"workers": 3, "save_every": 4000, "precompute": True}
-    assert set(tasks.task_settings(before, "f0")) & set(still) == set()
+    assert set(plan.tasks.task_settings(before, "f0")) & set(still) == set()
     for changes, same in ((still, True), ({"steps": 7}, False), ({"learning_rate": 0.5}, False)):
         after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | changes))
-        assert (tasks.task_settings(before, "f0") == tasks.task_settings(after, "f0")) == same
+        assert (plan.tasks.task_settings(before, "f0") == plan.tasks.task_settings(after, "f0")) == same
     after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | still))
-    assert tasks.task_running_settings(after, "f0") == {"workers": 3, "save_every": 4000}
+    assert plan.tasks.task_running_settings(after, "f0") == {"workers": 3, "save_every": 4000}
 
 
 def test_tasks_that_differ_in_training_alone_share_their_data():
@@ -410,7 +410,7 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
         "elsewhere": pr | {"split": "parts"},
     }
     config = load_config(whole)
-    data = {name: tasks.task_data(config, name).removeprefix("results/downstream/data/") for name in config.tasks}
+    data = {name: plan.tasks.task_data(config, name).removeprefix("results/tasks/data/") for name in config.tasks}
     assert data == {
         "pr": "pr",
         "pr-tuned": "pr",
@@ -421,7 +421,7 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
         "sid": "sid",
         "f0": "f0",
     }
-    settings = [tasks.data_settings(config, name) for name in ("pr", "slow", "stressed", "elsewhere")]
+    settings = [plan.tasks.data_settings(config, name) for name in ("pr", "slow", "stressed", "elsewhere")]
     assert settings[0] == settings[1]
     assert settings[0] != settings[2]
     assert settings[0] != settings[3]
@@ -429,13 +429,13 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
 
 def test_references_come_from_alignments_frames_or_nowhere():
     config = load_config(changed("tasks.stressed", content()["tasks"]["pr"] | {"lexicon": "lexicon.txt"}))
-    assert tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
-    assert tasks.task_references(config, "f0")[:2] == [
+    assert plan.tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
+    assert plan.tasks.task_references(config, "f0")[:2] == [
         "results/corpora/libri/frames/dev-000.manifest.json",
         "results/corpora/other/frames/other-000.manifest.json",
     ]
-    assert tasks.task_references(config, "sid") == tasks.task_references(config, "stressed") == []
-    assert tasks.task_corpora(config, "f0") == ["libri", "other", "demo"]
+    assert plan.tasks.task_references(config, "sid") == plan.tasks.task_references(config, "stressed") == []
+    assert plan.tasks.task_corpora(config, "f0") == ["libri", "other", "demo"]
 
 
 def test_states_are_stored_where_a_frozen_task_asks_for_them():
@@ -443,9 +443,9 @@ def test_states_are_stored_where_a_frozen_task_asks_for_them():
     for name in ("pr-tuned", "f0"):
         whole["tasks"][name]["precompute"] = True
     config = load_config(whole)
-    assert tasks.stored_states(config, "f0", "mini") == [
+    assert plan.tasks.stored_states(config, "f0", "mini") == [
         "results/states/mini/libri.manifest.json",
         "results/states/mini/other.manifest.json",
         "results/states/mini/demo.manifest.json",
     ]
-    assert tasks.stored_states(config, "pr-tuned", "mini") == tasks.stored_states(config, "pr", "mini") == []
+    assert plan.tasks.stored_states(config, "pr-tuned", "mini") == plan.tasks.stored_states(config, "pr", "mini") == []

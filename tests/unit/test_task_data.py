@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import synthetic_stores
 
-from property_neurons import storage
-from property_neurons.downstream.data import COLUMNS, divide, read_task_data, write_task_data
+from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.errors import StoreError, TaskError
-from property_neurons.phones import LABEL_IDS
+from property_neurons.stores import files
+from property_neurons.tasks.data import COLUMNS, divide, read_task_data, write_task_data
 
 BY_SPEAKER = {"by": "speaker", "corpus": "made", "dev": 0.2, "test": 0.3, "seed": 0}
 BY_UTTERANCE = BY_SPEAKER | {"by": "utterance"}
@@ -116,10 +116,10 @@ def test_speakers_are_numbered_in_the_order_of_their_names(tmp_path):
 def test_units_are_those_of_the_segments(tmp_path):
     table = utterances()
     segments = segments_of(table)
-    files = [tmp_path / f"{half}.parquet" for half in range(2)]
-    for half, file in enumerate(files):
-        storage.write_table(file, segments[segments["utterance"].str[-1].astype(int) % 2 == half])
-    data = write(tmp_path, "phone_recognition", table, segments=files)
+    halves = [tmp_path / f"{half}.parquet" for half in range(2)]
+    for half, file in enumerate(halves):
+        files.write_table(file, segments[segments["utterance"].str[-1].astype(int) % 2 == half])
+    data = write(tmp_path, "phone_recognition", table, segments=halves)
     assert len(data.labels) == 40
     for place, name in enumerate(table["utterance"]):
         found = [data.labels[unit] for unit in references(data)[name]]
@@ -128,7 +128,7 @@ def test_units_are_those_of_the_segments(tmp_path):
 
 def test_an_utterance_without_segments_is_refused(tmp_path):
     table = utterances()
-    storage.write_table(tmp_path / "s.parquet", segments_of(table[1:]))
+    files.write_table(tmp_path / "s.parquet", segments_of(table[1:]))
     with pytest.raises(TaskError, match="found none of 1-0"):
         write(tmp_path, "phone_recognition", table, segments=[tmp_path / "s.parquet"])
     assert not (tmp_path / "task.manifest.json").exists()

@@ -4,18 +4,18 @@ import small_models
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretraining_inputs import ARCHITECTURE, recordings_and_reader, small_job, write_features
 from sklearn.cluster import KMeans
-from training_inputs import ARCHITECTURE, recordings_and_reader, small_job, write_features
 
+from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, ModelError, StoreError
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.melhubert.features import LogMelStatistics, log_mel, n_log_mel_frames
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.ranks.extraction import Recording
-from property_neurons.training.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
-from property_neurons.training.log_mel import code_as_mp3, measure_statistics, open_log_mel, write_log_mel
-from property_neurons.training.masking import span_mask
-from property_neurons.training.targets import (
+from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
+from property_neurons.pretraining.log_mel import code_as_mp3, measure_statistics, open_log_mel, write_log_mel
+from property_neurons.pretraining.masking import span_mask
+from property_neurons.pretraining.targets import (
     HiddenFrames,
     LogMelFrames,
     fit_codebook,

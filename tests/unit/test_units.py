@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.downstream.units import (
+from property_neurons.corpus.phones import LABEL_IDS, PHONES
+from property_neurons.errors import TaskError
+from property_neurons.tasks.units import (
     PHONE_UNITS,
     aligned_units,
     lexicon_units,
     pronounced_units,
     read_lexicon,
 )
-from property_neurons.errors import TaskError
-from property_neurons.phones import LABEL_IDS, PHONES
 
 COLUMNS = ["utterance", "start_us", "end_us", "label"]
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from property_neurons import storage
 from property_neurons.config.corpora import VoxCelebCorpus
 from property_neurons.corpus.report import SKIPPED, assemble, check_report, describe
 from property_neurons.corpus.voxceleb import IGNORED, NOT_LISTED, read_meta, read_split, scan_voxceleb
 from property_neurons.errors import CorpusError
+from property_neurons.stores import files
 
 WHOLE = 16_000
 META = (
@@ -149,9 +149,9 @@ def test_the_tables_are_assembled_and_checked_like_those_of_other_corpora(vox, t
     vox.utterance("id10001/video/00002", audio=False)
     vox.audio("id10001/video/00003")
     utterances, report = vox.scan()
-    storage.write_table(tmp_path / "utterances.parquet", utterances)
-    storage.write_table(tmp_path / "report.tsv", report)
-    stored = storage.read_table(tmp_path / "utterances.parquet"), storage.read_table(tmp_path / "report.tsv")
+    files.write_table(tmp_path / "utterances.parquet", utterances)
+    files.write_table(tmp_path / "report.tsv", report)
+    stored = files.read_table(tmp_path / "utterances.parquet"), files.read_table(tmp_path / "report.tsv")
     joined, all_troubles = assemble("vox", [stored[0]], [stored[1]])
     pd.testing.assert_frame_equal(joined, utterances)
     pd.testing.assert_frame_equal(all_troubles, report)

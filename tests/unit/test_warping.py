@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from property_neurons.models.melhubert.features import LogMelStatistics, log_mel
-from property_neurons.training.crops import Crops, Masking, Utterance
-from property_neurons.training.warping import draw_warp, warp_frequencies
+from property_neurons.pretraining.crops import Crops, Masking, Utterance
+from property_neurons.pretraining.warping import draw_warp, warp_frequencies
 
 
 def mel(hertz):

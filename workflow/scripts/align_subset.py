@@ -1,9 +1,9 @@
 """Align one subset's transcripts with PocketSphinx."""
 
 from property_neurons.corpus.forced_alignment import align_subset
-from property_neurons.joblog import job_log
-from property_neurons.manifests import describe_files, write_manifest
-from property_neurons.storage import write_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import describe_files, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     output = snakemake.output

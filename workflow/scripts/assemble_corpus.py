@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from property_neurons.corpus.report import assemble
-from property_neurons.joblog import job_log
-from property_neurons.manifests import verify_files
-from property_neurons.storage import read_table, write_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table, write_table
+from property_neurons.stores.manifests import verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     folders = [Path(manifest).parent for manifest in snakemake.input.manifests]

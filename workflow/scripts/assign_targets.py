@@ -2,10 +2,10 @@
 
 import torch
 
-from property_neurons.devices import job_device
-from property_neurons.joblog import job_log
-from property_neurons.training.log_mel import open_log_mel
-from property_neurons.training.targets import load_represent, read_codebook, write_targets
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.pretraining.log_mel import open_log_mel
+from property_neurons.pretraining.targets import load_represent, read_codebook, write_targets
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     torch.set_num_threads(snakemake.threads)

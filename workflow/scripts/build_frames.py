@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.frames import write_frame_store
+from property_neurons.corpus.frame_store import write_frame_store
 from property_neurons.corpus.shards import read_segments, read_shard_list
 from property_neurons.corpus.sources import pitch_source
-from property_neurons.joblog import job_log
-from property_neurons.manifests import verify_files
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     tables = Path(snakemake.input.tables).parent

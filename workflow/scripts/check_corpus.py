@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from property_neurons.corpus.report import check_report, describe
-from property_neurons.joblog import job_log
-from property_neurons.manifests import describe_files, write_manifest
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import describe_files, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     summary = check_report(

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from property_neurons.counts import count_activations
-from property_neurons.joblog import job_log
-from property_neurons.manifests import store_path, verify_files
-from property_neurons.properties import make_property
-from property_neurons.sampling import Sampling
-from property_neurons.storage import read_table
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path, verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     wildcards, params = snakemake.wildcards, snakemake.params

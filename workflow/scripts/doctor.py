@@ -4,7 +4,7 @@ import sys
 
 from property_neurons.config.load import load_config
 from property_neurons.doctor.examine import examine
-from property_neurons.joblog import job_log
+from property_neurons.jobs.log import job_log
 
 with job_log(snakemake.log[0]) as log:
     report = examine(load_config(snakemake.config))

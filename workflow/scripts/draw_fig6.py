@@ -2,8 +2,8 @@
 
 from property_neurons.figures.arms import read_bars
 from property_neurons.figures.fig6 import draw
-from property_neurons.joblog import job_log
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params

@@ -2,7 +2,7 @@
 
 from property_neurons.figures.fig8 import draw
 from property_neurons.figures.tables import read_references, read_tables
-from property_neurons.joblog import job_log
+from property_neurons.jobs.log import job_log
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params

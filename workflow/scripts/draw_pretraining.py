@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from property_neurons.figures.pretraining import draw
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder, verify_files
-from property_neurons.storage import read_json, read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.manifests import described_folder, verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     stages = []

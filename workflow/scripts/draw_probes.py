@@ -1,8 +1,8 @@
 """Draw what each layer knows about phones."""
 
 from property_neurons.figures.probes import draw
-from property_neurons.joblog import job_log
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params

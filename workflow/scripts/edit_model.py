@@ -1,8 +1,8 @@
 """Write an edit of group neurons into a model's weights."""
 
 from property_neurons.editing.saved import Edit, save_edited
-from property_neurons.joblog import job_log
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     edit = dict(snakemake.params.edit)

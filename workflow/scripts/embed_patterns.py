@@ -1,10 +1,10 @@
 """Embed the activation patterns of one property in the plane."""
 
-from property_neurons.count_store import open_counts
-from property_neurons.joblog import job_log
-from property_neurons.manifests import store_path
+from property_neurons.counting.count_store import open_counts
+from property_neurons.jobs.log import job_log
 from property_neurons.neurons.embedding import embedding_tables
-from property_neurons.storage import write_table
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import store_path
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     points, silhouettes = embedding_tables(

@@ -3,14 +3,14 @@
 import torch
 from threadpoolctl import threadpool_limits
 
-from property_neurons.config import plan, tasks
+from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.corpus.audio import read_audio
-from property_neurons.count_store import open_counts
-from property_neurons.devices import job_device
-from property_neurons.editing.erasure import Erasure, erase_groups
-from property_neurons.joblog import job_log
-from property_neurons.manifests import describe_files, store_path, write_manifest
+from property_neurons.counting.count_store import open_counts
+from property_neurons.erasure.study import Erasure, erase_groups
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.manifests import describe_files, store_path, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
@@ -25,7 +25,7 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
         open_counts(store_path(snakemake.input.counts)),
         Erasure(**params.erasure),
         read_audio,
-        roots={name: plan.corpus_root(config, name) for name in tasks.task_corpora(config, task)},
+        roots={name: plan.corpora.corpus_root(config, name) for name in plan.tasks.task_corpora(config, task)},
         device=job_device(config.device, snakemake.resources),
         seed=int(wildcards.seed),
         code=params.code,

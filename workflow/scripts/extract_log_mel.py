@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_shard_list
-from property_neurons.joblog import job_log
-from property_neurons.ranks.extraction import Recording
-from property_neurons.training.log_mel import write_log_mel
+from property_neurons.jobs.log import job_log
+from property_neurons.pretraining.log_mel import write_log_mel
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     root = Path(snakemake.params.root)

@@ -1,10 +1,10 @@
 """Find the group and property neurons of one property."""
 
-from property_neurons.count_store import open_counts
-from property_neurons.joblog import job_log
-from property_neurons.manifests import read_manifest, store_path
+from property_neurons.counting.count_store import open_counts
+from property_neurons.jobs.log import job_log
 from property_neurons.neurons.groups import cell_table, layer_summary, neuron_table
-from property_neurons.storage import write_table
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import read_manifest, store_path
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     counts = open_counts(store_path(snakemake.input.counts))

@@ -3,10 +3,10 @@
 import torch
 from threadpoolctl import threadpool_limits
 
-from property_neurons.devices import job_device
-from property_neurons.joblog import job_log
-from property_neurons.training.log_mel import open_log_mel
-from property_neurons.training.targets import fit_codebook, load_represent, write_codebook
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.pretraining.log_mel import open_log_mel
+from property_neurons.pretraining.targets import fit_codebook, load_represent, write_codebook
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from property_neurons.corpus.demo import make_demo_corpus
-from property_neurons.joblog import job_log
-from property_neurons.manifests import describe_files, write_manifest
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.manifests import describe_files, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     source = Path(snakemake.output.source)

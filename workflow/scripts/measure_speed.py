@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder
+from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.pruning.speed import measure_speed
-from property_neurons.storage import write_table
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import described_folder
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
 

@@ -1,8 +1,8 @@
 """Fetch, convert or re-initialise one model."""
 
-from property_neurons.joblog import job_log
-from property_neurons.manifests import verify_described
+from property_neurons.jobs.log import job_log
 from property_neurons.models.prepare import model_source, prepare_model
+from property_neurons.stores.manifests import verify_described
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     verify_described(snakemake.input)

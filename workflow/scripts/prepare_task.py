@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from property_neurons.downstream.data import divide, write_task_data
-from property_neurons.joblog import job_log
-from property_neurons.manifests import store_path, verify_files
-from property_neurons.storage import read_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path, verify_files
+from property_neurons.tasks.data import divide, write_task_data
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     params = snakemake.params

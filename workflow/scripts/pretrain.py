@@ -4,20 +4,20 @@ from pathlib import Path
 
 import torch
 
+from property_neurons import plan
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import pretraining_result
-from property_neurons.config import plan
 from property_neurons.config.load import load_config
-from property_neurons.devices import asked_gpus, job_device
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder
-from property_neurons.training.pretraining import PretrainingJob, run_pretraining
+from property_neurons.jobs.devices import asked_gpus, job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.pretraining.stage import PretrainingJob, run_pretraining
+from property_neurons.stores.manifests import described_folder
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
-    running = plan.running_settings(config, wildcards.run, wildcards.stage)
+    running = plan.pretraining.running_settings(config, wildcards.run, wildcards.stage)
     device = job_device(config.device, snakemake.resources)
     job = PretrainingJob(
         name=f"{wildcards.run}, stage {wildcards.stage}",

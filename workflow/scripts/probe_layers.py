@@ -6,14 +6,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_shard_list
-from property_neurons.devices import job_device
-from property_neurons.joblog import job_log
-from property_neurons.manifests import store_path, verify_files
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.probing.probe import probe_model
-from property_neurons.ranks.extraction import Recording
-from property_neurons.storage import read_table, write_table
+from property_neurons.stores.files import read_table, write_table
+from property_neurons.stores.manifests import store_path, verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

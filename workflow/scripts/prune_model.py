@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from property_neurons.count_store import open_counts
-from property_neurons.joblog import job_log
-from property_neurons.manifests import store_path
+from property_neurons.counting.count_store import open_counts
+from property_neurons.jobs.log import job_log
 from property_neurons.pruning.prune import Cut, prune_model
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     counts = [open_counts(store_path(manifest)) for manifest in snakemake.input.counts]

@@ -5,10 +5,10 @@ from pathlib import Path
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import ranks_result
 from property_neurons.corpus.shards import read_shard_list
-from property_neurons.devices import job_device
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder, store_path
-from property_neurons.sampling import middle_frames_of
+from property_neurons.counting.sampling import middle_frames_of
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.manifests import described_folder, store_path
 
 
 def rank() -> None:
@@ -16,8 +16,9 @@ def rank() -> None:
     import torch
 
     from property_neurons.corpus.audio import read_audio
+    from property_neurons.corpus.recordings import Recording
     from property_neurons.models.loading import load_encoder
-    from property_neurons.ranks.extraction import Recording, extract_ranks
+    from property_neurons.ranks.extraction import extract_ranks
 
     torch.set_num_threads(snakemake.threads)
     encoder = load_encoder(described_folder(model), manifest=model, device=device, normalise=params.normalise)

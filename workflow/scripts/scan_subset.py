@@ -5,9 +5,9 @@ from pathlib import Path
 from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.shards import shard_names, write_segments, write_shard_list
 from property_neurons.corpus.sources import open_alignments, read_genders
-from property_neurons.joblog import job_log
-from property_neurons.manifests import describe_files, verify_described, write_manifest
-from property_neurons.storage import write_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import describe_files, verify_described, write_manifest
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     params, output = snakemake.params, snakemake.output

@@ -2,8 +2,8 @@
 
 from property_neurons.corpus.report import SKIPPED
 from property_neurons.corpus.voxceleb import scan_voxceleb
-from property_neurons.joblog import job_log
-from property_neurons.storage import write_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import write_table
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
     utterances, report = scan_voxceleb(

@@ -6,13 +6,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.corpus.audio import read_audio
-from property_neurons.devices import job_device
-from property_neurons.downstream.stored_states import write_states
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder, verify_files
+from property_neurons.corpus.recordings import Recording
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
-from property_neurons.ranks.extraction import Recording
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import described_folder, verify_files
+from property_neurons.tasks.stored_states import write_states
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from property_neurons.editing.report import erasure_tables, markdown_table
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder, verify_files
-from property_neurons.storage import atomic_path, write_table
+from property_neurons.erasure.report import erasure_tables, markdown_table
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.files import atomic_path, write_table
+from property_neurons.stores.manifests import described_folder, verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     folders = [described_folder(manifest) for manifest in snakemake.input.runs]

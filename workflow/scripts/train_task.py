@@ -5,15 +5,15 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
+from property_neurons import plan
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import task_result
-from property_neurons.config import plan, tasks
 from property_neurons.config.load import load_config
 from property_neurons.corpus.audio import read_audio
-from property_neurons.devices import job_device
-from property_neurons.downstream.training import TaskJob, run_task
-from property_neurons.joblog import job_log
-from property_neurons.manifests import described_folder
+from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.log import job_log
+from property_neurons.stores.manifests import described_folder
+from property_neurons.tasks.training import TaskJob, run_task
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
@@ -25,8 +25,12 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, thread
         mode=params.mode,
         data=snakemake.input.data,
         model=snakemake.input.model,
-        roots={name: plan.corpus_root(config, name) for name in tasks.task_corpora(config, wildcards.task)},
-        settings=params.settings | tasks.task_running_settings(config, wildcards.task) | {"seed": int(wildcards.seed)},
+        roots={
+            name: plan.corpora.corpus_root(config, name) for name in plan.tasks.task_corpora(config, wildcards.task)
+        },
+        settings=params.settings
+        | plan.tasks.task_running_settings(config, wildcards.task)
+        | {"seed": int(wildcards.seed)},
         folder=snakemake.output.folder,
         work=params.work,
         states={described_folder(manifest).name: manifest for manifest in snakemake.input.get("states", [])},

@@ -19,10 +19,10 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from property_neurons import manifests, storage
 from property_neurons.errors import StoreError
+from property_neurons.stores import files, manifests
 
-KINDS = ("ranks", "checkpoints", "downstream")
+KINDS = ("ranks", "checkpoints", "tasks")
 _CONTENT, _ENTRY = "content", "entry.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _DAY_S = 86_400
@@ -101,7 +101,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         return False
     result.manifest.unlink(missing_ok=True)
     try:
-        with storage.new_folder(result.folder, replace=True) as temporary:
+        with files.new_folder(result.folder, replace=True) as temporary:
             described = manifests.read_manifest(entry / _ENTRY)
             _copy(entry / _CONTENT, temporary, described["files"])
             manifests.verify_files(temporary, entry / _ENTRY)
@@ -137,7 +137,7 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
             # What someone has deleted in part would be in the way for ever.
             _discard(entry)
         _check_audio(result.audio)
-        with storage.temporary_folder(entry) as temporary:
+        with files.temporary_folder(entry) as temporary:
             contents = manifests.read_manifest(result.manifest)
             _copy(result.folder, temporary / _CONTENT, contents["files"])
             manifests.verify_files(temporary / _CONTENT, result.manifest)
@@ -246,7 +246,7 @@ def _lacks_description(entry: Path) -> bool:
 
 def _discard(entry: Path) -> None:
     """Take an entry out of the way, at once, and remove it; whoever is copying it finds that files are missing."""
-    with suppress(OSError), storage.temporary_folder(entry) as aside:
+    with suppress(OSError), files.temporary_folder(entry) as aside:
         entry.rename(aside / "old")
 
 

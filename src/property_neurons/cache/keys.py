@@ -17,20 +17,20 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from property_neurons import manifests, storage
 from property_neurons.cache.entries import Audio, Result
+from property_neurons.stores import files, manifests
 
 if TYPE_CHECKING:
-    from property_neurons.downstream.data import TaskData
-    from property_neurons.downstream.training import TaskJob
-    from property_neurons.training.pretraining import PretrainingJob
+    from property_neurons.pretraining.stage import PretrainingJob
+    from property_neurons.tasks.data import TaskData
+    from property_neurons.tasks.training import TaskJob
 
 # They say by which names a cut or edited model was made; nothing that runs it reads them.
 _RECORDS = frozenset({"pruning.json", "editing.json"})
 _PACKAGES = {
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
-    "downstream": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
+    "tasks": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
 }
 
 
@@ -105,14 +105,14 @@ def pretraining_result(job: "PretrainingJob", *, processes: int, threads: int, s
 
 
 def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
-    """A training of a downstream task, whose own identity names corpora, in the table of its data.
+    """A training of a task, whose own identity names corpora, in the table of its data.
 
     Raises:
         StoreError: an input is absent or damaged.
     """
     # Slow to import, and not needed for ranks.
-    from property_neurons.downstream.data import read_task_data
-    from property_neurons.downstream.training import HEAD_FILE
+    from property_neurons.tasks.data import read_task_data
+    from property_neurons.tasks.training import HEAD_FILE
     from property_neurons.training.trainer import WITHOUT_RESULT
 
     described = manifests.verify_files(manifests.described_folder(job.model), job.model)
@@ -122,10 +122,10 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
     def put_names(folder: Path) -> None:
         metrics = folder / "metrics.json"
         named = {"task": job.task, "model": job.model_name}
-        storage.write_json(metrics, storage.read_json(metrics) | named)
+        files.write_json(metrics, files.read_json(metrics) | named)
 
     return Result(
-        kind="downstream",
+        kind="tasks",
         made_of={
             "mode": job.mode,
             "settings": {key: value for key, value in job.settings.items() if key not in WITHOUT_RESULT},
@@ -135,7 +135,7 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
             "head": head,
             "data": _digest_of_data(data),
             "code": job.code,
-            **_machine("downstream", job.device, threads, 1, script),
+            **_machine("tasks", job.device, threads, 1, script),
         },
         folder=Path(job.folder),
         manifest=Path(f"{job.folder}.manifest.json"),

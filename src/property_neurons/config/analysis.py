@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from property_neurons.config.section import Name, Section
-from property_neurons.phones import PHONE_CLASSES, PHONES, group_problems
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, group_problems
 
 
 class Ranks(Section):

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from property_neurons.config.expand_studies import expand
 from property_neurons.config.root import Config
-from property_neurons.config.studies import expand
 from property_neurons.errors import ConfigError
 
 # Steps of a location that name a branch of a union or the key itself, as in `groups.dict[str,list[str]].x.[key]`.

@@ -152,7 +152,7 @@ class EditedModel(_Model):
 
 
 class TunedModel(_Model):
-    """A model of the config fine-tuned on a downstream task."""
+    """A model of the config fine-tuned on a task."""
 
     kind: Literal["tuned"] = Field(description="a model of the config, fine-tuned on a task")
     of: Name = Field(description="name of the model that is fine-tuned")

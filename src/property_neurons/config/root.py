@@ -12,14 +12,14 @@ from property_neurons.config.analysis import (
     Property,
     Ranks,
 )
-from property_neurons.config.consistency import contradictions
+from property_neurons.config.checks.contradictions import contradictions
 from property_neurons.config.corpora import Corpus
-from property_neurons.config.downstream import Split, Task
-from property_neurons.config.editing import Erasure
+from property_neurons.config.erasure import Erasure
 from property_neurons.config.models import Model
 from property_neurons.config.pretraining import Pretraining
 from property_neurons.config.pruning import Pruning
 from property_neurons.config.section import Name, Section
+from property_neurons.config.tasks import Split, Task
 
 
 class Config(Section):
@@ -47,7 +47,7 @@ class Config(Section):
     )
     pretraining: dict[Name, Pretraining] = Field(default_factory=dict, description="MelHuBERT models to train, by name")
     splits: dict[Name, Split] = Field(default_factory=dict, description="who is trained and tested on, by name")
-    tasks: dict[Name, Task] = Field(default_factory=dict, description="downstream tasks, by name")
+    tasks: dict[Name, Task] = Field(default_factory=dict, description="tasks, by name")
     pruning: Pruning = Field(default_factory=Pruning, description="the pruning studies of Figures 6 and 9")
     erasure: dict[Name, Erasure] = Field(
         default_factory=dict,

@@ -12,9 +12,9 @@ from praatio.utilities import textgrid_io
 from praatio.utilities.constants import INTERVAL_TIER
 from praatio.utilities.errors import PraatioException
 
+from property_neurons.corpus.phones import SILENCE_ID, label_id
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AlignmentError, CorpusError
-from property_neurons.phones import SILENCE_ID, label_id
 
 # Period of the label cells and of the frames of every model: 20 ms.
 FRAME_US = 20_000

@@ -22,11 +22,11 @@ from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.espeak import SAMPLE_RATE as ESPEAK_SAMPLE_RATE
 from property_neurons.corpus.espeak import Speech, synthesise
 from property_neurons.corpus.espeak_phones import segments
+from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.corpus.textgrid import write_textgrid
 from property_neurons.errors import CorpusError
-from property_neurons.phones import LABEL_IDS
 from property_neurons.progress import progress
-from property_neurons.storage import new_folder
+from property_neurons.stores.files import new_folder
 
 SUBSET = "demo"
 # Variants of eSpeak NG that are understood as speech (PocketSphinx aligns them with at least 72 % of the phone cells

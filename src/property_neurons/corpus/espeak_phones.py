@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from property_neurons.corpus.espeak import SAMPLE_RATE, Sound, Speech, synthesise
+from property_neurons.corpus.phones import SILENCE, VOWELS
 from property_neurons.errors import AlignmentError
-from property_neurons.phones import SILENCE, VOWELS
 
 # Sounds that are two phones, with the first one's share of the time: between the medians that the Montreal Forced
 # Aligner (LibriSpeech train-clean-100) and PocketSphinx (test-clean) give for the same pairs, where they occur there.

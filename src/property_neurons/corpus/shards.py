@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from property_neurons.errors import CorpusError
-from property_neurons.storage import atomic_path, write_table
+from property_neurons.stores.files import atomic_path, write_table
 
 SHARD_COLUMNS = ("utterance", "audio", "n_samples", "audio_digest")
 _SEGMENT_SCHEMA = pa.schema(

@@ -6,7 +6,7 @@ from praatio.data_classes.interval_tier import IntervalTier
 from praatio.data_classes.textgrid import Textgrid
 
 from property_neurons.corpus.alignments import Alignment
-from property_neurons.phones import LABELS, SILENCE_ID
+from property_neurons.corpus.phones import LABELS, SILENCE_ID
 
 
 def write_textgrid(path: str | Path, alignment: Alignment) -> None:

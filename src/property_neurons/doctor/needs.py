@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from property_neurons.config import plan
-from property_neurons.config.downstream import split_corpora
+from property_neurons import plan
+from property_neurons.config.expand_studies import expand
 from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
 from property_neurons.config.pretraining import InitialModel
 from property_neurons.config.root import Config
-from property_neurons.config.studies import expand
+from property_neurons.config.tasks import split_corpora
 
 
 @dataclass
@@ -30,7 +30,7 @@ def default_needs(config: Config) -> Needs:
     models = [figures.model, *([figures.control] if figures.control else []), *(figures.compare or config.models)]
     for model in models:
         _rank(config, model, figures.corpus, needs)
-    for run in plan.trained_runs(config):
+    for run in plan.pretraining.trained_runs(config):
         _add_run(config, run, needs)
     return needs
 
@@ -44,7 +44,7 @@ def all_needs(config: Config) -> Needs:
         _add_run(config, run, needs)
     for name, study in config.erasure.items():
         for seed in study.seeds:
-            _rank(config, plan.erased_model(config, name, seed), study.corpus, needs)
+            _rank(config, plan.editing.erased_model(config, name, seed), study.corpus, needs)
     for run in expand(config).runs:
         needs.scored[(run.trained, run.model)] = None
     for task in config.tasks.values():
@@ -74,9 +74,9 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
         case PrunedModel():
             _add_model(config, section.of, needs)
             if section.needs_neurons:
-                _rank(config, section.sizes_of or section.of, plan.pruning_corpus(config, model), needs)
+                _rank(config, section.sizes_of or section.of, plan.pruning.pruning_corpus(config, model), needs)
             if section.criterion == "frequency":
-                _rank(config, section.of, plan.pruning_corpus(config, model), needs)
+                _rank(config, section.of, plan.pruning.pruning_corpus(config, model), needs)
         case EditedModel():
             _rank(config, section.of, section.corpus or config.figures.corpus, needs)
         case TunedModel():

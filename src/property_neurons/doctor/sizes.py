@@ -10,7 +10,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from property_neurons.config import plan, tasks
+from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.models import (
     EditedModel,
@@ -25,9 +25,9 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.doctor.needs import Needs
 from property_neurons.errors import StoreError
-from property_neurons.manifests import read_manifest
 from property_neurons.ranks.store import active_neurons
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import read_manifest
 
 FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
@@ -101,7 +101,7 @@ def speech_of(config: Config, corpus: str) -> Speech:
         return Speech(seconds, round(seconds / 10), "as configured")
     if isinstance(section, VoxCelebCorpus):
         return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
-    parts = [_subset_speech(config, corpus, subset) for subset in plan.subsets(config, corpus)]
+    parts = [_subset_speech(config, corpus, subset) for subset in plan.corpora.subsets(config, corpus)]
     sources = dict.fromkeys(part.source for part in parts)
     return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
 
@@ -112,7 +112,7 @@ def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
     with suppress(StoreError):
         samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
-    folder = Path(plan.corpus_root(config, corpus)) / subset
+    folder = Path(plan.corpora.corpus_root(config, corpus)) / subset
     if subset in LIBRISPEECH:
         hours, utterances, speakers = LIBRISPEECH[subset]
         found = _folders_in(folder)
@@ -159,7 +159,7 @@ def shape_of(config: Config, model: str) -> Shape:
         case HubModel():
             cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
             return _shape_in(cached) if isinstance(cached, str) else Shape(*_BASE, assumed=True)
-    folder = plan.model_source(config, model).get("path")
+    folder = plan.models.model_source(config, model).get("path")
     return _shape_in(f"{folder}/config.json") if folder else Shape(*_BASE, assumed=True)
 
 
@@ -221,7 +221,7 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
     found.append(Room("counts", f"{len(counts)} x model and corpus", sum(counts.values()), to_count))
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds = speech_of(config, corpus).seconds
-        size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.needs_mp3(config, corpus))
+        size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.pretraining.needs_mp3(config, corpus))
         missing = size * _missing(config, f"{config.results}/corpora/{corpus}/log_mel", corpus)
         found.append(Room(f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
     if states := _stored_states(config, needs):
@@ -247,7 +247,7 @@ def _stored_states(config: Config, needs: Needs) -> dict[str, float]:
     """Bytes of the hidden states that tasks share (`precompute`), by the stem of their manifest."""
     found = {}
     for task, model in needs.scored:
-        stems = [manifest.removesuffix(".manifest.json") for manifest in tasks.stored_states(config, task, model)]
+        stems = [manifest.removesuffix(".manifest.json") for manifest in plan.tasks.stored_states(config, task, model)]
         for stem in stems:
             frames = speech_of(config, Path(stem).name).seconds * FRAMES_PER_SECOND
             found[stem] = 2.0 * frames * shape_of(config, model).states
@@ -260,10 +260,10 @@ def _checkpoints(config: Config, models: Sequence[str]) -> dict[str, float]:
     for model in models:
         section, size = config.models[model], 4.0 * shape_of(config, model).parameters
         if isinstance(section, TunedModel):
-            found[plan.task_run(config, section.task, section.of, section.seed)] = size
+            found[plan.tasks.task_run(config, section.task, section.of, section.seed)] = size
         else:
             last = section.stage or len(config.pretraining[section.run].stages)
-            found |= {plan.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
+            found |= {plan.pretraining.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
     return found
 
 
@@ -275,7 +275,7 @@ def _listing(shape: Shape, config: Config) -> str:
 
 def _missing(config: Config, folder: str, corpus: str) -> float:
     """The share of a corpus's shards that have nothing in `folder` yet."""
-    shards = plan.shards(config, corpus)
+    shards = plan.corpora.shards(config, corpus)
     return sum(not _is_there(f"{folder}/{shard}") for shard in shards) / max(1, len(shards))
 
 

@@ -11,17 +11,17 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
 from safetensors import SafetensorError, safe_open
 
-from property_neurons.config import plan
+from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, LibriSpeechCorpus, VoxCelebCorpus
-from property_neurons.config.downstream import PhoneRecognition
 from property_neurons.config.models import FolderModel, HubModel, MelHubertReleaseModel, ShippedModel, TunedModel
 from property_neurons.config.root import Config
+from property_neurons.config.tasks import PhoneRecognition
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.errors import StoreError
-from property_neurons.manifests import check_digest
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import check_digest
 
 _HUB_TIMEOUT_S = 5.0
 
@@ -33,14 +33,14 @@ def corpus_findings(config: Config, needed: Needs) -> Iterator[Finding]:
         if isinstance(section, LibriSpeechCorpus):
             yield from _librispeech_findings(config, corpus, fatal)
         elif isinstance(section, VoxCelebCorpus):
-            for key, path in plan.voxceleb_files(config, corpus).items():
+            for key, path in plan.corpora.voxceleb_files(config, corpus).items():
                 yield from _absent(f"corpora.{corpus}.{key}", path, "something to read", config, fatal)
         elif not isinstance(section, DemoCorpus):
             raise AssertionError(section)
 
 
 def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
-    root = plan.corpus_root(config, corpus)
+    root = plan.corpora.corpus_root(config, corpus)
     about = f"corpora.{corpus}"
     lacking = list(_absent(f"{about}.root", root, "a folder with SPEAKERS.TXT and the subsets", config, fatal))
     if lacking:
@@ -48,26 +48,28 @@ def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[
         yield from lacking
     else:
         key = "genders" if config.corpora[corpus].genders else "root"
-        yield from _absent(f"{about}.{key}", plan.genders(config, corpus), "the speakers' genders", config, fatal)
-    for subset in plan.subsets(config, corpus):
+        yield from _absent(
+            f"{about}.{key}", plan.corpora.genders(config, corpus), "the speakers' genders", config, fatal
+        )
+    for subset in plan.corpora.subsets(config, corpus):
         if not lacking:
             yield from _without(
                 f"{about}.subsets.{subset}", f"{root}/{subset}", tuple(sorted(AUDIO_SUFFIXES)), "audio", config, fatal
             )
         yield from _table_findings(config, corpus, subset, fatal)
-        if plan.aligned_here(config, corpus, subset):
+        if plan.corpora.aligned_here(config, corpus, subset):
             if not lacking:
                 key, folder = f"{about}.alignments", f"{root}/{subset}"
                 yield from _without(key, folder, (".trans.txt",), "transcripts, to be aligned", config, fatal)
             continue
-        source = plan.alignment_source(config, corpus, subset)
+        source = plan.corpora.alignment_source(config, corpus, subset)
         key = f"{about}.alignments"
         if source["kind"] == "textgrid":
             yield from _without(f"{key}.path", source["path"], (".textgrid",), "TextGrids", config, fatal)
         else:
             yield from _absent(f"{key}.path", source["path"], "the authors' frame labels", config, fatal)
             yield from _absent(f"{key}.labels", source["labels"], "the phones of the labels", config, fatal)
-        bins = plan.pitch_settings(config, corpus, subset)["path"]
+        bins = plan.corpora.pitch_settings(config, corpus, subset)["path"]
         if bins:
             yield from _absent(f"{about}.pitch.path", bins, "the authors' pitch bins", config, fatal)
 
@@ -118,7 +120,9 @@ def model_findings(config: Config, needed: Needs) -> Iterator[Finding]:
         match section:
             case FolderModel() | ShippedModel():
                 key = "path" if isinstance(section, FolderModel) else "name"
-                yield from _folder_findings(f"models.{model}.{key}", plan.model_source(config, model)["path"], fatal)
+                yield from _folder_findings(
+                    f"models.{model}.{key}", plan.models.model_source(config, model)["path"], fatal
+                )
             case MelHubertReleaseModel():
                 for key in ("checkpoint", "statistics"):
                     yield from _file_findings(f"models.{model}.{key}", getattr(section, key), fatal)

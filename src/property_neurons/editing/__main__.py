@@ -16,19 +16,19 @@ import pandas as pd
 import torch
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, find_audio, read_audio
-from property_neurons.downstream.scoring import paired_difference, rate
-from property_neurons.downstream.trained import load_trained
 from property_neurons.editing.interventions import edited
 from property_neurons.editing.names import ALL
 from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.errors import PropertyNeuronsError, StoreError
-from property_neurons.manifests import check_digest, described_folder, read_manifest
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.prepare import check_unused
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import check_digest, described_folder, read_manifest
+from property_neurons.tasks.scoring import paired_difference, rate
+from property_neurons.tasks.trained import load_trained
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -167,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("model", type=Path, help="manifest of the model: results/models/NAME.manifest.json")
     score = commands.add_parser("score", help="error of a fine-tuned model before and after an edit, by gender")
     score.set_defaults(command=_score)
-    score.add_argument("training", type=Path, help="results/downstream/TASK/MODEL/seed0.manifest.json")
+    score.add_argument("training", type=Path, help="results/tasks/TASK/MODEL/seed0.manifest.json")
     score.add_argument("model", type=Path, help="manifest of the tuned model that the neurons were found on")
     score.add_argument("--part", choices=["train", "dev", "test"], default="test", help="whom to score (test)")
     for command in (groups, write, score):

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from property_neurons.count_store import Counts
-from property_neurons.downstream.data import TaskData
-from property_neurons.downstream.examples import Examples
-from property_neurons.downstream.heads import Kind
-from property_neurons.downstream.scoring import surprisal
-from property_neurons.downstream.task_trainer import decoded, utterance_score
-from property_neurons.downstream.trained import Trained, predictions
+from property_neurons.counting.count_store import Counts
+from property_neurons.counting.pitch_bins import bin_track
 from property_neurons.editing.names import ALL
 from property_neurons.errors import TaskError
-from property_neurons.pitch_bins import bin_track
+from property_neurons.tasks.data import TaskData
+from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.heads import Kind
+from property_neurons.tasks.scoring import surprisal
+from property_neurons.tasks.task_trainer import decoded, utterance_score
+from property_neurons.tasks.trained import Trained, predictions
 
 Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, float, float]]]
 """(row of the task's table, outputs, reference) -> (part, error, weight) of each part that the utterance has."""

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons import manifests
 from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
@@ -19,6 +18,7 @@ from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepare import check_unused, save_derived
 from property_neurons.pruning.criteria import random_sets_like
+from property_neurons.stores import manifests
 
 RECORD = "editing.json"
 """File of an edited model's folder: what was done, and to which neurons of each feed-forward network."""

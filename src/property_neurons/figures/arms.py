@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
 from property_neurons.pruning.report import ARMS, UNCUT
-from property_neurons.storage import read_json
+from property_neurons.stores.files import read_json
 
 Bars = Mapping[str, float]
 """The paper's bars of one metric: {arm: value}, as drawn."""

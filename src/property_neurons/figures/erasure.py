@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from property_neurons.editing.names import ALL, CROSS_ENTROPY, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM
 from property_neurons.figures import style
-from property_neurons.storage import read_json
+from property_neurons.stores.files import read_json
 
 _ROW = 0.17
 _AXIS_INCHES = 1.3
@@ -40,7 +40,7 @@ def draw_cells(
     """Draw the change of every part's error, by erased group, with its interval and beside that of random neurons.
 
     Args:
-        cells: of `editing.report.erasure_tables`.
+        cells: of `erasure.report.erasure_tables`.
         model: name of the model that was fine-tuned.
         corpus: the corpus on which its group neurons were found.
         out: the figure's path; .pdf, .png and .tsv are written.
@@ -72,7 +72,7 @@ def draw_doses(curves: pd.DataFrame, model: str, corpus: str, out: str | Path) -
     With many groups, their mean is drawn, and each as a thin line.
 
     Args:
-        curves: of `editing.report.erasure_tables`.
+        curves: of `erasure.report.erasure_tables`.
         model, corpus, out: as `draw_cells`.
     """
     groups = list(dict.fromkeys(curves["erased"]))

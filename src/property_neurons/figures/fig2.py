@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
-from property_neurons.count_store import Counts, open_counts
+from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import CountingError
 from property_neurons.figures import style
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from property_neurons.errors import ConfigError
-from property_neurons.storage import read_json
+from property_neurons.stores.files import read_json
 
 _NAMES = MappingProxyType(
     {

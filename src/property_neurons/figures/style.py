@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from property_neurons.storage import atomic_path, write_table
+from property_neurons.stores.files import atomic_path, write_table
 
 # Inches: one column and the full text width of a two-column paper.
 COLUMN = 3.5

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from property_neurons.figures.published import Published, read_published
-from property_neurons.storage import read_table
+from property_neurons.stores.files import read_table
 
 
 def read_tables(

@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 # AutoConfig and AutoModel know the model type "melhubert" and those of pruned models once these have been imported.
 import property_neurons.models.melhubert
 import property_neurons.models.pruned  # noqa: F401
-from property_neurons import manifests
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
+from property_neurons.stores import manifests
 
 Consumer = Callable[[int, torch.Tensor], None]
 

@@ -20,7 +20,7 @@ from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.storage import atomic_path
+from property_neurons.stores.files import atomic_path
 
 TOLERANCE = 1e-4
 """Largest difference that is still the rounding of single precision."""

@@ -15,13 +15,13 @@ import huggingface_hub
 import torch
 from huggingface_hub.utils import httpx
 
-from property_neurons import manifests, storage
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, load_front_end
 from property_neurons.models.loading import load_base_model, load_config, load_encoder, whisper_encoder_class
 from property_neurons.models.melhubert.conversion import load_release, read_statistics
 from property_neurons.models.whisper import fetch_whisper_wheel
+from property_neurons.stores import files, manifests
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
     """
     folder, manifest = Path(folder), Path(manifest)
     manifest.unlink(missing_ok=True)
-    with storage.new_folder(folder, replace=True) as temporary, quiet_transformers():
+    with files.new_folder(folder, replace=True) as temporary, quiet_transformers():
         origin = {"kind": next(kind for kind, cls in _KINDS.items() if isinstance(source, cls)), **asdict(source)}
         match source:
             case LocalFolder():
@@ -166,11 +166,11 @@ def save_derived(
     manifest = Path(manifest)
     if not replace:
         check_unused(folder, manifest)
-    with storage.new_folder(folder, replace=replace) as temporary:
+    with files.new_folder(folder, replace=replace) as temporary:
         manifest.unlink(missing_ok=True)
         model.save_pretrained(temporary)
         load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
-        storage.write_json(temporary / record[0], record[1])
+        files.write_json(temporary / record[0], record[1])
         description = describe_model(temporary, origin)
     manifests.write_manifest(manifest, description)
 
@@ -181,7 +181,7 @@ def check_unused(folder: str | Path, manifest: str | Path) -> None:
     Raises:
         StoreError: something is at `folder` or `manifest`.
     """
-    storage.check_free(folder)
+    files.check_free(folder)
     if Path(manifest).exists():
         raise StoreError(f"{manifest}: expected nothing there, found a manifest; choose another name, or delete it")
 

@@ -8,7 +8,7 @@ from sklearn.manifold import MDS
 from sklearn.metrics import pairwise_distances, silhouette_score
 from threadpoolctl import threadpool_limits
 
-from property_neurons.count_store import Counts
+from property_neurons.counting.count_store import Counts
 from property_neurons.neurons.patterns import Threshold, site_patterns
 from property_neurons.progress import progress
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from property_neurons.count_store import Counts
+from property_neurons.counting.count_store import Counts
 from property_neurons.neurons.patterns import Threshold, site_patterns
 
 _COLUMN_TYPES = {

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from property_neurons.count_store import Counts
+from property_neurons.counting.count_store import Counts
 
 Threshold = Literal["lambda", "tau_over_width"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError
 from property_neurons.models.features import SAMPLES_PER_FRAME
-from property_neurons.phones import PHONES
-from property_neurons.ranks.extraction import Recording
-from property_neurons.shard_stores import FrameShard, open_frames
 
 # Frames are drawn from utterances that hold this many times as many, so that a large corpus is not read whole.
 _FRAMES_TO_DRAW_FROM = 10

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from property_neurons.corpus.recordings import decode
 from property_neurons.errors import ModelError
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.melhubert.features import LogMelStatistics, log_mel, stack_frames
 from property_neurons.probing.frames import ProbedFrames
 from property_neurons.progress import progress
-from property_neurons.ranks.extraction import decode
-from property_neurons.storage import new_mapped_array
+from property_neurons.stores.files import new_mapped_array
 
 _MEL_BINS = 40
 _FRAME_MS = 20

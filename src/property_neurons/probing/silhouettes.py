@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import silhouette_score
 
-from property_neurons.phones import PHONE_CLASSES, PHONES
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
 
 _CLASS_OF_PHONE = np.array(
     [next(number for number, phones in enumerate(PHONE_CLASSES.values()) if phone in phones) for phone in PHONES]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from property_neurons.count_store import Counts
+from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons import manifests
-from property_neurons.count_store import Counts
+from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
@@ -21,6 +20,7 @@ from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
 from property_neurons.pruning.selection import Match, select
+from property_neurons.stores import manifests
 
 log = logging.getLogger(__name__)
 

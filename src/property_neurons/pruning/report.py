@@ -1,4 +1,4 @@
-"""What pruning costs: the scores of pruned models on downstream tasks, their sizes and speeds, arm against arm."""
+"""What pruning costs: the scores of pruned models on tasks, their sizes and speeds, arm against arm."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from property_neurons.downstream.scoring import paired_difference
 from property_neurons.errors import StoreError
-from property_neurons.manifests import read_manifest
-from property_neurons.storage import read_json, read_table
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.manifests import read_manifest
+from property_neurons.tasks.scoring import paired_difference
 
 ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
 """What is held against what, in the order of tables and figures."""
@@ -23,13 +23,13 @@ _WEIGHTS = (".safetensors", ".bin")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One downstream training, finished and scored.
+    """One training, finished and scored.
 
     study: "general" (Figure 6: a self-supervised model is cut, tuned on, and judged by tasks) or "task_specific"
         (Figure 9: a model of one task is cut and tuned in turn).
     arm: one of `ARMS`.
     step: cuts so far; 0 = none.
-    seed: of the downstream training.
+    seed: of the training.
     task, model: their names in the configuration.
     trained: the task as metrics.json names it, where that is another (one that is trained for fewer steps after a cut).
     folder: holds metrics.json and scores.tsv.

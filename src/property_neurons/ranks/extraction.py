@@ -1,34 +1,17 @@
 """One pass of a model over a shard's utterances, of which the ranks of its neurons are kept."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
-from property_neurons.errors import AudioError, CountingError, ModelError
+from property_neurons.corpus.recordings import DECODERS, Recording, decode, naming
+from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.store import Site, active_neurons, new_ranks
 from property_neurons.ranks.topk import rank_neurons
-
-# Decoding runs beside the model, in so many threads, at most so many utterances ahead of it.
-DECODERS = 2
-_DECODED_AHEAD = 8
-
-
-@dataclass(frozen=True)
-class Recording:
-    """An utterance to read: its id, its audio file, and its samples at 16 kHz as the corpus scan found them."""
-
-    utterance: str
-    audio: Path
-    n_samples: int
 
 
 class _EncoderSite(Protocol):
@@ -102,7 +85,7 @@ def extract_ranks(
         for index, waveform in enumerate(progress(decoded, total=len(recordings), what="ranking", unit="utterance")):
             recording = recordings[index]
             ids = [np.empty((len(frames[index]), k), np.uint16) for k in kept]
-            with _naming(recording.utterance):
+            with naming(recording.utterance):
                 rows = encoder.rows_of_frames(recording.n_samples)
                 consumer = _Consumer(sites, rows[frames[index]], ids, ties)
                 encoder.read(waveform, consumer)
@@ -152,7 +135,7 @@ class _Consumer:
 def _frames_to_store(
     encoder: Encoder, recording: Recording, middle_frames: Mapping[str, np.ndarray] | None
 ) -> np.ndarray:
-    with _naming(recording.utterance):
+    with naming(recording.utterance):
         n_frames = encoder.n_frames(recording.n_samples)
     if middle_frames is None:
         return np.arange(n_frames, dtype=np.int32)
@@ -169,47 +152,3 @@ def _frames_to_store(
             "audio and alignment do not belong together: scan the corpus again"
         )
     return wanted[wanted < n_frames]
-
-
-def decode(
-    recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray], decoders: int = DECODERS
-) -> Iterator[np.ndarray]:
-    """The waveforms in order, decoded ahead of their use by so many threads.
-
-    Raises:
-        AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
-    """
-    to_come = iter(recordings)
-    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
-        pending: deque[tuple[Recording, Future[np.ndarray]]] = deque()
-
-        def submit(count: int) -> None:
-            pending.extend((item, pool.submit(read_audio, item.audio)) for item in islice(to_come, count))
-
-        try:
-            submit(max(decoders, _DECODED_AHEAD))
-            while pending:
-                recording, future = pending.popleft()
-                with _naming(recording.utterance):
-                    waveform = future.result()
-                    if len(waveform) != recording.n_samples:
-                        raise AudioError(
-                            f"{recording.audio}: expected {recording.n_samples} samples (by the scan), found "
-                            f"{len(waveform)}; the file has changed: re-run the scan of the corpus"
-                        )
-                submit(1)
-                yield waveform
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _naming(utterance: str) -> Iterator[None]:
-    try:
-        yield
-    except AudioError as error:
-        raise AudioError(f"utterance {utterance}: {error}") from error
-    except ModelError as error:
-        raise ModelError(f"utterance {utterance}: {error}") from error
-    except CountingError as error:
-        raise CountingError(f"utterance {utterance}: {error}") from error

@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 
 from property_neurons.errors import StoreError
-from property_neurons.zarr_stores import add_array, add_empty_array, new_store, open_store
+from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
 Frames = Literal["all", "segment_mid"]
 

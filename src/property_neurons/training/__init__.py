@@ -1,1 +1,1 @@
-"""Training: self-supervised pre-training of MelHuBERT."""
+"""What pre-training and tasks share: the trainer, its checkpoints, the order of the utterances."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from property_neurons.errors import StoreError
-from property_neurons.manifests import describe_files, read_manifest, verify_files, write_manifest
 from property_neurons.models.backend import transformers
+from property_neurons.stores.manifests import describe_files, read_manifest, verify_files, write_manifest
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
-from property_neurons import storage
 from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.melhubert.configuration import FRAMES_OF_10_MS, MelHubertConfig
 from property_neurons.models.melhubert.features import LogMelStatistics, MelHubertFeatureExtractor
 from property_neurons.models.melhubert.modeling import MelHubertForPreTraining
+from property_neurons.stores import files
 
 # Names of MelHubertForPreTraining -> released names.
 _RENAMINGS = (
@@ -66,7 +66,7 @@ def convert_release(
         ModelError: as `load_release`.
         StoreError: `folder` holds something.
     """
-    with storage.new_folder(folder) as temporary, quiet_transformers():
+    with files.new_folder(folder) as temporary, quiet_transformers():
         model, extractor = load_release(checkpoint, statistics, heads)
         model.save_pretrained(temporary)
         extractor.save_pretrained(temporary)

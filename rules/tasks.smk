@@ -1,0 +1,108 @@
+"""Tasks: who is trained and tested on, and one training for each task, model and seed (GPU if there is one).
+
+A folder `tasks/{task}/{model}/seed{n}` holds metrics.json, the score of every test utterance, curves and head.
+"""
+
+
+rule prepare_task:
+    """Utterances, parts and references of a task, held against leaks."""
+    input:
+        # What is divided is what these gates let through.
+        checked=lambda wildcards: [
+            f"{RESULTS}/corpora/{corpus}/checked.json" for corpus in plan.tasks.task_corpora(CONFIG, wildcards.task)
+        ],
+        references=lambda wildcards: plan.tasks.task_references(CONFIG, wildcards.task),
+        lexicon=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["lexicon"] or [],
+    output:
+        table=f"{RESULTS}/tasks/data/{{task}}.parquet",
+        manifest=f"{RESULTS}/tasks/data/{{task}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        kind=lambda wildcards: CONFIG.tasks[wildcards.task].kind,
+        split=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["split"],
+        code=code_fingerprint("property_neurons.tasks.data"),
+    message:
+        "Dividing the utterances of {wildcards.task}"
+    script:
+        "../workflow/scripts/prepare_task.py"
+
+
+rule store_states:
+    """The hidden states of a model on a corpus: one pass for all frozen tasks and seeds; removed when these are done."""
+    input:
+        checked=f"{RESULTS}/corpora/{{corpus}}/checked.json",
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+    output:
+        folder=temp(directory(f"{RESULTS}/states/{{model}}/{{corpus}}")),
+        manifest=temp(f"{RESULTS}/states/{{model}}/{{corpus}}.manifest.json"),
+    log:
+        f"{RESULTS}/logs/store_states/{{model}}/{{corpus}}.log",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(240),
+        gpu=GPU,
+    params:
+        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.tasks.stored_states", "property_neurons.corpus.audio"),
+    message:
+        "Hidden states of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/store_states.py"
+
+
+rule train_task:
+    """Train one task on one model, choose on dev, score test once; a killed job resumes from its last checkpoint."""
+    input:
+        data=lambda wildcards: f"{plan.tasks.task_data(CONFIG, wildcards.task)}.manifest.json",
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+        states=lambda wildcards: plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model),
+        # Named too, or it would be removed before it is read.
+        stored=lambda wildcards: [
+            manifest.removesuffix(".manifest.json")
+            for manifest in plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model)
+        ],
+        initial=lambda wildcards: manifest_of(
+            plan.tasks.initial_head(CONFIG, wildcards.task, wildcards.model, int(wildcards.seed))
+        ),
+    output:
+        folder=directory(f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}"),
+        manifest=f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/train_task/{{task}}/{{model}}-seed{{seed}}.log",
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+        seed=r"\d+",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread, the same bytes whatever --cores is; beside a GPU, processes that prepare batches.
+    threads: 8 if CONFIG.device == "cuda" else 1
+    resources:
+        mem_mb=scaled(8000),
+        # A retry goes on from the last checkpoint.
+        runtime=1440,
+        gpu=GPU,
+    params:
+        work=f"{RESULTS}/tasks/{{task}}/{{model}}/.seed{{seed}}.work",
+        tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",
+        mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
+        settings=lambda wildcards: plan.tasks.task_settings(CONFIG, wildcards.task),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.tasks.training", "property_neurons.corpus.audio"),
+    message:
+        "Training {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/train_task.py"

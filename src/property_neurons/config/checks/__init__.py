@@ -1,0 +1,1 @@
+"""Contradictions of a configuration that only show across its sections."""

@@ -1,0 +1,40 @@
+"""The phone label and aligned segment of each 20 ms cell (method, section 1)."""
+
+import numpy as np
+
+from property_neurons.corpus.alignments import FRAME_US
+from property_neurons.corpus.phones import SILENCE_ID
+
+
+def frame_labels(
+    starts: np.ndarray, ends: np.ndarray, labels: np.ndarray, n_labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each 20 ms cell the label of the segment that overlaps it most, the earliest on a tie.
+
+    Time that no segment covers counts as one more silence, as if its interval had been written out.
+
+    Args:
+        starts, ends: int64 us [segments], in order and not overlapping.
+        labels: int8 [segments].
+        n_labels: number of cells; cell i covers [20 i, 20 (i + 1)) ms.
+
+    Returns:
+        (label int8 [n_labels], segment int32 [n_labels]); segment is -1 where uncovered time prevails.
+    """
+    if not n_labels:
+        return np.empty(0, np.int8), np.empty(0, np.int32)
+    limit = n_labels * FRAME_US
+    # Segments and the gaps around them, of no length perhaps: gap, segment 0, gap, segment 1, ..., gap.
+    edges = np.concatenate([[0], np.column_stack([starts, ends]).ravel(), [limit]]).clip(0, limit)
+    owner = np.full(2 * len(starts) + 1, -1, dtype=np.int32)
+    owner[1::2] = np.arange(len(starts))
+
+    cuts = np.unique(np.concatenate([edges, np.arange(0, limit + 1, FRAME_US)]))
+    overlap = np.diff(cuts)
+    cell = cuts[:-1] // FRAME_US
+    piece = np.searchsorted(edges, cuts[:-1], side="right") - 1
+    largest = np.maximum.reduceat(overlap, np.searchsorted(cell, np.arange(n_labels)))
+    candidates = np.flatnonzero(overlap == largest[cell])
+    _, earliest = np.unique(cell[candidates], return_index=True)
+    segment = owner[piece[candidates[earliest]]]
+    return np.append(labels, np.int8(SILENCE_ID))[segment], segment

@@ -1,0 +1,186 @@
+"""Counting activations: in how many frames of each cell each neuron was among the tau most active (section 1)."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.counting.count_store import Counts, open_counts
+from property_neurons.counting.join import rank_rows
+from property_neurons.counting.properties import NO_GROUP, Layout, Property
+from property_neurons.counting.sampling import Sampling, sample_frames
+from property_neurons.errors import CountingError
+from property_neurons.progress import progress
+from property_neurons.ranks.store import RankStore, Site, active_neurons, open_ranks
+from property_neurons.stores.zarr import add_array, new_store
+
+# Counts of as many sites as fit here are held at a time; further sites cost another pass over the rank stores.
+_COUNTS_IN_MEMORY_BYTES = 1 << 29
+# Cells are counted in blocks whose counts stay in the processor's cache, rows in pieces of bounded size.
+_BLOCK_COUNTERS = 1 << 18
+_PIECE_ROWS = 1 << 16
+_CELLS_PER_CHUNK = 4096
+
+
+def count_activations(
+    shards: Sequence[tuple[str | Path, str | Path]],
+    property_: Property,
+    sampling: Sampling,
+    *,
+    lambda_: float,
+    corpus: str,
+    output: str | Path,
+    keep: Collection[tuple[str, str]] | None = None,
+) -> Counts:
+    """Count, for one property, from the stored ranks of all shards of a corpus, and write the count store.
+
+    Memory does not grow with the number of shards, nor with the number of sites.
+
+    Args:
+        shards: (rank store, frame store) of each shard.
+        keep: the (subset, utterance) pairs to count; None for all.
+        output: the count store to write (.zarr).
+
+    Raises:
+        CountingError: the stores do not belong together, tau exceeds the ranks kept, the ranks are of other frames
+            than the rule samples, an utterance is missing or occurs twice.
+        ConfigError: the corpus does not have the property's column.
+        StoreError: a store is damaged.
+    """
+    if not shards:
+        raise CountingError(f"property {property_.name}: expected shards to count, found none")
+    ranks = [open_ranks(rank_store) for rank_store, _ in shards]
+    sites, tau = _common_sites(ranks, lambda_)
+    _check_frame_rule(ranks, sampling)
+    frame_stores = [frame_store for _, frame_store in shards]
+    _check_utterances(frame_stores, keep)
+    layout = property_.lay_out(open_frames(store, keep) for store in frame_stores)
+
+    with new_store(output) as store:
+        passes = _passes(sites, len(layout.cells))
+        for number, chosen in enumerate(passes, start=1):
+            what = f"counting {property_.name}" + (f", pass {number} of {len(passes)}" if len(passes) > 1 else "")
+            counts = {site: np.zeros((len(layout.cells), sites[site].width), dtype=np.int64) for site in chosen}
+            n = np.zeros(len(layout.cells), dtype=np.int64)
+            unranked = 0
+            for ranks_of_shard, frame_store in progress(
+                list(zip(ranks, frame_stores, strict=True)), what=what, unit="shard"
+            ):
+                rows, cells, without = _shard_rows(ranks_of_shard, open_frames(frame_store, keep), layout, sampling)
+                unranked += without
+                n += np.bincount(cells, minlength=len(n))
+                for site in chosen:
+                    _add_rows(counts[site], ranks_of_shard.ids(site, tau[site]), rows, cells)
+            for site in chosen:
+                chunks = (min(len(layout.cells), _CELLS_PER_CHUNK), sites[site].width)
+                add_array(store, f"counts/{site:02d}", counts[site], chunks=chunks)
+        add_array(store, "n", n)
+        store.attrs.update(
+            {
+                "model": ranks[0].model,
+                "corpus": corpus,
+                "property": property_.name,
+                "sites": [asdict(site) for site in sites],
+                "lambda": lambda_,
+                "tau": tau,
+                "labels": list(dict.fromkeys(label for _, label in layout.cells)),
+                "groups": list(layout.groups),
+                "cells": [list(cell) for cell in layout.cells],
+                "settings": asdict(sampling) | {"property": asdict(property_)},
+                "ties": [sum(shard.tied_rows(site, tau[site]) for shard in ranks) for site in range(len(sites))],
+                "unranked": unranked,
+                "pitch_cuts_hz": layout.pitch_cuts_hz,
+            }
+        )
+    return open_counts(output)
+
+
+def _common_sites(ranks: Sequence[RankStore], lambda_: float) -> tuple[tuple[Site, ...], list[int]]:
+    first = ranks[0]
+    for other in ranks[1:]:
+        if (other.model, other.sites) != (first.model, first.sites):
+            raise CountingError(
+                f"expected ranks of one model, found {first.model} ({len(first.sites)} sites) in {first.name} and "
+                f"{other.model} ({len(other.sites)} sites) in {other.name}; count each model by itself"
+            )
+    tau = [active_neurons(lambda_, site.width) for site in first.sites]
+    for shard in ranks:
+        for site, wanted, kept in zip(shard.sites, tau, shard.k, strict=True):
+            if wanted > kept:
+                raise CountingError(
+                    f"{shard.name}: lambda {lambda_} makes {wanted} of {site.width} neurons active at site "
+                    f"{site.name}, the ranks kept are {kept}; raise ranks.lambda_max (the model runs again) "
+                    "or lower lambda"
+                )
+    return first.sites, tau
+
+
+def _check_frame_rule(ranks: Sequence[RankStore], sampling: Sampling) -> None:
+    for shard in ranks:
+        if sampling.frames == "every" and shard.frames != "all":
+            raise CountingError(
+                f"{shard.name}: counting every frame needs ranks of all frames, found {shard.frames!r}; "
+                "set ranks.frames: all (the model runs again), or analysis.frames: segment_mid"
+            )
+
+
+def _check_utterances(frame_stores: Sequence[str | Path], keep: Collection[tuple[str, str]] | None) -> None:
+    found: Counter[tuple[str, str]] = Counter()
+    for store in frame_stores:
+        shard = open_frames(store, keep)
+        found.update((shard.columns["subset"][index], shard.utterances[index]) for index in np.flatnonzero(shard.kept))
+    occurrences = Counter(utterance for _, utterance in found.elements())
+    twice = sorted(utterance for utterance, times in occurrences.items() if times > 1)
+    if twice:
+        raise CountingError(
+            f"expected each utterance once, found {len(twice)} more than once ({', '.join(twice[:3])}); "
+            "leave the duplicates out of the utterances to keep"
+        )
+    missing = sorted(set(keep) - set(found)) if keep is not None else []
+    if missing:
+        raise CountingError(
+            f"expected the shards to hold every utterance to keep, found {len(missing)} missing "
+            f"({', '.join(' '.join(pair) for pair in missing[:3])}); count all shards of the corpus"
+        )
+
+
+def _passes(sites: Sequence[Site], n_cells: int) -> list[list[int]]:
+    passes: list[list[int]] = []
+    held = 0
+    for index, site in enumerate(sites):
+        size = n_cells * site.width * 8
+        if not passes or held + size > _COUNTS_IN_MEMORY_BYTES:
+            passes.append([])
+            held = 0
+        passes[-1].append(index)
+        held += size
+    return passes
+
+
+def _shard_rows(
+    ranks: RankStore, frames: FrameShard, layout: Layout, sampling: Sampling
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows of the rank store and their cells, by ascending cell, and how many sampled frames have no row."""
+    sample = sample_frames(frames, sampling)
+    rows = rank_rows(ranks, frames, sample.position)
+    cells = layout.cells_of(frames, sample)
+    in_a_cell = cells != NO_GROUP
+    counted = in_a_cell & (rows >= 0)
+    order = np.argsort(cells[counted], kind="stable")
+    return rows[counted][order], cells[counted][order], int((in_a_cell & (rows < 0)).sum())
+
+
+def _add_rows(counts: np.ndarray, ids: np.ndarray, rows: np.ndarray, cells: np.ndarray) -> None:
+    """Add the ids of `rows` to `counts` [cells, neurons], in place; `cells` ascends."""
+    width = counts.shape[1]
+    block = max(1, _BLOCK_COUNTERS // width)
+    for first in range(0, len(counts), block):
+        start, end = np.searchsorted(cells, (first, first + block))
+        size = min(block, len(counts) - first)
+        for piece in range(start, end, _PIECE_ROWS):
+            chosen = slice(piece, min(piece + _PIECE_ROWS, end))
+            keys = (cells[chosen, np.newaxis] - first) * width + ids[rows[chosen]]
+            counts[first : first + size] += np.bincount(keys.ravel(), minlength=size * width).reshape(size, width)

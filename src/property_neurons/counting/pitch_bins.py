@@ -1,0 +1,113 @@
+"""F0 tracks to low, middle and high: the cuts, the value that equals a cut, and the fit to the labels (section 1)."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.errors import CountingError
+
+UNVOICED = -1
+PitchCuts = Literal["tertiles", "percentiles_33_66"] | tuple[float, float]
+AtLowerCut = Literal["lower_bin", "omit"]
+F0Padding = Literal["end", "front"]
+
+_PERCENTILES = {"tertiles": (100 / 3, 200 / 3), "percentiles_33_66": (33.0, 66.0)}
+
+
+def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[float, float] | None:
+    """The two cuts in Hz; None for a corpus that comes with pitch bins.
+
+    Args:
+        pitch_cuts: percentiles of all voiced F0 of the kept utterances, or two values in Hz.
+
+    Raises:
+        CountingError: a shard has no pitch, some shards have F0 and others bins, or no frame is voiced.
+    """
+    voiced, from_bins, from_f0 = [], [], []
+    for shard in shards:
+        if shard.pitch == "none":
+            raise CountingError(f"{shard.name}: expected F0, found none; choose a pitch method for this corpus")
+        (from_bins if shard.pitch == "bins" else from_f0).append(shard.name)
+        if shard.pitch != "bins":
+            f0 = shard.pitch_values[np.repeat(shard.kept, np.diff(shard.pitch_offset))]
+            voiced.append(f0[~np.isnan(f0)])
+    if from_bins and from_f0:
+        raise CountingError(
+            f"expected F0 in all shards or pitch bins in all, found F0 in {from_f0[0]} and bins in {from_bins[0]}; "
+            "use one pitch method for the whole corpus"
+        )
+    if from_bins:
+        return None
+    if not isinstance(pitch_cuts, str):
+        low, high = pitch_cuts
+        return float(low), float(high)
+    values = np.concatenate([np.empty(0, np.float32), *voiced])
+    del voiced
+    if not values.size:
+        raise CountingError(f"{', '.join(from_f0)}: expected voiced frames to cut pitch by, found none")
+    low, high = (_percentile(values, percent) for percent in _PERCENTILES[pitch_cuts])
+    return low, high
+
+
+def _percentile(values: np.ndarray, percent: float) -> float:
+    """What `np.percentile` gives of the values as float64, without a copy of them; their order changes.
+
+    The F0 of a thousand hours is the largest thing that counting holds. In the precision of the stored track, numpy
+    would interpolate in it too.
+    """
+    place = (len(values) - 1) * (percent / 100)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    values.partition((below, above))
+    neighbours = values[[below, above]].astype(np.float64)
+    return float(np.quantile(neighbours, place - below))
+
+
+def bin_track(f0: np.ndarray, cuts: tuple[float, float], at_lower_cut: AtLowerCut) -> np.ndarray:
+    """Pitch bins of one F0 track: 0 up to the lower cut, 1 above it up to the upper cut, 2 above; -1 unvoiced.
+
+    A value equal to a cut falls in the bin below it. For the upper cut the authors' bins say the same: where
+    YAAPT gives their upper cut exactly, their bin is the middle one.
+
+    Args:
+        f0: float [values] Hz, NaN unvoiced.
+        at_lower_cut: "omit" leaves frames at the lower cut out of the track, so that all later ones move one
+            earlier, as in the authors' code.
+
+    Returns:
+        int8 [values], or fewer where frames at the lower cut are left out
+    """
+    low, high = cuts
+    # numpy would round the cuts to the precision of the track, and find values equal that are not.
+    f0 = np.asarray(f0, dtype=np.float64)
+    if at_lower_cut == "omit":
+        f0 = f0[f0 != low]
+    return np.where(np.isnan(f0), UNVOICED, (f0 > low).astype(np.int8) + (f0 > high)).astype(np.int8)
+
+
+def fit_to_labels(bins: np.ndarray, n_labels: int, f0_padding: F0Padding) -> np.ndarray:
+    """A track of exactly `n_labels` bins: a shorter one is padded with unvoiced, a longer one loses its end."""
+    missing = n_labels - len(bins)
+    if missing <= 0:
+        return bins[:n_labels]
+    return np.pad(bins, (missing, 0) if f0_padding == "front" else (0, missing), constant_values=UNVOICED)
+
+
+def frame_pitch_bins(
+    frames: FrameShard, cuts: tuple[float, float] | None, *, at_lower_cut: AtLowerCut, f0_padding: F0Padding
+) -> np.ndarray:
+    """The pitch bin of every frame of a shard: int8 [frames], -1 unvoiced.
+
+    Args:
+        cuts: from `find_cuts`; None for a shard that comes with bins.
+    """
+    bins = np.full(len(frames.label), UNVOICED, dtype=np.int8)
+    for index in np.flatnonzero(frames.kept):
+        track = frames.pitch_values[frames.pitch_offset[index] : frames.pitch_offset[index + 1]]
+        if cuts is not None:
+            track = bin_track(track, cuts, at_lower_cut)
+        start, end = frames.offset[index], frames.offset[index + 1]
+        bins[start:end] = fit_to_labels(track, int(end - start), f0_padding)
+    return bins

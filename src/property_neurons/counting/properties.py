@@ -1,0 +1,259 @@
+"""Properties: how each sampled frame gets its cell, that is, its group and its phone.
+
+A property is config alone. It is first laid out over a corpus, which fixes its groups, its cells and, for pitch, the
+cuts; the layout then gives every sampled frame of every shard its cell.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.phones import (
+    LABEL_IDS,
+    LABELS,
+    PHONE_CLASSES,
+    PHONES,
+    SILENCE,
+    SPOKEN_NOISE,
+    UNVOICED_CONSONANTS,
+    group_problems,
+)
+from property_neurons.counting.pitch_bins import AtLowerCut, F0Padding, PitchCuts, find_cuts, frame_pitch_bins
+from property_neurons.counting.sampling import Sample
+from property_neurons.errors import ConfigError, CountingError
+
+NO_GROUP = -1
+_NEVER_IN_A_SET = (SILENCE, SPOKEN_NOISE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The cells of a property over one corpus.
+
+    groups: names, in order.
+    cells: (group, label), groups first; the group is "" for labels that the property gives none.
+    cell_of: int64 [groups, labels], index into `cells`, NO_GROUP where a label is not counted. A property of the phone
+        itself has one row, as the label alone decides.
+    group_of: gives the sampled frames of a shard their row of `cell_of`, NO_GROUP for none: int [sampled].
+    pitch_cuts_hz: the two cuts, where F0 was cut.
+    """
+
+    groups: tuple[str, ...]
+    cells: tuple[tuple[str, str], ...]
+    cell_of: np.ndarray
+    group_of: Callable[[FrameShard, Sample], np.ndarray]
+    pitch_cuts_hz: tuple[float, float] | None = None
+
+    def cells_of(self, frames: FrameShard, sample: Sample) -> np.ndarray:
+        """The cell of each sampled frame, NO_GROUP for frames that are not counted: int64 [sampled]."""
+        group = self.group_of(frames, sample)
+        return np.where(group == NO_GROUP, NO_GROUP, self.cell_of[group, frames.label[sample.position]])
+
+
+@dataclass(frozen=True)
+class PhoneProperty:
+    """A property of the phone: its groups are sets of phones, or each phone by itself ("single").
+
+    Phones in no group are counted and enter no set.
+
+    Raises:
+        ConfigError: no or empty groups, unknown phones, a phone in two groups.
+    """
+
+    name: str
+    groups: Literal["single"] | Mapping[str, Sequence[str]] = field(default_factory=lambda: dict(PHONE_CLASSES))
+
+    def __post_init__(self) -> None:
+        found = group_problems(self._phones_by_group())
+        if found:
+            raise ConfigError(
+                f"property {self.name}: expected named groups of ARPABET phones, each phone in one group at most; "
+                f"found {found}"
+            )
+
+    def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
+        """The cells: one per label, groups in the given order, phones in the order of `PHONES`."""
+        by_group = self._phones_by_group()
+        cells = [(group, phone) for group, phones in by_group.items() for phone in PHONES if phone in set(phones)]
+        grouped = {phone for _, phone in cells}
+        cells += [("", label) for label in LABELS if label not in grouped]
+        cell_of = np.empty((1, len(LABELS)), dtype=np.int64)
+        for index, (_, label) in enumerate(cells):
+            cell_of[0, LABEL_IDS[label]] = index
+        return Layout(
+            groups=tuple(by_group),
+            cells=tuple(cells),
+            cell_of=cell_of,
+            group_of=lambda frames, sample: np.zeros(len(sample.position), dtype=np.int64),
+        )
+
+    def _phones_by_group(self) -> Mapping[str, Sequence[str]]:
+        return {phone: (phone,) for phone in PHONES} if self.groups == "single" else self.groups
+
+
+@dataclass(frozen=True)
+class CategoryProperty:
+    """A property of the utterance: one group per value of a text column (gender, speaker, subset, ...)."""
+
+    name: str
+    column: str
+    order: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.order is not None and (not self.order or len(set(self.order)) != len(self.order)):
+            raise ConfigError(f"property {self.name}: expected distinct groups in `order`, found {list(self.order)}")
+
+    def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
+        """One group per value: those of `order`, or all that kept utterances have, sorted.
+
+        Raises:
+            ConfigError: the corpus has no such column.
+            CountingError: utterances have values that `order` does not name.
+        """
+        found: set[str] = set()
+        for shard in shards:
+            values = self._values(shard)
+            found.update(values[index] for index in np.flatnonzero(shard.kept))
+        if self.order is not None and not found <= set(self.order):
+            raise CountingError(
+                f"property {self.name}: expected {self.column} to be one of {', '.join(self.order)}, found also "
+                f"{', '.join(sorted(found - set(self.order)))}; add them to `order`, or leave `order` out"
+            )
+        groups = tuple(sorted(found)) if self.order is None else self.order
+        index_of = {group: index for index, group in enumerate(groups)}
+
+        def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
+            of_utterance = np.array([index_of.get(value, NO_GROUP) for value in self._values(frames)], dtype=np.int64)
+            return of_utterance[np.searchsorted(frames.offset, sample.position, side="right") - 1]
+
+        return _crossed(groups, PHONES, group_of)
+
+    def _values(self, shard: FrameShard) -> tuple[str, ...]:
+        if self.column not in shard.columns:
+            known = ", ".join(sorted({*shard.columns, "label", "f0", "duration"}))
+            raise ConfigError(
+                f"property {self.name}: column {self.column!r} is unknown; {shard.name} has {known}: name one of these"
+            )
+        return shard.columns[self.column]
+
+
+@dataclass(frozen=True)
+class PitchProperty:
+    """A property of the frame's F0: low, middle and high. Unvoiced frames are not counted.
+
+    pitch_cuts, at_lower_cut, f0_padding: see `pitch_bins`.
+    pitch_phones: the phones that make up the groups, the 30 voiced ones or all 39.
+    """
+
+    name: str
+    names: tuple[str, str, str] = ("low", "middle", "high")
+    pitch_cuts: PitchCuts = "tertiles"
+    at_lower_cut: AtLowerCut = "lower_bin"
+    f0_padding: F0Padding = "end"
+    pitch_phones: Literal["voiced", "all"] = "voiced"
+
+    def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
+        """The three groups, each with the phones that make them up.
+
+        Raises:
+            CountingError: see `find_cuts`.
+        """
+        cuts = find_cuts(shards, self.pitch_cuts)
+
+        def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
+            bins = frame_pitch_bins(frames, cuts, at_lower_cut=self.at_lower_cut, f0_padding=self.f0_padding)
+            return bins[sample.position].astype(np.int64)
+
+        left_out = UNVOICED_CONSONANTS if self.pitch_phones == "voiced" else ()
+        phones = [phone for phone in PHONES if phone not in left_out]
+        return _crossed(self.names, phones, group_of, pitch_cuts_hz=cuts)
+
+
+@dataclass(frozen=True)
+class DurationProperty:
+    """A property of the run a frame belongs to: shorter than the first edge, up to the second, longer (section 9)."""
+
+    name: str
+    edges_ms: tuple[int, int] = (60, 100)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.edges_ms[0] < self.edges_ms[1]:
+            raise ConfigError(
+                f"property {self.name}: expected two durations in ms, the shorter first, found {list(self.edges_ms)}"
+            )
+
+    def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
+        """The three groups; a run that lasts exactly as long as an edge is in the middle one."""
+        short, long = self.edges_ms
+
+        def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
+            duration = run_durations(frames, sample)
+            return ((duration >= short * 1000).astype(np.int64) + (duration > long * 1000))[sample.run]
+
+        return _crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), PHONES, group_of)
+
+
+Property = PhoneProperty | CategoryProperty | PitchProperty | DurationProperty
+
+
+def make_property(name: str, column: str, **settings: Any) -> Property:
+    """A property from its settings in the configuration.
+
+    Args:
+        column: "label", "f0", "duration", or a text column of the utterances.
+        settings: fields of the property's class; lists stand for tuples.
+
+    Raises:
+        ConfigError: a setting is unknown for this column, or contradicts itself.
+    """
+    kinds = {"label": PhoneProperty, "f0": PitchProperty, "duration": DurationProperty}
+    kind = kinds.get(column, CategoryProperty)
+    given = {"column": column} if kind is CategoryProperty else {}
+    known = set(kind.__dataclass_fields__) - {"name", *given}
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ConfigError(
+            f"property {name}: {', '.join(unknown)} unknown for column {column!r}, which knows "
+            f"{', '.join(sorted(known))}"
+        )
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return kind(name, **given, **fields)
+
+
+def run_durations(frames: FrameShard, sample: Sample) -> np.ndarray:
+    """Duration of each run by its segments' own times, last end minus first start: int64 us [runs].
+
+    Where a run begins or ends in time that no segment covers, the edge of that frame stands in.
+    """
+    utterance = np.searchsorted(frames.offset, sample.run_start, side="right") - 1
+    first_frame_us = (sample.run_start - frames.offset[utterance]) * frames.frame_us
+    last_frame_us = (sample.run_end - frames.offset[utterance]) * frames.frame_us
+    first, last = frames.segment[sample.run_start], frames.segment[sample.run_end - 1]
+    # A shard without segments still needs something to index.
+    segment_start = np.append(frames.segment_start, 0)
+    segment_end = np.append(frames.segment_end, 0)
+    start = np.where(first >= 0, segment_start[first], first_frame_us)
+    end = np.where(last >= 0, segment_end[last], last_frame_us)
+    return end - start
+
+
+def _crossed(
+    groups: Sequence[str],
+    phones: Sequence[str],
+    group_of: Callable[[FrameShard, Sample], np.ndarray],
+    pitch_cuts_hz: tuple[float, float] | None = None,
+) -> Layout:
+    labels = (*phones, *_NEVER_IN_A_SET)
+    cell_of = np.full((len(groups), len(LABELS)), NO_GROUP, dtype=np.int64)
+    columns = [LABEL_IDS[label] for label in labels]
+    cell_of[:, columns] = np.arange(len(groups) * len(labels)).reshape(len(groups), len(labels))
+    return Layout(
+        groups=tuple(groups),
+        cells=tuple((group, label) for group in groups for label in labels),
+        cell_of=cell_of,
+        group_of=group_of,
+        pitch_cuts_hz=pitch_cuts_hz,
+    )

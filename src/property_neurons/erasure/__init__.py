@@ -1,0 +1,1 @@
+"""Erasure studies: whom it harms to erase a group (Table 1)."""

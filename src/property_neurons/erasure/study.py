@@ -1,0 +1,240 @@
+"""Erasing the groups of a property in a fine-tuned model, by degrees and beside random neurons (Table 1).
+
+One job goes through all conditions on one model; each is scored on all test utterances. A killed job keeps the
+conditions it has finished.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.counting.count_store import Counts
+from property_neurons.editing.interventions import Intervention, edited
+from property_neurons.editing.names import GROUP, RANDOM, WHOLE
+from property_neurons.editing.parts import Divide, divide_errors, error_table
+from property_neurons.editing.saved import Action, intervention
+from property_neurons.editing.sets import Masks, most_exclusive
+from property_neurons.editing.statistics import activation_statistics
+from property_neurons.errors import ModelError, StoreError, TaskError
+from property_neurons.jobs import locks
+from property_neurons.models.backend import quiet_transformers
+from property_neurons.neurons.groups import NeuronSets, site_sets
+from property_neurons.neurons.patterns import Threshold
+from property_neurons.progress import progress
+from property_neurons.pruning.criteria import random_sets_like
+from property_neurons.stores import files, manifests
+from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.stored_states import ReadAudio
+from property_neurons.tasks.trained import Trained, load_trained
+
+log = logging.getLogger(__name__)
+
+SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight", "surprisal")
+_STATISTICS_UTTERANCES = 200
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One edit of the model.
+
+    kind: "whole" (nothing is edited), "group", or "random": as many neurons in the same layers.
+    erased: the group. sigma: of its neurons. dose: share of these, the most exclusive first. draw: of "random".
+    """
+
+    kind: str
+    erased: str = ""
+    sigma: float = 0.0
+    dose: float = 0.0
+    draw: int = 0
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What is erased; the first of `sigmas` is that of the table, the others are erased whole.
+
+    groups: None = all of the property's.
+    draws: random sets for each condition.
+    """
+
+    column: str
+    sigmas: Sequence[float]
+    threshold: Threshold
+    min_count: int
+    groups: Sequence[str] | None = None
+    doses: Sequence[float] = (1.0,)
+    draws: int = 5
+    action: Action = "zero"
+    factor: float = 0.5
+    percentile: float = 50.0
+    batch_size: int = 8
+
+
+def erase_groups(
+    folder: str | Path,
+    work: str | Path,
+    training: str | Path,
+    model: str | Path,
+    counts: Counts,
+    erasure: Erasure,
+    read_audio: ReadAudio,
+    *,
+    roots: Mapping[str, str],
+    device: str = "cpu",
+    seed: int = 0,
+    code: str = "",
+) -> None:
+    """Score every condition, and write `folder`: conditions.tsv, scores.parquet (`SCORE_COLUMNS`), description.json.
+
+    Args:
+        work: where finished conditions wait for the others; removed when done.
+        training: manifest of a training of mode fine_tuned.
+        model: manifest of the trained model as a prepared model, on which `counts` were made.
+        roots: the folder that each corpus's audio paths start from.
+        seed: of random sets, with the draw's number.
+        code: fingerprint, so that conditions scored by other code are not taken over.
+
+    Raises:
+        TaskError, ModelError: groups that the property does not have; counts of another model.
+        StoreError: an input is absent or damaged, or another process scores this.
+    """
+    with locks.sole_process(work), quiet_transformers():
+        trained = load_trained(training, model=model, device=device)
+        examples = trained.examples("test", read_audio, roots)
+        divide = divide_errors(trained.data, counts, erasure.column)
+        conditions, masks = _conditions(trained, counts, erasure, seed)
+        how = _intervention(trained, erasure, read_audio, roots)
+        identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
+        tables = []
+        for number in progress(list(range(len(conditions))), what=f"erasing {counts.property_name}", unit="edit"):
+            file = Path(work) / f"{_digest(identity, masks[number])}.parquet"
+            if not _is_whole(file):
+                files.write_table(file, _scores(trained, examples, divide, masks[number], how, erasure.batch_size))
+                manifests.record_digest(file)
+            tables.append(files.read_table(file).assign(condition=number))
+        widths = [site.width for site in counts.sites]
+        rows = [
+            asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
+            for condition, sizes in zip(conditions, map(_sizes, masks), strict=True)
+        ]
+        with files.new_folder(folder, replace=True) as temporary:
+            files.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
+            files.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
+            description = {
+                "task": trained.job.task,
+                "kind": trained.data.kind,
+                "model": counts.model,
+                "corpus": counts.corpus,
+                "property": counts.property_name,
+                "groups": list(counts.groups),
+                "action": erasure.action,
+                "seed": seed,
+                "widths": widths,
+                "pitch_cuts_hz": counts.pitch_cuts_hz,
+                "split_digest": trained.data.description["split_digest"],
+            }
+            files.write_json(temporary / "description.json", description)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a condition has been scored before; scores that are damaged are named and made anew."""
+    if not manifests.has_digest(file):
+        return False
+    try:
+        manifests.check_digest(file)
+    except StoreError as error:
+        log.warning("%s. This condition is scored again.", str(error).partition(";")[0])
+        manifests.forget_digest(file)
+        return False
+    return True
+
+
+def _conditions(
+    trained: Trained, counts: Counts, erasure: Erasure, seed: int
+) -> tuple[list[Condition], list[list[np.ndarray]]]:
+    widths = [site.width for site in counts.sites]
+    found = [site.width for site in trained.encoder.sites]
+    if widths != found:
+        raise ModelError(
+            f"erasure of {counts.property_name}: expected counts of networks of {found} neurons, found those of "
+            f"{counts.model}, of {widths}; count activations of the model that is edited"
+        )
+    groups = list(counts.groups if erasure.groups is None else erasure.groups)
+    unknown = [group for group in groups if group not in counts.groups]
+    if unknown:
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected groups among {', '.join(counts.groups)}, found "
+            f"{', '.join(unknown)}; correct `groups`"
+        )
+    conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
+    for place, sigma in enumerate(erasure.sigmas):
+        sets = site_sets(counts, threshold=erasure.threshold, sigma=sigma, min_count=erasure.min_count)
+        for group in groups:
+            doses = erasure.doses if place == 0 else (1.0,)
+            for condition, mask in _of_group(sets, counts.groups.index(group), group, sigma, doses, erasure, seed):
+                conditions.append(condition)
+                masks.append(mask)
+    return conditions, masks
+
+
+def _of_group(
+    sets: Sequence[NeuronSets],
+    number: int,
+    group: str,
+    sigma: float,
+    doses: Sequence[float],
+    erasure: Erasure,
+    seed: int,
+) -> Iterator[tuple[Condition, list[np.ndarray]]]:
+    for dose in doses:
+        own = most_exclusive(sets, number, dose)
+        yield Condition(GROUP, group, sigma, dose), own
+        for draw in range(erasure.draws):
+            # The sets of one draw lie within each other, as the group's do from dose to dose.
+            drawn = random_sets_like(own, 1000 * seed + draw)
+            yield Condition(RANDOM, group, sigma, dose, draw), drawn
+
+
+def _sizes(masks: Masks) -> list[int]:
+    return [int(mask.sum()) for mask in masks]
+
+
+def _intervention(trained: Trained, erasure: Erasure, read_audio: ReadAudio, roots: Mapping[str, str]) -> Intervention:
+    statistics = None
+    if erasure.action in ("mean", "clamp"):
+        table = trained.data.part("train")
+        some = table.sample(min(len(table), _STATISTICS_UTTERANCES), random_state=0).sort_values("utterance")
+        waveforms = (read_audio(Path(roots[row.corpus]) / row.audio) for row in some.itertuples())
+        statistics = activation_statistics(trained.encoder, waveforms)
+    return intervention(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
+
+
+def _scores(
+    trained: Trained, examples: Examples, divide: Divide, masks: Masks, how: Intervention, batch_size: int
+) -> pd.DataFrame:
+    if any(mask.any() for mask in masks):
+        with edited(trained.encoder.model, masks, how):
+            return error_table(trained, examples, divide, batch_size)
+    return error_table(trained, examples, divide, batch_size)
+
+
+def _identity(training: str | Path, model: str | Path, erasure: Erasure, code: str) -> dict[str, Any]:
+    """What a condition's scores depend on beside the neurons that are edited."""
+    how = {key: value for key, value in asdict(erasure).items() if key in ("column", "action", "factor", "percentile")}
+    inputs = [manifests.read_manifest(manifest)["digest"] for manifest in (training, model)]
+    return {"inputs": inputs, "code": code} | how
+
+
+def _digest(identity: Mapping[str, Any], masks: Masks) -> str:
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16)
+    for mask in masks:
+        digest.update(np.packbits(mask).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""What rules ask about counting and patterns: settings, and no more of them than bear on each result."""
+
+from typing import Any
+
+from property_neurons.config.analysis import F0Property
+from property_neurons.config.root import Config
+
+
+def property_settings(config: Config, name: str) -> dict[str, Any]:
+    """A property's definition with the options of the method that bear on it, and no others.
+
+    What a rule's params hold decides what runs again: a pitch cut belongs to pitch alone.
+    """
+    section = config.properties[name]
+    options = config.analysis.resolved()
+    settings = section.model_dump()
+    if isinstance(section, F0Property):
+        keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
+        settings |= {key: getattr(options, key) for key in keys}
+    return settings
+
+
+def counting_settings(config: Config) -> dict[str, Any]:
+    """Lambda and the choice of frames, which every property's counts depend on."""
+    return config.analysis.resolved().model_dump(include={"lambda_", "frames", "last_run", "equal_neighbours"})
+
+
+def pattern_settings(config: Config) -> dict[str, Any]:
+    """What turns counts into activation patterns."""
+    return config.analysis.resolved().model_dump(include={"threshold", "min_count"})

@@ -1,0 +1,72 @@
+"""What rules ask about pre-training: the stages of each run, their settings, targets and checkpoints."""
+
+from typing import Any
+
+from property_neurons.config.expand_studies import expand
+from property_neurons.config.models import (
+    PretrainedModel,
+)
+from property_neurons.config.pretraining import InitialModel, Stage
+from property_neurons.config.root import Config
+
+
+def checkpoint(config: Config, run: str, stage: int) -> str:
+    """The checkpoint folder of one stage of pre-training."""
+    return f"{config.results}/checkpoints/{run}-stage{stage}"
+
+
+def stage(config: Config, run: str, number: int | str) -> Stage:
+    """One stage of a pre-training run, by its number, from 1."""
+    return config.pretraining[run].stages[int(number) - 1]
+
+
+def training_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """What the result of one stage depends on, as fields of `pretraining.stage.Training`."""
+    return stage(config, run, number).model_dump(exclude={"targets", "targets_of", "initial", "workers", "save_every"})
+
+
+def target_owner(config: Config, run: str, number: int | str) -> str:
+    """The run whose targets one stage predicts: its own, or those it takes over."""
+    return stage(config, run, number).targets_of or run
+
+
+def initial_model(config: Config, run: str, number: int | str) -> str | None:
+    """The folder whose weights a stage starts from; None where they are random."""
+    initial = stage(config, run, number).initial
+    if isinstance(initial, InitialModel):
+        return f"{config.results}/models/{initial.model}"
+    return checkpoint(config, run, int(number) - 1) if initial == "previous" else None
+
+
+def clustered_model(config: Config, run: str, number: int | str) -> str | None:
+    """The folder of the model whose layer gives the targets; None where log-Mel frames do."""
+    targets = stage(config, run, number).targets
+    if targets.layer is None:
+        return None
+    if targets.model is not None:
+        return f"{config.results}/models/{targets.model}"
+    return checkpoint(config, run, int(number) - 1)
+
+
+def architecture(config: Config, run: str) -> dict[str, Any] | None:
+    """The architecture of a run, None where it is that of the model it starts from."""
+    section = config.pretraining[run]
+    return section.architecture.model_dump() if section.starts_from is None else None
+
+
+def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """The other fields of `Training`, which change no result and so run nothing again."""
+    return stage(config, run, number).model_dump(include={"workers", "save_every"})
+
+
+def trained_runs(config: Config) -> list[str]:
+    """The pre-training runs that some model of the configuration comes from, without those of the pruning studies."""
+    used = {model.run for model in config.models.values() if isinstance(model, PretrainedModel)}
+    of_studies = expand(config).pretraining
+    return [run for run in config.pretraining if run in used and run not in of_studies]
+
+
+def needs_mp3(config: Config, corpus: str) -> bool:
+    """Whether some training takes crops of this corpus after MP3 coding."""
+    runs = [run for run in config.pretraining.values() if run.corpus == corpus]
+    return any(stage.coded_share > 0 for run in runs for stage in run.stages)

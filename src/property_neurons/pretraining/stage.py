@@ -1,0 +1,380 @@
+"""Pre-training of MelHuBERT by masked prediction (section 3 of the method), with transformers' Trainer.
+
+One job trains one stage: log-Mel frames and targets in, a `from_pretrained` folder with its learning curves out.
+A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
+"""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons.errors import ModelError, PropertyNeuronsError
+from property_neurons.jobs import locks
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.loading import load_config
+from property_neurons.models.melhubert import (
+    MelHubertConfig,
+    MelHubertFeatureExtractor,
+    MelHubertForPreTraining,
+    MelHubertModel,
+)
+from property_neurons.models.melhubert.features import LogMelStatistics
+from property_neurons.models.melhubert.modeling import UNMASKED
+from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
+from property_neurons.pretraining.log_mel import open_log_mel, read_statistics
+from property_neurons.pretraining.targets import open_targets
+from property_neurons.stores import files, manifests
+from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.trainer import (
+    WITHOUT_RESULT,
+    Optimisation,
+    StopWhenFlat,
+    add_callbacks,
+    go_on,
+    training_arguments,
+)
+
+CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Optimisation):
+    """How a stage is trained; see `trainer.Optimisation` for what is not said here.
+
+    steps: at most.
+    patience: see `trainer.StopWhenFlat`; None = all steps.
+    crop_seconds: longest crop.
+    mask_share, mask_span_ms: see `masking.span_mask`.
+    coded_share: of the crops that come from the MP3-coded audio.
+    frequency_warp: see `warping.draw_warp`.
+    """
+
+    max_grad_norm: float = 10.0
+    patience: int | None = None
+    crop_seconds: float = 15.0
+    mask_share: float = 0.7
+    mask_span_ms: int = 100
+    coded_share: float = 0.0
+    frequency_warp: float = 0.0
+
+
+@dataclass(frozen=True)
+class PretrainingJob:
+    """Everything one job of pre-training needs, as plain values: it is handed to other processes as JSON.
+
+    name: for messages.
+    log_mel, targets: manifests of the shards' frames and targets, in the same order.
+    statistics: JSON of the log-Mel statistics.
+    architecture: fields of MelHubertConfig (num_targets follows from the targets); None = that of the initial model,
+        whose log-Mel statistics are then kept too.
+    initial: folder of a model whose encoder is trained on; None = random weights.
+    validation_share: of the frames, held out by speaker.
+    training: fields of `Training`.
+    device: "cpu" or "cuda".
+    folder: the checkpoint to write.
+    work: where the Trainer keeps its checkpoints; removed when done.
+    tensorboard: folder of TensorBoard logs, or None.
+    code: fingerprint of the code, so that a checkpoint of other code is not resumed.
+    """
+
+    name: str
+    log_mel: list[str]
+    targets: list[str]
+    statistics: str
+    architecture: dict[str, Any] | None
+    validation_share: float
+    training: dict[str, Any]
+    folder: str
+    work: str
+    device: str = "cpu"
+    initial: str | None = None
+    tensorboard: str | None = None
+    code: str = ""
+
+    def identity(self) -> str:
+        """A digest of what the trained weights depend on."""
+        training = {key: value for key, value in self.training.items() if key not in WITHOUT_RESULT}
+        content = {
+            "architecture": self.architecture,
+            "validation_share": self.validation_share,
+            "training": training,
+            "code": self.code,
+        }
+        inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
+        content["inputs"] = [manifests.read_manifest(manifest)["digest"] for manifest in inputs]
+        content["measured"] = files.read_json(self.statistics)
+        return manifests.digest_of(content)
+
+
+def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
+    """Train one stage and write the checkpoint folder, its curves and its metrics, whole or not at all.
+
+    In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (`CURVE_COLUMNS`),
+    metrics.json (`validate`, beside chance and unigrams).
+
+    Args:
+        processes: one per GPU; more than one are started by torch's launcher.
+
+    Raises:
+        ModelError: another process failed.
+        StoreError: an input is absent or damaged, or another process trains this stage.
+    """
+    with locks.sole_process(job.work) as lock:
+        if processes == 1:
+            with quiet_transformers():
+                _train(job)
+        else:
+            _launch(job, processes, lock)
+
+
+def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
+    """Train in several processes, which keep the lock as long as they live."""
+    description = Path(job.work) / "job.json"
+    files.write_json(description, asdict(job))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    # Relative imports of the workflow's own modules must work in the processes too.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    finished = subprocess.run(
+        [*command, "-m", "property_neurons.pretraining.stage", str(description)],
+        env=environment,
+        pass_fds=(lock,),
+        stdout=sys.stderr,
+        stderr=sys.stderr,
+        check=False,
+    )
+    if finished.returncode:
+        raise ModelError(
+            f"{job.name}: one of {processes} training processes failed (exit status {finished.returncode}); see the "
+            "messages above; the next run goes on from the last checkpoint"
+        )
+
+
+def _train(job: PretrainingJob) -> None:
+    training = Training(**job.training)
+    identity = job.identity()
+    shards = [
+        (open_log_mel(features), open_targets(manifests.store_path(targets)))
+        for features, targets in zip(job.log_mel, job.targets, strict=True)
+    ]
+    clusters = shards[0][1].clusters
+    config, statistics = _architecture(job, clusters)
+    train, validation = hold_out(join_shards(shards, config.frame_ms), job.validation_share)
+    crops = {
+        "crop_ms": round(training.crop_seconds * 1000),
+        "frame_ms": config.frame_ms,
+        "masking": Masking(training.mask_share, training.mask_span_ms),
+    }
+    train_crops = Crops(
+        train,
+        statistics,
+        n_crops=training.steps * training.batch_size,
+        coded_share=training.coded_share,
+        frequency_warp=training.frequency_warp,
+        seed=training.seed,
+        **crops,
+    )
+    validation_crops = Crops(validation, statistics, n_crops=len(validation), coded_share=0.0, seed=0, **crops)
+
+    started = time.monotonic()
+    trainer = make_trainer(job, training, identity, _initial_model(job, config, training.seed), train_crops)
+    trainer.eval_dataset = validation_crops
+    # One process after the other: the first clears away what cannot be resumed.
+    with trainer.args.main_process_first(local=False):
+        checkpoint = resume_point(job.work, identity)
+    go_on(trainer, checkpoint, training.patience)
+    final = trainer.evaluate()
+    if not trainer.is_world_process_zero():
+        return
+    extractor = MelHubertFeatureExtractor(
+        statistics.mean.tolist(), statistics.std.tolist(), config.frame_ms, config.num_mel_bins
+    )
+    manifest = Path(f"{job.folder}.manifest.json")
+    manifest.unlink(missing_ok=True)
+    with files.new_folder(job.folder, replace=True) as temporary:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
+        extractor.save_pretrained(temporary)
+        files.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        metrics = {
+            "steps": trainer.state.global_step,
+            "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+            "train": _amount(train),
+            "validation": _amount(validation),
+            "loss": final["eval_loss"],
+            "masked_accuracy": final["eval_masked_accuracy"],
+            **unigram_baseline(train, validation_crops, clusters),
+        }
+        files.write_json(temporary / "metrics.json", metrics)
+        contents = manifests.describe_files(temporary)
+    manifests.write_manifest(manifest, {"job": asdict(job), **contents})
+    print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
+    shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, LogMelStatistics]:
+    """The config of the model to train, and the log-Mel statistics of its input."""
+    if job.architecture is not None:
+        return MelHubertConfig(**job.architecture, num_targets=clusters), read_statistics(job.statistics)
+    manifests.verify_files(job.initial, f"{job.initial}.manifest.json")
+    config = load_config(Path(job.initial))
+    if config.model_type != MelHubertConfig.model_type:
+        raise ModelError(
+            f"{job.name}: expected a MelHuBERT to train on, found a {config.model_type} in {job.initial}; "
+            "name a MelHuBERT of the config"
+        )
+    statistics = MelHubertFeatureExtractor.from_pretrained(job.initial).statistics
+    return MelHubertConfig(**(config.to_dict() | {"num_targets": clusters})), statistics
+
+
+def _initial_model(job: PretrainingJob, config: MelHubertConfig, seed: int) -> MelHubertForPreTraining:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if job.initial is None:
+            return MelHubertForPreTraining(config)
+        # The old head belongs to other clusters, even where they are as many.
+        model = MelHubertForPreTraining(config)
+        encoder = MelHubertModel.from_pretrained(job.initial, local_files_only=True, dtype=torch.float32)
+        model.melhubert.load_state_dict(encoder.state_dict())
+        return model
+
+
+class MaskedPredictionTrainer(transformers.Trainer):
+    """transformers' Trainer, which also tells the accuracy on the masked frames."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._correct = torch.zeros(2, dtype=torch.int64)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if model.training:
+            self._correct = self._correct.to(loss.device) + _hits(outputs.logits, inputs["labels"])
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs, *args, **kwargs):
+        if "loss" in logs:
+            hits, total = self.accelerator.reduce(self._correct.to(self.args.device), reduction="sum").tolist()
+            logs["masked_accuracy"] = hits / max(1, total)
+            self._correct.zero_()
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Loss and accuracy over all masked frames of the validation crops, each frame counting once.
+
+        Raises:
+            ModelError: the loss is not finite.
+        """
+        per_crop = []
+        self.model.eval()
+        with torch.no_grad():
+            for inputs in self.get_eval_dataloader(eval_dataset):
+                inputs = self._prepare_inputs(inputs)
+                with self.compute_loss_context_manager():
+                    outputs = self.model(**inputs)
+                # Crops that were only dealt out to fill up the last round are dropped here.
+                per_crop.append(self.accelerator.gather_for_metrics(_sums_per_crop(outputs.logits, inputs["labels"])))
+        self.model.train()
+        loss, hits, total = torch.cat(per_crop).sum(0).tolist()
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"validation after {self.state.global_step} steps: expected a finite loss, found {loss}; the training "
+                "has diverged: lower its learning_rate, or lengthen its warm-up"
+            )
+        metrics = {f"{metric_key_prefix}_loss": loss / total, f"{metric_key_prefix}_masked_accuracy": hits / total}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def _hits(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(frames predicted right, frames to be predicted), int64 [2]."""
+    targets = labels[labels != UNMASKED]
+    return torch.stack(
+        [(logits.detach().argmax(-1) == targets).sum(), torch.tensor(len(targets), device=logits.device)]
+    )
+
+
+def _sums_per_crop(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Summed cross-entropy, frames predicted right and frames to be predicted of each crop, float64 [crops, 3]."""
+    crops = (labels != UNMASKED).nonzero()[:, 0]
+    targets = labels[labels != UNMASKED]
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none").double()
+    hits = (logits.argmax(-1) == targets).double()
+    values = torch.stack([losses, hits, torch.ones_like(hits)], dim=1)
+    return torch.zeros(len(labels), 3, dtype=torch.float64, device=labels.device).index_add_(0, crops, values)
+
+
+def make_trainer(
+    job: PretrainingJob, training: Training, identity: str, model: MelHubertForPreTraining, crops: Crops
+) -> MaskedPredictionTrainer:
+    """The Trainer of a job, with its checkpoints, progress bar and TensorBoard logs.
+
+    Raises:
+        ModelError: the batch cannot be dealt out evenly.
+    """
+    trainer = MaskedPredictionTrainer(
+        model=model,
+        args=training_arguments(job.name, job.work, job.device, training),
+        data_collator=collate,
+        train_dataset=crops,
+        eval_dataset=crops,
+    )
+    if training.patience is not None:
+        trainer.add_callback(StopWhenFlat(training.patience))
+    return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
+
+
+def curves(log_history: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """What the Trainer logged, as one row per split and step: `CURVE_COLUMNS`."""
+    rows = []
+    for entry in log_history:
+        for split, prefix in (("train", ""), ("validation", "eval_")):
+            if f"{prefix}masked_accuracy" in entry:
+                rows.append(
+                    {"step": entry["step"], "split": split}
+                    | {key: entry.get(f"{prefix}{key}") for key in ("loss", "masked_accuracy")}
+                    | {key: entry.get(key) for key in ("learning_rate", "grad_norm") if split == "train"}
+                )
+    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
+
+
+def unigram_baseline(train: Sequence[Utterance], validation: Crops, clusters: int) -> dict[str, float]:
+    """What is reached without looking at the input, on the masked frames of the validation crops.
+
+    chance: 1 / clusters. unigram_accuracy: always the most frequent target of the training frames. unigram_loss:
+    cross-entropy (nats) of their distribution, with one count added to each target.
+    """
+    counts = np.bincount(np.concatenate([utterance.targets for utterance in train]), minlength=clusters)
+    labels = np.concatenate([validation[index]["labels"] for index in range(len(validation))])
+    labels = labels[labels != UNMASKED]
+    log_share = np.log((counts + 1) / (counts + 1).sum())
+    return {
+        "chance": 1 / clusters,
+        "unigram_accuracy": float((labels == counts.argmax()).mean()),
+        "unigram_loss": float(-log_share[labels].mean()),
+    }
+
+
+def _amount(utterances: Sequence[Utterance]) -> dict[str, Any]:
+    speakers = {utterance.name.split("-")[0] for utterance in utterances}
+    minutes = sum(len(utterance.frames) for utterance in utterances) / 6000
+    return {"utterances": len(utterances), "speakers": len(speakers), "minutes": round(minutes, 2)}
+
+
+if __name__ == "__main__":
+    try:
+        with quiet_transformers():
+            _train(PretrainingJob(**files.read_json(sys.argv[1])))
+    except PropertyNeuronsError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""Writing that is whole or absent, and reading that notices damage."""

@@ -1,0 +1,105 @@
+"""Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike
+from zarr.abc.store import ByteRequest
+from zarr.codecs import BloscCodec
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore
+
+from property_neurons.errors import StoreError
+from property_neurons.stores.files import new_folder
+from property_neurons.stores.manifests import describe_files, manifest_path, verify_files, write_manifest
+
+# In the keys of chunks, as zarr's format 3 names them: ranks/00/c/0/0.
+_CHUNK = "/c/"
+_COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+
+
+@contextmanager
+def new_store(path: str | Path) -> Iterator[zarr.Group]:
+    """Create a zarr store that appears at `path`, with its manifest, only when the block ends well.
+
+    Raises:
+        StoreError: some chunk of some array was never written.
+    """
+    path = Path(path)
+    manifest_path(path).unlink(missing_ok=True)
+    with new_folder(path, replace=True) as folder:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            yield group
+        _check_complete(group, path)
+        manifest = describe_files(folder)
+    write_manifest(manifest_path(path), manifest)
+
+
+def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence[int] | None = None) -> None:
+    """Add a compressed array to a store that is being written; one chunk unless told otherwise."""
+    values = np.asarray(values)
+    chunks = tuple(chunks) if chunks is not None else tuple(max(1, length) for length in values.shape)
+    array = add_empty_array(group, name, values.shape, values.dtype, chunks)
+    if values.size:
+        array[...] = values
+
+
+def add_empty_array(
+    group: zarr.Group, name: str, shape: Sequence[int], dtype: DTypeLike, chunks: Sequence[int]
+) -> zarr.Array:
+    """Add a compressed array whose every chunk is still to be written."""
+    return group.create_array(
+        name, shape=tuple(shape), dtype=dtype, chunks=tuple(chunks), compressors=_COMPRESSOR, fill_value=0
+    )
+
+
+def open_store(path: str | Path) -> zarr.Group:
+    """Open a finished store for reading, after holding every file in it against the manifest.
+
+    Raises:
+        StoreError: the store or its manifest is absent, or a file in it is missing or altered; later, from whatever
+            reads an array: a file has gone since.
+    """
+    described = verify_files(path, manifest_path(path))
+    return zarr.open_group(_WholeStore(Path(path), described["files"]), mode="r")
+
+
+class _WholeStore(LocalStore):
+    """A store of which no file may go while it is read: zarr would take a chunk that is not there for zeros."""
+
+    def __init__(self, root: Path, files: Collection[str]) -> None:
+        super().__init__(root, read_only=True)
+        self._files = files
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return self._there(key, await super().get(key, prototype, byte_range))
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return self._there(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    def _there(self, key: str, found: Buffer | None) -> Buffer | None:
+        if found is None and (key in self._files or _CHUNK in key):
+            raise StoreError(
+                f"{self.root}: {key} was there when the store was opened and is gone; is another workflow making it "
+                "anew, or someone deleting it? Wait for that to end and run again"
+            )
+        return found
+
+
+def _check_complete(group: zarr.Group, path: Path) -> None:
+    for name, array in group.arrays():
+        if array.size and array.nchunks_initialized != array.nchunks:
+            raise StoreError(
+                f"{path}: array {name} has {array.nchunks} chunks, only {array.nchunks_initialized} were written; "
+                "this is a bug in the code that writes it"
+            )
+    for _, child in group.groups():
+        _check_complete(child, path)

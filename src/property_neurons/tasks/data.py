@@ -1,0 +1,186 @@
+"""What a task is trained and scored on: utterances, parts and references, in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.corpus.audio import SAMPLE_RATE
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.errors import TaskError
+from property_neurons.stores import files, manifests
+from property_neurons.tasks import splits
+from property_neurons.tasks.heads import Kind
+from property_neurons.tasks.units import (
+    PHONE_UNITS,
+    aligned_units,
+    lexicon_units,
+    pronounced_units,
+    read_lexicon,
+)
+from property_neurons.tasks.wording import some_of
+
+COLUMNS = ("corpus", "subset", "utterance", "speaker", "gender", "audio", "audio_digest", "n_samples", "part")
+MOST_LEFT_OUT = 0.05
+"""Largest share of utterances that a lexicon without their words may cost."""
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The utterances of a task.
+
+    table: `COLUMNS`, and `reference`: units int16 [units], the speaker's number int16 [1], or ln F0 float32 [frames of
+        20 ms], NaN where unvoiced.
+    labels: names of units or speakers, in the order of their numbers; empty for F0.
+    description: kind, split digest, amounts by part.
+    """
+
+    table: pd.DataFrame
+    labels: tuple[str, ...]
+    description: Mapping[str, Any]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of task."""
+        return self.description["kind"]
+
+    def part(self, name: str) -> pd.DataFrame:
+        """The utterances of "train", "dev" or "test"."""
+        return self.table[self.table["part"] == name].reset_index(drop=True)
+
+
+def divide(corpora: Mapping[str, pd.DataFrame], split: Mapping[str, Any], kind: Kind) -> pd.DataFrame:
+    """All utterances with the part that each belongs to, held against the promise of the task.
+
+    Speakers of dev and test are unseen for phone recognition and F0; for speaker identification all are trained on and
+    no utterance is in two parts.
+
+    Args:
+        corpora: tables of utterances by corpus.
+        split: a split of the config, as plain values.
+
+    Raises:
+        TaskError: the split leaks, or a part is empty.
+    """
+    tables = {name: table.assign(corpus=name) for name, table in corpora.items()}
+    if split["by"] == "corpus":
+        table = splits.by_corpus({part: tables[split[part]] for part in splits.PARTS})
+    else:
+        table = tables[split["corpus"]]
+        shares = {key: split[key] for key in ("dev", "test", "seed") if key in split}
+        if split["by"] == "speaker":
+            table = table.assign(part=splits.by_speaker(table, **shares))
+        elif split["by"] == "utterance":
+            table = table.assign(part=splits.by_utterance(table, **shares))
+    splits.check_no_utterance_twice(table)
+    (splits.check_seen_speakers if kind == "speaker_identification" else splits.check_unseen_speakers)(table)
+    return table[list(COLUMNS) + (["transcript"] if "transcript" in table else [])].reset_index(drop=True)
+
+
+def write_task_data(
+    path: str | Path,
+    divided: pd.DataFrame,
+    kind: Kind,
+    *,
+    segments: Sequence[str | Path] = (),
+    frames: Sequence[str | Path] = (),
+    lexicon: str | Path | None = None,
+) -> None:
+    """Write a task's table (.parquet) and, beside it, the manifest that trainings depend on.
+
+    Args:
+        divided: of `divide`.
+        segments: tables of aligned segments, for phone recognition without a lexicon.
+        frames: frame stores, for F0.
+        lexicon: a text of pronunciations, for phone recognition by stress-marked units.
+
+    Raises:
+        TaskError: an utterance has no reference, or too many words are not in the lexicon.
+        StoreError: an input is damaged.
+    """
+    path = Path(path)
+    labels: tuple[str, ...] = ()
+    if kind == "speaker_identification":
+        labels = tuple(sorted(set(divided["speaker"])))
+        numbers = {name: number for number, name in enumerate(labels)}
+        references = {row.utterance: np.array([numbers[row.speaker]], np.int16) for row in divided.itertuples()}
+    elif kind == "f0_reconstruction":
+        references = _ln_f0(divided, frames)
+    elif lexicon is None:
+        labels = PHONE_UNITS
+        aligned = pd.concat([files.read_table(table) for table in segments], ignore_index=True)
+        references = aligned_units(aligned, list(divided["utterance"]))
+    else:
+        labels, references = _pronounced(divided, lexicon)
+    table = divided[divided["utterance"].isin(references.keys())].sort_values("utterance", ignore_index=True)
+    table = table[list(COLUMNS)].assign(reference=[references[name] for name in table["utterance"]])
+    splits.check_no_utterance_twice(table)
+    amounts = {
+        part: {
+            "utterances": len(rows),
+            "speakers": rows["speaker"].nunique(),
+            "minutes": round(rows["n_samples"].sum() / SAMPLE_RATE / 60, 2),
+        }
+        for part, rows in table.groupby("part")
+    }
+    description = {
+        "kind": kind,
+        "labels": list(labels),
+        "parts": amounts,
+        "left_out": len(divided) - len(table),
+        "split_digest": splits.ids_digest(table),
+    }
+    manifest = manifests.manifest_path(path)
+    manifest.unlink(missing_ok=True)
+    files.write_table(path, table)
+    manifests.write_manifest(manifest, description | manifests.describe_files(path.parent, [path]))
+
+
+def read_task_data(manifest: str | Path) -> TaskData:
+    """Read what `write_task_data` wrote.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    manifest = Path(manifest)
+    description = manifests.verify_files(manifest.parent, manifest)
+    table = files.read_table(f"{manifests.described_folder(manifest)}.parquet")
+    return TaskData(table, tuple(description["labels"]), description)
+
+
+def _ln_f0(divided: pd.DataFrame, stores: Sequence[str | Path]) -> dict[str, np.ndarray]:
+    wanted, found = set(divided["utterance"]), {}
+    for path in stores:
+        shard = open_frames(path)
+        if shard.pitch in ("bins", "none"):
+            raise TaskError(
+                f"{shard.name}: expected F0 in Hz, found pitch {shard.pitch!r}; set the corpus's pitch.method to "
+                "yaapt, praat or pyin"
+            )
+        for index, name in enumerate(shard.utterances):
+            if name in wanted:
+                track = shard.pitch_values[shard.pitch_offset[index] : shard.pitch_offset[index + 1]]
+                found[name] = np.log(track, dtype=np.float32)
+    absent = sorted(wanted - found.keys())
+    if absent:
+        raise TaskError(
+            f"F0: expected a track of every utterance, found none of {some_of(absent)}; make the frames again"
+        )
+    return found
+
+
+def _pronounced(divided: pd.DataFrame, lexicon: str | Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    pronunciations = read_lexicon(lexicon)
+    units = lexicon_units(pronunciations)
+    transcripts = dict(zip(divided["utterance"], divided["transcript"], strict=True))
+    references, unknown = pronounced_units(transcripts, pronunciations, units)
+    if len(unknown) > MOST_LEFT_OUT * len(divided):
+        words = sorted({word for own in unknown.values() for word in own})
+        raise TaskError(
+            f"{lexicon}: expected the words of at least {1 - MOST_LEFT_OUT:.0%} of {len(divided)} utterances, found "
+            f"{len(unknown)} with unknown ones ({some_of(words)}); complete the lexicon"
+        )
+    return units, references

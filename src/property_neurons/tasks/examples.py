@@ -1,0 +1,167 @@
+"""What a training sees: utterances in a drawn order, each a pure function of its number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons.corpus.recordings import Recording
+from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
+from property_neurons.models.loading import SpeechEncoder
+from property_neurons.tasks.heads import UNLABELLED, Kind
+from property_neurons.tasks.stored_states import ReadAudio, StateStore
+from property_neurons.training.order import EpochOrder, LengthGroupedOrder
+
+
+class Source(Protocol):
+    """Gives what the trained part takes in of one utterance."""
+
+    def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
+        """Utterance `index`, from 20 ms frame `first`, `frames` long (None: to the end)."""
+
+    def n_frames(self, index: int) -> int:
+        """Its 20 ms frames."""
+
+
+class Waveforms:
+    """Model input, made when it is asked for, in any process: the model runs where it is trained.
+
+    Args:
+        encoder: gives the front end.
+        recordings: of the utterances.
+        read_audio: decodes a file to float32 [samples], 16 kHz.
+    """
+
+    def __init__(self, encoder: SpeechEncoder, recordings: Sequence[Recording], read_audio: ReadAudio):
+        self._front_end = encoder.front_end
+        self._recordings = recordings
+        self._read_audio = read_audio
+
+    def n_frames(self, index: int) -> int:
+        """20 ms frames of utterance `index`."""
+        return self._front_end.n_frames(self._recordings[index].n_samples)
+
+    def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
+        """windows, and rows: int64 [frames], the model's row of each 20 ms frame."""
+        waveform = self._read_audio(self._recordings[index].audio)
+        if frames is not None:
+            # One hop more than the frames take up, so that as many come out as a whole utterance gives there.
+            start = first * SAMPLES_PER_FRAME
+            waveform = waveform[start : start + (frames + 1) * SAMPLES_PER_FRAME]
+        # Whisper counts a begun hop as a frame and gives one for it.
+        rows = torch.from_numpy(self._front_end.rows_of_frames(len(waveform))[:frames])
+        return {"windows": list(self._front_end.windows(waveform)), "rows": rows}
+
+
+class StoredStates:
+    """Hidden states that were stored before (`stored_states.write_states`).
+
+    Args:
+        stores: of the corpora that the utterances are in.
+        utterances: (corpus, utterance) of each.
+    """
+
+    def __init__(self, stores: Mapping[str, StateStore], utterances: Sequence[tuple[str, str]]):
+        self._places = [(stores[corpus], *stores[corpus].span(utterance)) for corpus, utterance in utterances]
+
+    def n_frames(self, index: int) -> int:
+        """20 ms frames of utterance `index`."""
+        _, start, end = self._places[index]
+        return end - start
+
+    def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
+        """states: float16 [states, frames, hidden size]."""
+        store, start, end = self._places[index]
+        end = end if frames is None else start + first + frames
+        return {"states": torch.from_numpy(np.array(store.values[start + first : end])).transpose(0, 1)}
+
+
+class Examples(torch.utils.data.Dataset):
+    """Utterances with their references.
+
+    Args:
+        table: of one part of the task.
+        kind: of the task.
+        source: gives each utterance; its numbers are the rows of `table`.
+        n_examples: length of the data set, for training: each epoch goes through all utterances in a new order, and
+            item i depends on (seed, i) and `group_by_length` alone. None gives every utterance once and whole, the
+            longest first.
+        crop_seconds: longest piece of an utterance, drawn at random, in training; None for none.
+        seed: of order and crops.
+        group_by_length: utterances per batch, which are then of similar lengths (`LengthGroupedOrder`); None for a
+            free order.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        kind: Kind,
+        source: Source,
+        *,
+        n_examples: int | None = None,
+        crop_seconds: float | None = None,
+        seed: int = 0,
+        group_by_length: int | None = None,
+    ):
+        self.table = table
+        self._kind = kind
+        self._source = source
+        self._n_examples = n_examples
+        self._crop = None if crop_seconds is None else round(crop_seconds * SAMPLING_RATE / SAMPLES_PER_FRAME)
+        self._seed = seed
+        self._references = table["reference"].tolist()
+        self._longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
+        if group_by_length is None:
+            self._drawn = EpochOrder(len(table), seed)
+        else:
+            frames = [source.n_frames(index) for index in range(len(table))]
+            lengths = frames if self._crop is None else np.minimum(frames, self._crop)
+            self._drawn = LengthGroupedOrder(lengths, seed, group_by_length)
+
+    def __len__(self) -> int:
+        return len(self.table) if self._n_examples is None else self._n_examples
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        """What the source gives, with index (the row of the table) and label."""
+        if self._n_examples is None:
+            index, first, frames = self._longest_first[item], 0, None
+        else:
+            index = self._drawn[item]
+            first, frames = self._piece(item, self._source.n_frames(index))
+        length = self._source.n_frames(index) if frames is None else frames
+        return self._source(index, first, frames) | {"index": index, "label": self._label(index, first, length)}
+
+    def _piece(self, item: int, n_frames: int) -> tuple[int, int | None]:
+        if self._crop is None or n_frames <= self._crop:
+            return 0, None
+        return int(np.random.default_rng([self._seed, item]).integers(n_frames - self._crop + 1)), self._crop
+
+    def _label(self, index: int, first: int, length: int) -> torch.Tensor:
+        reference = self._references[index]
+        if self._kind != "f0_reconstruction":
+            return torch.from_numpy(np.array(reference, np.int64))
+        # Tracks start with the utterance and may end some frames before it: those are unvoiced.
+        label = np.full(length, np.nan, np.float32)
+        known = np.asarray(reference, np.float32)[first : first + length]
+        label[: len(known)] = known
+        return torch.from_numpy(label)
+
+
+def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Examples to one batch: states [examples, states, frames, size] padded, or windows and rows; labels padded."""
+    batch: dict[str, Any] = {"index": torch.tensor([item["index"] for item in items])}
+    if "states" in items[0]:
+        states = [item["states"].transpose(0, 1).float() for item in items]
+        batch["states"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True).transpose(1, 2)
+        batch["lengths"] = torch.tensor([len(one) for one in states])
+    else:
+        batch["windows"] = [item["windows"] for item in items]
+        batch["rows"] = [item["rows"] for item in items]
+    labels = [item["label"] for item in items]
+    if labels[0].is_floating_point():
+        batch["labels"] = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=float("nan"))
+    else:
+        batch["labels"] = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=UNLABELLED)
+    return batch

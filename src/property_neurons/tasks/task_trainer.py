@@ -1,0 +1,243 @@
+"""A head on a model, and the Trainer that scores dev by the task's own metric and keeps the best state."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from property_neurons.errors import StoreError, TaskError
+from property_neurons.models.backend import transformers
+from property_neurons.models.states import hidden_states
+from property_neurons.stores import files
+from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.heads import BLANK, UNLABELLED, Head, Kind
+from property_neurons.tasks.scoring import collapse, edits, rate
+
+log = logging.getLogger(__name__)
+
+_TRAINING_HABITS = MappingProxyType(
+    {
+        "apply_spec_augment": False,
+        "layerdrop": 0.0,
+        "encoder_layerdrop": 0.0,
+        "mask_time_prob": 0.0,
+        "mask_feature_prob": 0.0,
+    }
+)
+
+
+class TaskModel(torch.nn.Module):
+    """A head on a model, whose weights are trained too or not.
+
+    Args:
+        head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
+        encoder: the model.
+        trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
+    """
+
+    # What takes **kwargs would be taken to divide the loss by what a step accumulates itself; the Trainer shall do it.
+    accepts_loss_kwargs = False
+
+    def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
+        super().__init__()
+        self.head = head
+        self.encoder = encoder if trained else None
+        # In a tuple, where torch does not look for weights.
+        self._frozen = () if trained else (encoder,)
+
+    def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
+        """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
+        if states is None:
+            states, lengths = self._states(windows, rows)
+        outputs = self.head(states, lengths)
+        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
+        return {"loss": loss, "outputs": outputs, "lengths": lengths}
+
+    def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.encoder is not None:
+            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
+        else:
+            with torch.no_grad():
+                read = hidden_states(self._frozen[0], windows)
+        own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
+        lengths = torch.tensor([len(one) for one in own], device=own[0].device)
+        return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
+
+
+@contextmanager
+def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
+    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
+    # Some modules (Whisper's encoder) look at the config once only, when they are made.
+    holders = [model.config, *(module for module in model.modules() if hasattr(module, "layerdrop"))]
+    kept = [(one, name, getattr(one, name)) for one in holders for name in _TRAINING_HABITS if hasattr(one, name)]
+    try:
+        for one, name, _ in kept:
+            setattr(one, name, _TRAINING_HABITS[name])
+        yield
+    finally:
+        for one, name, value in kept:
+            setattr(one, name, value)
+
+
+class TaskTrainer(transformers.Trainer):
+    """transformers' Trainer that scores dev by the task's own metric and keeps the best state seen."""
+
+    best_file: Path
+    identity: str
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """The metric over all dev utterances; a new best one is kept on disk."""
+        value = rate(self.scores(self.eval_dataset))
+        metrics = {f"{metric_key_prefix}_value": value}
+        self.log(metrics)
+        known = self._best()
+        if known is None or value < known["value"]:
+            step = self.state.global_step
+            with files.atomic_path(self.best_file) as temporary:
+                noted = {"identity": self.identity, "step": str(step), "value": repr(value)}
+                weights = weights_of(self.model)
+                # Several entries are written in an order that differs from process to process; here that is no matter.
+                save_file(weights, temporary, metadata=noted | {"digest": _digest(noted, weights)})
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def restore_best(self) -> dict[str, Any]:
+        """Give the model its best state; says its step and dev value."""
+        if not any(
+            "eval_value" in entry and entry["step"] == self.state.global_step for entry in self.state.log_history
+        ):
+            # Not every release of transformers scores the last step by itself.
+            self.evaluate()
+        kept = self._kept()
+        if kept is None:
+            raise StoreError(
+                f"{self.best_file}: expected the best state of this training, found none that is whole; delete "
+                f"{self.best_file.parent} and run again: the training begins anew"
+            )
+        best, weights = kept
+        self.model.load_state_dict(weights, strict=True)
+        return best
+
+    def has_best_of(self, checkpoint: Path) -> bool:
+        """Whether the best state is that which a training had when it wrote a checkpoint, or a later one."""
+        history = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
+        values = [entry["eval_value"] for entry in history if "eval_value" in entry]
+        best = self._best()
+        # (A training that has diverged has NaN, which is not greater than anything.)
+        if not values or (best is not None and not best["value"] > min(values)):
+            return True
+        if best is None:
+            log.warning("%s: expected the best state so far, found none; training begins anew.", self.best_file)
+        else:
+            log.warning(
+                "%s: expected the best state so far (%s), found one of %s; training begins anew.",
+                *(self.best_file, min(values), best["value"]),
+            )
+        return False
+
+    def _best(self) -> dict[str, Any] | None:
+        """Step and dev value of the best state kept."""
+        kept = self._kept()
+        return None if kept is None else kept[0]
+
+    def _kept(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """Step and dev value of the best state kept, and its weights; one that is damaged is named and removed."""
+        if not self.best_file.is_file():
+            return None
+        try:
+            with safe_open(self.best_file, "pt") as file:
+                noted = file.metadata() or {}
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            return self._without(f"expected a safetensors file, found {error}")
+        said = {key: noted.get(key, "") for key in ("identity", "step", "value")}
+        if noted.get("digest") != _digest(said, weights):
+            return self._without("expected what was written, found another content")
+        if said["identity"] != self.identity:
+            return None
+        return {"step": int(said["step"]), "value": float(said["value"])}, weights
+
+    def _without(self, trouble: str) -> None:
+        log.warning("%s: %s. It is removed.", self.best_file, trouble)
+        self.best_file.unlink()
+
+    @torch.no_grad()
+    def scores(self, examples: Examples) -> pd.DataFrame:
+        """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets.
+
+        Raises:
+            TaskError: the model put out something that is not finite.
+        """
+        rows, kind = [], self.model.head.kind
+        self.model.eval()
+        for batch in self.get_eval_dataloader(examples):
+            batch = self._prepare_inputs(batch)
+            labels = batch.pop("labels").cpu().numpy()
+            with self.compute_loss_context_manager():
+                found = self.model(**batch)
+            outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
+            for place, index in enumerate(batch["index"].tolist()):
+                # The largest of NaN is the first, which would pass for an answer.
+                own = outputs[place] if kind == "speaker_identification" else outputs[place][: lengths[place]]
+                if not np.isfinite(own).all():
+                    raise TaskError(
+                        f"utterance {examples.table.loc[index, 'utterance']}: expected finite outputs, found NaN or "
+                        f"infinite ones after {self.state.global_step} steps; if the training has diverged, lower its "
+                        "learning_rate; otherwise the model's weights are damaged"
+                    )
+                rows.append((index, *utterance_score(kind, outputs[place], lengths[place], labels[place])))
+        self.model.train()
+        columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
+        table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
+        known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
+        left_out = [] if kind == "f0_reconstruction" else columns[3:]
+        return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
+
+
+def utterance_score(
+    kind: Kind, outputs: np.ndarray, length: int, labels: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Error and weight of one utterance, and of F0 the sums of its targets and of their squares (else 0).
+
+    Args:
+        outputs: of the head, filled up beyond `length` frames.
+        labels: its reference, filled up; see `Head.loss`.
+    """
+    if kind == "phone_recognition":
+        reference, hypothesis = decoded(outputs[:length], labels)
+        return edits(reference, hypothesis), len(reference), 0.0, 0.0
+    if kind == "speaker_identification":
+        return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
+    voiced = ~np.isnan(labels[:length])
+    targets = labels[:length][voiced].astype(np.float64)
+    squared = np.square(outputs[:length][voiced] - targets).sum()
+    return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
+
+
+def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The units of a reference that is filled up, and those that outputs [frames, units + 1] amount to."""
+    return labels[labels != UNLABELLED], collapse(outputs.argmax(-1), BLANK) - 1
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of a module as safetensors takes them: contiguous, on the CPU."""
+    return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
+
+
+def _digest(said: Mapping[str, str], weights: Mapping[str, torch.Tensor]) -> str:
+    """Of all that a file of the best state says."""
+    digest = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16)
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
