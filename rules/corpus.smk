@@ -49,7 +49,7 @@ rule align_subset:
         mem_mb=scaled(4000),
         runtime=scaled(720),
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.corpus.forced_alignment"),
     message:
         "Aligning {wildcards.corpus}/{wildcards.subset} with PocketSphinx"
@@ -65,7 +65,7 @@ for corpus_name in CONFIG.corpora:
             name:
                 f"scan_{corpus_name}.{subset_name}"
             input:
-                scan_inputs(corpus_name, subset_name),
+                plan.corpora.scan_inputs(CONFIG, corpus_name, subset_name),
             output:
                 utterances=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/utterances.parquet",
                 segments=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/segments.parquet",
@@ -73,7 +73,7 @@ for corpus_name in CONFIG.corpora:
                 manifest=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/tables.manifest.json",
                 shards=[
                     f"{RESULTS}/corpora/{corpus_name}/shards/{shard}.tsv"
-                    for shard in plan.corpora.subset_shards(subset_name, subset_section.shards)
+                    for shard in shard_names(subset_name, subset_section.shards)
                 ],
             log:
                 f"{RESULTS}/logs/scan/{corpus_name}/{subset_name}.log",
@@ -86,7 +86,7 @@ for corpus_name in CONFIG.corpora:
             params:
                 corpus=corpus_name,
                 subset=subset_name,
-                root=plan.corpora.corpus_root(CONFIG, corpus_name),
+                root=plan.corpora.root(CONFIG, corpus_name),
                 alignments=plan.corpora.alignment_source(CONFIG, corpus_name, subset_name),
                 genders=plan.corpora.genders(CONFIG, corpus_name),
                 n_shards=subset_section.shards,
@@ -108,7 +108,7 @@ rule scan_voxceleb:
     log:
         f"{RESULTS}/logs/scan/{{corpus}}.log",
     wildcard_constraints:
-        corpus=one_of(plan.corpora.voxceleb_corpora(CONFIG)),
+        corpus=one_of(plan.corpora.of_kind(CONFIG, "voxceleb1")),
     conda:
         "../envs/analysis.yaml"
     threads: 4
@@ -137,7 +137,7 @@ rule assemble_corpus:
     log:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
     wildcard_constraints:
-        corpus=one_of(name for name in CONFIG.corpora if name not in plan.corpora.voxceleb_corpora(CONFIG)),
+        corpus=one_of(name for name, section in CONFIG.corpora.items() if section.kind != "voxceleb1"),
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -198,7 +198,7 @@ rule build_frames:
         mem_mb=scaled(2000),
         runtime=scaled(120),
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         pitch=lambda wildcards: plan.corpora.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
         code=code_fingerprint("property_neurons.corpus.frame_store"),
     message:

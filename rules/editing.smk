@@ -5,7 +5,7 @@ rule edit_model:
     """Write an edit of group neurons into a model's weights."""
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
-        neurons=lambda wildcards: plan.editing.edited_table(CONFIG, wildcards.model),
+        neurons=lambda wildcards: plan.editing.neuron_table(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -20,7 +20,7 @@ rule edit_model:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     params:
-        edit=lambda wildcards: plan.editing.edit_settings(CONFIG, wildcards.model),
+        edit=lambda wildcards: plan.editing.settings(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.editing.saved"),
     message:
         "Editing {wildcards.model}"
@@ -31,14 +31,11 @@ rule edit_model:
 rule erase_groups:
     """Erase each group of a property in a fine-tuned model, by degrees, and random neurons; score the task."""
     input:
-        training=lambda wildcards: manifest_of(plan.editing.erasure_training(CONFIG, wildcards.erasure, wildcards.seed)),
+        training=lambda wildcards: plan.paths.manifest(plan.erasure.training(CONFIG, wildcards.erasure, wildcards.seed)),
         model=lambda wildcards: (
-            f"{RESULTS}/models/{plan.editing.erased_model(CONFIG, wildcards.erasure, wildcards.seed)}.manifest.json"
+            f"{RESULTS}/models/{plan.erasure.model(CONFIG, wildcards.erasure, wildcards.seed)}.manifest.json"
         ),
-        counts=lambda wildcards: (
-            f"{RESULTS}/counts/{plan.editing.erased_model(CONFIG, wildcards.erasure, wildcards.seed)}/"
-            f"{CONFIG.erasure[wildcards.erasure].corpus}/{CONFIG.erasure[wildcards.erasure].property}.manifest.json"
-        ),
+        counts=lambda wildcards: plan.paths.manifest(plan.erasure.counts(CONFIG, wildcards.erasure, wildcards.seed)),
     output:
         folder=directory(f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}"),
         manifest=f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}.manifest.json",
@@ -57,7 +54,7 @@ rule erase_groups:
         gpu=GPU,
     params:
         work=f"{RESULTS}/erasure/{{erasure}}/.seed{{seed}}.work",
-        erasure=lambda wildcards: plan.editing.erasure_settings(CONFIG, wildcards.erasure),
+        erasure=lambda wildcards: plan.erasure.settings(CONFIG, wildcards.erasure),
         code=code_fingerprint("property_neurons.erasure.study", "property_neurons.corpus.audio"),
     message:
         "Erasing for {wildcards.erasure}, seed {wildcards.seed}"

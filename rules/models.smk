@@ -4,7 +4,7 @@
 rule prepare_model:
     """Fetch, convert or re-initialise a model."""
     input:
-        model_inputs,
+        lambda wildcards: plan.models.source_files(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -19,7 +19,7 @@ rule prepare_model:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     params:
-        source=lambda wildcards: plan.models.model_source(CONFIG, wildcards.model),
+        source=lambda wildcards: plan.models.source(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.models.prepare"),
     message:
         "Preparing the model {wildcards.model}"

@@ -21,7 +21,7 @@ rule extract_log_mel:
         mem_mb=scaled(4000),
         runtime=scaled(120),
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         mp3=lambda wildcards: plan.pretraining.needs_mp3(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.audio"),
     message:
@@ -33,7 +33,7 @@ rule extract_log_mel:
 rule measure_log_mel:
     """Global mean and standard deviation of each log-Mel bin over the corpus of a run."""
     input:
-        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
+        log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
     output:
         statistics=f"{RESULTS}/pretraining/{{run}}/log_mel.json",
     log:
@@ -55,9 +55,11 @@ rule measure_log_mel:
 rule fit_targets:
     """k-means on log-Mel frames, or on a hidden layer of the stage before."""
     input:
-        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
+        log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
         statistics=rules.measure_log_mel.output.statistics,
-        model=clustered_model,
+        model=lambda wildcards: plan.paths.manifest_if(
+            plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage)
+        ),
     output:
         codebook=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/codebook.safetensors",
     log:
@@ -69,7 +71,7 @@ rule fit_targets:
     resources:
         mem_mb=scaled(16000),
         runtime=scaled(360),
-        gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
+        gpu=lambda wildcards: GPU if plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage) else 0,
     params:
         targets=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
         seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
@@ -88,7 +90,9 @@ rule assign_targets:
         ),
         statistics=rules.measure_log_mel.output.statistics,
         codebook=rules.fit_targets.output.codebook,
-        model=clustered_model,
+        model=lambda wildcards: plan.paths.manifest_if(
+            plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage)
+        ),
     output:
         store=directory(f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/targets/{{shard}}.zarr"),
         manifest=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/targets/{{shard}}.manifest.json",
@@ -100,7 +104,7 @@ rule assign_targets:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
-        gpu=lambda wildcards: GPU if clustered_model(wildcards) else 0,
+        gpu=lambda wildcards: GPU if plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage) else 0,
     params:
         layer=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
         centred=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
@@ -114,10 +118,14 @@ rule assign_targets:
 rule pretrain:
     """Train one stage by masked prediction; a killed job resumes from its last checkpoint."""
     input:
-        log_mel=lambda wildcards: log_mel_manifests(wildcards.run),
-        targets=lambda wildcards: target_manifests(wildcards.run, wildcards.stage),
-        statistics=log_mel_statistics,
-        initial=initial_model,
+        log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
+        targets=lambda wildcards: plan.pretraining.targets(CONFIG, wildcards.run, wildcards.stage),
+        statistics=lambda wildcards: (
+            f"{RESULTS}/pretraining/{plan.pretraining.target_owner(CONFIG, wildcards.run, wildcards.stage)}/log_mel.json"
+        ),
+        initial=lambda wildcards: plan.paths.manifest_if(
+            plan.pretraining.initial_model(CONFIG, wildcards.run, wildcards.stage)
+        ),
     output:
         folder=directory(f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}"),
         manifest=f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}.manifest.json",
@@ -131,7 +139,7 @@ rule pretrain:
         mem_mb=scaled(32000),
         # A retry goes on from the last checkpoint.
         runtime=2880,
-        gpu=training_gpus,
+        gpu=lambda wildcards: CONFIG.pretraining[wildcards.run].gpus if GPU else 0,
     params:
         work=f"{RESULTS}/checkpoints/.{{run}}-stage{{stage}}.work",
         tensorboard=f"{RESULTS}/logs/tensorboard/{{run}}-stage{{stage}}",
@@ -148,10 +156,7 @@ rule pretrain:
 rule draw_pretraining:
     """Learning curves of every stage of one run."""
     input:
-        stages=lambda wildcards: [
-            f"{plan.pretraining.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
-            for number, _ in enumerate(CONFIG.pretraining[wildcards.run].stages, start=1)
-        ],
+        stages=lambda wildcards: plan.pretraining.checkpoints(CONFIG, wildcards.run),
     output:
         figure=report(
             f"{RESULTS}/figures/pretraining_{{run}}.pdf",

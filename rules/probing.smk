@@ -11,7 +11,7 @@ rule probe_layers:
             corpus=wildcards.corpus,
             shard=plan.corpora.shards(CONFIG, wildcards.corpus),
         ),
-        frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         model=f"{RESULTS}/models/{{model}}.manifest.json",
     output:
         table=f"{RESULTS}/probes/{{model}}/{{corpus}}.tsv",
@@ -26,7 +26,7 @@ rule probe_layers:
         runtime=scaled(240),
         gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         clusters=100,
         max_frames=60000,

@@ -1,6 +1,6 @@
 """Models cut out of others, and the studies that compare them: Figures 6 and 9, results/tables/pruning.tsv.
 
-What a study trains are ordinary models and tasks (config/studies.py); here their scores come together.
+What a study trains are ordinary models and tasks (config/expand_studies.py); here their scores come together.
 """
 
 
@@ -9,7 +9,7 @@ rule prune_model:
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
         neurons=lambda wildcards: plan.pruning.neuron_tables(CONFIG, wildcards.model),
-        sizes_of=lambda wildcards: manifest_of(plan.pruning.sizes_of(CONFIG, wildcards.model)),
+        sizes_of=lambda wildcards: plan.paths.manifest_if(plan.pruning.sizes_of(CONFIG, wildcards.model)),
         counts=lambda wildcards: plan.pruning.frequency_counts(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),
@@ -25,7 +25,7 @@ rule prune_model:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     params:
-        cut=lambda wildcards: plan.pruning.pruning_settings(CONFIG, wildcards.model),
+        cut=lambda wildcards: plan.pruning.settings(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.pruning.prune"),
     message:
         "Cutting {wildcards.model}"
@@ -36,8 +36,8 @@ rule prune_model:
 rule measure_speed:
     """How much faster the cut models of a study are than the whole one, as ratios of passes side by side."""
     input:
-        reference=lambda wildcards: f"{RESULTS}/models/{study(wildcards.study).model}.manifest.json",
-        models=lambda wildcards: study_models(wildcards.study),
+        reference=lambda wildcards: f"{RESULTS}/models/{STUDIES[wildcards.study].model}.manifest.json",
+        models=lambda wildcards: plan.pruning.scored_models(CONFIG, wildcards.study),
     output:
         speed=f"{RESULTS}/pruning/{{study}}/speed.tsv",
     log:
@@ -50,7 +50,7 @@ rule measure_speed:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, study(wildcards.study).model),
+        normalise=lambda wildcards: plan.models.normalise(CONFIG, STUDIES[wildcards.study].model),
         code=code_fingerprint("property_neurons.pruning.speed"),
     message:
         "Timing the models of the pruning study {wildcards.study}"
@@ -61,11 +61,8 @@ rule measure_speed:
 rule collect_pruning:
     """The scores of all runs of a study in one table, and arm held against arm on the same test utterances."""
     input:
-        runs=lambda wildcards: [
-            f"{plan.tasks.task_run(CONFIG, run.trained, run.model, run.seed)}.manifest.json"
-            for run in plan.tasks.study_runs(CONFIG, wildcards.study)
-        ],
-        models=lambda wildcards: study_models(wildcards.study),
+        runs=lambda wildcards: plan.pruning.scores(CONFIG, wildcards.study),
+        models=lambda wildcards: plan.pruning.scored_models(CONFIG, wildcards.study),
         speed=rules.measure_speed.output.speed,
     output:
         runs=f"{RESULTS}/pruning/{{study}}/runs.tsv",
@@ -79,7 +76,7 @@ rule collect_pruning:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        runs=lambda wildcards: [run.as_dict() for run in plan.tasks.study_runs(CONFIG, wildcards.study)],
+        runs=lambda wildcards: [run.as_dict() for run in plan.pruning.runs(CONFIG, wildcards.study)],
         code=code_fingerprint("property_neurons.pruning.report"),
     message:
         "Collecting the runs of the pruning study {wildcards.study}"
@@ -90,7 +87,7 @@ rule collect_pruning:
 rule tabulate_pruning:
     """Neurons, parameters, size, speed and every metric of each arm, the seeds drawn together."""
     input:
-        runs=expand(f"{RESULTS}/pruning/{{study}}/runs.tsv", study=STUDIES),
+        runs=expand(f"{RESULTS}/pruning/{{study}}/runs.tsv", study=list(STUDIES)),
     output:
         table=f"{RESULTS}/tables/pruning.tsv",
     log:
@@ -135,9 +132,9 @@ if "general" in STUDIES:
             mem_mb=scaled(4000),
             runtime=scaled(20),
         params:
-            model=study("general").model,
-            corpus=study("general").corpus,
-            published=published_names([study("general").model]),
+            model=STUDIES["general"].model,
+            corpus=STUDIES["general"].corpus,
+            published=published_names([STUDIES["general"].model]),
             code=figure_code("fig6"),
         message:
             "Drawing Figure 6"
@@ -169,9 +166,9 @@ if "task_specific" in STUDIES:
             mem_mb=scaled(4000),
             runtime=scaled(20),
         params:
-            model=study("task_specific").model,
-            corpus=study("task_specific").corpus,
-            published=published_names([study("task_specific").model]),
+            model=STUDIES["task_specific"].model,
+            corpus=STUDIES["task_specific"].corpus,
+            published=published_names([STUDIES["task_specific"].model]),
             code=figure_code("fig9"),
         message:
             "Drawing Figure 9"

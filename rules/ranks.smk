@@ -11,7 +11,12 @@ rule rank_neurons:
         checked=ancient(rules.check_corpus.output.checked),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         model=f"{RESULTS}/models/{{model}}.manifest.json",
-        frames=rank_inputs,
+        # Only ranks of middle frames need to know where segments lie.
+        frames=(
+            f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json"
+            if CONFIG.ranks.frames == "segment_mid"
+            else []
+        ),
     output:
         store=directory(f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.zarr"),
         manifest=f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.manifest.json",
@@ -26,7 +31,7 @@ rule rank_neurons:
         runtime=scaled(120),
         gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         lambda_max=CONFIG.ranks.lambda_max,
         frames=CONFIG.ranks.frames,
         # What a run is matters to the ranks kept only when they are those of middle frames.
@@ -49,8 +54,8 @@ rule count_activations:
     """How often each neuron is among the most active, per layer and cell (group x phone)."""
     input:
         checked=rules.check_corpus.output.checked,
-        frames=lambda wildcards: manifests("frames", None, wildcards.corpus),
-        ranks=lambda wildcards: manifests("ranks", wildcards.model, wildcards.corpus),
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
     output:
         store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",

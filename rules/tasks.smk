@@ -9,9 +9,9 @@ rule prepare_task:
     input:
         # What is divided is what these gates let through.
         checked=lambda wildcards: [
-            f"{RESULTS}/corpora/{corpus}/checked.json" for corpus in plan.tasks.task_corpora(CONFIG, wildcards.task)
+            f"{RESULTS}/corpora/{corpus}/checked.json" for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
         ],
-        references=lambda wildcards: plan.tasks.task_references(CONFIG, wildcards.task),
+        references=lambda wildcards: plan.tasks.references(CONFIG, wildcards.task),
         lexicon=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["lexicon"] or [],
     output:
         table=f"{RESULTS}/tasks/data/{{task}}.parquet",
@@ -55,7 +55,7 @@ rule store_states:
         runtime=scaled(240),
         gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpora.corpus_root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.tasks.stored_states", "property_neurons.corpus.audio"),
     message:
@@ -67,16 +67,15 @@ rule store_states:
 rule train_task:
     """Train one task on one model, choose on dev, score test once; a killed job resumes from its last checkpoint."""
     input:
-        data=lambda wildcards: f"{plan.tasks.task_data(CONFIG, wildcards.task)}.manifest.json",
+        data=lambda wildcards: plan.paths.manifest(plan.tasks.data(CONFIG, wildcards.task)),
         model=f"{RESULTS}/models/{{model}}.manifest.json",
-        states=lambda wildcards: plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model),
-        # Named too, or it would be removed before it is read.
-        stored=lambda wildcards: [
-            manifest.removesuffix(".manifest.json")
-            for manifest in plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model)
+        states=lambda wildcards: [
+            plan.paths.manifest(stem) for stem in plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model)
         ],
-        initial=lambda wildcards: manifest_of(
-            plan.tasks.initial_head(CONFIG, wildcards.task, wildcards.model, int(wildcards.seed))
+        # Named too, or it would be removed before it is read.
+        stored=lambda wildcards: plan.tasks.stored_states(CONFIG, wildcards.task, wildcards.model),
+        initial=lambda wildcards: plan.paths.manifest_if(
+            plan.tasks.initial_head(CONFIG, wildcards.task, wildcards.model)
         ),
     output:
         folder=directory(f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}"),
@@ -99,7 +98,7 @@ rule train_task:
         work=f"{RESULTS}/tasks/{{task}}/{{model}}/.seed{{seed}}.work",
         tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",
         mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
-        settings=lambda wildcards: plan.tasks.task_settings(CONFIG, wildcards.task),
+        settings=lambda wildcards: plan.tasks.settings(CONFIG, wildcards.task),
         normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.tasks.training", "property_neurons.corpus.audio"),
     message:

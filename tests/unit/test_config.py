@@ -196,7 +196,7 @@ def test_a_pruned_model_names_what_is_there():
 
 def test_a_cut_depends_on_what_bears_on_it_alone():
     config = load_config(pruned(criterion="norm", keep=0.2, seed=4))
-    assert plan.pruning.pruning_settings(config, "cut") == {
+    assert plan.pruning.settings(config, "cut") == {
         "criterion": "norm",
         "keep": 0.2,
         "match": "per_layer",
@@ -204,7 +204,7 @@ def test_a_cut_depends_on_what_bears_on_it_alone():
     }
     assert plan.pruning.neuron_tables(config, "cut") == plan.pruning.frequency_counts(config, "cut") == []
     config = load_config(pruned(criterion="frequency", properties=["pitch", "gender"], bias=False))
-    assert plan.pruning.pruning_settings(config, "cut") == {
+    assert plan.pruning.settings(config, "cut") == {
         "criterion": "frequency",
         "keep": None,
         "match": "per_layer",

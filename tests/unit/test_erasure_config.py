@@ -46,27 +46,27 @@ def changed(path, value):
 def test_a_study_stands_for_tuned_models():
     config = load_config(CONFIG)
     # The one that the config names already is not made twice.
-    assert plan.editing.erased_model(config, "table1", 0) == "sid-mini-s0"
-    assert plan.editing.erased_model(config, "table1", 1) == "sid-mini-s1"
-    assert plan.editing.erased_model(config, "phones", 0) == "pr-mini-s0"
+    assert plan.erasure.model(config, "table1", 0) == "sid-mini-s0"
+    assert plan.erasure.model(config, "table1", 1) == "sid-mini-s1"
+    assert plan.erasure.model(config, "phones", 0) == "pr-mini-s0"
     assert config.models["pr-mini-s0"].of == "mini"
     # They are not drawn in Figure 5.
     assert config.figures.compare == list(CONFIG["models"])
-    assert plan.editing.erasure_training(config, "table1", 1) == "results/tasks/sid/mini/seed1"
+    assert plan.erasure.training(config, "table1", 1) == "results/tasks/sid/mini/seed1"
 
 
 def test_settings_hold_what_bears_on_the_result():
-    settings = plan.editing.erasure_settings(load_config(CONFIG), "table1")
+    settings = plan.erasure.settings(load_config(CONFIG), "table1")
     assert settings["sigmas"] == [0.8]
     assert settings["column"] == "gender"
     assert "factor" not in settings
     assert "percentile" not in settings
-    clamped = plan.editing.erasure_settings(load_config(changed("erasure.table1.action", "clamp")), "table1")
+    clamped = plan.erasure.settings(load_config(changed("erasure.table1.action", "clamp")), "table1")
     assert clamped["percentile"] == 50
     config = load_config(CONFIG)
-    assert plan.editing.edit_settings(config, "no-female") == {"groups": ["F"], "action": "zero", "random": None}
-    assert plan.editing.edited_table(config, "no-female") == "results/neurons/sid-mini-s0/demo/gender.parquet"
-    assert plan.editing.edited_models(config) == ["no-female"]
+    assert plan.editing.settings(config, "no-female") == {"groups": ["F"], "action": "zero", "random": None}
+    assert plan.editing.neuron_table(config, "no-female") == "results/neurons/sid-mini-s0/demo/gender.parquet"
+    assert plan.editing.models(config) == ["no-female"]
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from property_neurons.corpus.shards import (
-    read_segments,
-    read_shard_list,
-    shard_names,
-    shard_of,
-    write_segments,
-    write_shard_list,
-)
+from property_neurons.corpus.shard_names import shard_names, subset_of
+from property_neurons.corpus.shards import read_segments, read_shard_list, shard_of, write_segments, write_shard_list
 from property_neurons.errors import CorpusError
 
 
@@ -22,6 +16,7 @@ def test_shard_of_an_utterance_is_fixed():
         f"dev-clean-{crc % 8:03d}" for crc in (0x54390EE2, 0x822004A3)
     ]
     assert {shard_of(f"1-1-{index}", "s", 3) for index in range(100)} == set(shard_names("s", 3))
+    assert {subset_of(shard) for shard in shard_names("dev-clean", 1001)} == {"dev-clean"}
 
 
 def test_shard_list(tmp_path):

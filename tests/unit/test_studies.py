@@ -46,7 +46,7 @@ def content(**changes):
 
 def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
     config = load_config(content())
-    runs = [(run.arm, run.step, run.seed, run.model) for run in plan.tasks.study_runs(config, "general")]
+    runs = [(run.arm, run.step, run.seed, run.model) for run in plan.pruning.runs(config, "general")]
     assert runs == [
         ("unpruned", 0, 0, "mini"),
         ("protect", 1, 0, "general-protect-s0-step1"),
@@ -76,25 +76,25 @@ def test_a_further_cut_is_of_the_fine_tuned_model_and_of_its_own_property_neuron
     assert plan.pruning.neuron_tables(config, "general-protect-s0-cut2")[0] == (
         "results/neurons/general-protect-s0-step1/demo/phone.parquet"
     )
-    assert [run.step for run in plan.tasks.study_runs(config, "general")] == [0, 2, 2]
+    assert [run.step for run in plan.pruning.runs(config, "general")] == [0, 2, 2]
 
 
 def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
     config = load_config(content())
-    runs = plan.tasks.study_runs(config, "task_specific")
+    runs = plan.pruning.runs(config, "task_specific")
     assert [(run.arm, run.step, run.trained, run.model) for run in runs] == [
         ("unpruned", 0, "pr-tuned", "mini"),
         ("norm", 1, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut1"),
         ("norm", 2, "pr-tuned-after-cut", "task_specific-pr-tuned-norm-s0-cut2"),
     ]
-    assert plan.tasks.task_settings(config, "pr-tuned-after-cut")["steps"] == 7
-    assert plan.tasks.initial_head(config, "pr-tuned", "mini", 0) is None
-    heads = [plan.tasks.initial_head(config, run.trained, run.model, 0) for run in runs[1:]]
+    assert plan.tasks.settings(config, "pr-tuned-after-cut")["steps"] == 7
+    assert plan.tasks.initial_head(config, "pr-tuned", "mini") is None
+    heads = [plan.tasks.initial_head(config, run.trained, run.model) for run in runs[1:]]
     assert heads == [
         "results/tasks/pr-tuned/mini/seed0",
         "results/tasks/pr-tuned-after-cut/task_specific-pr-tuned-norm-s0-cut1/seed0",
     ]
-    assert plan.tasks.task_data(config, "pr-tuned-after-cut") == "results/tasks/data/pr"
+    assert plan.tasks.data(config, "pr-tuned-after-cut") == "results/tasks/data/pr"
 
 
 @pytest.mark.parametrize(("warmup", "steps", "expected"), [(0, 7, 0), (100, 250, 25), (1000, 7, 7), (14, 100, 1)])
@@ -121,7 +121,7 @@ def test_a_head_is_carried_on_only_to_a_task_that_it_fits(changes, goes_on):
     written = content()
     written["splits"]["other"] = {"by": "speaker", "corpus": "demo", "seed": 1}
     written["tasks"]["next"] = written["tasks"]["pr-tuned"] | changes
-    head = plan.tasks.initial_head(load_config(written), "next", "task_specific-pr-tuned-norm-s0-cut1", 0)
+    head = plan.tasks.initial_head(load_config(written), "next", "task_specific-pr-tuned-norm-s0-cut1")
     assert head == ("results/tasks/pr-tuned/mini/seed0" if goes_on else None)
 
 
@@ -159,17 +159,17 @@ def test_what_does_not_fit_together_is_refused(where, value, message):
 @pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
 def test_every_model_and_run_of_the_shipped_configs_resolves(name):
     config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
-    assert {run.arm for run in plan.tasks.study_runs(config, "general")} >= {
+    assert {run.arm for run in plan.pruning.runs(config, "general")} >= {
         "unpruned",
         "protect",
         "norm",
         "random_protect",
     }
-    for run in [*plan.tasks.study_runs(config, "general"), *plan.tasks.study_runs(config, "task_specific")]:
+    for run in [*plan.pruning.runs(config, "general"), *plan.pruning.runs(config, "task_specific")]:
         assert run.model in config.models
-        assert plan.tasks.task_data(config, run.trained)
+        assert plan.tasks.data(config, run.trained)
         for model in config.models:
-            assert plan.models.model_source(config, model)
+            assert plan.models.source(config, model)
 
 
 ARMS = ["protect", "norm", "random_protect", "random", "frequency"]
@@ -203,7 +203,7 @@ def missing_names(config):
             initial = stage.initial.model if isinstance(stage.initial, InitialModel) else None
             wanted += [(initial, config.models), (stage.targets.model, config.models)]
             wanted.append((stage.targets_of, config.pretraining))
-    for run in [*plan.tasks.study_runs(config, "general"), *plan.tasks.study_runs(config, "task_specific")]:
+    for run in [*plan.pruning.runs(config, "general"), *plan.pruning.runs(config, "task_specific")]:
         wanted += [(run.model, config.models), (run.task, config.tasks), (run.trained, config.tasks)]
     return [name for name, known in wanted if name is not None and name not in known]
 
@@ -216,14 +216,14 @@ def test_only_a_first_cut_that_draws_nothing_is_shared_by_seeds():
     drawn = {f"general-{arm}-s{seed}-cut1": seed for arm in ("random_protect", "random") for seed in (0, 1)}
     later = {f"general-{arm}-s{seed}-cut2": seed if arm.startswith("random") else 0 for arm in ARMS for seed in (0, 1)}
     assert cuts == once | drawn | later
-    runs = plan.tasks.study_runs(config, "general")
+    runs = plan.pruning.runs(config, "general")
     assert [(run.seed, run.arm) for run in runs] == [(seed, arm) for seed in (0, 1) for arm in ["unpruned", *ARMS]]
 
 
 def test_every_task_judges_every_model_of_the_general_study():
     plain = content(tasks=["f0", "pr"], seeds=[3])
     plain["tasks"]["f0"] = {"kind": "f0_reconstruction", "split": "unseen"}
-    runs = plan.tasks.study_runs(load_config(plain), "general")
+    runs = plan.pruning.runs(load_config(plain), "general")
     assert [(run.arm, run.task, run.trained, run.seed) for run in runs] == [
         (arm, task, task, 3) for arm in ("unpruned", "protect", "random") for task in ("f0", "pr")
     ]
@@ -232,7 +232,7 @@ def test_every_task_judges_every_model_of_the_general_study():
 def test_a_cut_without_rows_has_the_size_of_the_property_neurons():
     general = content(match="global", bias=False, properties=["gender"], arms=["norm"])
     config = load_config(general)
-    assert plan.pruning.pruning_settings(config, "general-norm-cut1") == {
+    assert plan.pruning.settings(config, "general-norm-cut1") == {
         "criterion": "norm",
         "keep": None,
         "match": "global",
@@ -240,13 +240,13 @@ def test_a_cut_without_rows_has_the_size_of_the_property_neurons():
     }
     assert plan.pruning.neuron_tables(config, "general-norm-cut1") == ["results/neurons/mini/demo/gender.parquet"]
     config = load_config(content(arms=["norm"], rows=[500]))
-    assert plan.pruning.pruning_settings(config, "general-norm-cut1")["rows"] == 500
+    assert plan.pruning.settings(config, "general-norm-cut1")["rows"] == 500
     assert plan.pruning.neuron_tables(config, "general-norm-cut1") == []
 
 
 def test_the_control_is_fine_tuned_like_the_cut_models():
     config = load_config(content(fine_tuned_control=True, seeds=[1]))
-    runs = plan.tasks.study_runs(config, "general")
+    runs = plan.pruning.runs(config, "general")
     assert [(run.arm, run.step) for run in runs] == [("unpruned", 0), ("fine_tuned", 0), ("protect", 1), ("random", 1)]
     control, protected = (config.pretraining[config.models[run.model].run] for run in runs[1:3])
     assert control.starts_from == "mini"
@@ -278,7 +278,7 @@ def test_a_task_is_fine_tuned_and_cut_in_turn():
     assert [model.task for model in models[::2][:1] + models[2::2]] == ["pr-tuned", between, between]
     assert {model.seed for model in models} == {2}
     assert [model.rows for model in models[1::2]] == [100, 50, 20]
-    assert plan.models.model_source(config, f"{stem}-random-s2-step1")["path"] == (
+    assert plan.models.source(config, f"{stem}-random-s2-step1")["path"] == (
         f"results/tasks/{between}/{stem}-random-s2-cut1/seed2/encoder"
     )
     assert plan.pruning.neuron_tables(config, f"{stem}-protect-s2-cut2") == [
@@ -360,7 +360,7 @@ def test_what_a_study_names_is_there_and_comes_from_the_model_it_cuts(source):
     config = load_config(written if source == "both" else yaml.safe_load((ROOT / "config" / source).read_text()))
     assert missing_names(config) == []
     for name in ("general", "task_specific"):
-        study, runs = getattr(config.pruning, name), plan.tasks.study_runs(config, name)
+        study, runs = getattr(config.pruning, name), plan.pruning.runs(config, name)
         assert {run.arm for run in runs} >= {"unpruned", *study.arms}
         for run in runs:
             assert cuts_since(config, run.model, study.model) == (study.rows or [None])[: run.step]
@@ -369,8 +369,8 @@ def test_what_a_study_names_is_there_and_comes_from_the_model_it_cuts(source):
 @pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "paper.yaml"])
 def test_every_input_of_the_shipped_studies_can_be_told(name):
     config = load_config(yaml.safe_load((ROOT / "config" / name).read_text()))
-    for model in plan.pruning.pruned_models(config):
-        assert plan.pruning.pruning_settings(config, model)["criterion"] == config.models[model].criterion
+    for model in plan.pruning.models(config):
+        assert plan.pruning.settings(config, model)["criterion"] == config.models[model].criterion
         assert plan.pruning.neuron_tables(config, model) or not config.models[model].needs_neurons
         assert plan.models.normalise(config, model) is None
     for run in config.pretraining:
@@ -383,8 +383,8 @@ def test_every_input_of_the_shipped_studies_can_be_told(name):
         )
     for task in config.tasks:
         assert plan.tasks.data_settings(config, task)["kind"] == config.tasks[task].kind
-        assert set(plan.tasks.task_corpora(config, task)) <= set(config.corpora)
-        assert (plan.tasks.task_references(config, task) == []) == (config.tasks[task].kind == "speaker_identification")
-    for run in plan.tasks.study_runs(config, "task_specific"):
-        head = plan.tasks.initial_head(config, run.trained, run.model, run.seed)
+        assert set(plan.tasks.corpora_of(config, task)) <= set(config.corpora)
+        assert (plan.tasks.references(config, task) == []) == (config.tasks[task].kind == "speaker_identification")
+    for run in plan.pruning.runs(config, "task_specific"):
+        head = plan.tasks.initial_head(config, run.trained, run.model)
         assert (head is None) == (run.step == 0)

@@ -393,12 +393,12 @@ def test_a_stage_goes_on_from_a_model_of_the_config():
 def test_a_result_depends_on_what_bears_on_it_alone():
     before = load_config(content())
     still = {"workers": 3, "save_every": 4000, "precompute": True}
-    assert set(plan.tasks.task_settings(before, "f0")) & set(still) == set()
+    assert set(plan.tasks.settings(before, "f0")) & set(still) == set()
     for changes, same in ((still, True), ({"steps": 7}, False), ({"learning_rate": 0.5}, False)):
         after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | changes))
-        assert (plan.tasks.task_settings(before, "f0") == plan.tasks.task_settings(after, "f0")) == same
+        assert (plan.tasks.settings(before, "f0") == plan.tasks.settings(after, "f0")) == same
     after = load_config(changed("tasks.f0", content()["tasks"]["f0"] | still))
-    assert plan.tasks.task_running_settings(after, "f0") == {"workers": 3, "save_every": 4000}
+    assert plan.tasks.running_settings(after, "f0") == {"workers": 3, "save_every": 4000}
 
 
 def test_tasks_that_differ_in_training_alone_share_their_data():
@@ -410,7 +410,7 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
         "elsewhere": pr | {"split": "parts"},
     }
     config = load_config(whole)
-    data = {name: plan.tasks.task_data(config, name).removeprefix("results/tasks/data/") for name in config.tasks}
+    data = {name: plan.tasks.data(config, name).removeprefix("results/tasks/data/") for name in config.tasks}
     assert data == {
         "pr": "pr",
         "pr-tuned": "pr",
@@ -429,13 +429,13 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
 
 def test_references_come_from_alignments_frames_or_nowhere():
     config = load_config(changed("tasks.stressed", content()["tasks"]["pr"] | {"lexicon": "lexicon.txt"}))
-    assert plan.tasks.task_references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
-    assert plan.tasks.task_references(config, "f0")[:2] == [
+    assert plan.tasks.references(config, "pr") == ["results/corpora/demo/subsets/demo/tables.manifest.json"]
+    assert plan.tasks.references(config, "f0")[:2] == [
         "results/corpora/libri/frames/dev-000.manifest.json",
         "results/corpora/other/frames/other-000.manifest.json",
     ]
-    assert plan.tasks.task_references(config, "sid") == plan.tasks.task_references(config, "stressed") == []
-    assert plan.tasks.task_corpora(config, "f0") == ["libri", "other", "demo"]
+    assert plan.tasks.references(config, "sid") == plan.tasks.references(config, "stressed") == []
+    assert plan.tasks.corpora_of(config, "f0") == ["libri", "other", "demo"]
 
 
 def test_states_are_stored_where_a_frozen_task_asks_for_them():
@@ -444,8 +444,8 @@ def test_states_are_stored_where_a_frozen_task_asks_for_them():
         whole["tasks"][name]["precompute"] = True
     config = load_config(whole)
     assert plan.tasks.stored_states(config, "f0", "mini") == [
-        "results/states/mini/libri.manifest.json",
-        "results/states/mini/other.manifest.json",
-        "results/states/mini/demo.manifest.json",
+        "results/states/mini/libri",
+        "results/states/mini/other",
+        "results/states/mini/demo",
     ]
     assert plan.tasks.stored_states(config, "pr-tuned", "mini") == plan.tasks.stored_states(config, "pr", "mini") == []

@@ -25,7 +25,7 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
         open_counts(store_path(snakemake.input.counts)),
         Erasure(**params.erasure),
         read_audio,
-        roots={name: plan.corpora.corpus_root(config, name) for name in plan.tasks.task_corpora(config, task)},
+        roots={name: plan.corpora.root(config, name) for name in plan.tasks.corpora_of(config, task)},
         device=job_device(config.device, snakemake.resources),
         seed=int(wildcards.seed),
         code=params.code,

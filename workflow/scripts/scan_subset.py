@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from property_neurons.corpus.librispeech import scan_subset
-from property_neurons.corpus.shards import shard_names, write_segments, write_shard_list
+from property_neurons.corpus.shard_names import shard_names
+from property_neurons.corpus.shards import write_segments, write_shard_list
 from property_neurons.corpus.sources import open_alignments, read_genders
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table

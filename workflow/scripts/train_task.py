@@ -25,12 +25,8 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, thread
         mode=params.mode,
         data=snakemake.input.data,
         model=snakemake.input.model,
-        roots={
-            name: plan.corpora.corpus_root(config, name) for name in plan.tasks.task_corpora(config, wildcards.task)
-        },
-        settings=params.settings
-        | plan.tasks.task_running_settings(config, wildcards.task)
-        | {"seed": int(wildcards.seed)},
+        roots={name: plan.corpora.root(config, name) for name in plan.tasks.corpora_of(config, wildcards.task)},
+        settings=params.settings | plan.tasks.running_settings(config, wildcards.task) | {"seed": int(wildcards.seed)},
         folder=snakemake.output.folder,
         work=params.work,
         states={described_folder(manifest).name: manifest for manifest in snakemake.input.get("states", [])},

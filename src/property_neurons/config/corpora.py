@@ -1,6 +1,5 @@
 """Configuration of corpora: where speech, alignments, genders and pitch come from."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -111,8 +110,3 @@ class VoxCelebCorpus(_Corpus):
 
 
 Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus, Field(discriminator="kind")]
-
-
-def under(data_root: str, path: str, subset: str = "") -> str:
-    """`path` with `{subset}` filled in, taken from `data_root` unless it is absolute."""
-    return str(Path(data_root) / path.replace("{subset}", subset))

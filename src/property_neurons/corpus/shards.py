@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from property_neurons.corpus.shard_names import shard_name
 from property_neurons.errors import CorpusError
 from property_neurons.stores.files import atomic_path, write_table
 
@@ -26,14 +27,9 @@ _SEGMENT_SCHEMA = pa.schema(
 )
 
 
-def shard_names(subset: str, n_shards: int) -> list[str]:
-    """Names of all shards of a subset, empty ones included."""
-    return [f"{subset}-{index:03d}" for index in range(n_shards)]
-
-
 def shard_of(utterance: str, subset: str, n_shards: int) -> str:
     """The shard an utterance belongs to: crc32 of its id, modulo the number of shards."""
-    return f"{subset}-{zlib.crc32(utterance.encode()) % n_shards:03d}"
+    return shard_name(subset, zlib.crc32(utterance.encode()) % n_shards)
 
 
 def write_shard_list(path: str | Path, utterances: pd.DataFrame, shard: str) -> None:

@@ -44,7 +44,7 @@ def all_needs(config: Config) -> Needs:
         _add_run(config, run, needs)
     for name, study in config.erasure.items():
         for seed in study.seeds:
-            _rank(config, plan.editing.erased_model(config, name, seed), study.corpus, needs)
+            _rank(config, plan.erasure.model(config, name, seed), study.corpus, needs)
     for run in expand(config).runs:
         needs.scored[(run.trained, run.model)] = None
     for task in config.tasks.values():
@@ -74,11 +74,11 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
         case PrunedModel():
             _add_model(config, section.of, needs)
             if section.needs_neurons:
-                _rank(config, section.sizes_of or section.of, plan.pruning.pruning_corpus(config, model), needs)
+                _rank(config, section.sizes_of or section.of, plan.pruning.corpus(config, model), needs)
             if section.criterion == "frequency":
-                _rank(config, section.of, plan.pruning.pruning_corpus(config, model), needs)
+                _rank(config, section.of, plan.pruning.corpus(config, model), needs)
         case EditedModel():
-            _rank(config, section.of, section.corpus or config.figures.corpus, needs)
+            _rank(config, section.of, plan.editing.corpus(config, model), needs)
         case TunedModel():
             _add_model(config, section.of, needs)
             _add_corpora(split_corpora(config.splits[config.tasks[section.task].split]), needs)

@@ -107,12 +107,12 @@ def speech_of(config: Config, corpus: str) -> Speech:
 
 
 def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
-    table = Path(config.results) / "corpora" / corpus / "subsets" / subset / "utterances.parquet"
+    table = f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet"
     # One that is damaged tells nothing; `sources.corpus_findings` names it.
     with suppress(StoreError):
         samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
-    folder = Path(plan.corpora.corpus_root(config, corpus)) / subset
+    folder = Path(plan.corpora.root(config, corpus)) / subset
     if subset in LIBRISPEECH:
         hours, utterances, speakers = LIBRISPEECH[subset]
         found = _folders_in(folder)
@@ -142,10 +142,10 @@ def _speech_by_size(folder: Path) -> Speech:
 
 def shape_of(config: Config, model: str) -> Shape:
     """The shape of a model: as prepared, else by its config.json or the configuration, else that of a base model."""
-    manifest = Path(config.results) / "models" / f"{model}.manifest.json"
+    prepared = plan.paths.model(config, model)
     with suppress(StoreError):
-        content = read_manifest(manifest)
-        states = _shape_in(f"{config.results}/models/{model}/config.json").states
+        content = read_manifest(plan.paths.manifest(prepared))
+        states = _shape_in(f"{prepared}/config.json").states
         return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"], states)
     section = config.models[model]
     match section:
@@ -159,7 +159,7 @@ def shape_of(config: Config, model: str) -> Shape:
         case HubModel():
             cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
             return _shape_in(cached) if isinstance(cached, str) else Shape(*_BASE, assumed=True)
-    folder = plan.models.model_source(config, model).get("path")
+    folder = plan.models.source(config, model).get("path")
     return _shape_in(f"{folder}/config.json") if folder else Shape(*_BASE, assumed=True)
 
 
@@ -205,12 +205,12 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
         speech, shape = speech_of(config, corpus), shape_of(config, model)
         size = rank_bytes(shape, speech.seconds, config)
         detail = f"{speech.seconds / 3600:,.1f} h ({speech.source}), {_listing(shape, config)}"
-        folder = f"{config.results}/ranks/{model}/{corpus}"
+        folder = plan.paths.ranks(config, model, corpus)
         found.append(Room(f"ranks of {model} on {corpus}", detail, size, size * _missing(config, folder, corpus)))
     for corpus in dict.fromkeys(corpus for _, corpus in needs.ranks):
         seconds = speech_of(config, corpus).seconds
         size = seconds * _FRAME_STORE_BYTES_PER_SECOND
-        missing = size * _missing(config, f"{config.results}/corpora/{corpus}/frames", corpus)
+        missing = size * _missing(config, plan.paths.frames(config, corpus), corpus)
         found.append(Room(f"frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
     counts = {pair: _COUNT_BYTES_PER_NEURON * sum(shape_of(config, pair[0]).widths) for pair in needs.ranks}
     to_count = sum(
@@ -222,14 +222,14 @@ def rooms(config: Config, needs: Needs) -> list[Room]:
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds = speech_of(config, corpus).seconds
         size = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.pretraining.needs_mp3(config, corpus))
-        missing = size * _missing(config, f"{config.results}/corpora/{corpus}/log_mel", corpus)
+        missing = size * _missing(config, plan.paths.log_mel(config, corpus), corpus)
         found.append(Room(f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", size, missing))
     if states := _stored_states(config, needs):
         size, there = sum(states.values()), sum(size for stem, size in states.items() if _is_there(stem))
         detail = "at most: deleted as soon as the tasks that share them are done"
         found.append(Room(f"hidden states of {len(states)} x model and corpus", detail, size, size - there))
     sizes = {model: 4.0 * shape_of(config, model).parameters for model in needs.models}
-    to_write = sum(size for model, size in sizes.items() if not _is_there(f"{config.results}/models/{model}"))
+    to_write = sum(size for model, size in sizes.items() if not _is_there(plan.paths.model(config, model)))
     found.append(Room(f"{len(sizes)} models", "fp32", sum(sizes.values()), to_write))
     trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
     if trained:
@@ -247,8 +247,7 @@ def _stored_states(config: Config, needs: Needs) -> dict[str, float]:
     """Bytes of the hidden states that tasks share (`precompute`), by the stem of their manifest."""
     found = {}
     for task, model in needs.scored:
-        stems = [manifest.removesuffix(".manifest.json") for manifest in plan.tasks.stored_states(config, task, model)]
-        for stem in stems:
+        for stem in plan.tasks.stored_states(config, task, model):
             frames = speech_of(config, Path(stem).name).seconds * FRAMES_PER_SECOND
             found[stem] = 2.0 * frames * shape_of(config, model).states
     return found
@@ -260,10 +259,10 @@ def _checkpoints(config: Config, models: Sequence[str]) -> dict[str, float]:
     for model in models:
         section, size = config.models[model], 4.0 * shape_of(config, model).parameters
         if isinstance(section, TunedModel):
-            found[plan.tasks.task_run(config, section.task, section.of, section.seed)] = size
+            found[plan.paths.training(config, section.task, section.of, section.seed)] = size
         else:
             last = section.stage or len(config.pretraining[section.run].stages)
-            found |= {plan.pretraining.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
+            found |= {plan.paths.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
     return found
 
 
@@ -275,12 +274,12 @@ def _listing(shape: Shape, config: Config) -> str:
 
 def _missing(config: Config, folder: str, corpus: str) -> float:
     """The share of a corpus's shards that have nothing in `folder` yet."""
-    shards = plan.corpora.shards(config, corpus)
-    return sum(not _is_there(f"{folder}/{shard}") for shard in shards) / max(1, len(shards))
+    manifests = plan.corpora.shard_manifests(config, corpus, folder)
+    return sum(not Path(manifest).is_file() for manifest in manifests) / max(1, len(manifests))
 
 
 def _is_there(stem: str) -> bool:
-    return Path(f"{stem}.manifest.json").is_file()
+    return Path(plan.paths.manifest(stem)).is_file()
 
 
 def shown(n_bytes: float) -> str:

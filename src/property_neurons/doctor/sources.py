@@ -40,7 +40,7 @@ def corpus_findings(config: Config, needed: Needs) -> Iterator[Finding]:
 
 
 def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
-    root = plan.corpora.corpus_root(config, corpus)
+    root = plan.corpora.root(config, corpus)
     about = f"corpora.{corpus}"
     lacking = list(_absent(f"{about}.root", root, "a folder with SPEAKERS.TXT and the subsets", config, fatal))
     if lacking:
@@ -76,7 +76,7 @@ def _librispeech_findings(config: Config, corpus: str, fatal: bool) -> Iterator[
 
 def _table_findings(config: Config, corpus: str, subset: str, fatal: bool) -> Iterator[Finding]:
     """A scan's list of utterances that is not as it was written: whatever reads it would stop."""
-    table = Path(config.results) / "corpora" / corpus / "subsets" / subset / "utterances.parquet"
+    table = Path(plan.paths.subset(config, corpus, subset)) / "utterances.parquet"
     try:
         check_digest(table)
         if table.is_file():
@@ -114,15 +114,13 @@ def _holds(folder: str, suffixes: tuple[str, ...]) -> bool:
 def model_findings(config: Config, needed: Needs) -> Iterator[Finding]:
     """Checkpoints that are absent, cut short or out of reach; a model that was prepared needs its source no more."""
     for model, section in config.models.items():
-        if Path(f"{config.results}/models/{model}.manifest.json").is_file():
+        if Path(plan.paths.manifest(plan.paths.model(config, model))).is_file():
             continue
         fatal = model in needed.models
         match section:
             case FolderModel() | ShippedModel():
                 key = "path" if isinstance(section, FolderModel) else "name"
-                yield from _folder_findings(
-                    f"models.{model}.{key}", plan.models.model_source(config, model)["path"], fatal
-                )
+                yield from _folder_findings(f"models.{model}.{key}", plan.models.source(config, model)["path"], fatal)
             case MelHubertReleaseModel():
                 for key in ("checkpoint", "statistics"):
                     yield from _file_findings(f"models.{model}.{key}", getattr(section, key), fatal)

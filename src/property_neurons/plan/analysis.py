@@ -1,9 +1,15 @@
-"""What rules ask about counting and patterns: settings, and no more of them than bear on each result."""
+"""What rules ask about ranks, counts and patterns: inputs, and settings, no more of them than bear on each result."""
 
 from typing import Any
 
 from property_neurons.config.analysis import F0Property
 from property_neurons.config.root import Config
+from property_neurons.plan import corpora, paths
+
+
+def ranks(config: Config, model: str, corpus: str) -> list[str]:
+    """The manifests of a model's rank stores on a corpus."""
+    return corpora.shard_manifests(config, corpus, paths.ranks(config, model, corpus))
 
 
 def property_settings(config: Config, name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def missing_sources(config: Config) -> list[str]:
     """What the configuration names on disk and is not there, each with its key and what to do."""
     lines = []
     for name, section in config.corpora.items():
-        root = Path(corpora.corpus_root(config, name))
+        root = Path(corpora.root(config, name))
         if isinstance(section, LibriSpeechCorpus) and not root.is_dir():
             lines.append(
                 f"corpora.{name}.root: expected a folder at {root}, found none; correct it, or data_root "

@@ -15,27 +15,29 @@ from property_neurons.config.models import (
     TunedModel,
 )
 from property_neurons.config.root import Config
-from property_neurons.plan import pretraining, tasks
+from property_neurons.plan import paths
 
 _SHIPPED = Path("resources/models")
 
 _PROJECT = Path(__file__).resolve().parents[3]
 
 
-def model_source(config: Config, model: str) -> dict[str, Any]:
+def source(config: Config, model: str) -> dict[str, Any]:
     """Where a model comes from, as a kind and its own fields."""
     section = config.models[model]
-    if isinstance(section, RandomTwinModel):
-        return {"kind": section.kind, "of": f"{config.results}/models/{section.of}", "seed": section.seed}
-    if isinstance(section, ShippedModel):
-        return {"kind": "folder", "path": _shipped(section.name)}
-    if isinstance(section, PretrainedModel):
-        stage = section.stage or len(config.pretraining[section.run].stages)
-        return {"kind": "folder", "path": pretraining.checkpoint(config, section.run, stage)}
-    if isinstance(section, TunedModel):
-        return {"kind": "folder", "path": f"{tasks.task_run(config, section.task, section.of, section.seed)}/encoder"}
-    if isinstance(section, HubModel | FolderModel | MelHubertReleaseModel):
-        return section.model_dump(exclude={"normalise", "published_as"})
+    match section:
+        case RandomTwinModel():
+            return {"kind": section.kind, "of": paths.model(config, section.of), "seed": section.seed}
+        case ShippedModel():
+            return {"kind": "folder", "path": _shipped(section.name)}
+        case PretrainedModel():
+            stage = section.stage or len(config.pretraining[section.run].stages)
+            return {"kind": "folder", "path": paths.checkpoint(config, section.run, stage)}
+        case TunedModel():
+            training = paths.training(config, section.task, section.of, section.seed)
+            return {"kind": "folder", "path": f"{training}/encoder"}
+        case HubModel() | FolderModel() | MelHubertReleaseModel():
+            return section.model_dump(exclude={"normalise", "published_as"})
     return {"kind": section.kind}
 
 
@@ -53,20 +55,21 @@ def _shipped(name: str) -> str:
     return str(folder if folder.is_dir() else _PROJECT / folder)
 
 
-def model_files(config: Config, model: str) -> list[str]:
+def source_files(config: Config, model: str) -> list[str]:
     """The files a model is made from: manifests of what this workflow makes, or the user's own files."""
-    source = model_source(config, model)
-    if source["kind"] == "random_twin":
-        return [f"{source['of']}.manifest.json"]
-    if isinstance(config.models[model], PretrainedModel):
-        return [f"{source['path']}.manifest.json"]
-    if isinstance(config.models[model], TunedModel):
-        return [f"{source['path'].removesuffix('/encoder')}.manifest.json"]
-    if source["kind"] == "melhubert_release":
-        return [source["checkpoint"], source["statistics"]]
-    if source["kind"] != "folder":
-        return []
-    folder = Path(source["path"])
-    parts = ("preprocessor_config.json", "processor_config.json", "*.safetensors", "pytorch_model*.bin")
-    weights = [str(path) for pattern in parts for path in sorted(folder.glob(pattern))]
-    return [f"{source['path']}/config.json", *weights]
+    section, made_from = config.models[model], source(config, model)
+    match section:
+        case RandomTwinModel():
+            return [paths.manifest(made_from["of"])]
+        case PretrainedModel():
+            return [paths.manifest(made_from["path"])]
+        case TunedModel():
+            return [paths.manifest(made_from["path"].removesuffix("/encoder"))]
+        case MelHubertReleaseModel():
+            return [section.checkpoint, section.statistics]
+        case FolderModel() | ShippedModel():
+            folder = Path(made_from["path"])
+            parts = ("preprocessor_config.json", "processor_config.json", "*.safetensors", "pytorch_model*.bin")
+            weights = [str(path) for pattern in parts for path in sorted(folder.glob(pattern))]
+            return [f"{made_from['path']}/config.json", *weights]
+    return []

@@ -3,16 +3,10 @@
 from typing import Any
 
 from property_neurons.config.expand_studies import expand
-from property_neurons.config.models import (
-    PretrainedModel,
-)
+from property_neurons.config.models import PretrainedModel
 from property_neurons.config.pretraining import InitialModel, Stage
 from property_neurons.config.root import Config
-
-
-def checkpoint(config: Config, run: str, stage: int) -> str:
-    """The checkpoint folder of one stage of pre-training."""
-    return f"{config.results}/checkpoints/{run}-stage{stage}"
+from property_neurons.plan import corpora, paths
 
 
 def stage(config: Config, run: str, number: int | str) -> Stage:
@@ -20,9 +14,26 @@ def stage(config: Config, run: str, number: int | str) -> Stage:
     return config.pretraining[run].stages[int(number) - 1]
 
 
+def checkpoints(config: Config, run: str) -> list[str]:
+    """The manifests of the checkpoints of all stages of a run."""
+    stages = range(1, len(config.pretraining[run].stages) + 1)
+    return [paths.manifest(paths.checkpoint(config, run, number)) for number in stages]
+
+
 def training_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
     """What the result of one stage depends on, as fields of `pretraining.stage.Training`."""
     return stage(config, run, number).model_dump(exclude={"targets", "targets_of", "initial", "workers", "save_every"})
+
+
+def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """The other fields of `Training`, which change no result and so run nothing again."""
+    return stage(config, run, number).model_dump(include={"workers", "save_every"})
+
+
+def log_mel(config: Config, run: str) -> list[str]:
+    """The manifests of the log-Mel frames that a run learns from."""
+    corpus = config.pretraining[run].corpus
+    return corpora.shard_manifests(config, corpus, paths.log_mel(config, corpus))
 
 
 def target_owner(config: Config, run: str, number: int | str) -> str:
@@ -30,33 +41,34 @@ def target_owner(config: Config, run: str, number: int | str) -> str:
     return stage(config, run, number).targets_of or run
 
 
+def targets(config: Config, run: str, number: int | str) -> list[str]:
+    """The manifests of the targets of one stage."""
+    folder = paths.targets(config, target_owner(config, run, number), number)
+    return corpora.shard_manifests(config, config.pretraining[run].corpus, folder)
+
+
 def initial_model(config: Config, run: str, number: int | str) -> str | None:
     """The folder whose weights a stage starts from; None where they are random."""
     initial = stage(config, run, number).initial
     if isinstance(initial, InitialModel):
-        return f"{config.results}/models/{initial.model}"
-    return checkpoint(config, run, int(number) - 1) if initial == "previous" else None
+        return paths.model(config, initial.model)
+    return paths.checkpoint(config, run, int(number) - 1) if initial == "previous" else None
 
 
 def clustered_model(config: Config, run: str, number: int | str) -> str | None:
     """The folder of the model whose layer gives the targets; None where log-Mel frames do."""
-    targets = stage(config, run, number).targets
-    if targets.layer is None:
+    clustered = stage(config, run, number).targets
+    if clustered.layer is None:
         return None
-    if targets.model is not None:
-        return f"{config.results}/models/{targets.model}"
-    return checkpoint(config, run, int(number) - 1)
+    if clustered.model is not None:
+        return paths.model(config, clustered.model)
+    return paths.checkpoint(config, run, int(number) - 1)
 
 
 def architecture(config: Config, run: str) -> dict[str, Any] | None:
     """The architecture of a run, None where it is that of the model it starts from."""
     section = config.pretraining[run]
     return section.architecture.model_dump() if section.starts_from is None else None
-
-
-def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
-    """The other fields of `Training`, which change no result and so run nothing again."""
-    return stage(config, run, number).model_dump(include={"workers", "save_every"})
 
 
 def trained_runs(config: Config) -> list[str]:

@@ -1,53 +1,77 @@
-"""What rules ask about pruned models: their settings, and the tables and counts that they depend on."""
+"""What rules ask about pruned models and the studies that compare them."""
 
 from typing import Any
 
-from property_neurons.config.models import (
-    PrunedModel,
-    frequency_property,
-)
+from property_neurons.config.expand_studies import Run, expand
+from property_neurons.config.models import PrunedModel, frequency_property
+from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
+from property_neurons.plan import paths
 
 
-def pruned_models(config: Config) -> list[str]:
-    """The models that are cut out of others."""
+def models(config: Config) -> list[str]:
+    """The models that are pruned ones of others."""
     return [name for name, section in config.models.items() if isinstance(section, PrunedModel)]
 
 
-def pruning_corpus(config: Config, model: str) -> str:
-    """The corpus on which the property neurons of a cut were found."""
+def corpus(config: Config, model: str) -> str:
+    """The corpus on which property neurons and frequencies were found."""
     return config.models[model].corpus or config.figures.corpus
 
 
-def pruning_settings(config: Config, model: str) -> dict[str, Any]:
-    """What a cut depends on beside its inputs, as fields of `pruning.prune.Cut`: no more than bears on it."""
+def settings(config: Config, model: str) -> dict[str, Any]:
+    """What a pruned model depends on beside its inputs, as fields of `pruning.prune.Cut`: no more than bears on it."""
     section = config.models[model]
     size = "keep" if section.rows is None else "rows"
-    settings = section.model_dump(include={"criterion", size, "match"})
+    own = section.model_dump(include={"criterion", size, "match"})
     if section.criterion in ("protect", "norm", "random_protect"):
-        settings["bias"] = section.bias
+        own["bias"] = section.bias
     if section.criterion in ("random", "random_protect"):
-        settings["seed"] = section.seed
-    return settings
+        own["seed"] = section.seed
+    return own
 
 
 def neuron_tables(config: Config, model: str) -> list[str]:
-    """The tables of property neurons that a cut depends on."""
+    """The tables of property neurons that a pruned model depends on."""
     section = config.models[model]
-    folder = f"{config.results}/neurons/{section.sizes_of or section.of}/{pruning_corpus(config, model)}"
-    return [f"{folder}/{name}.parquet" for name in section.properties] if section.needs_neurons else []
+    if not section.needs_neurons:
+        return []
+    found_in, on = section.sizes_of or section.of, corpus(config, model)
+    return [paths.neurons(config, found_in, on, name) for name in section.properties]
 
 
 def sizes_of(config: Config, model: str) -> str | None:
-    """The folder of the other model whose property neurons give a cut its sizes; None where it is the model itself."""
+    """The folder of the other model whose property neurons give the sizes; None where it is the pruned model's own."""
     section = config.models[model]
-    return f"{config.results}/models/{section.sizes_of}" if section.sizes_of and section.needs_neurons else None
+    return paths.model(config, section.sizes_of) if section.sizes_of and section.needs_neurons else None
 
 
 def frequency_counts(config: Config, model: str) -> list[str]:
-    """The manifest of the counts that a cut by frequency depends on."""
+    """The manifest of the counts that pruning by frequency depends on."""
     section = config.models[model]
     if section.criterion != "frequency":
         return []
     name = frequency_property(section.properties, config.properties)
-    return [f"{config.results}/counts/{section.of}/{pruning_corpus(config, model)}/{name}.manifest.json"]
+    return [paths.manifest(paths.counts(config, section.of, corpus(config, model), name))]
+
+
+def studies(config: Config) -> dict[str, GeneralPruning | TaskSpecificPruning]:
+    """The sections of the studies that the config has, by name."""
+    both = {"general": config.pruning.general, "task_specific": config.pruning.task_specific}
+    return {name: section for name, section in both.items() if section is not None}
+
+
+def runs(config: Config, study: str) -> list[Run]:
+    """The trainings of a study."""
+    return [run for run in expand(config).runs if run.study == study]
+
+
+def scores(config: Config, study: str) -> list[str]:
+    """The manifests of a study's trainings, in the order of `runs`."""
+    return [paths.manifest(paths.training(config, run.trained, run.model, run.seed)) for run in runs(config, study)]
+
+
+def scored_models(config: Config, study: str) -> list[str]:
+    """The manifests of the models that a study scores, and of the unpruned one; each once."""
+    names = [studies(config)[study].model, *(run.model for run in runs(config, study))]
+    return [paths.manifest(paths.model(config, name)) for name in dict.fromkeys(names)]

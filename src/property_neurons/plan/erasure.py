@@ -1,0 +1,40 @@
+"""What rules ask about erasure studies: the fine-tuned model that is edited, and what is done to it."""
+
+from typing import Any
+
+from property_neurons.config.models import TunedModel
+from property_neurons.config.root import Config
+from property_neurons.plan import analysis, paths
+
+
+def model(config: Config, study: str, seed: int | str) -> str:
+    """The name of the fine-tuned model that a study edits."""
+    section = config.erasure[study]
+    tuned = TunedModel(kind="tuned", of=section.model, task=section.task, seed=int(seed))
+    return next(name for name, one in config.models.items() if one == tuned)
+
+
+def training(config: Config, study: str, seed: int | str) -> str:
+    """The folder of the training whose model a study edits."""
+    section = config.erasure[study]
+    return paths.training(config, section.task, section.model, seed)
+
+
+def counts(config: Config, study: str, seed: int | str) -> str:
+    """Stem of the counts that give the edited neurons."""
+    section = config.erasure[study]
+    return paths.counts(config, model(config, study, seed), section.corpus, section.property)
+
+
+def settings(config: Config, study: str) -> dict[str, Any]:
+    """What an erasure depends on beside its inputs, as fields of `erasure.study.Erasure`."""
+    section = config.erasure[study]
+    own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
+    return (
+        section.model_dump(include={"groups", "doses", "draws", "action", "batch_size"} | own)
+        | analysis.pattern_settings(config)
+        | {
+            "column": config.properties[section.property].column,
+            "sigmas": section.sigmas or [config.analysis.sigma],
+        }
+    )

@@ -1,0 +1,81 @@
+"""Where results lie, for what reads them. A rule spells out what it makes: its `output:` is the other half.
+
+A stem is a path without its ending: the folder or store, beside which `manifest(stem)` lies.
+"""
+
+from property_neurons.config.root import Config
+
+
+def manifest(stem: str) -> str:
+    """The manifest of a folder or store, which rules depend on."""
+    return f"{stem}.manifest.json"
+
+
+def manifest_if(stem: str | None) -> str | list[str]:
+    """As `manifest`; no input at all where there is no such folder."""
+    return [] if stem is None else manifest(stem)
+
+
+def corpus(config: Config, name: str) -> str:
+    """Folder of what is made of a corpus's speech and alignments alone."""
+    return f"{config.results}/corpora/{name}"
+
+
+def subset(config: Config, corpus_name: str, name: str) -> str:
+    """Folder of the tables that a scan of one subset writes."""
+    return f"{corpus(config, corpus_name)}/subsets/{name}"
+
+
+def frames(config: Config, corpus_name: str) -> str:
+    """Folder of a corpus's frame stores, one for each shard."""
+    return f"{corpus(config, corpus_name)}/frames"
+
+
+def log_mel(config: Config, corpus_name: str) -> str:
+    """Folder of a corpus's log-Mel frames, shard by shard."""
+    return f"{corpus(config, corpus_name)}/log_mel"
+
+
+def model(config: Config, name: str) -> str:
+    """A prepared model: a `from_pretrained` folder."""
+    return f"{config.results}/models/{name}"
+
+
+def ranks(config: Config, model_name: str, corpus_name: str) -> str:
+    """Folder of a model's rank stores on a corpus, one for each shard."""
+    return f"{config.results}/ranks/{model_name}/{corpus_name}"
+
+
+def counts(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
+    """Stem of the counts of one property."""
+    return f"{config.results}/counts/{model_name}/{corpus_name}/{property_name}"
+
+
+def neurons(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
+    """The table of one property's neurons."""
+    return f"{config.results}/neurons/{model_name}/{corpus_name}/{property_name}.parquet"
+
+
+def targets(config: Config, run: str, stage: int | str) -> str:
+    """Folder of the targets that one stage of pre-training predicts, shard by shard."""
+    return f"{config.results}/pretraining/{run}/stage{stage}/targets"
+
+
+def checkpoint(config: Config, run: str, stage: int | str) -> str:
+    """The checkpoint of one stage of pre-training."""
+    return f"{config.results}/checkpoints/{run}-stage{stage}"
+
+
+def task_data(config: Config, task: str) -> str:
+    """Stem of a task's utterances, parts and references."""
+    return f"{config.results}/tasks/data/{task}"
+
+
+def training(config: Config, task: str, model_name: str, seed: int | str) -> str:
+    """The folder of one training of a task."""
+    return f"{config.results}/tasks/{task}/{model_name}/seed{seed}"
+
+
+def states(config: Config, model_name: str, corpus_name: str) -> str:
+    """A model's hidden states on a corpus, shared by frozen tasks."""
+    return f"{config.results}/states/{model_name}/{corpus_name}"
