@@ -28,6 +28,11 @@ class Together(LoadFileScheduling):
         return "tests/integration" if file in {f"tests/integration/{name}.py" for name in self.SHARING} else file
 
 
+def pytest_collection_modifyitems(items):
+    """The runs of the workflow first: what takes longest must not begin last, with one process idle beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+
+
 def pytest_xdist_make_scheduler(config, log):
     """Several runs of the default configuration would cost minutes and show no more than one."""
     return Together(config, log) if config.getoption("dist") == "loadfile" else None

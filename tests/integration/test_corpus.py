@@ -9,7 +9,7 @@ from property_neurons.stores.files import read_table
 from tests.integration.project import Project
 from tests.unit import small_models
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 TARGET = "results/neurons/tiny/libri/gender.parquet"
 

@@ -13,7 +13,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import ROOT, SHORT, SMALL, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 TUNING = SHORT | {"mode": "fine_tuned"}
 STUDY = {"model": "mini", "corpus": "demo", "draws": 1, "doses": [0.5, 1]}

@@ -9,7 +9,7 @@ from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import TINY, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 STAGE = {
     "steps": 120,

@@ -7,7 +7,7 @@ import pytest
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_json, read_table
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 CUTS = {
     "protect": {"criterion": "protect"},

@@ -68,17 +68,6 @@ def test_a_changed_policy_checks_the_corpus_and_no_more_than_counts_again(finish
     assert not rules & (MODEL_RULES | {"scan_demo.demo", "build_frames", "make_demo_corpus"})
 
 
-def test_touching_files_runs_nothing(finished):
-    results = finished.folder / "results"
-    for path in [*results.glob("corpora/**/*"), *results.glob("models/**/*"), *results.glob("ranks/**/*")]:
-        # Not newer than what was made from it is what an untouched file looks like, so go well beyond now.
-        os.utime(path)
-    for path in (finished.folder / "src").rglob("*.py"):
-        os.utime(path)
-    os.utime(finished.folder / "resources/demo/sentences.txt")
-    assert "Nothing to be done" in finished.snakemake("--dry-run")
-
-
 def edit(project, file, before, after, folder="src/property_neurons"):
     path = project.folder / folder / file
     text = path.read_text()
@@ -101,34 +90,38 @@ def test_editing_the_ranking_code_ranks_again(finished):
 
 
 def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
-    edit(finished, "counts.py", "\ndef count_activations(", "\nADDED = 1\n\n\ndef count_activations(")
+    edit(finished, "counting/count.py", "\ndef count_activations(", "\nADDED = 1\n\n\ndef count_activations(")
     rules = finished.planned_rules()
     assert "count_activations" in rules
     assert not rules & (MODEL_RULES | {"build_frames"})
 
 
-def test_editing_comments_and_docstrings_runs_nothing(finished):
-    edit(finished, "ranks/topk.py", '"""', '"""Differently put: ')
-    edit(finished, "counts.py", "\ndef count_activations(", "\n# A remark.\ndef count_activations(")
-    assert "Nothing to be done" in finished.snakemake("--dry-run")
-
-
 FURTHER = '\nrule further:\n    output:\n        "further",\n    shell:\n        "touch {output}"\n\n'
 
 
-@pytest.mark.parametrize(
-    ("file", "before", "after"),
-    [
-        ("common.smk", "\nwildcard_constraints:", f"{FURTHER}\nwildcard_constraints:"),
-        ("corpus.smk", "\nrule make_demo_corpus:", f"{FURTHER}\nrule make_demo_corpus:"),
-        ("corpus.smk", "\nrule scan_voxceleb:", f"{FURTHER}\nrule scan_voxceleb:"),
-        ("corpus.smk", '"Aligning {wildcards.corpus}', '"Now aligning {wildcards.corpus}'),
-        ("corpus.smk", 'f"Reading and checking', 'f"Now reading and checking'),
-        ("models.smk", '"""', '"""Differently put: '),
-    ],
+RULE_EDITS = (
+    ("common.smk", "\nwildcard_constraints:", f"{FURTHER}\nwildcard_constraints:"),
+    ("corpus.smk", "\nrule make_demo_corpus:", f"{FURTHER.replace('further', 'second')}\nrule make_demo_corpus:"),
+    ("corpus.smk", "\nrule scan_voxceleb:", f"{FURTHER.replace('further', 'third')}\nrule scan_voxceleb:"),
+    ("corpus.smk", '"Aligning {wildcards.corpus}', '"Now aligning {wildcards.corpus}'),
+    ("corpus.smk", 'f"Reading and checking', 'f"Now reading and checking'),
+    ("models.smk", '"""', '"""Differently put: '),
 )
-def test_editing_rules_scans_and_runs_nothing(finished, file, before, after):
-    edit(finished, file, before, after, folder="rules")
+
+
+def test_editing_rules_comments_docstrings_and_times_runs_nothing(finished):
+    """All at once: what none of them may run, all of them may not."""
+    for file, before, after in RULE_EDITS:
+        edit(finished, file, before, after, folder="rules")
+    edit(finished, "ranks/topk.py", '"""', '"""Differently put: ')
+    edit(finished, "counting/count.py", "\ndef count_activations(", "\n# A remark.\ndef count_activations(")
+    results = finished.folder / "results"
+    for path in [*results.glob("corpora/**/*"), *results.glob("models/**/*"), *results.glob("ranks/**/*")]:
+        # Not newer than what was made from it is what an untouched file looks like, so go well beyond now.
+        os.utime(path)
+    for path in (finished.folder / "src").rglob("*.py"):
+        os.utime(path)
+    os.utime(finished.folder / "resources/demo/sentences.txt")
     assert "Nothing to be done" in finished.snakemake("--dry-run")
 
 

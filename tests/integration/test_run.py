@@ -72,6 +72,7 @@ def test_real_model_separates_phones_better_than_its_random_twin(finished):
     assert best[MODEL] > best[f"{MODEL}-random"]
 
 
+@pytest.mark.slow
 def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path):
     again = Project.copy(tmp_path / "again", config)
     # The models are copied: they are the slow part and another test compares their bytes.
@@ -86,6 +87,7 @@ def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path
         assert (again.folder / "results" / name).read_bytes() == (finished.folder / "results" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(2))
 def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
     """The short form of tests/drills, where many more fall, also in trainings."""
@@ -96,6 +98,7 @@ def test_a_kill_at_a_random_moment_changes_nothing(finished, number, tmp_path):
     assert outcome.good, outcome
 
 
+@pytest.mark.slow
 def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tables(finished, cache, config, tmp_path):
     """Under another name of the model, which the ranks that are taken then bear."""
     models = {"mine": config["models"][MODEL]}

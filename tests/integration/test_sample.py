@@ -8,7 +8,7 @@ from property_neurons.corpus.phones import LABELS, VOWELS
 from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import ROOT, Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.sample]
+pytestmark = [pytest.mark.integration, pytest.mark.sample, pytest.mark.slow]
 
 
 def test_dev_clean_with_the_authors_labels_bins_and_genders(sample_data, tmp_path):

@@ -11,7 +11,7 @@ import yaml
 from property_neurons.doctor.sizes import LIBRISPEECH
 from tests.integration.project import ENVIRONMENT, ROOT, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SUBSETS = {"train-a": (24, 3500), "train-b": (16, 1500)}  # shards, utterances
 CONFIG = {

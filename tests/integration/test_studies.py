@@ -9,7 +9,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_json, read_table
 from tests.integration.project import SHORT, SMALL, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
 CONFIG = SMALL | {

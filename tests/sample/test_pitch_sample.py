@@ -33,7 +33,9 @@ def test_yaapt_repeats_the_authors_bins_of_lossless_audio(sample_data, lossless)
     assert left_out == 2
 
 
-@pytest.mark.parametrize(("method", "voicing", "near"), [("praat", 0.90, 0.90), ("pyin", 0.70, 0.90)])
+@pytest.mark.parametrize(
+    ("method", "voicing", "near"), [("praat", 0.90, 0.90), pytest.param("pyin", 0.70, 0.90, marks=pytest.mark.slow)]
+)
 def test_other_methods_stay_close(lossless, method, voicing, near):
     agree, ratios = [], []
     for waveform in list(lossless.values())[:3]:

@@ -93,7 +93,8 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert "Before: F 20.0, M 20.0, all 20.0." in written
 
 
-def test_many_groups_are_their_own_and_others(tmp_path):
+def test_many_groups_are_their_own_and_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_RESAMPLES", 100)
     groups = [f"s{number}" for number in range(6)]
     run = write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))
     cells, curves = map(errors_of, erasure_tables("speaker", [run]))
@@ -177,9 +178,11 @@ def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, d
     assert errors_of(drawn)["published"].notna().sum() == (2 if "M" in groups else 0)
     assert drawn[drawn["metric"] == "cross_entropy"]["published"].isna().all()
     assert len(read_table(tmp_path / "d.tsv")) == len(curves)
-    first = (tmp_path / "t.png").read_bytes()
-    draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
-    assert (tmp_path / "t.png").read_bytes() == first
+    if draws == 0:
+        # Once is enough: drawing twice gives the same bytes.
+        first = (tmp_path / "t.png").read_bytes()
+        draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
+        assert (tmp_path / "t.png").read_bytes() == first
 
 
 def test_marks_are_filled_beyond_every_random_draw(tmp_path, monkeypatch):

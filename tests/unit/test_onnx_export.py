@@ -25,6 +25,7 @@ def pruned_encoder(class_name, tmp_path):
     return SpeechEncoder(pruned, load_front_end(folder, model.config, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_name", ["MelHubertModel", "HubertModel", "Wav2Vec2BertModel", "WhisperEncoder"])
 def test_the_exported_model_computes_the_same_at_any_length(class_name, tmp_path):
     encoder = pruned_encoder(class_name, tmp_path)
@@ -39,6 +40,7 @@ def test_the_exported_model_computes_the_same_at_any_length(class_name, tmp_path
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_file_that_would_compute_something_else_is_not_written(tmp_path, monkeypatch):
     encoder = pruned_encoder("MelHubertModel", tmp_path)
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
@@ -59,6 +61,7 @@ def test_without_its_packages_the_export_says_which(tmp_path, monkeypatch):
         onnx_export.export_onnx(pruned_encoder("MelHubertModel", tmp_path), tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "model")
     command = [sys.executable, "-m", "property_neurons.models.onnx_export"]

@@ -11,7 +11,9 @@ import pytest
 from property_neurons.corpus.pitch import SAMPLE_RATE, estimate_f0, frame_count, frame_times
 from property_neurons.errors import AudioError, ConfigError, CorpusError
 
-METHODS = ("yaapt", "praat", "pyin")
+# librosa compiles pyin anew in every process, which takes 20 s.
+PYIN = pytest.param("pyin", marks=pytest.mark.slow)
+METHODS = ("yaapt", "praat", PYIN)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +71,10 @@ def test_tracks_are_as_long_as_promised(method, n_samples):
 
 
 # The contour moves by up to 4.5 % in 20 ms (2.3 % for pYIN, which takes faster ones for unvoiced): one cell off shows.
-@pytest.mark.parametrize(("method", "cycles", "tolerance"), [("yaapt", 2, 0.03), ("praat", 2, 0.01), ("pyin", 1, 0.01)])
+@pytest.mark.parametrize(
+    ("method", "cycles", "tolerance"),
+    [("yaapt", 2, 0.03), ("praat", 2, 0.01), pytest.param("pyin", 1, 0.01, marks=pytest.mark.slow)],
+)
 def test_frames_carry_the_f0_at_their_times(method, cycles, tolerance):
     contour = 140 * (1 + 0.18 * np.sin(2 * np.pi * cycles * seconds(1.0)))
     f0 = estimate_f0(voice(contour), method)

@@ -219,6 +219,7 @@ def test_a_training_that_diverges_is_not_kept(tmp_path):
     assert not Path(job.folder).exists()
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_steps(tmp_path):
     whole = replace(small_job(tmp_path), architecture=STILL)
     shared = replace(whole, folder=str(tmp_path / "shared"), work=str(tmp_path / "shared-work"))
@@ -227,6 +228,7 @@ def test_several_processes_make_the_same_steps(tmp_path):
     pd.testing.assert_frame_equal(curves_of(whole), curves_of(shared), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_failed_process_is_told(tmp_path):
     job = replace(small_job(tmp_path), statistics=str(tmp_path / "nothing.json"))
     with pytest.raises(ModelError, match="training processes failed"):
