@@ -126,8 +126,8 @@ def test_what_is_not_on_disk_is_named_with_its_key(tmp_path):
 
 
 def test_presets_resolve_and_each_option_can_be_set_alone():
-    clean = load_config(MINIMAL).analysis.resolved()
-    published = load_config(MINIMAL | {"analysis": {"preset": "published"}}).analysis.resolved()
+    clean = load_config(MINIMAL).analysis
+    published = load_config(MINIMAL | {"analysis": {"preset": "published"}}).analysis
     assert (clean.frames, clean.last_run, clean.equal_neighbours, clean.threshold) == (
         "every",
         "keep",
@@ -142,7 +142,7 @@ def test_presets_resolve_and_each_option_can_be_set_alone():
     )
     for option in ("frames", "last_run", "equal_neighbours", "threshold", "pitch_cuts", "at_lower_cut"):
         value = getattr(clean, option)
-        mixed = load_config(MINIMAL | {"analysis": {"preset": "published", option: value}}).analysis.resolved()
+        mixed = load_config(MINIMAL | {"analysis": {"preset": "published", option: value}}).analysis
         assert mixed == published.model_copy(update={option: value})
 
 

@@ -16,7 +16,8 @@ from figure_inputs import PUBLISHED, PUBLISHED_JSON, ROOT, sites
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from property_neurons.config.analysis import Analysis, Embedding
+from property_neurons.config.analysis import Analysis
+from property_neurons.config.embedding import Embedding
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
 from property_neurons.figures.labels import label_points

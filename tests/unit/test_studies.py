@@ -141,8 +141,8 @@ def test_figures_go_on_comparing_the_models_of_the_config():
     [
         (("splits", "unseen", "by"), "utterance", "tests on speakers that were trained on"),
         (("tasks", "pr", "split"), "other", "'other' is not defined"),
-        (("pruning", "task_specific", "rows"), [50, 100], "fall from cut to cut"),
-        (("tasks", "pr-tuned", "mode"), "frozen", "cuts go with fine-tuning"),
+        (("pruning", "task_specific", "rows"), [50, 100], "fall from step to step"),
+        (("tasks", "pr-tuned", "mode"), "frozen", "pruning steps go with fine-tuning"),
         (("pruning", "general", "tasks"), ["nothing"], "'nothing' is not defined"),
     ],
 )

@@ -155,10 +155,14 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         (
             "general.fine_tuning.gpus",
             3,
-            "pruning.general.fine_tuning.gpus: batch_size 32 of the stage does not divide by accumulation 1 x 3 GPUs",
+            "pruning.general.fine_tuning: stage: batch_size (32) must be a multiple of accumulation x gpus (1 x 3)",
         ),
-        ("general.rows", [300, 500], "pruning.general.rows: numbers of neurons that fall from cut to cut, at least 1,"),
-        ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from cut to cut"),
+        (
+            "general.rows",
+            [300, 500],
+            "pruning.general.rows: numbers of neurons that fall from step to step, at least 1,",
+        ),
+        ("general.rows", [300, 300], "pruning.general.rows: numbers of neurons that fall from step to step"),
         ("general.seeds", [1, 1], "pruning.general: seeds must be distinct and not negative, found [1, 1]"),
         ("general.seeds", [-1], "pruning.general: seeds must be distinct and not negative, found [-1]"),
         ("general.arms", ["norm", "norm"], "pruning.general: arms must be distinct, found ['norm', 'norm']"),
@@ -178,13 +182,13 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
             },
             "pruning.task_specific.tasks.pr-tuned.properties: `frequency` needs one that counts every frame, found pit",
         ),
-        ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from cut to cut"),
+        ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from step to step"),
         ("task_specific.corpus", "vox", "pruning.task_specific.corpus: 'vox' (voxceleb1) has no phone alignments"),
         ("task_specific.model", "absent", "pruning.task_specific.model: 'absent' is not defined"),
         (
             "task_specific.tasks",
             {"pr": {"properties": ["phone"], "steps": 10}},
-            "pruning.task_specific.tasks.pr: cuts go with fine-tuning; set mode: fine_tuned in the task",
+            "pruning.task_specific.tasks.pr: pruning steps go with fine-tuning; set mode: fine_tuned in the task",
         ),
         (
             "task_specific.tasks",
@@ -218,7 +222,10 @@ def test_what_the_study_sets_itself_is_left_out(given, named):
     [
         ({"evaluate_every": 100, "save_every": 150}, "save_every (150) must be a multiple of evaluate_every (100)"),
         ({"evaluate_every": 250, "save_every": 500}, "evaluate_every (250) must be a multiple of log_every (100)"),
-        ({"batch_size": 32, "accumulation": 5}, "accumulation (5) must divide batch_size (32)"),
+        (
+            {"batch_size": 32, "accumulation": 5},
+            "batch_size (32) must be a multiple of accumulation x gpus (5 x 1); change one of them",
+        ),
     ],
 )
 def test_intervals_and_batches_of_a_task_are_whole(pace, expected):
@@ -268,7 +275,7 @@ FIRST = {**STAGE, "initial": {"model": "mini"}}
         ),
         (
             {"stages": [STAGE | {"accumulation": 5}]},
-            "stages: batch_size 32 of stage 1 does not divide by accumulation 5 x 1 GPUs",
+            "stages: of stage 1, batch_size (32) must be a multiple of accumulation x gpus (5 x 1); change one of them",
         ),
     ],
 )

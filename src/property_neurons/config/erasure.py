@@ -1,4 +1,4 @@
-"""Configuration of the erasure studies: Table 1 and its like for any property, and of edited models."""
+"""Configuration of the erasure studies: Table 1 and its like for any property."""
 
 from pydantic import Field, field_validator, model_validator
 

@@ -5,27 +5,30 @@ may write down, and a list of runs that figures collect.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from property_neurons.config.models import Model, PretrainedModel, PrunedModel, TunedModel
+from property_neurons.config.models import Criterion, Model, PretrainedModel, PrunedModel, TunedModel
 from property_neurons.config.pretraining import InitialModel, Pretraining
-from property_neurons.config.pruning import Arm, GeneralPruning, TaskSpecificPruning
+from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.config.tasks import Task
+from property_neurons.errors import ConfigError
 
 GENERAL, TASK_SPECIFIC = "general", "task_specific"
 
-_DRAWN = ("random", "random_protect")
+_RANDOM_CRITERIA = ("random", "random_protect")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a study.
+    """One training of a study, whose scores its figure shows.
 
-    arm: how the model was cut; "unpruned", or "fine_tuned" for the unpruned model with the fine-tuning of the others.
-    step: cuts made so far.
-    trained: the task that is trained, which differs from `task` in its number of steps after a cut.
+    arm: the criterion that the model was pruned by; "unpruned", or "fine_tuned" for the unpruned model with the
+        fine-tuning of the others.
+    step: pruning steps made so far.
+    trained: the task that is trained, which differs from `task` in its number of optimiser steps once a model was
+        pruned.
     """
 
     study: str
@@ -43,119 +46,157 @@ class Run:
 
 @dataclass
 class Expansion:
-    """What the studies add to a config."""
+    """What the studies add to a config, and the runs they consist of."""
 
-    models: dict[str, Model]
-    pretraining: dict[str, Pretraining]
-    tasks: dict[str, Task]
-    runs: list[Run]
+    models: dict[str, Model] = field(default_factory=dict)
+    pretraining: dict[str, Pretraining] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+
+
+def with_studies(config: Config) -> Config:
+    """The config with all that its studies stand for; Figure 5 compares what its own section `models` names.
+
+    Raises:
+        ConfigError: a name is taken.
+    """
+    added = expand(config)
+    sections: dict[str, Any] = {}
+    for key in ("models", "pretraining", "tasks"):
+        own, new = getattr(config, key), getattr(added, key)
+        taken = sorted(set(own) & set(new))
+        if taken:
+            raise ConfigError(f"{key}.{taken[0]}: the studies use this name; choose another")
+        sections[key] = own | new
+    if not added.models:
+        return config
+    compare = config.figures.compare or list(config.models)
+    sections["figures"] = config.figures.model_copy(update={"compare": compare})
+    return config.model_copy(update=sections)
 
 
 def expand(config: Config) -> Expansion:
     """Everything that the studies of a config stand for."""
-    added = Expansion({}, {}, {}, [])
+    added = Expansion()
     if config.pruning.general is not None:
-        _general(config.pruning.general, added)
+        _add_general(added, config.pruning.general)
     if config.pruning.task_specific is not None:
-        _task_specific(config, config.pruning.task_specific, added)
+        _add_task_specific(added, config.pruning.task_specific, config.tasks)
     for study in config.erasure.values():
         for seed in study.seeds:
-            section = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
-            if section not in (config.models | added.models).values():
-                added.models[f"{study.task}-{study.model}-s{seed}"] = section
+            tuned = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
+            if tuned not in (config.models | added.models).values():
+                added.models[f"{study.task}-{study.model}-s{seed}"] = tuned
     return added
 
 
-def _general(study: GeneralPruning, added: Expansion) -> None:
-    targets = f"{GENERAL}-targets"
-    stage, corpus = study.fine_tuning.stage, study.fine_tuning.corpus
-    common = study.fine_tuning.model_dump(include={"validation_share", "gpus"})
+def _add_general(added: Expansion, study: GeneralPruning) -> None:
+    """Prune, fine-tune without labels, step by step; then every task on what came of it."""
+    tuning, targets_run = study.fine_tuning, f"{GENERAL}-targets"
+    common = tuning.model_dump(include={"corpus", "validation_share", "gpus"})
     # One run whose targets all others take over, clusters of the unpruned model; it is never trained itself.
-    of_whole = stage.targets.model_copy(update={"model": study.model if stage.targets.layer is not None else None})
-    start = {"targets": of_whole, "initial": InitialModel(model=study.model)}
-    added.pretraining[targets] = Pretraining(corpus=corpus, stages=[stage.model_copy(update=start)], **common)
+    clustered = study.model if tuning.stage.targets.layer is not None else None
+    targets = tuning.stage.targets.model_copy(update={"model": clustered})
 
-    def fine_tuned(name: str, initial: str, seed: int) -> str:
-        start = {"targets": of_whole, "targets_of": targets, "initial": InitialModel(model=initial), "seed": seed}
-        added.pretraining[name] = Pretraining(corpus=corpus, stages=[stage.model_copy(update=start)], **common)
+    def add_run(name: str, start_from: str, **fields: Any) -> None:
+        initial = InitialModel(model=start_from)
+        stage = tuning.stage.model_copy(update={"targets": targets, "initial": initial, **fields})
+        added.pretraining[name] = Pretraining(stages=[stage], **common)
+
+    def fine_tuned(name: str, pruned: str, seed: int) -> str:
+        add_run(name, pruned, targets_of=targets_run, seed=seed)
         added.models[name] = PretrainedModel(kind="pretrained", run=name)
         return name
 
-    def judged(arm: str, step: int, seed: int, model: str) -> Iterator[Run]:
+    def scored(arm: str, step: int, seed: int, model: str) -> Iterator[Run]:
         for task in study.tasks:
             yield Run(GENERAL, arm, step, seed, task, task, model)
 
+    add_run(targets_run, study.model)
+    steps = study.rows or [None]
     for seed in study.seeds:
-        added.runs += judged("unpruned", 0, seed, study.model)
+        added.runs += scored("unpruned", 0, seed, study.model)
         if study.fine_tuned_control:
-            added.runs += judged("fine_tuned", 0, seed, fine_tuned(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed))
+            control = fine_tuned(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed)
+            added.runs += scored("fine_tuned", 0, seed, control)
         for arm in study.arms:
             model = sizes_of = study.model
-            for step, rows in enumerate(study.rows or [None], start=1):
-                drawn = arm in _DRAWN or step > 1
-                cut = f"{GENERAL}-{arm}{f'-s{seed}' if drawn else ''}-cut{step}"
-                added.models[cut] = _cut(study, model, sizes_of, arm, study.properties, rows, seed)
-                model = fine_tuned(f"{GENERAL}-{arm}-s{seed}-step{step}", cut, seed)
+            for step, rows in enumerate(steps, start=1):
+                # The first step of a criterion that is not random is the same for every seed.
+                own = f"-s{seed}" if arm in _RANDOM_CRITERIA or step > 1 else ""
+                pruned = f"{GENERAL}-{arm}{own}-cut{step}"
+                added.models[pruned] = _pruned(study, model, sizes_of, arm, study.properties, rows, seed)
+                model = fine_tuned(f"{GENERAL}-{arm}-s{seed}-step{step}", pruned, seed)
                 sizes_of = f"{GENERAL}-protect-s{seed}-step{step}"
-            added.runs += judged(arm, len(study.rows or [None]), seed, model)
+            added.runs += scored(arm, len(steps), seed, model)
 
 
-def _task_specific(config: Config, study: TaskSpecificPruning, added: Expansion) -> None:
-    for task, cuts in study.tasks.items():
-        between = f"{task}-after-cut"
-        section = config.tasks[task]
-        pace = {key: min(getattr(section, key), cuts.steps) for key in ("log_every", "evaluate_every", "save_every")}
-        warmup = {"warmup_steps": round(section.warmup_steps * cuts.steps / section.steps)}
-        added.tasks[between] = section.model_copy(update={"steps": cuts.steps, **warmup, **_whole_points(pace)})
+def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict[str, Task]) -> None:
+    """Fine-tune on a task, then prune and fine-tune in turn; every fine-tuning is scored."""
+    for task, pruning in study.tasks.items():
+        shorter = f"{task}-after-cut"
+        added.tasks[shorter] = _shortened(tasks[task], pruning.steps)
         for seed in study.seeds:
-            whole = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
-            added.models[whole] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
+            unpruned = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
+            added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
             added.runs.append(Run(TASK_SPECIFIC, "unpruned", 0, seed, task, task, study.model))
             for arm in study.arms:
-                model, stem = whole, f"{TASK_SPECIFIC}-{task}-{arm}-s{seed}"
-                sizes_of = whole
+                model = sizes_of = unpruned
+                stem = f"{TASK_SPECIFIC}-{task}-{arm}-s{seed}"
                 for step, rows in enumerate(study.rows, start=1):
-                    cut = f"{stem}-cut{step}"
-                    added.models[cut] = _cut(study, model, sizes_of, arm, cuts.properties, rows, seed)
-                    added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, between, cut))
+                    pruned = f"{stem}-cut{step}"
+                    added.models[pruned] = _pruned(study, model, sizes_of, arm, pruning.properties, rows, seed)
+                    added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, shorter, pruned))
                     if step < len(study.rows):
                         model = f"{stem}-step{step}"
-                        added.models[model] = TunedModel(kind="tuned", of=cut, task=between, seed=seed)
+                        added.models[model] = TunedModel(kind="tuned", of=pruned, task=shorter, seed=seed)
                     sizes_of = f"{TASK_SPECIFIC}-{task}-protect-s{seed}-step{step}"
 
 
-def _whole_points(pace: dict[str, int]) -> dict[str, int]:
-    """Intervals for a shorter training: each a multiple of the one before."""
-    log_every = pace["log_every"]
-    evaluate_every = max(1, pace["evaluate_every"] // log_every) * log_every
-    save_every = max(1, pace["save_every"] // evaluate_every) * evaluate_every
-    return {"log_every": log_every, "evaluate_every": evaluate_every, "save_every": save_every}
+def _shortened(task: Task, steps: int) -> Task:
+    """A task trained for other steps: the warm-up in proportion, each interval a multiple of the one before."""
+    log_every = min(task.log_every, steps)
+    evaluate_every = _multiple(log_every, min(task.evaluate_every, steps))
+    return task.model_copy(
+        update={
+            "steps": steps,
+            "warmup_steps": round(task.warmup_steps * steps / task.steps),
+            "log_every": log_every,
+            "evaluate_every": evaluate_every,
+            "save_every": _multiple(evaluate_every, min(task.save_every, steps)),
+        }
+    )
 
 
-def _cut(
+def _multiple(of: int, at_most: int) -> int:
+    """The largest multiple of a number that is at most another, and at least the number itself."""
+    return max(1, at_most // of) * of
+
+
+def _pruned(
     study: GeneralPruning | TaskSpecificPruning,
     of: str,
     sizes_of: str,
-    arm: Arm,
+    criterion: Criterion,
     properties: list[str],
     rows: int | None,
     seed: int,
 ) -> PrunedModel:
-    """A cut of an arm; `sizes_of`: the model that is protected by its property neurons at the same step.
+    """One pruning step of an arm; `sizes_of`: the model that is protected by its property neurons at the same step.
 
     Random sets are as large as those of that model. Where all layers compete the arms differ in width, and random sets
     are as large as those of their own model.
     """
-    follows = arm == "random_protect" and "protect" in study.arms and study.match != "global" and sizes_of != of
+    follows = criterion == "random_protect" and "protect" in study.arms and study.match != "global" and sizes_of != of
     return PrunedModel(
         kind="pruned",
         of=of,
-        criterion=arm,
+        criterion=criterion,
         sizes_of=sizes_of if follows else None,
         properties=properties,
         corpus=study.corpus,
         rows=rows,
         match=study.match,
         bias=study.bias,
-        seed=seed if arm in _DRAWN else 0,
+        seed=seed if criterion in _RANDOM_CRITERIA else 0,
     )

@@ -1,141 +1,38 @@
 """Loading a configuration: all its errors at once, each naming the key, what was found and what would do."""
 
-import difflib
-import re
-from collections.abc import Mapping
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from property_neurons.config.expand_studies import expand
+from property_neurons.config.checks import contradictions
+from property_neurons.config.expand_studies import with_studies
+from property_neurons.config.explain import explain
 from property_neurons.config.root import Config
 from property_neurons.errors import ConfigError
 
-# Steps of a location that name a branch of a union or the key itself, as in `groups.dict[str,list[str]].x.[key]`.
-_PYDANTICS_OWN = re.compile(r"^[a-z-]*\[")
-
 
 def load_config(content: Mapping[str, Any], source: str = "the configuration") -> Config:
-    """Validate a configuration as read from YAML.
+    """Validate a configuration as read from YAML, and add all that its studies stand for.
 
     Raises:
-        ConfigError: one message that lists every unknown key (with the nearest known one), every value that
-            does not fit and every contradiction between sections.
+        ConfigError: one message that lists every unknown key (with the nearest known one) and every value that
+            does not fit; where all fit, every contradiction between sections.
     """
     try:
-        return _spelled_out(Config.model_validate(dict(content)), source)
+        config = Config.model_validate(dict(content))
     except ValidationError as error:
-        lines = [line for problem in error.errors() for line in _explain(problem)]
-    lines = list(dict.fromkeys(lines))
+        raise _refused(source, (explain(problem, Config) for problem in error.errors())) from None
+    if problems := contradictions(config):
+        raise _refused(source, problems)
+    try:
+        return with_studies(config)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _refused(source: str, problems: Iterable[str]) -> ConfigError:
+    lines = list(dict.fromkeys(problems))
     listing = "\n".join(f"  - {line}" for line in lines)
     noun = "problem" if len(lines) == 1 else "problems"
-    raise ConfigError(f"{source} has {len(lines)} {noun}:\n{listing}\nconfig/README.md describes every key.")
-
-
-def _spelled_out(config: Config, source: str) -> Config:
-    """The config with all that its studies stand for (`studies.expand`).
-
-    Raises:
-        ConfigError: a name is taken.
-    """
-    added = expand(config)
-    sections = {}
-    for key in ("models", "pretraining", "tasks"):
-        own, new = getattr(config, key), getattr(added, key)
-        taken = sorted(set(own) & set(new))
-        if taken:
-            raise ConfigError(f"{source}: {key}.{taken[0]}: the studies use this name; choose another")
-        sections[key] = own | new
-    if not added.models:
-        return config
-    compare = config.figures.compare or list(config.models)
-    sections["figures"] = config.figures.model_copy(update={"compare": compare})
-    return config.model_copy(update=sections)
-
-
-def _explain(problem: Mapping[str, Any]) -> list[str]:
-    location = tuple(problem["loc"])
-    path = _written_path(location)
-    found = problem.get("input")
-    match problem["type"]:
-        case "extra_forbidden":
-            return [_unknown_key(location, path)]
-        case "missing":
-            return [f"{path}: is required and missing"]
-        case "value_error":
-            # Contradictions across sections come as one error of several lines, each with its own key.
-            text = str(problem["ctx"]["error"])
-            return [f"{path}: {text}"] if location else text.splitlines()
-        case "union_tag_invalid":
-            key = problem["ctx"]["discriminator"].strip("'")
-            return [f"{path}.{key}: expected one of {problem['ctx']['expected_tags']}; found {found.get(key)!r}"]
-        case "union_tag_not_found":
-            return [f"{path}.{problem['ctx']['discriminator'].strip(chr(39))}: is required and missing"]
-        case _:
-            quoting = (
-                " (YAML reads a bare Y, N, YES or NO as true or false: quote it)" if isinstance(found, bool) else ""
-            )
-            return [f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}; found {found!r}{quoting}"]
-
-
-def _unknown_key(location: tuple, path: str) -> str:
-    _, section = _walk(location[:-1])
-    known = sorted(_fields(section)) if _is_model(section) else []
-    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    return f"{path}: unknown key; " + (f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}")
-
-
-def _written_path(location: tuple) -> str:
-    keys, _ = _walk(location)
-    return ".".join(keys) or "(top)"
-
-
-def _walk(location: tuple) -> tuple[list[str], Any]:
-    """Follow an error's location through the models: the keys as the user wrote them, and the type they lead to.
-
-    A location also holds the tag of the union member that was chosen, which nobody wrote.
-    """
-    keys, kind = [], Config
-    for step in location:
-        kind, is_key = _descend(kind, step)
-        if is_key:
-            keys.append(str(step))
-    return keys, kind
-
-
-def _descend(kind: Any, step: Any) -> tuple[Any, bool]:
-    if isinstance(step, str) and _PYDANTICS_OWN.match(step):
-        return kind, False
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return _descend(get_args(kind)[0], step)
-    if _is_model(kind):
-        field = _fields(kind).get(step)
-        return (field.annotation if field else None), True
-    if origin is dict:
-        return get_args(kind)[1], True
-    if origin in (list, tuple) and isinstance(step, int):
-        return get_args(kind)[0], True
-    if origin in (Union, UnionType):
-        members = get_args(kind)
-        tagged = [member for member in members if _is_model(member) and step in _tags(member)]
-        if tagged:
-            return tagged[0], False
-        for member in members:
-            if _is_model(member) or get_origin(member) in (Annotated, dict, list, tuple):
-                return _descend(member, step)
-    return kind, kind is None
-
-
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _tags(model: type[BaseModel]) -> set[Any]:
-    literals = [field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal]
-    return {value for literal in literals for value in get_args(literal)}
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return ConfigError(f"{source} has {len(lines)} {noun}:\n{listing}\nconfig/README.md describes every key.")

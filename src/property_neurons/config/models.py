@@ -1,14 +1,14 @@
 """Configuration of the speech Transformers whose neurons are read."""
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.analysis import F0Property, Property
 from property_neurons.config.section import Name, Section
 
 Action = Literal["zero", "mean", "clamp", "scale"]
+Criterion = Literal["protect", "norm", "frequency", "random", "random_protect"]
+Match = Literal["per_layer", "uniform", "global"]
 
 
 class _Model(Section):
@@ -78,9 +78,9 @@ class MelHubertReleaseModel(_Model):
 class PrunedModel(_Model):
     """A model of the config with most of its feed-forward neurons removed (section 4 of the method)."""
 
-    kind: Literal["pruned"] = Field(description="a model of the config, cut once")
-    of: Name = Field(description="name of the model that is cut")
-    criterion: Literal["protect", "norm", "frequency", "random", "random_protect"] = Field(
+    kind: Literal["pruned"] = Field(description="a model of the config, pruned")
+    of: Name = Field(description="name of the model that is pruned")
+    criterion: Criterion = Field(
         default="protect",
         description="what goes first: `norm` the smallest L1 norm, `protect` the same outside the property neurons, "
         "`random_protect` the same outside random sets as large, `frequency` the least often active, `random` any",
@@ -88,7 +88,7 @@ class PrunedModel(_Model):
     properties: list[Name] = Field(
         default=["phone", "single_phone", "gender", "pitch"],
         min_length=1,
-        description="whose property neurons are protected, and give the size of the cut where `keep` is null",
+        description="whose property neurons are protected, and say how many neurons stay where `keep` is null",
     )
     corpus: Name | None = Field(
         default=None, description="where property neurons and frequencies come from (null: `figures.corpus`)"
@@ -104,8 +104,8 @@ class PrunedModel(_Model):
         le=1,
         description="share of the neurons that stay; null: as many in each layer as there are property neurons",
     )
-    rows: int | None = Field(default=None, ge=1, description="neurons a layer that stay, instead of `keep`")
-    match: Literal["per_layer", "uniform", "global"] = Field(
+    rows: int | None = Field(default=None, ge=1, description="neurons per layer that stay, instead of `keep`")
+    match: Match = Field(
         default="per_layer",
         description="sizes of the layers: as given, the same total spread evenly, or wherever the scores are highest",
     )
@@ -122,14 +122,8 @@ class PrunedModel(_Model):
 
     @property
     def needs_neurons(self) -> bool:
-        """Whether the cut depends on property neurons."""
+        """Whether the pruning depends on property neurons."""
         return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
-
-
-def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
-    """The first of the named properties whose counts hold every frame; pitch has voiced ones alone."""
-    known = (name for name in names if name in properties)
-    return next((name for name in known if not isinstance(properties[name], F0Property)), None)
 
 
 class EditedModel(_Model):

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from property_neurons.config.optimisation import Optimisation
 from property_neurons.config.section import Name, Section
 
 
@@ -44,7 +45,7 @@ class Targets(Section):
         default=False,
         description="subtract each utterance's mean before clustering, so that clusters tell less of the speaker",
     )
-    fit_hours: float = Field(default=100.0, gt=0, description="hours of speech, drawn at random, to fit k-means on")
+    fit_hours: float = Field(default=100.0, gt=0, description="hours of speech, sampled at random, to fit k-means on")
 
 
 class InitialModel(Section):
@@ -53,7 +54,7 @@ class InitialModel(Section):
     model: Name = Field(description="a MelHuBERT of the config, pruned or not, whose architecture is taken over too")
 
 
-class Stage(Section):
+class Stage(Optimisation):
     """One stage of pre-training."""
 
     targets: Targets = Field(default_factory=Targets, description="what is predicted")
@@ -64,24 +65,13 @@ class Stage(Section):
         default="random",
         description="start from random weights, from those of the stage before, or from {model: NAME}",
     )
-    steps: int = Field(ge=1, description="optimiser steps")
     patience: int | None = Field(
         default=None,
         ge=1,
         description="stop when this many validations in a row have not lowered the least validation loss; null: never",
     )
-    batch_size: int = Field(default=32, ge=1, description="crops per step, over all GPUs and accumulated batches")
-    accumulation: int = Field(default=1, ge=1, description="batches a step accumulates on each GPU")
     crop_seconds: float = Field(default=15.0, ge=0.1, description="longest crop; shorter utterances are taken whole")
-    learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, without weight decay")
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        default="constant", description="of the learning rate after the warm-up; the others fall to zero"
-    )
-    warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
     max_grad_norm: float = Field(default=10.0, gt=0, description="norm that gradients are clipped to")
-    precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="arithmetic of the training passes; bf16 on GPUs alone"
-    )
     mask_share: float = Field(
         default=0.7, gt=0, le=1, description="masked share of the frames if spans did not overlap"
     )
@@ -95,10 +85,6 @@ class Stage(Section):
         le=1,
         description="vocal tract length perturbation: frequencies times a random factor of at most 1 + this",
     )
-    evaluate_every: int = Field(default=1000, ge=1, description="steps between validations")
-    save_every: int = Field(default=1000, ge=1, description="steps between the checkpoints a killed job resumes from")
-    log_every: int = Field(default=50, ge=1, description="steps between points of the training curve")
-    workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
     seed: int = Field(default=0, ge=0, description="seed of weights, crops, masks and dropout")
 
     @model_validator(mode="after")
@@ -111,14 +97,19 @@ class Stage(Section):
         return self
 
 
-class Pretraining(Section):
-    """A MelHuBERT model trained from speech alone, stage by stage."""
+class MaskedPrediction(Section):
+    """Where pre-training happens: what pre-training itself and fine-tuning after pruning share."""
 
     corpus: Name = Field(description="name of the corpus to train on")
     validation_share: float = Field(
         default=0.01, gt=0, lt=1, description="least share of the speech held out for validation, by speaker"
     )
-    gpus: int = Field(default=1, ge=1, description="GPUs that one stage trains on (without `device: cpu`)")
+    gpus: int = Field(default=1, ge=1, description="GPUs that a stage trains on (without `device: cpu`)")
+
+
+class Pretraining(MaskedPrediction):
+    """A MelHuBERT model trained from speech alone, stage by stage."""
+
     architecture: Architecture = Field(default_factory=Architecture, description="the model")
     stages: list[Stage] = Field(min_length=1, description="the stages, in order")
 
@@ -133,11 +124,8 @@ class Pretraining(Section):
         if self.starts_from is not None and "architecture" in self.model_fields_set:
             raise ValueError(f"architecture: leave it out; it is that of the model {self.starts_from!r}")
         for number, stage in enumerate(self.stages, start=1):
-            if stage.batch_size % (stage.accumulation * self.gpus):
-                raise ValueError(
-                    f"stages: batch_size {stage.batch_size} of stage {number} does not divide by accumulation "
-                    f"{stage.accumulation} x {self.gpus} GPUs"
-                )
+            if problem := stage.batch_problem(self.gpus):
+                raise ValueError(f"stages: of stage {number}, {problem}")
             self._check_initial(number, stage)
             self._check_layer(number, stage)
         return self

@@ -4,22 +4,19 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.analysis import (
-    DEFAULT_PROPERTIES,
-    Analysis,
-    Embedding,
-    Figures,
-    Property,
-    Ranks,
-)
-from property_neurons.config.checks.contradictions import contradictions
+from property_neurons.config.analysis import Analysis
 from property_neurons.config.corpora import Corpus
+from property_neurons.config.embedding import Embedding
 from property_neurons.config.erasure import Erasure
+from property_neurons.config.figures import Figures
 from property_neurons.config.models import Model
 from property_neurons.config.pretraining import Pretraining
+from property_neurons.config.properties import DEFAULT_PROPERTIES, Property
 from property_neurons.config.pruning import Pruning
+from property_neurons.config.ranks import Ranks
 from property_neurons.config.section import Name, Section
-from property_neurons.config.tasks import Split, Task
+from property_neurons.config.splits import Split
+from property_neurons.config.tasks import Task
 
 
 class Config(Section):
@@ -64,10 +61,3 @@ class Config(Section):
         if isinstance(data, dict) and isinstance(data.get("properties"), dict):
             return data | {"properties": DEFAULT_PROPERTIES | data["properties"]}
         return data
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Config":
-        problems = contradictions(self)
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self

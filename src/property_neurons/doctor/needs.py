@@ -7,7 +7,7 @@ from property_neurons.config.expand_studies import expand
 from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
 from property_neurons.config.pretraining import InitialModel
 from property_neurons.config.root import Config
-from property_neurons.config.tasks import split_corpora
+from property_neurons.config.splits import split_corpora
 
 
 @dataclass

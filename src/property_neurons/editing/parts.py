@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.pitch_bins import bin_track
+from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.editing.names import ALL
 from property_neurons.errors import TaskError
 from property_neurons.tasks.data import TaskData
@@ -37,16 +38,14 @@ def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
     Raises:
         TaskError: the property does not divide the errors of such a task.
     """
+    if column not in DIVIDED_BY[data.kind]:
+        raise TaskError(
+            f"erasure of {counts.property_name}: a property of {column} does not divide the errors of {data.kind}; "
+            "erase phone classes in phone_recognition, pitch in f0_reconstruction, gender or speaker anywhere"
+        )
     if column in _COLUMNS:
         return own_errors(data, column)
-    if column == "label" and data.kind == "phone_recognition":
-        return _by_phone(data, counts)
-    if column == "f0" and data.kind == "f0_reconstruction":
-        return _by_pitch(data, counts)
-    raise TaskError(
-        f"erasure of {counts.property_name}: a property of {column} does not divide the errors of {data.kind}; erase "
-        "phone classes in phone_recognition, pitch in f0_reconstruction, gender or speaker anywhere"
-    )
+    return _by_phone(data, counts) if column == "label" else _by_pitch(data, counts)
 
 
 def own_errors(data: TaskData, column: str) -> Divide:

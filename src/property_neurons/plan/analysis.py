@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from property_neurons.config.analysis import F0Property
+from property_neurons.config.properties import F0Property
 from property_neurons.config.root import Config
 from property_neurons.plan import corpora, paths
 
@@ -18,7 +18,7 @@ def property_settings(config: Config, name: str) -> dict[str, Any]:
     What a rule's params hold decides what runs again: a pitch cut belongs to pitch alone.
     """
     section = config.properties[name]
-    options = config.analysis.resolved()
+    options = config.analysis
     settings = section.model_dump()
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
@@ -28,9 +28,9 @@ def property_settings(config: Config, name: str) -> dict[str, Any]:
 
 def counting_settings(config: Config) -> dict[str, Any]:
     """Lambda and the choice of frames, which every property's counts depend on."""
-    return config.analysis.resolved().model_dump(include={"lambda_", "frames", "last_run", "equal_neighbours"})
+    return config.analysis.model_dump(include={"lambda_", "frames", "last_run", "equal_neighbours"})
 
 
 def pattern_settings(config: Config) -> dict[str, Any]:
     """What turns counts into activation patterns."""
-    return config.analysis.resolved().model_dump(include={"threshold", "min_count"})
+    return config.analysis.model_dump(include={"threshold", "min_count"})

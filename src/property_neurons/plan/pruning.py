@@ -3,7 +3,8 @@
 from typing import Any
 
 from property_neurons.config.expand_studies import Run, expand
-from property_neurons.config.models import PrunedModel, frequency_property
+from property_neurons.config.models import PrunedModel
+from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.plan import paths

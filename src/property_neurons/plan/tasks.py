@@ -4,7 +4,8 @@ from typing import Any
 
 from property_neurons.config.models import PrunedModel, TunedModel
 from property_neurons.config.root import Config
-from property_neurons.config.tasks import PhoneRecognition, Task, split_corpora
+from property_neurons.config.splits import split_corpora
+from property_neurons.config.tasks import PhoneRecognition, Task
 from property_neurons.plan import corpora, paths
 
 

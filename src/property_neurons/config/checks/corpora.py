@@ -1,0 +1,37 @@
+"""Corpora have the phones and the pitch that they are asked for."""
+
+from property_neurons.config.corpora import VoxCelebCorpus
+from property_neurons.config.models import EditedModel, PrunedModel
+from property_neurons.config.root import Config
+
+
+def problems(config: Config) -> list[str]:
+    """Where a corpus without alignments is asked for more than speakers, or one without F0 for pitch."""
+    found = [
+        f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
+        for key, corpus in _uses_of_phones(config)
+        if isinstance(config.corpora.get(corpus), VoxCelebCorpus)
+    ]
+    corpus = config.corpora.get(config.figures.corpus)
+    if corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none":
+        found.append(
+            f"corpora.{config.figures.corpus}.pitch.method: the figures show pitch, so `none` will not do; "
+            "choose yaapt, praat, pyin or bins"
+        )
+    return found
+
+
+def _uses_of_phones(config: Config) -> list[tuple[str, str]]:
+    """(key, corpus) wherever frames with phones are needed."""
+    uses = [("figures.corpus", config.figures.corpus)]
+    uses += [(f"pretraining.{name}.corpus", run.corpus) for name, run in config.pretraining.items()]
+    for name, model in config.models.items():
+        if isinstance(model, PrunedModel | EditedModel) and model.corpus is not None:
+            uses.append((f"models.{name}.corpus", model.corpus))
+    general, specific = config.pruning.general, config.pruning.task_specific
+    if general is not None:
+        uses.append(("pruning.general.corpus", general.corpus))
+        uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
+    if specific is not None:
+        uses.append(("pruning.task_specific.corpus", specific.corpus))
+    return uses + [(f"erasure.{name}.corpus", study.corpus) for name, study in config.erasure.items()]

@@ -1,0 +1,38 @@
+"""Erasure studies fit the task and the property that they name."""
+
+import re
+
+from property_neurons.config.checks.references import not_defined, unknown_groups
+from property_neurons.config.erasure import Erasure
+from property_neurons.config.root import Config
+from property_neurons.editing.divided_by import DIVIDED_BY
+
+# Names of other figures and tables.
+_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*")
+
+
+def problems(config: Config) -> list[str]:
+    """What is wrong with the erasure studies."""
+    return [problem for name, study in config.erasure.items() for problem in _study(config, f"erasure.{name}", study)]
+
+
+def _study(config: Config, key: str, study: Erasure) -> list[str]:
+    found = not_defined(
+        [
+            (f"{key}.model", study.model, config.models),
+            (f"{key}.task", study.task, config.tasks),
+            (f"{key}.corpus", study.corpus, config.corpora),
+            (f"{key}.property", study.property, config.properties),
+        ]
+    )
+    if _TAKEN.fullmatch(key.removeprefix("erasure.")):
+        found.append(f"{key}: another figure or table has this name; choose another")
+    task, section = config.tasks.get(study.task), config.properties.get(study.property)
+    if task is not None and task.mode != "fine_tuned":
+        found.append(f"{key}.task: {study.task!r} leaves the model as it is; set mode: fine_tuned")
+    if task is not None and section is not None and section.column not in DIVIDED_BY[task.kind]:
+        found.append(
+            f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
+            f"one of {', '.join(DIVIDED_BY[task.kind])}"
+        )
+    return found + unknown_groups(config, f"{key}.groups", study.property, study.groups or [])

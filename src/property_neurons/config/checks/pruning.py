@@ -1,0 +1,43 @@
+"""Pruning studies name what is there, and tasks that fit them."""
+
+from collections.abc import Mapping
+
+from property_neurons.config.checks.models import frequency_problems
+from property_neurons.config.checks.references import not_defined
+from property_neurons.config.pruning import GeneralPruning, TaskPruning, TaskSpecificPruning
+from property_neurons.config.root import Config
+
+
+def problems(config: Config) -> list[str]:
+    """What is wrong with the pruning studies."""
+    found = []
+    if (general := config.pruning.general) is not None:
+        key = "pruning.general"
+        found += _common(config, key, general, {key: general})
+        found += not_defined([(f"{key}.fine_tuning.corpus", general.fine_tuning.corpus, config.corpora)])
+    if (specific := config.pruning.task_specific) is not None:
+        key = "pruning.task_specific"
+        found += _common(config, key, specific, {f"{key}.tasks.{name}": task for name, task in specific.tasks.items()})
+        found += [
+            f"{key}.tasks.{name}: pruning steps go with fine-tuning; set mode: fine_tuned in the task"
+            for name in specific.tasks
+            if name in config.tasks and config.tasks[name].mode != "fine_tuned"
+        ]
+    return found
+
+
+def _common(
+    config: Config,
+    key: str,
+    study: GeneralPruning | TaskSpecificPruning,
+    protected: Mapping[str, GeneralPruning | TaskPruning],
+) -> list[str]:
+    """What both studies share; `protected`: the sections that list properties, by key."""
+    references = [(f"{key}.model", study.model, config.models), (f"{key}.corpus", study.corpus, config.corpora)]
+    references += [(f"{key}.tasks", task, config.tasks) for task in study.tasks]
+    found = []
+    for place, section in protected.items():
+        references += [(f"{place}.properties", name, config.properties) for name in section.properties]
+        if "frequency" in study.arms:
+            found += frequency_problems(config, f"{place}.properties", section.properties)
+    return not_defined(references) + found

@@ -1,0 +1,27 @@
+"""Names that stand for what another section defines."""
+
+from collections.abc import Iterable, Mapping
+
+from property_neurons.config.root import Config
+from property_neurons.corpus.phones import PHONES
+
+Reference = tuple[str, str | None, Mapping[str, object]]
+"""(key, the name there, None where none is given; what is defined)."""
+
+
+def not_defined(references: Iterable[Reference]) -> list[str]:
+    """Names that are not defined where they should be."""
+    return [
+        f"{key}: {name!r} is not defined; defined are {', '.join(known) or 'none'}"
+        for key, name, known in references
+        if name is not None and name not in known
+    ]
+
+
+def unknown_groups(config: Config, key: str, property_name: str, groups: Iterable[str]) -> list[str]:
+    """Groups that a property does not have, where the config says which it has."""
+    section = config.properties.get(property_name)
+    named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
+    known = PHONES if named == "single" else named
+    unknown = [group for group in groups if known is not None and group not in known]
+    return [f"{key}: {', '.join(unknown)} unknown; {property_name!r} has {', '.join(known)}"] if unknown else []

@@ -1,0 +1,28 @@
+"""Configuration of what the figures show."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from property_neurons.config.section import Name, Section
+from property_neurons.corpus.phones import PHONES
+
+
+class Figures(Section):
+    """Which corpus and models the figures show."""
+
+    corpus: Name = Field(description="the corpus of all figures")
+    model: Name = Field(description="the model of Figures 2, 3, 4, 7 and 8")
+    control: Name | None = Field(default=None, description="a control (the random twin) drawn quietly in Figures 4, 7")
+    compare: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None, description="models of Figure 5 (null: all models of the config)"
+    )
+    probability_phone: str = Field(default="AH", description="the phone of Figure 2")
+    overlap_layer: int = Field(default=1, ge=1, description="the layer of Figure 8")
+
+    @field_validator("probability_phone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in PHONES:
+            raise ValueError(f"expected one of the 39 ARPABET phones, found {value!r}")
+        return value

@@ -1,0 +1,39 @@
+"""What every training is told of steps, batches and learning rate."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from property_neurons.config.section import Section
+
+
+class Optimisation(Section):
+    """Adam without weight decay, on batches of utterances or crops of them."""
+
+    steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(
+        default=32, ge=1, description="utterances (crops) per step, over all GPUs and accumulated batches"
+    )
+    accumulation: int = Field(default=1, ge=1, description="batches a step accumulates; divides `batch_size`")
+    learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, without weight decay")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="of the learning rate after the warm-up; the others fall to zero"
+    )
+    warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="norm that gradients are clipped to")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="arithmetic of the training passes; bf16 on GPUs alone"
+    )
+    evaluate_every: int = Field(default=1000, ge=1, description="steps between validations")
+    save_every: int = Field(default=1000, ge=1, description="steps between the checkpoints a killed job resumes from")
+    log_every: int = Field(default=50, ge=1, description="steps between points of the training curve")
+    workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
+
+    def batch_problem(self, gpus: int = 1) -> str | None:
+        """Why the utterances of a step cannot be dealt evenly to its batches, if so."""
+        if self.batch_size % (self.accumulation * gpus) == 0:
+            return None
+        return (
+            f"batch_size ({self.batch_size}) must be a multiple of accumulation x gpus ({self.accumulation} x {gpus}); "
+            "change one of them"
+        )

@@ -1,0 +1,8 @@
+"""Which properties divide the errors of a task, apart from what divides them, so that the config loads no model."""
+
+DIVIDED_BY = {
+    "phone_recognition": ("label", "gender", "speaker"),
+    "speaker_identification": ("gender", "speaker"),
+    "f0_reconstruction": ("f0", "gender", "speaker"),
+}
+"""Columns of properties by kind of task; see `editing.parts`."""
