@@ -24,7 +24,6 @@ import torch
 from ranking import LAMBDA, measure
 from workload import Utterance, arguments, hubert_base, report, seconds, settings, shown, speech, spread, timed
 
-from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
@@ -108,7 +107,6 @@ def throughput(
             extract_ranks,
             encoder,
             recordings,
-            read_audio,
             folder / "ranks.zarr",
             model="hubert-base-shape",
             lambda_max=LAMBDA_MAX,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from workload import Utterance, arguments, hubert_base, report, settings, shown, speech, spread, timed
 
-from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.phones import LABELS, PHONES
 from property_neurons.corpus.recordings import Recording
 from property_neurons.counting.count import count_activations
@@ -119,7 +119,7 @@ def forward(encoder: SpeechEncoder, shard: list[Utterance]) -> None:
 def extract(encoder: SpeechEncoder, shard: list[Utterance], store: Path) -> None:
     """From audio files to a finished rank store."""
     recordings = [Recording(utterance.path.stem, utterance.path, len(utterance.waveform)) for utterance in shard]
-    extract_ranks(encoder, recordings, read_audio, store, model="hubert-base-shape", lambda_max=LAMBDA_MAX)
+    extract_ranks(encoder, recordings, store, model="hubert-base-shape", lambda_max=LAMBDA_MAX)
 
 
 def count_again(stores: list[tuple[Path, Path]], property_: Property, output: Path) -> None:

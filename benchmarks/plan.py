@@ -203,7 +203,6 @@ def _throughput(options: argparse.Namespace) -> tuple[dict[str, float], dict[str
     from torch.utils.flop_counter import FlopCounterMode
     from workload import hubert_base, seconds, settings, speech, spread, timed
 
-    from property_neurons.corpus.audio import read_audio
     from property_neurons.corpus.recordings import Recording
     from property_neurons.models.melhubert import MelHubertConfig, MelHubertModel
     from property_neurons.ranks.extraction import extract_ranks
@@ -226,7 +225,7 @@ def _throughput(options: argparse.Namespace) -> tuple[dict[str, float], dict[str
         def extract(index: int) -> None:
             recordings = [Recording(item.path.stem, item.path, len(item.waveform)) for item in shards[index]]
             store = Path(name) / f"{index}.zarr"
-            extract_ranks(encoder, recordings, read_audio, store, model="hubert-base-shape", lambda_max=0.02)
+            extract_ranks(encoder, recordings, store, model="hubert-base-shape", lambda_max=0.02)
 
         with torch.inference_mode():
             encoder.model(torch.from_numpy(utterances[0].waveform)[None])

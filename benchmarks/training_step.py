@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from workload import arguments, settings, speech
 
-from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertForPreTraining
@@ -100,7 +99,7 @@ def main() -> None:
         folder = Path(temporary)
         utterances = speech(options.data, options.utterances, folder)
         recordings = [Recording(item.path.stem, item.path, len(item.waveform)) for item in utterances]
-        write_log_mel(folder / "s-000", folder / "s-000.manifest.json", recordings, read_audio)
+        write_log_mel(folder / "s-000", folder / "s-000.manifest.json", recordings)
         shard = open_log_mel(folder / "s-000.manifest.json")
         statistics = measure_statistics([shard])
         write_statistics(folder / "log_mel.json", statistics)

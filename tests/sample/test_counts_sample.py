@@ -142,7 +142,7 @@ def stores(speech, model_folder, sample_data, tmp_path_factory):
         )
         ranks = folder / f"ranks-{number}.zarr"
         recordings = [Recording(row.utterance, row.audio, row.n_samples) for row in shard_list.itertuples()]
-        extract_ranks(encoder, recordings, read_audio, ranks, model="small", lambda_max=0.05)
+        extract_ranks(encoder, recordings, ranks, model="small", lambda_max=0.05)
         for name, pitch in pitches.items():
             frames = folder / f"frames-{name}-{number}.zarr"
             write_frame_store(

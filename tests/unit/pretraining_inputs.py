@@ -1,9 +1,11 @@
 """Speech-like recordings and small pre-training jobs for tests, made in milliseconds."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
+from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.pretraining.log_mel import measure_statistics, open_log_mel, write_log_mel, write_statistics
 from property_neurons.pretraining.stage import PretrainingJob
@@ -42,7 +44,8 @@ def write_features(folder: Path, mp3: bool = False, n_per_speaker: int = 3) -> P
     """The log-Mel frames of `recordings_and_reader`; returns their manifest."""
     recordings, reader = recordings_and_reader(n_per_speaker)
     manifest = folder / "s-000.manifest.json"
-    write_log_mel(folder / "s-000", manifest, recordings, reader, mp3=mp3)
+    with mock.patch.object(audio, "read_audio", reader):
+        write_log_mel(folder / "s-000", manifest, recordings, mp3=mp3)
     return manifest
 
 

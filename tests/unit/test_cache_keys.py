@@ -16,7 +16,7 @@ from task_inputs import make_data, make_job, prepared, read_audio, utterances
 from property_neurons.cache import keys
 from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
-from property_neurons.corpus.audio import read_audio as decode_audio
+from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.editing.saved import RECORD as EDITING_RECORD
 from property_neurons.errors import StoreError
@@ -137,7 +137,7 @@ def test_ranks_taken_under_another_name_are_the_bytes_that_would_be_made(ranks, 
 
     def extract(store, name):
         encoder = load_encoder(hubert.with_name("tiny"), manifest=hubert)
-        extract_ranks(encoder, recordings, decode_audio, store, model=name, lambda_max=0.05)
+        extract_ranks(encoder, recordings, store, model=name, lambda_max=0.05)
 
     (tmp_path / "cache").mkdir()
     extract(tmp_path / "first/0.zarr", "tiny")
@@ -274,16 +274,17 @@ def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, va
 
 
 @pytest.mark.parametrize("mode", ["frozen", "fine_tuned"])
-def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(data, model, tmp_path, mode):
+def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(data, model, tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(audio, "read_audio", read_audio)
     kind = "speaker_identification"
     (tmp_path / "cache").mkdir()
     manifest = Path(data[kind])
     table = files.read_table(f"{manifests.described_folder(manifest)}.parquet")
-    audio = tmp_path / "audio"
-    audio.mkdir()
+    speech = tmp_path / "audio"
+    speech.mkdir()
     for name in utterances()["utterance"]:
-        (audio / f"{name}.wav").write_bytes(name.encode())
-    digests = manifests.describe_files(audio)["files"]
+        (speech / f"{name}.wav").write_bytes(name.encode())
+    digests = manifests.describe_files(speech)["files"]
     table["audio_digest"] = [digests[path][1] for path in table["audio"]]
     files.write_table(tmp_path / "task.parquet", table)
     described = manifests.read_manifest(manifest) | manifests.describe_files(tmp_path, [tmp_path / "task.parquet"])
@@ -291,13 +292,13 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
 
     def job(name, model_name):
         made = make_job(tmp_path, {kind: str(tmp_path / "task.manifest.json")}, model, kind, name, mode=mode)
-        return replace(made, model_name=model_name, task=model_name, roots={"tones": str(audio)})
+        return replace(made, model_name=model_name, task=model_name, roots={"tones": str(speech)})
 
     first, taken, made = job("first", "tiny"), job("taken", "mine"), job("made", "mine")
-    run_task(first, read_audio)
+    run_task(first)
     assert publish(tmp_path / "cache", task_result(first, threads=1, script=__file__), log)
     assert take(tmp_path / "cache", task_result(taken, threads=1, script=__file__), log)
-    run_task(made, read_audio)
+    run_task(made)
     found = [files.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
     assert found[0]["files"] == found[1]["files"]
     metrics = files.read_json(Path(taken.folder) / "metrics.json")

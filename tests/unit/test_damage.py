@@ -37,6 +37,7 @@ from property_neurons.tasks.stored_states import open_states, write_states
 from property_neurons.tasks.trained import load_trained
 from property_neurons.tasks.training import run_task
 
+SPEECH = task_inputs.read_audio
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = synthetic_stores.make_corpus(seed=1)
 
@@ -66,7 +67,7 @@ def make_states(folder):
     table = task_inputs.utterances().head(2)
     recordings = [Recording(row.utterance, Path(row.audio), row.n_samples) for row in table.itertuples()]
     encoder = load_encoder(described_folder(model), manifest=model)
-    write_states(folder / "states", encoder, recordings, task_inputs.read_audio)
+    write_states(folder / "states", encoder, recordings)
     return folder / "states.manifest.json"
 
 
@@ -74,7 +75,7 @@ def make_training(folder):
     data, model = task_inputs.make_data(folder), task_inputs.prepared(folder)
     settings = {"steps": 1, "evaluate_every": 1}
     job = task_inputs.make_job(folder, data, model, "speaker_identification", mode="fine_tuned", settings=settings)
-    run_task(job, task_inputs.read_audio)
+    run_task(job)
     return Path(f"{job.folder}.manifest.json")
 
 

@@ -16,6 +16,7 @@ from property_neurons.stores.manifests import digest_of, write_manifest
 from property_neurons.tasks.trained import load_trained
 from property_neurons.tasks.training import run_task
 
+SPEECH = read_audio
 WIDTH = 24
 ROWS = [(1, "1", "F", 3, True), (2, "2", "F", 5, True), (1, "1", "F", 9, False), (1, "1", "X", 9, False)]
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
     other = prepared(folder)
     settings = {"steps": 1, "evaluate_every": 1}
     job = make_job(folder, make_data(folder), other, "speaker_identification", mode="fine_tuned", settings=settings)
-    run_task(job, read_audio)
+    run_task(job)
     prepare_model(folder / "tuned", folder / "tuned.manifest.json", LocalFolder(f"{job.folder}/encoder"))
     prepare_model(folder / "twin", folder / "twin.manifest.json", RandomTwin(str(folder / "tuned"), 0))
     digest = read_json(folder / "tuned.manifest.json")["digest"]

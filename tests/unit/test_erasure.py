@@ -26,6 +26,7 @@ from property_neurons.tasks.data import TaskData, read_task_data
 from property_neurons.tasks.heads import KINDS
 from property_neurons.tasks.training import run_task
 
+SPEECH = read_audio
 WIDTH = 24
 ERASURE = Erasure(column="gender", sigmas=[0.5], threshold="lambda", min_count=0, doses=(0.5, 1.0), draws=2)
 COLUMNS = {"speaker_identification": "gender", "phone_recognition": "label", "f0_reconstruction": "f0"}
@@ -73,7 +74,7 @@ def tuned_to(tmp_path_factory):
     @cache
     def tune(kind):
         job = make_job(folder / kind, data, model, kind, mode="fine_tuned")
-        run_task(job, read_audio)
+        run_task(job)
         manifest = folder / f"{kind}-model.manifest.json"
         prepare_model(folder / f"{kind}-model", manifest, LocalFolder(f"{job.folder}/encoder"))
         return kind, f"{job.folder}.manifest.json", str(manifest)
@@ -97,11 +98,11 @@ def speakers(tuned_to):
     return tuned_to("speaker_identification")
 
 
-def erase(folder, tuned, erasure=ERASURE, counts=None, read_audio=read_audio):
+def erase(folder, tuned, erasure=ERASURE, counts=None):
     kind, training, model = tuned
     erasure = dataclasses.replace(erasure, column=COLUMNS[kind])
     counts = counts or made_counts(COLUMNS[kind])
-    erase_groups(folder / "out", folder / "work", training, model, counts, erasure, read_audio, roots={"tones": ""})
+    erase_groups(folder / "out", folder / "work", training, model, counts, erasure, roots={"tones": ""})
     return folder / "out"
 
 
@@ -266,15 +267,13 @@ def test_what_does_not_fit_is_refused(speakers, tmp_path):
     _, training, model = speakers
     erasure = dataclasses.replace(ERASURE, column="label")
     with pytest.raises(TaskError, match="property of label does not divide the errors of speaker_identification"):
-        erase_groups(
-            tmp_path / "o", tmp_path / "w", training, model, made_counts("label"), erasure, read_audio, roots={}
-        )
+        erase_groups(tmp_path / "o", tmp_path / "w", training, model, made_counts("label"), erasure, roots={})
     assert not (tmp_path / "out").exists()
 
 
 def test_a_frozen_training_is_refused(tmp_path):
     job = make_job(tmp_path, make_data(tmp_path), prepared(tmp_path), "speaker_identification")
-    run_task(job, read_audio)
+    run_task(job)
     tuned = ("speaker_identification", f"{job.folder}.manifest.json", job.model)
     with pytest.raises(TaskError, match="expected a training of mode fine_tuned, found frozen"):
         erase(tmp_path, tuned)

@@ -49,6 +49,9 @@ def read_audio(path):
     return np.asarray(small_models.waveform(LENGTHS[place], place), np.float32)
 
 
+SPEECH = read_audio
+
+
 def recordings():
     return [Recording(name, Path(name), length) for name, length in zip(NAMES, LENGTHS, strict=True)]
 
@@ -60,7 +63,7 @@ def load(tmp_path):
 
 
 def stored(encoder, folder, chosen):
-    write_states(folder, encoder, chosen, read_audio)
+    write_states(folder, encoder, chosen)
     return open_states(f"{folder}.manifest.json")
 
 
@@ -183,7 +186,7 @@ def test_waveforms_and_stored_states_give_the_same_frames(name, load, tmp_path):
     encoder = load(name)
     store = stored(encoder, tmp_path / "states", recordings()[::-1])
     pieces = [(place, 0, None) for place in (3, 0, 1)]
-    waveforms = Waveforms(encoder, recordings(), read_audio)
+    waveforms = Waveforms(encoder, recordings())
     from_store = StoredStates({"made": store}, [("made", utterance) for utterance in NAMES])
     expected, lengths = batch_states(encoder, waveforms, pieces)
     found, stored_lengths = batch_states(encoder, from_store, pieces)
@@ -198,7 +201,7 @@ def test_waveforms_and_stored_states_give_the_same_frames(name, load, tmp_path):
 @pytest.mark.parametrize("name", small_models.CLASS_NAMES)
 def test_a_crop_has_as_many_frames_as_its_label_wherever_it_is_cut(name, load):
     encoder = load(name)
-    waveforms = Waveforms(encoder, recordings(), read_audio)
+    waveforms = Waveforms(encoder, recordings())
     for place in range(len(LENGTHS)):
         last = waveforms.n_frames(place) - 12
         for first in (0, 1, last // 2, last - 1, last):
@@ -207,7 +210,7 @@ def test_a_crop_has_as_many_frames_as_its_label_wherever_it_is_cut(name, load):
 
 def test_a_crop_of_waveforms_starts_where_its_frames_do(load):
     encoder = load("MelHubertModel")
-    window = Waveforms(encoder, recordings(), read_audio)(0, 7, 12)["windows"][0]
+    window = Waveforms(encoder, recordings())(0, 7, 12)["windows"][0]
     whole = next(encoder.front_end.windows(read_audio(NAMES[0])))
     torch.testing.assert_close(window.values[0], whole.values[0, 7:19], atol=1e-4, rtol=1e-4)
 
@@ -240,11 +243,11 @@ def test_states_beyond_half_precision_and_changed_audio_leave_nothing(load, tmp_
     encoder = load("MelHubertModel")
     changed = [replace(recordings()[0], n_samples=15_999)]
     with pytest.raises(AudioError, match="expected 15999 samples"):
-        write_states(tmp_path / "states", encoder, changed, read_audio)
+        write_states(tmp_path / "states", encoder, changed)
     with pytest.raises(ModelError, match="utterance u0: expected 15999 samples, found 16000"):
         frame_states(encoder, changed[0], read_audio(NAMES[0]))
     with torch.no_grad():
         encoder.model.encoder.layers[-1].final_layer_norm.weight.mul_(1e6)
     with pytest.raises(TaskError, match="utterance u0: expected hidden states within half precision"):
-        write_states(tmp_path / "states", encoder, recordings(), read_audio)
+        write_states(tmp_path / "states", encoder, recordings())
     assert [path.name for path in tmp_path.iterdir()] == ["MelHubertModel"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, CountingError, ModelError
 from property_neurons.models.backend import transformers
@@ -56,9 +57,12 @@ def read_audio(path):
     return np.random.default_rng(n).normal(0, 0.1, n).astype(np.float32)
 
 
-def extract(encoder, tmp_path, lengths=LENGTHS, read=read_audio, **arguments):
+SPEECH = read_audio
+
+
+def extract(encoder, tmp_path, lengths=LENGTHS, **arguments):
     given = {"model": "tiny", "lambda_max": 0.05} | arguments
-    extract_ranks(encoder, recordings_of(lengths), read, tmp_path / "x-000.zarr", **given)
+    extract_ranks(encoder, recordings_of(lengths), tmp_path / "x-000.zarr", **given)
     return open_ranks(tmp_path / "x-000.zarr")
 
 
@@ -206,23 +210,25 @@ def test_the_same_bytes_every_time(tmp_path):
     assert manifest_path(tmp_path / "x-000.zarr").read_bytes() == first
 
 
-def test_audio_of_another_length_than_scanned(tmp_path):
+def test_audio_of_another_length_than_scanned(tmp_path, monkeypatch):
     def read(path):
         return read_audio(path)[: -1 if path.stem == "7777" else None]
 
+    monkeypatch.setattr(audio, "read_audio", read)
     with pytest.raises(
         AudioError, match=r"utterance utt-7777: 7777\.flac: expected 7777 .* found 7776; .*re-run the scan"
     ):
-        extract(FakeEncoder(), tmp_path, read=read)
+        extract(FakeEncoder(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_undecodable_audio_names_its_utterance(tmp_path):
+def test_undecodable_audio_names_its_utterance(tmp_path, monkeypatch):
     def read(path):
         raise AudioError(f"{path}: damaged")
 
+    monkeypatch.setattr(audio, "read_audio", read)
     with pytest.raises(AudioError, match=r"utterance utt-400: 400\.flac: damaged"):
-        extract(FakeEncoder(), tmp_path, read=read)
+        extract(FakeEncoder(), tmp_path)
 
 
 def test_an_utterance_the_model_cannot_read_is_named(tmp_path):
@@ -266,7 +272,7 @@ def test_middle_frames_that_do_not_fit(tmp_path, frames, message):
         extract(FakeEncoder(), tmp_path, lengths=(4000,), middle_frames=middle)
 
 
-def test_decoding_runs_ahead_but_not_without_bound(tmp_path):
+def test_decoding_runs_ahead_but_not_without_bound(tmp_path, monkeypatch):
     decoded, ahead = [], []
     lock = threading.Lock()
 
@@ -274,6 +280,8 @@ def test_decoding_runs_ahead_but_not_without_bound(tmp_path):
         with lock:
             decoded.append(path)
         return read_audio(path)
+
+    monkeypatch.setattr(audio, "read_audio", read)
 
     class Slow(FakeEncoder):
         done = 0
@@ -284,7 +292,7 @@ def test_decoding_runs_ahead_but_not_without_bound(tmp_path):
             self.done += 1
             super().read(waveform, consumer)
 
-    extract(Slow(), tmp_path, lengths=range(1000, 1040), read=read)
+    extract(Slow(), tmp_path, lengths=range(1000, 1040))
     assert len(decoded) == 40
     assert 1 < max(ahead) <= 9
 

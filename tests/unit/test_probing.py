@@ -53,6 +53,9 @@ def read_audio(path):
     return waveform(int(path.stem), seed=int(path.stem))
 
 
+SPEECH = read_audio
+
+
 def corpus_of(n_speakers=6, utterances_each=3, n_phones=12, seed=0, vocabulary=(*PHONES, "SIL", "SPN")):
     rng = np.random.default_rng(seed)
     return [
@@ -338,7 +341,7 @@ def test_every_front_end_gives_the_frames_that_are_drawn(tmp_path):
 def test_represented_frames_are_rows_of_the_utterances(tmp_path, class_name):
     encoder = load_encoder(save_model(small_model(class_name), tmp_path / "model"))
     frames = draw_frames(shards_of(tmp_path, corpus_of(n_phones=20)), max_frames=300, seed=0)
-    mel, *layers = represent(encoder, frames, read_audio, tmp_path)
+    mel, *layers = represent(encoder, frames, tmp_path)
     raw, hidden = [], []
     for utterance in frames.utterances:
         samples = read_audio(utterance.recording.audio)
@@ -356,7 +359,7 @@ def test_an_utterance_whose_frames_do_not_fit_is_named(tmp_path, monkeypatch):
     frames = draw_frames(shards_of(tmp_path, corpus_of()), max_frames=300, seed=0)
     monkeypatch.setattr(representations, "layer_outputs", lambda *_: [np.zeros((1, 16), np.float32)])
     with pytest.raises(ModelError, match=r"utterance 0-0: expected frame \d+, found 1 frames"):
-        represent(encoder, frames, read_audio, tmp_path)
+        represent(encoder, frames, tmp_path)
 
 
 def test_the_table_has_a_row_per_layer_the_same_twice_and_log_mel_whatever_the_model(tmp_path):
@@ -368,7 +371,6 @@ def test_the_table_has_a_row_per_layer_the_same_twice_and_log_mel_whatever_the_m
         tables[name] = probe_model(
             encoder,
             shards,
-            read_audio,
             model="m",
             clusters=10,
             max_frames=600,

@@ -5,7 +5,6 @@ from threadpoolctl import threadpool_limits
 
 from property_neurons import plan
 from property_neurons.config.load import load_config
-from property_neurons.corpus.audio import read_audio
 from property_neurons.counting.count_store import open_counts
 from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.jobs.devices import job_device
@@ -24,7 +23,6 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
         snakemake.input.model,
         open_counts(store_path(snakemake.input.counts)),
         Erasure(**params.erasure),
-        read_audio,
         roots={name: plan.corpora.root(config, name) for name in plan.tasks.corpora_of(config, task)},
         device=job_device(config.device, snakemake.resources),
         seed=int(wildcards.seed),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
@@ -15,6 +14,5 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.output.folder,
         snakemake.output.manifest,
         [Recording(row.utterance, root / row.audio, row.n_samples) for row in shard_list.itertuples()],
-        read_audio,
         mp3=snakemake.params.mp3,
     )

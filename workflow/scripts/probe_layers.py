@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.devices import job_device
@@ -34,7 +33,6 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
     table = probe_model(
         encoder,
         list(zip(recordings, map(store_path, snakemake.input.frames), strict=True)),
-        read_audio,
         model=snakemake.wildcards.model,
         clusters=params.clusters,
         max_frames=params.max_frames,

@@ -15,7 +15,6 @@ def rank() -> None:
     """Run the model; its slow imports are not needed where the ranks are taken."""
     import torch
 
-    from property_neurons.corpus.audio import read_audio
     from property_neurons.corpus.recordings import Recording
     from property_neurons.models.loading import load_encoder
     from property_neurons.ranks.extraction import extract_ranks
@@ -25,7 +24,7 @@ def rank() -> None:
     recordings = [
         Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()
     ]
-    extract_ranks(encoder, recordings, read_audio, snakemake.output.store, **settings)
+    extract_ranks(encoder, recordings, snakemake.output.store, **settings)
 
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:

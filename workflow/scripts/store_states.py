@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
@@ -26,4 +25,4 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
     )
     utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")
     recordings = [Recording(row.utterance, root / row.audio, row.n_samples) for row in utterances.itertuples()]
-    write_states(snakemake.output.folder, encoder, recordings, read_audio)
+    write_states(snakemake.output.folder, encoder, recordings)

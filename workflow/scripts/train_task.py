@@ -9,7 +9,6 @@ from property_neurons import plan
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import task_result
 from property_neurons.config.load import load_config
-from property_neurons.corpus.audio import read_audio
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.manifests import described_folder
@@ -40,6 +39,6 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, thread
     take_or_make(
         config.cache,
         lambda: task_result(job, threads=snakemake.threads, script=script),
-        lambda: run_task(job, read_audio),
+        lambda: run_task(job),
         log,
     )

@@ -1,7 +1,7 @@
 """Utterances to read, and their waveforms, decoded ahead of the model that reads them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from property_neurons.corpus import audio
 from property_neurons.errors import AudioError, CountingError, ModelError
 
 # Decoding runs beside the model, in so many threads, at most so many utterances ahead of it.
@@ -26,10 +27,8 @@ class Recording:
     n_samples: int
 
 
-def decode(
-    recordings: Sequence[Recording], read_audio: Callable[[Path], np.ndarray], decoders: int = DECODERS
-) -> Iterator[np.ndarray]:
-    """The waveforms in order, decoded ahead of their use by so many threads.
+def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterator[np.ndarray]:
+    """The waveforms in order, float32 [samples], 16 kHz, decoded ahead of their use by so many threads.
 
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
@@ -39,7 +38,7 @@ def decode(
         pending: deque[tuple[Recording, Future[np.ndarray]]] = deque()
 
         def submit(count: int) -> None:
-            pending.extend((item, pool.submit(read_audio, item.audio)) for item in islice(to_come, count))
+            pending.extend((item, pool.submit(audio.read_audio, item.audio)) for item in islice(to_come, count))
 
         try:
             submit(max(decoders, _DECODED_AHEAD))

@@ -71,7 +71,7 @@ def _score(chosen: argparse.Namespace) -> None:
     masks = _masks(chosen, edit, table, trained.encoder)
     statistics = _statistics(chosen, trained.encoder)
     how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
-    examples, divide = trained.examples(chosen.part, read_audio), own_errors(trained.data, "gender")
+    examples, divide = trained.examples(chosen.part), own_errors(trained.data, "gender")
     before = error_table(trained, examples, divide)
     with edited(trained.encoder.model, masks, how):
         after = error_table(trained, examples, divide)

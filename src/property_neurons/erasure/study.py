@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from property_neurons.corpus import audio
 from property_neurons.counting.count_store import Counts
 from property_neurons.editing.interventions import Intervention, edited
 from property_neurons.editing.names import GROUP, RANDOM, WHOLE
@@ -32,7 +33,6 @@ from property_neurons.progress import progress
 from property_neurons.pruning.criteria import random_sets_like
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
-from property_neurons.tasks.stored_states import ReadAudio
 from property_neurons.tasks.trained import Trained, load_trained
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,6 @@ def erase_groups(
     model: str | Path,
     counts: Counts,
     erasure: Erasure,
-    read_audio: ReadAudio,
     *,
     roots: Mapping[str, str],
     device: str = "cpu",
@@ -107,10 +106,10 @@ def erase_groups(
     """
     with locks.sole_process(work), quiet_transformers():
         trained = load_trained(training, model=model, device=device)
-        examples = trained.examples("test", read_audio, roots)
+        examples = trained.examples("test", roots)
         divide = divide_errors(trained.data, counts, erasure.column)
         conditions, masks = _conditions(trained, counts, erasure, seed)
-        how = _intervention(trained, erasure, read_audio, roots)
+        how = _intervention(trained, erasure, roots)
         identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
         tables = []
         for number in progress(list(range(len(conditions))), what=f"erasing {counts.property_name}", unit="edit"):
@@ -207,12 +206,12 @@ def _sizes(masks: Masks) -> list[int]:
     return [int(mask.sum()) for mask in masks]
 
 
-def _intervention(trained: Trained, erasure: Erasure, read_audio: ReadAudio, roots: Mapping[str, str]) -> Intervention:
+def _intervention(trained: Trained, erasure: Erasure, roots: Mapping[str, str]) -> Intervention:
     statistics = None
     if erasure.action in ("mean", "clamp"):
         table = trained.data.part("train")
         some = table.sample(min(len(table), _STATISTICS_UTTERANCES), random_state=0).sort_values("utterance")
-        waveforms = (read_audio(Path(roots[row.corpus]) / row.audio) for row in some.itertuples())
+        waveforms = (audio.read_audio(Path(roots[row.corpus]) / row.audio) for row in some.itertuples())
         statistics = activation_statistics(trained.encoder, waveforms)
     return intervention(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
 

@@ -4,7 +4,7 @@ They lie in plain arrays that are mapped into memory, so that a crop costs no de
 memory: 4 bytes x 40 bins x 100 frames = 16 kB per second of audio, 55 GB for 960 hours.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -45,7 +45,6 @@ def write_log_mel(
     folder: str | Path,
     manifest: str | Path,
     recordings: Iterable[Recording],
-    read_audio: Callable[[Path], np.ndarray],
     *,
     num_mel_bins: int = 40,
     mp3: bool = False,
@@ -54,7 +53,6 @@ def write_log_mel(
 
     Args:
         folder, manifest: where to; the manifest describes every file.
-        read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
         mp3: also keep the frames of the audio after MP3 coding at 24 kbit/s (`coded.npy`).
 
     Raises:
@@ -67,7 +65,7 @@ def write_log_mel(
     with files.new_folder(folder, replace=True) as temporary:
         frames = np.zeros(shape, np.float32)
         coded = np.zeros(shape, np.float32) if mp3 else None
-        bar = progress(decode(recordings, read_audio), total=len(recordings), what="log-Mel", unit="utterance")
+        bar = progress(decode(recordings), total=len(recordings), what="log-Mel", unit="utterance")
         for index, waveform in enumerate(bar):
             place = slice(offset[index], offset[index + 1])
             try:

@@ -1,7 +1,7 @@
 """One table of what the layers of a model know about phones."""
 
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from property_neurons.progress import progress
 def probe_model(
     encoder: SpeechEncoder,
     shards: Sequence[ShardFiles],
-    read_audio: Callable[[Path], np.ndarray],
     *,
     model: str,
     clusters: int,
@@ -33,7 +32,6 @@ def probe_model(
 
     Args:
         shards: recordings and frame store of each shard of the corpus.
-        read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
         model: the model's name.
         clusters: of k-means.
         max_frames: how many frames to draw, half of them to fit on.
@@ -53,7 +51,7 @@ def probe_model(
     """
     frames = draw_frames(shards, max_frames=max_frames, seed=seed, keep=keep)
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".layers.") as folder:
-        layers = represent(encoder, frames, read_audio, folder)
+        layers = represent(encoder, frames, folder)
         rows = [
             {"model": model, "layer": layer, "representation": "hidden" if layer else "log-Mel"}
             | probe_layer(np.asarray(values), frames, clusters=clusters, seed=seed)

@@ -1,7 +1,7 @@
 """What is probed: the output of every Transformer block, and the log-Mel frames that know nothing of any model."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -82,7 +82,6 @@ def log_mel_frames(waveform: np.ndarray) -> np.ndarray:
 def represent(
     encoder: SpeechEncoder,
     frames: ProbedFrames,
-    read_audio: Callable[[Path], np.ndarray],
     scratch: str | Path,
 ) -> list[np.ndarray]:
     """The probed frames in log-Mel, standardised by the frames to fit on, and in every layer of a model.
@@ -90,7 +89,6 @@ def represent(
     Memory: the log-Mel frames and one utterance. Layers lie in files and are mapped: 4 bytes x width x frames each.
 
     Args:
-        read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
         scratch: an empty folder, to be removed once the arrays are no longer used.
 
     Returns:
@@ -104,7 +102,7 @@ def represent(
     mel = np.empty((n_frames, 2 * _MEL_BINS), np.float32)
     layers: list[np.ndarray] = []
     first = 0
-    decoded = decode(recordings, read_audio)
+    decoded = decode(recordings)
     for index, waveform in enumerate(progress(decoded, total=len(recordings), what="representing", unit="utterance")):
         wanted = frames.utterances[index].frame
         place = slice(first, first := first + len(wanted))

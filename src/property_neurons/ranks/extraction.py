@@ -35,7 +35,6 @@ class Encoder(Protocol):
 def extract_ranks(
     encoder: Encoder,
     recordings: Iterable[Recording],
-    read_audio: Callable[[Path], np.ndarray],
     store: str | Path,
     *,
     model: str,
@@ -49,7 +48,6 @@ def extract_ranks(
     them, are frames. Memory: one utterance's activations, and the ids of one chunk of the store.
 
     Args:
-        read_audio: decodes a file to float32 [samples], 16 kHz; called in other threads.
         store: the rank store to write (.zarr).
         model: the model's name.
         lambda_max: share of a site's neurons that is kept.
@@ -70,7 +68,7 @@ def extract_ranks(
     kept = [active_neurons(lambda_max, site.width) for site in sites]
     ties = [np.zeros(k, np.int64) for k in kept]
 
-    decoded = decode(recordings, read_audio, decoders)
+    decoded = decode(recordings, decoders)
     with new_ranks(
         store,
         model=model,

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.tasks.heads import UNLABELLED, Kind
-from property_neurons.tasks.stored_states import ReadAudio, StateStore
+from property_neurons.tasks.stored_states import StateStore
 from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 
@@ -31,13 +32,11 @@ class Waveforms:
     Args:
         encoder: gives the front end.
         recordings: of the utterances.
-        read_audio: decodes a file to float32 [samples], 16 kHz.
     """
 
-    def __init__(self, encoder: SpeechEncoder, recordings: Sequence[Recording], read_audio: ReadAudio):
+    def __init__(self, encoder: SpeechEncoder, recordings: Sequence[Recording]):
         self._front_end = encoder.front_end
         self._recordings = recordings
-        self._read_audio = read_audio
 
     def n_frames(self, index: int) -> int:
         """20 ms frames of utterance `index`."""
@@ -45,7 +44,7 @@ class Waveforms:
 
     def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
         """windows, and rows: int64 [frames], the model's row of each 20 ms frame."""
-        waveform = self._read_audio(self._recordings[index].audio)
+        waveform = audio.read_audio(self._recordings[index].audio)
         if frames is not None:
             # One hop more than the frames take up, so that as many come out as a whole utterance gives there.
             start = first * SAMPLES_PER_FRAME

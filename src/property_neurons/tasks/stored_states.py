@@ -1,6 +1,6 @@
 """The hidden states of a frozen model on a whole corpus, stored so that all tasks and seeds share one pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,6 @@ from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.states import hidden_states
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
-
-ReadAudio = Callable[[Path], np.ndarray]
 
 _VALUES, _INDEX = "states.npy", "index.json"
 
@@ -36,9 +34,7 @@ def frame_states(encoder: SpeechEncoder, recording: Recording, waveform: np.ndar
     return states[:, rows.to(states.device)].float().cpu()
 
 
-def write_states(
-    folder: str | Path, encoder: SpeechEncoder, recordings: Sequence[Recording], read_audio: ReadAudio
-) -> None:
+def write_states(folder: str | Path, encoder: SpeechEncoder, recordings: Sequence[Recording]) -> None:
     """Store the states of all utterances in half precision, with a manifest beside the folder, or nothing.
 
     Memory: one utterance. Space: 2 bytes x (blocks + 1) x hidden size x frames.
@@ -53,7 +49,7 @@ def write_states(
     manifest.unlink(missing_ok=True)
     with files.new_folder(folder, replace=True) as temporary:
         values = None
-        decoded = decode(recordings, read_audio)
+        decoded = decode(recordings)
         bar = progress(decoded, total=len(recordings), what="hidden states", unit="utterance")
         for index, waveform in enumerate(bar):
             states = frame_states(encoder, recordings[index], waveform).transpose(0, 1).half().numpy()

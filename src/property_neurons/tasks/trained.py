@@ -13,7 +13,6 @@ from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.stores import manifests
 from property_neurons.tasks.data import TaskData, read_task_data
 from property_neurons.tasks.examples import Examples, collate
-from property_neurons.tasks.stored_states import ReadAudio
 from property_neurons.tasks.task_trainer import TaskModel
 from property_neurons.tasks.training import Settings, TaskJob, new_head, part_examples
 
@@ -30,13 +29,13 @@ class Trained:
     encoder: SpeechEncoder
     model: TaskModel
 
-    def examples(self, part: str, read_audio: ReadAudio, roots: Mapping[str, str] | None = None) -> Examples:
+    def examples(self, part: str, roots: Mapping[str, str] | None = None) -> Examples:
         """The utterances of "train", "dev" or "test", whole, the longest first.
 
         Args:
             roots: the folder that each corpus's audio paths start from, where it is not the training's.
         """
-        return part_examples(self.data.part(part), self.data.kind, self.encoder, roots or self.job.roots, read_audio)
+        return part_examples(self.data.part(part), self.data.kind, self.encoder, roots or self.job.roots)
 
 
 def load_trained(training: str | Path, *, model: str | Path | None = None, device: str = "cpu") -> Trained:

@@ -26,7 +26,7 @@ from property_neurons.tasks.data import TaskData, read_task_data
 from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, collate
 from property_neurons.tasks.heads import Head, Kind
 from property_neurons.tasks.scoring import bootstrap_interval, constant_mse, r_squared, rate
-from property_neurons.tasks.stored_states import ReadAudio, open_states
+from property_neurons.tasks.stored_states import open_states
 from property_neurons.tasks.task_trainer import TaskModel, TaskTrainer, training_habits_off, weights_of
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.trainer import WITHOUT_RESULT, Optimisation, add_callbacks, training_arguments
@@ -113,7 +113,7 @@ class TaskJob:
         return manifests.digest_of(content)
 
 
-def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
+def run_task(job: TaskJob) -> None:
     """Train, choose the best checkpoint on dev, score test once, and write the folder and its manifest, or nothing.
 
     In the folder: metrics.json, scores.tsv (a row for each test utterance), curves.tsv (`CURVE_COLUMNS`), the head,
@@ -124,10 +124,10 @@ def run_task(job: TaskJob, read_audio: ReadAudio) -> None:
         StoreError: an input is absent or damaged, or another process trains this.
     """
     with locks.sole_process(job.work):
-        _run(job, read_audio)
+        _run(job)
 
 
-def _run(job: TaskJob, read_audio: ReadAudio) -> None:
+def _run(job: TaskJob) -> None:
     settings = Settings(**job.settings)
     identity = job.identity()
     data = read_task_data(job.data)
@@ -137,7 +137,7 @@ def _run(job: TaskJob, read_audio: ReadAudio) -> None:
             manifests.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
         )
         head = new_head(job, settings, data, encoder)
-        sets = _examples(job, settings, data, encoder, read_audio)
+        sets = _examples(job, settings, data, encoder)
         model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
         with training_habits_off(encoder.model):
             trainer = _trainer(job, settings, identity, model, sets, work)
@@ -183,9 +183,7 @@ def new_head(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEn
     return head.to(job.device)
 
 
-def _examples(
-    job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder, read_audio: ReadAudio
-) -> dict[str, Examples]:
+def _examples(job: TaskJob, settings: Settings, data: TaskData, encoder: SpeechEncoder) -> dict[str, Examples]:
     sets = {}
     stores = {corpus: open_states(manifest) for corpus, manifest in job.states.items()}
     for part in ("train", "dev", "test"):
@@ -193,7 +191,7 @@ def _examples(
         if stores:
             source = StoredStates(stores, list(zip(table["corpus"], table["utterance"], strict=True)))
         else:
-            source = _waveforms(table, encoder, job.roots, read_audio)
+            source = _waveforms(table, encoder, job.roots)
         in_training = {
             "n_examples": settings.steps * settings.batch_size,
             "crop_seconds": settings.crop_seconds,
@@ -204,20 +202,16 @@ def _examples(
     return sets
 
 
-def part_examples(
-    table: pd.DataFrame, kind: Kind, encoder: SpeechEncoder, roots: Mapping[str, str], read_audio: ReadAudio
-) -> Examples:
+def part_examples(table: pd.DataFrame, kind: Kind, encoder: SpeechEncoder, roots: Mapping[str, str]) -> Examples:
     """Utterances to score, whole, the longest first; see `TaskJob` for `roots`."""
-    return Examples(table, kind, _waveforms(table, encoder, roots, read_audio))
+    return Examples(table, kind, _waveforms(table, encoder, roots))
 
 
-def _waveforms(
-    table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str], read_audio: ReadAudio
-) -> Waveforms:
+def _waveforms(table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str]) -> Waveforms:
     recordings = [
         Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in table.itertuples()
     ]
-    return Waveforms(encoder, recordings, read_audio)
+    return Waveforms(encoder, recordings)
 
 
 def _trainer(
