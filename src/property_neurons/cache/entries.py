@@ -99,16 +99,14 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
     except OSError as error:
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    result.manifest.unlink(missing_ok=True)
     try:
-        with files.new_folder(result.folder, replace=True) as temporary:
+        with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
             described = manifests.read_manifest(entry / _ENTRY)
             _copy(entry / _CONTENT, temporary, described["files"])
             manifests.verify_files(temporary, entry / _ENTRY)
             if manifests.digest_of(described.get("made_of")) != entry.name:
                 raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
             result.put_names(temporary)
-            contents = manifests.describe_files(temporary)
     except StoreError as error:
         if _is_there((entry / _ENTRY).is_file):
             log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
@@ -120,7 +118,6 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    manifests.write_manifest(result.manifest, {**result.noted, **contents})
     if result.work is not None:
         shutil.rmtree(result.work, ignore_errors=True)
     with suppress(OSError):

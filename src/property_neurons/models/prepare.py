@@ -103,9 +103,8 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
     Raises:
         ModelError: the source cannot be had, or is no model whose neurons are known.
     """
-    folder, manifest = Path(folder), Path(manifest)
-    manifest.unlink(missing_ok=True)
-    with files.new_folder(folder, replace=True) as temporary, quiet_transformers():
+    description: dict[str, Any] = {}
+    with manifests.new_described_folder(folder, manifest, noted=description) as temporary, quiet_transformers():
         origin = {"kind": next(kind for kind, cls in _KINDS.items() if isinstance(source, cls)), **asdict(source)}
         match source:
             case LocalFolder():
@@ -120,12 +119,11 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
                 _save_melhubert_release(source, temporary)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
-        description = describe_model(temporary, origin)
-    manifests.write_manifest(manifest, description)
+        description |= describe_model(temporary, origin)
 
 
 def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
-    """What a model's manifest says; see `prepare_model`.
+    """What a model's manifest says beside its files; see `prepare_model`.
 
     Raises:
         ModelError: the folder holds no model whose neurons are known.
@@ -138,7 +136,6 @@ def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
         "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
         "sampling_rate": SAMPLING_RATE,
         "normalise_default": encoder.front_end.normalised,
-        **manifests.describe_files(folder),
     }
 
 
@@ -163,16 +160,14 @@ def save_derived(
     Raises:
         StoreError: something is there and may not be replaced.
     """
-    manifest = Path(manifest)
     if not replace:
         check_unused(folder, manifest)
-    with files.new_folder(folder, replace=replace) as temporary:
-        manifest.unlink(missing_ok=True)
+    description: dict[str, Any] = {}
+    with manifests.new_described_folder(folder, manifest, noted=description, replace=replace) as temporary:
         model.save_pretrained(temporary)
         load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
         files.write_json(temporary / record[0], record[1])
-        description = describe_model(temporary, origin)
-    manifests.write_manifest(manifest, description)
+        description |= describe_model(temporary, origin)
 
 
 def check_unused(folder: str | Path, manifest: str | Path) -> None:

@@ -61,8 +61,7 @@ def write_log_mel(
     recordings = list(recordings)
     offset = np.cumsum([0, *(n_log_mel_frames(recording.n_samples) for recording in recordings)])
     shape = (int(offset[-1]), num_mel_bins)
-    Path(manifest).unlink(missing_ok=True)
-    with files.new_folder(folder, replace=True) as temporary:
+    with manifests.new_described_folder(folder, manifest) as temporary:
         frames = np.zeros(shape, np.float32)
         coded = np.zeros(shape, np.float32) if mp3 else None
         bar = progress(decode(recordings), total=len(recordings), what="log-Mel", unit="utterance")
@@ -79,8 +78,6 @@ def write_log_mel(
         if coded is not None:
             np.save(temporary / _CODED, coded)
         files.write_json(temporary / "utterances.json", [recording.utterance for recording in recordings])
-        contents = manifests.describe_files(temporary)
-    manifests.write_manifest(manifest, contents)
 
 
 def open_log_mel(manifest: str | Path) -> LogMelShard:

@@ -9,12 +9,13 @@ what it made and holds against what it reads.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from property_neurons.errors import StoreError
-from property_neurons.stores.files import atomic_path, read_json, write_json
+from property_neurons.stores.files import atomic_path, new_folder, read_json, write_json
 
 
 def manifest_path(store: str | Path) -> Path:
@@ -44,6 +45,34 @@ def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -
     chosen = sorted(file for file in directory.rglob("*") if file.is_file()) if files is None else sorted(files)
     entries = {file.relative_to(directory).as_posix(): [file.stat().st_size, _digest(file)] for file in chosen}
     return {"digest": digest_of(entries), "files": entries}
+
+
+@contextmanager
+def new_described_folder(
+    folder: str | Path,
+    manifest: str | Path | None = None,
+    *,
+    noted: Mapping[str, Any] | None = None,
+    replace: bool = True,
+) -> Iterator[Path]:
+    """Yield an empty folder; it becomes `folder`, and its manifest is written, when the block ends well.
+
+    The manifest of what it takes the place of is removed first: a manifest never describes another folder.
+
+    Args:
+        manifest: to write; `folder`.manifest.json where it is not given.
+        noted: what the manifest says beside the files; read when the block ends, which may add to it.
+        replace: see `files.new_folder`.
+
+    Raises:
+        StoreError: something is at `folder` and may not be replaced.
+    """
+    manifest = Path(f"{folder}.manifest.json" if manifest is None else manifest)
+    with new_folder(folder, replace=replace) as temporary:
+        manifest.unlink(missing_ok=True)
+        yield temporary
+        described = describe_files(temporary)
+    write_manifest(manifest, {**(noted or {}), **described})
 
 
 def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:

@@ -13,8 +13,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
 from property_neurons.errors import StoreError
-from property_neurons.stores.files import new_folder
-from property_neurons.stores.manifests import describe_files, manifest_path, verify_files, write_manifest
+from property_neurons.stores.manifests import manifest_path, new_described_folder, verify_files
 
 # In the keys of chunks, as zarr's format 3 names them: ranks/00/c/0/0.
 _CHUNK = "/c/"
@@ -29,14 +28,11 @@ def new_store(path: str | Path) -> Iterator[zarr.Group]:
         StoreError: some chunk of some array was never written.
     """
     path = Path(path)
-    manifest_path(path).unlink(missing_ok=True)
-    with new_folder(path, replace=True) as folder:
+    with new_described_folder(path, manifest_path(path)) as folder:
         with zarr.config.set({"array.write_empty_chunks": True}):
             group = zarr.open_group(folder, mode="w", zarr_format=3)
             yield group
         _check_complete(group, path)
-        manifest = describe_files(folder)
-    write_manifest(manifest_path(path), manifest)
 
 
 def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence[int] | None = None) -> None:

@@ -43,11 +43,8 @@ def write_states(folder: str | Path, encoder: SpeechEncoder, recordings: Sequenc
         AudioError, ModelError: an utterance cannot be read.
         TaskError: a state is beyond half precision.
     """
-    folder = Path(folder)
     offset = np.cumsum([0, *(encoder.n_frames(one.n_samples) for one in recordings)])
-    manifest = Path(f"{folder}.manifest.json")
-    manifest.unlink(missing_ok=True)
-    with files.new_folder(folder, replace=True) as temporary:
+    with manifests.new_described_folder(folder) as temporary:
         values = None
         decoded = decode(recordings)
         bar = progress(decoded, total=len(recordings), what="hidden states", unit="utterance")
@@ -65,8 +62,6 @@ def write_states(folder: str | Path, encoder: SpeechEncoder, recordings: Sequenc
         values.flush()
         index = {"utterances": [one.utterance for one in recordings], "offset": offset.tolist()}
         files.write_json(temporary / _INDEX, index)
-        contents = manifests.describe_files(temporary)
-    manifests.write_manifest(manifest, contents)
 
 
 @dataclass(frozen=True)
