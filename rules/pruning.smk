@@ -61,7 +61,8 @@ rule measure_speed:
 rule collect_pruning:
     """The scores of all runs of a study in one table, and arm held against arm on the same test utterances."""
     input:
-        runs=lambda wildcards: plan.pruning.scores(CONFIG, wildcards.study),
+        trainings=lambda wildcards: plan.pruning.trainings(CONFIG, wildcards.study),
+        metrics=lambda wildcards: plan.pruning.metrics(CONFIG, wildcards.study),
         models=lambda wildcards: plan.pruning.scored_models(CONFIG, wildcards.study),
         speed=rules.measure_speed.output.speed,
     output:

@@ -1,6 +1,7 @@
-"""Tasks: who is trained and tested on, and one training for each task, model and seed (GPU if there is one).
+"""Tasks: who is trained and tested on, one training for each task, model and seed (GPU if there is one), its score.
 
-A folder `tasks/{task}/{model}/seed{n}` holds metrics.json, the score of every test utterance, curves and head.
+A folder `tasks/{task}/{model}/seed{n}` holds head, curves and the error of every test utterance; beside it lies
+`seed{n}.metrics.json`, the metric with its interval, which takes no model and no GPU.
 """
 
 
@@ -65,7 +66,7 @@ rule store_states:
 
 
 rule train_task:
-    """Train one task on one model, choose on dev, score test once; a killed job resumes from its last checkpoint."""
+    """Train one task on one model, choose the best state on dev, run it on test once; a killed job resumes."""
     input:
         data=lambda wildcards: plan.paths.manifest(plan.tasks.data(CONFIG, wildcards.task)),
         model=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -100,8 +101,34 @@ rule train_task:
         mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
         settings=lambda wildcards: plan.tasks.settings(CONFIG, wildcards.task),
         normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
-        code=code_fingerprint("property_neurons.tasks.training", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.tasks.train", "property_neurons.corpus.audio"),
     message:
         "Training {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"
     script:
         "../workflow/scripts/train_task.py"
+
+
+rule score_task:
+    """The metric of one training on the test part, with its interval."""
+    input:
+        training=rules.train_task.output.manifest,
+        data=lambda wildcards: plan.paths.manifest(plan.tasks.data(CONFIG, wildcards.task)),
+    output:
+        metrics=f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}.metrics.json",
+    log:
+        f"{RESULTS}/logs/score_task/{{task}}/{{model}}-seed{{seed}}.log",
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+        seed=r"\d+",
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(20),
+    params:
+        code=code_fingerprint("property_neurons.tasks.metrics"),
+    message:
+        "Scoring {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/score_task.py"

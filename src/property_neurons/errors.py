@@ -4,6 +4,16 @@ Every message names the thing (utterance, layer, key), what was expected, what w
 with what to do. The workflow prints the message alone and keeps the traceback in the rule's log.
 """
 
+from collections.abc import Sequence
+
+_NAMED = 5
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Many names in one message: the first five, and how many more there are: "a, b, c, d, e and 3 more"."""
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
 
 class PropertyNeuronsError(Exception):
     """Base of every error this library raises on purpose."""

@@ -30,13 +30,14 @@ CONFIG = SMALL | {
 TUNED = "sid-tuned-mini-s0"
 EDITED = {"kind": "edited", "of": TUNED, "property": "gender", "groups": ["F"], "corpus": "demo"}
 TARGETS = [f"results/figures/{name}.pdf" for name in ("table1", "pitch")]
+SCORES = [f"results/tasks/{name}-tuned/mini/seed0.metrics.json" for name in ("sid", "f0")]
 TABLE = f"results/neurons/{TUNED}/demo/gender.parquet"
 
 
 @pytest.fixture(scope="module")
 def erased(tmp_path_factory) -> Project:
     project = Project.copy(tmp_path_factory.mktemp("erasure") / "project", CONFIG)
-    project.snakemake(*TARGETS, TABLE)
+    project.snakemake(*TARGETS, *SCORES, TABLE)
     return project
 
 
@@ -50,10 +51,10 @@ def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
     assert (table["after"] - table["before"]).tolist() == pytest.approx(table["delta"].tolist())
     assert table["random_mean"].notna().all()
     # The error before is the training's own.
-    metrics = read_json(results / "tasks/sid-tuned/mini/seed0/metrics.json")
+    metrics = read_json(results / "tasks/sid-tuned/mini/seed0.metrics.json")
     assert table.loc[table["part"] == "all", "before"].tolist() == pytest.approx([100 * metrics["value"]] * 2)
     f0 = read_table(results / "tables/pitch.tsv")
-    value = read_json(results / "tasks/f0-tuned/mini/seed0/metrics.json")["value"]
+    value = read_json(results / "tasks/f0-tuned/mini/seed0.metrics.json")["value"]
     assert f0.loc[f0["part"] == "all", "before"].tolist() == pytest.approx([value] * 3, rel=1e-4)
     for name in ("table1", "table1_dose", "pitch", "pitch_dose"):
         assert all((results / f"figures/{name}.{form}").stat().st_size > 200 for form in ("pdf", "png", "tsv"))

@@ -93,7 +93,7 @@ def test_the_metrics_are_those_of_the_scores_and_all_arms_share_their_test_utter
     assert len(folders) == 3
     digests, utterances = set(), set()
     for folder in folders:
-        metrics, scores = read_json(folder / "metrics.json"), read_table(folder / "scores.tsv")
+        metrics, scores = read_json(f"{folder}.metrics.json"), read_table(folder / "scores.tsv")
         assert metrics["value"] == pytest.approx(scores["error"].sum() / scores["weight"].sum())
         digests.add(metrics["split_digest"])
         utterances.add(tuple(scores["utterance"]))
@@ -117,7 +117,19 @@ def test_a_changed_task_runs_that_task_alone(studied):
     trained = {output for output, rule in planned.items() if rule == "train_task" and not output.endswith(".json")}
     assert {output.split("/")[1] for output in trained} == {"pr"}
     # The states that it is trained on were removed when it was done.
-    assert set(planned.values()) == {"store_states", "train_task", "collect_pruning", "draw_fig6", "tabulate_pruning"}
+    after = {"score_task", "collect_pruning", "draw_fig6", "tabulate_pruning"}
+    assert set(planned.values()) == {"store_states", "train_task", *after}
+
+
+def test_another_interval_trains_and_runs_nothing_again(studied):
+    module = studied.folder / "src/property_neurons/tasks/intervals.py"
+    text = module.read_text()
+    module.write_text(f"{text}\n_ANOTHER = 1\n")
+    try:
+        planned = studied.planned_rules(*TARGETS)
+    finally:
+        module.write_text(text)
+    assert planned == {"score_task", "collect_pruning", "draw_fig6", "draw_fig9", "tabulate_pruning"}
 
 
 def test_a_killed_training_of_a_task_goes_on_to_the_same_bytes(studied):

@@ -27,7 +27,8 @@ from property_neurons.pruning.prune import RECORD
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores import files, manifests
-from property_neurons.tasks.training import run_task
+from property_neurons.tasks.metrics import score_training
+from property_neurons.tasks.train import train_task
 
 log = logging.getLogger("test_cache_keys")
 MIDDLE = {"a": np.array([1, 5]), "b": np.array([2])}
@@ -218,7 +219,7 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     for name, byte in (("one", b"1"), ("two", b"2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "head.safetensors").write_bytes(byte)
-        (tmp_path / name / "metrics.json").write_text(name)
+        (tmp_path / name / "training.json").write_text(name)
         manifests.write_manifest(tmp_path / f"{name}.manifest.json", manifests.describe_files(tmp_path / name))
     different = [
         job(),
@@ -242,7 +243,7 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     same = {"task": "other", "model_name": "other", "name": "elsewhere", "tensorboard": "t"}
     assert key(job(**same, settings={"workers": 2, "save_every": 2})) == known[0]
     # The head that is trained on counts, not what is written beside it.
-    (tmp_path / "one/metrics.json").write_text("named otherwise")
+    (tmp_path / "one/training.json").write_text("named otherwise")
     manifests.write_manifest(tmp_path / "one.manifest.json", manifests.describe_files(tmp_path / "one"))
     assert key(job(initial=str(tmp_path / "one"))) == known[-2]
 
@@ -295,11 +296,11 @@ def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(dat
         return replace(made, model_name=model_name, task=model_name, roots={"tones": str(speech)})
 
     first, taken, made = job("first", "tiny"), job("taken", "mine"), job("made", "mine")
-    run_task(first)
+    train_task(first)
     assert publish(tmp_path / "cache", task_result(first, threads=1, script=__file__), log)
     assert take(tmp_path / "cache", task_result(taken, threads=1, script=__file__), log)
-    run_task(made)
+    train_task(made)
     found = [files.read_json(f"{one.folder}.manifest.json") for one in (taken, made)]
     assert found[0]["files"] == found[1]["files"]
-    metrics = files.read_json(Path(taken.folder) / "metrics.json")
+    metrics = score_training(f"{taken.folder}.manifest.json", taken.data)
     assert (metrics["task"], metrics["model"]) == ("mine", "mine")

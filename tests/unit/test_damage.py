@@ -32,10 +32,10 @@ from property_neurons.pretraining.targets import open_targets, read_codebook, wr
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_json, read_table, write_table
 from property_neurons.stores.manifests import described_folder, record_digest, store_path
-from property_neurons.tasks.data import read_task_data
+from property_neurons.tasks.fine_tuned import load_fine_tuned
 from property_neurons.tasks.stored_states import open_states, write_states
-from property_neurons.tasks.trained import load_trained
-from property_neurons.tasks.training import run_task
+from property_neurons.tasks.table import read_task_data
+from property_neurons.tasks.train import train_task
 
 SPEECH = task_inputs.read_audio
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,7 @@ def make_training(folder):
     data, model = task_inputs.make_data(folder), task_inputs.prepared(folder)
     settings = {"steps": 1, "evaluate_every": 1}
     job = task_inputs.make_job(folder, data, model, "speaker_identification", mode="fine_tuned", settings=settings)
-    run_task(job)
+    train_task(job)
     return Path(f"{job.folder}.manifest.json")
 
 
@@ -105,7 +105,7 @@ KINDS = {
         lambda folder: Path(task_inputs.prepared(folder)),
         lambda manifest: load_encoder(described_folder(manifest), manifest=manifest),
     ),
-    "trainings": Kind(make_training, load_trained),
+    "trainings": Kind(make_training, load_fine_tuned),
 }
 
 

@@ -13,8 +13,8 @@ from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_mod
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.stores.files import read_json, read_table, write_table
 from property_neurons.stores.manifests import digest_of, write_manifest
-from property_neurons.tasks.trained import load_trained
-from property_neurons.tasks.training import run_task
+from property_neurons.tasks.fine_tuned import load_fine_tuned
+from property_neurons.tasks.train import train_task
 
 SPEECH = read_audio
 WIDTH = 24
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     other = prepared(folder)
     settings = {"steps": 1, "evaluate_every": 1}
     job = make_job(folder, make_data(folder), other, "speaker_identification", mode="fine_tuned", settings=settings)
-    run_task(job)
+    train_task(job)
     prepare_model(folder / "tuned", folder / "tuned.manifest.json", LocalFolder(f"{job.folder}/encoder"))
     prepare_model(folder / "twin", folder / "twin.manifest.json", RandomTwin(str(folder / "tuned"), 0))
     digest = read_json(folder / "tuned.manifest.json")["digest"]
@@ -120,14 +120,14 @@ def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, m
     save_edited("edited", "edited.manifest.json", "tuned.manifest.json", Edit(("F",)), table)
     prune_model("cut", "cut.manifest.json", "edited.manifest.json", Cut("norm", rows=7), neurons={})
     for name in ("tuned", "edited", "cut"):
-        loaded = load_trained(folder / "run.manifest.json", model=f"{name}.manifest.json")
+        loaded = load_fine_tuned(folder / "run.manifest.json", model=f"{name}.manifest.json")
         assert [site.width for site in loaded.encoder.sites] == ([7, 7] if name == "cut" else [WIDTH, WIDTH])
     training = folder / "run.manifest.json"
     monkeypatch.chdir("/")
-    load_trained(training, model=tmp_path / "cut.manifest.json")
+    load_fine_tuned(training, model=tmp_path / "cut.manifest.json")
     shutil.copy(tmp_path / "twin.manifest.json", tmp_path / "tuned.manifest.json")
     with pytest.raises(ModelError, match=r"tuned.manifest.json: .* that .*/cut.manifest.json was made of .*made anew"):
-        load_trained(training, model=tmp_path / "cut.manifest.json")
+        load_fine_tuned(training, model=tmp_path / "cut.manifest.json")
     (tmp_path / "tuned.manifest.json").unlink()
     with pytest.raises(ModelError, match=r"edited.manifest.json: it was made of tuned.manifest.json.*found nothing"):
-        load_trained(training, model=tmp_path / "cut.manifest.json")
+        load_fine_tuned(training, model=tmp_path / "cut.manifest.json")

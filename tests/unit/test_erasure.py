@@ -22,9 +22,8 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.ranks.store import Site
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.data import TaskData, read_task_data
-from property_neurons.tasks.heads import KINDS
-from property_neurons.tasks.training import run_task
+from property_neurons.tasks.table import KINDS, TaskData, read_task_data
+from property_neurons.tasks.train import train_task
 
 SPEECH = read_audio
 WIDTH = 24
@@ -74,7 +73,7 @@ def tuned_to(tmp_path_factory):
     @cache
     def tune(kind):
         job = make_job(folder / kind, data, model, kind, mode="fine_tuned")
-        run_task(job)
+        train_task(job)
         manifest = folder / f"{kind}-model.manifest.json"
         prepare_model(folder / f"{kind}-model", manifest, LocalFolder(f"{job.folder}/encoder"))
         return kind, f"{job.folder}.manifest.json", str(manifest)
@@ -273,7 +272,7 @@ def test_what_does_not_fit_is_refused(speakers, tmp_path):
 
 def test_a_frozen_training_is_refused(tmp_path):
     job = make_job(tmp_path, make_data(tmp_path), prepared(tmp_path), "speaker_identification")
-    run_task(job)
+    train_task(job)
     tuned = ("speaker_identification", f"{job.folder}.manifest.json", job.model)
     with pytest.raises(TaskError, match="expected a training of mode fine_tuned, found frozen"):
         erase(tmp_path, tuned)

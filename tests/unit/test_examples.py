@@ -15,8 +15,8 @@ from property_neurons.errors import AudioError, ModelError, StoreError, TaskErro
 from property_neurons.models.loading import load_encoder
 from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, collate
 from property_neurons.tasks.heads import UNLABELLED, Head
+from property_neurons.tasks.model import TaskModel
 from property_neurons.tasks.stored_states import frame_states, open_states, write_states
-from property_neurons.tasks.task_trainer import TaskModel
 from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 LENGTHS = (16_000, 7_777, 12_345, 20_480, 9_000)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from property_neurons.errors import TaskError
-from property_neurons.tasks.heads import KINDS, UNLABELLED, Head
+from property_neurons.tasks.heads import UNLABELLED, Head
+from property_neurons.tasks.table import KINDS
 
 NAN = float("nan")
 

@@ -14,7 +14,7 @@ from property_neurons.errors import StoreError
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
 from property_neurons.stores.files import read_table, write_json, write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
-from property_neurons.tasks.scoring import paired_difference
+from property_neurons.tasks.intervals import paired_difference
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
@@ -59,10 +59,12 @@ def add_run(tmp_path):
             "split_digest": split,
             "extra": extra or {},
         }
-        write_json(folder / "metrics.json", metrics)
+        metrics_file = folder.with_name(f"{folder.name}.metrics.json")
+        write_json(metrics_file, metrics)
         write_table(folder / "scores.tsv", scores)
         write_json(folder.with_name(f"{folder.name}.manifest.json"), describe_files(folder))
-        return Run(study=study, arm=arm, step=step, seed=seed, task=task, model=model, folder=folder, trained=trained)
+        files = {"metrics": metrics_file, "scores": folder / "scores.tsv"}
+        return Run(study=study, arm=arm, step=step, seed=seed, task=task, model=model, trained=trained, **files)
 
     return add
 
@@ -161,7 +163,7 @@ def test_arms_are_compared_step_by_step(add_run):
     assert row.difference == pytest.approx(0.3 - 0.42)
     assert (row.seeds_first, row.seeds_second, row.utterances) == (2, 3, 8)
     sides = [
-        [read_table(run.folder / "scores.tsv") for run in runs if (run.arm, run.step) == side]
+        [read_table(run.scores) for run in runs if (run.arm, run.step) == side]
         for side in (("protect", 2), ("norm", 2))
     ]
     expected = paired_difference(*sides, resamples=200)
@@ -214,9 +216,10 @@ def run_script(name, tmp_path, **parts):
 def test_the_scripts_write_the_tables(add_run, models, tmp_path):
     runs = [add_run("unpruned", 0, 0, "whole", errors(1)), add_run("protect", 1, 0, "protect-1", errors(2, 1))]
     write_table(tmp_path / "speed.tsv", SPEED)
-    said = [{key: value for key, value in vars(run).items() if key != "folder"} for run in runs]
+    said = [{key: value for key, value in vars(run).items() if key not in ("metrics", "scores")} for run in runs]
     given = {
-        "runs": [str(run.folder.with_name(f"{run.folder.name}.manifest.json")) for run in runs],
+        "trainings": [f"{run.scores.parent}.manifest.json" for run in runs],
+        "metrics": [str(run.metrics) for run in runs],
         "models": [str(path) for path in models.values()],
         "speed": str(tmp_path / "speed.tsv"),
     }
@@ -228,7 +231,7 @@ def test_the_scripts_write_the_tables(add_run, models, tmp_path):
     assert read_table(out["comparisons"])["difference"].tolist() == pytest.approx([0.1])
     assert read_table(out["table"])["speedup_encoder"].tolist() == [1.0, 1.5]
 
-    write_table(runs[0].folder / "scores.tsv", pd.DataFrame({"utterance": []}))
+    write_table(runs[0].scores, pd.DataFrame({"utterance": []}))
     with pytest.raises(SystemExit):
         run_script("collect_pruning", tmp_path, **parts)
     assert "scores.tsv should be 134 bytes, found 10" in (tmp_path / "log").read_text()

@@ -9,18 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from property_neurons.errors import TaskError
-from property_neurons.tasks.scoring import (
-    Difference,
-    Edits,
-    bootstrap_interval,
-    collapse,
-    constant_mse,
-    edit_operations,
-    edits,
-    paired_difference,
-    r_squared,
-    rate,
-)
+from property_neurons.tasks.intervals import Difference, bootstrap_interval, paired_difference
+from property_neurons.tasks.metrics import constant_mse, r_squared
+from property_neurons.tasks.scores import rate
+from property_neurons.tasks.utterance_errors import collapse, edits
 
 SEQUENCES = st.lists(st.integers(0, 3), max_size=9)
 
@@ -76,23 +68,6 @@ def test_edits_equal_a_small_table(reference, hypothesis):
     expected = loop_edits(reference, hypothesis)
     assert edits(reference, hypothesis) == expected
     assert edits(np.array(reference, dtype=np.int16), np.array(hypothesis, dtype=np.int64)) == expected
-    found = edit_operations(np.array(reference, dtype=np.int16), hypothesis)
-    assert found.substitutions + found.deletions + found.insertions == expected
-    assert found.insertions - found.deletions == len(hypothesis) - len(reference)
-
-
-@pytest.mark.parametrize(
-    ("reference", "hypothesis", "expected"),
-    [
-        ([1, 2, 3], [1, 4, 3], Edits(1, 0, 0)),
-        ([1, 2, 3], [1, 3], Edits(0, 1, 0)),
-        ([1, 3], [1, 2, 3], Edits(0, 0, 1)),
-        ([5, 1, 2, 3], [1, 2, 4, 4], Edits(1, 1, 1)),
-        ([], [300, 301], Edits(0, 0, 2)),
-    ],
-)
-def test_kinds_of_edits(reference, hypothesis, expected):
-    assert edit_operations(reference, hypothesis) == expected
 
 
 def test_the_rate_is_of_sums_and_no_mean_of_rates():

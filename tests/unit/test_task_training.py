@@ -19,10 +19,11 @@ from property_neurons.jobs import locks
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores import manifests
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.data import read_task_data
-from property_neurons.tasks.heads import KINDS
+from property_neurons.tasks.job import TaskJob
+from property_neurons.tasks.metrics import score_training
 from property_neurons.tasks.stored_states import write_states
-from property_neurons.tasks.training import TaskJob, run_task
+from property_neurons.tasks.table import KINDS, read_task_data
+from property_neurons.tasks.train import train_task
 from property_neurons.training.checkpoints import MarkComplete
 
 SPEECH = read_audio
@@ -73,13 +74,18 @@ def finished(request, tmp_path_factory, data, model) -> TaskJob:
     """A finished training of each kind."""
     kind, mode = request.param
     done = make_job(tmp_path_factory.mktemp("finished"), data, model, kind, mode=mode)
-    run_task(done)
+    train_task(done)
     return done
 
 
 def result(job: TaskJob, name: str):
     read = read_json if name.endswith("json") else read_table
     return read(Path(job.folder) / name)
+
+
+def score(job: TaskJob):
+    """The metrics of a finished job."""
+    return score_training(f"{job.folder}.manifest.json", job.data)
 
 
 def files_of(job: TaskJob):
@@ -105,7 +111,7 @@ def run_and_kill(monkeypatch, job: TaskJob, event: str, step: int) -> None:
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(MarkComplete, event, kill)
-        run_task(job)
+        train_task(job)
 
 
 def steps_taken(monkeypatch, job: TaskJob) -> list[int]:
@@ -118,13 +124,13 @@ def steps_taken(monkeypatch, job: TaskJob) -> list[int]:
 
     with monkeypatch.context() as patch:
         patch.setattr(MarkComplete, "on_save", note)
-        run_task(job)
+        train_task(job)
     return seen
 
 
 def test_the_folder_holds_what_it_promises_and_the_work_is_gone(finished):
     tuned = finished.mode == "fine_tuned"
-    expected = {"metrics.json", "scores.tsv", "curves.tsv", "head.safetensors"} | ({"encoder"} if tuned else set())
+    expected = {"training.json", "scores.tsv", "curves.tsv", "head.safetensors"} | ({"encoder"} if tuned else set())
     assert {path.name for path in Path(finished.folder).iterdir()} == expected
     assert not Path(finished.work).exists()
     manifest = read_json(f"{finished.folder}.manifest.json")
@@ -133,7 +139,7 @@ def test_the_folder_holds_what_it_promises_and_the_work_is_gone(finished):
 
 
 def test_the_metrics_are_those_of_the_scores(finished, data):
-    metrics, scores = result(finished, "metrics.json"), result(finished, "scores.tsv")
+    metrics, scores = score(finished), result(finished, "scores.tsv")
     test = read_task_data(finished.data).part("test")
     assert scores["utterance"].astype(str).tolist() == sorted(test["utterance"])
     assert scores["speaker"].astype(str).tolist() == test.sort_values("utterance")["speaker"].tolist()
@@ -161,7 +167,7 @@ def test_the_best_step_is_the_one_with_the_least_dev_value(finished):
     assert list(dev.index) == [4, 8, 12]
     assert list(train.index) == [2, 4, 6, 8, 10, 12]
     assert np.isfinite(train[["value", "learning_rate", "grad_norm"]]).all(axis=None)
-    best = result(finished, "metrics.json")["dev"]
+    best = score(finished)["dev"]
     assert best["step"] == dev["value"].idxmin()
     assert best["value"] == pytest.approx(dev["value"].min(), rel=1e-9)
 
@@ -218,7 +224,7 @@ def test_what_is_trained_is_counted(finished):
     if finished.mode == "fine_tuned":
         encoder = load_encoder(Path(finished.model).with_name("tiny")).model
         expected += sum(parameter.numel() for parameter in encoder.parameters()) - 3
-    assert result(finished, "metrics.json")["trained_parameters"] == expected
+    assert score(finished)["trained_parameters"] == expected
 
 
 def test_a_fine_tuned_model_is_saved_and_is_another_one(finished, model):
@@ -230,7 +236,7 @@ def test_a_fine_tuned_model_is_saved_and_is_another_one(finished, model):
 
 
 def test_f0_is_shown_beside_the_constant_and_r2(finished):
-    extra = result(finished, "metrics.json")["extra"]
+    extra = score(finished)["extra"]
     if finished.task != "f0_reconstruction":
         chance = {"chance": 1 - 1 / SPEAKERS}
         assert extra == (chance if finished.task == "speaker_identification" else {"units": 40})
@@ -253,8 +259,8 @@ def test_f0_is_shown_beside_the_constant_and_r2(finished):
 def test_a_task_that_can_be_learned_is_learned(kind, job, stored):
     settings = {"steps": 240, "batch_size": 16, "learning_rate": 3e-2, "evaluate_every": 60, "save_every": 1000}
     done = job(kind, states=stored, settings=settings)
-    run_task(done)
-    metrics = result(done, "metrics.json")
+    train_task(done)
+    metrics = score(done)
     chance = {
         # One unit that is sure to be right, of about three.
         "phone_recognition": 1 - 1 / 3,
@@ -275,7 +281,7 @@ def test_a_task_that_can_be_learned_is_learned(kind, job, stored):
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(kind, mode, settings, event, step, saved_later, job, monkeypatch):
     whole, killed = (job(kind, name, mode=mode, settings=settings) for name in ("whole", "killed"))
-    run_task(whole)
+    train_task(whole)
     run_and_kill(monkeypatch, killed, event, step)
     assert not Path(killed.folder).exists()
     assert not Path(f"{killed.folder}.manifest.json").exists()
@@ -287,7 +293,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(kind, mode, settings, event
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeypatch, caplog, damage):
     whole, killed = job(name="whole"), job(name="killed")
-    run_task(whole)
+    train_task(whole)
     run_and_kill(monkeypatch, killed, "on_save", 8)
     damage(Path(killed.work) / "best.safetensors")
     assert steps_taken(monkeypatch, killed) == [4, 8, 12]
@@ -299,12 +305,12 @@ def test_a_task_is_trained_by_one_process_at_a_time(job, monkeypatch):
     monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     twice = job()
     with locks.sole_process(twice.work), pytest.raises(StoreError, match="expected no other process at work"):
-        run_task(twice)
+        train_task(twice)
 
 
 def test_the_last_step_is_scored_even_between_two_scorings(job):
     done = job(settings={"steps": 5, "evaluate_every": 3})
-    run_task(done)
+    train_task(done)
     curves = result(done, "curves.tsv")
     assert curves.loc[curves["split"] == "dev", "step"].tolist() == [3, 5]
 
@@ -316,7 +322,7 @@ def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(
     assert steps_taken(monkeypatch, changed) == [4, 8, 12]
     assert "of other settings, data or code" in capsys.readouterr().err
     fresh = job(name="fresh", settings={"learning_rate": 1e-9})
-    run_task(fresh)
+    train_task(fresh)
     assert files_of(changed) == files_of(fresh)
 
 
@@ -347,42 +353,42 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path
 def test_the_seed_decides(job, stored):
     runs = [job(name=f"run{place}", states=stored, settings={"seed": seed}) for place, seed in enumerate((0, 0, 1))]
     for run in runs:
-        run_task(run)
+        train_task(run)
     files = [files_of(run) for run in runs]
     assert files[0] == files[1]
     assert files[0]["head.safetensors"] != files[2]["head.safetensors"]
     assert files[0]["curves.tsv"] != files[2]["curves.tsv"]
-    assert result(runs[2], "metrics.json")["seed"] == 1
+    assert score(runs[2])["seed"] == 1
 
 
 def test_stored_states_train_to_about_the_same(job, stored, monkeypatch):
     live, from_store = job("f0_reconstruction", "live"), job("f0_reconstruction", "stored", states=stored)
-    run_task(live)
+    train_task(live)
     monkeypatch.setattr(audio, "read_audio", lambda path: pytest.fail("the audio is not needed"))
-    run_task(from_store)
+    train_task(from_store)
     pd.testing.assert_frame_equal(result(live, "curves.tsv"), result(from_store, "curves.tsv"), rtol=1e-2)
     assert files_of(live)["head.safetensors"] != files_of(from_store)["head.safetensors"]
 
 
 def test_a_head_is_taken_over_or_refused(job):
     first = job(name="first")
-    run_task(first)
+    train_task(first)
     still = {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1}
     on = job(name="on", initial=first.folder, settings=still)
-    run_task(on)
+    train_task(on)
     heads = [load_file(Path(run.folder) / "head.safetensors") for run in (first, on)]
     for name, value in heads[0].items():
         torch.testing.assert_close(heads[1][name], value, atol=1e-9, rtol=0)
     assert result(on, "scores.tsv").equals(result(first, "scores.tsv"))
     with pytest.raises(TaskError, match=r"speaker_identification on tiny, seed 0: expected a head of .*\[5, 16\]"):
-        run_task(job(name="other", initial=first.folder, settings={"projector": 5}))
+        train_task(job(name="other", initial=first.folder, settings={"projector": 5}))
     with pytest.raises(TaskError, match="expected a head of"):
-        run_task(job(name="tuned", mode="fine_tuned", initial=first.folder))
+        train_task(job(name="tuned", mode="fine_tuned", initial=first.folder))
     assert not Path(job(name="other").folder).exists()
     head = Path(first.folder) / "head.safetensors"
     head.write_bytes(head.read_bytes()[:-1])
     with pytest.raises(StoreError, match=r"head\.safetensors should be"):
-        run_task(on)
+        train_task(on)
 
 
 MASKED = {"apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
@@ -400,7 +406,7 @@ def test_habits_of_training_are_off_in_it_and_kept_in_the_saved_model(tmp_path, 
     model = prepared(tmp_path, class_name, **habits)
     settings = {"steps": 2, "evaluate_every": 1, "crop_seconds": 0.2}
     done = make_job(tmp_path, data, model, "phone_recognition", mode="fine_tuned", settings=settings)
-    run_task(done)
+    train_task(done)
     changed = changed_weights(Path(done.folder) / "encoder", model)
     assert f"layers.0.{neurons}.weight" in {name.removeprefix("encoder.") for name in changed}
     assert "masked_spec_embed" not in changed
@@ -414,7 +420,7 @@ def test_damaged_data_are_found(job, data):
     table.write_bytes(whole[:-10])
     try:
         with pytest.raises(StoreError, match=r"speaker_identification\.parquet should be"):
-            run_task(job())
+            train_task(job())
     finally:
         table.write_bytes(whole)
 
@@ -424,7 +430,7 @@ def test_accumulated_batches_make_the_same_steps(job, kind):
     """The losses of the batches are averaged, so that clipping and the curve do not depend on what fits a GPU."""
     jobs = [job(kind, name, settings={"accumulation": parts}) for name, parts in (("whole", 1), ("parts", 4))]
     for one in jobs:
-        run_task(one)
+        train_task(one)
     pd.testing.assert_frame_equal(*(result(one, "curves.tsv") for one in jobs), rtol=1e-3)
 
 
@@ -433,4 +439,4 @@ def test_a_training_that_diverges_has_no_score(job, kind):
     with pytest.raises(
         TaskError, match=r"utterance \d-\d: expected finite outputs, found NaN .* lower its learning_rate"
     ):
-        run_task(job(kind, settings={"learning_rate": 1e38}))
+        train_task(job(kind, settings={"learning_rate": 1e38}))

@@ -9,10 +9,12 @@ from property_neurons.stores.manifests import described_folder, verify_files
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output):
     runs = []
-    for manifest, run in zip(snakemake.input.runs, snakemake.params.runs, strict=True):
+    for manifest, metrics, run in zip(
+        snakemake.input.trainings, snakemake.input.metrics, snakemake.params.runs, strict=True
+    ):
         folder = described_folder(manifest)
         verify_files(folder, manifest)
-        runs.append(Run(**run, folder=folder))
+        runs.append(Run(**run, metrics=Path(metrics), scores=folder / "scores.tsv"))
     models = {described_folder(manifest).name: Path(manifest) for manifest in snakemake.input.models}
     write_table(snakemake.output.runs, collect_runs(runs, models, read_table(snakemake.input.speed)))
     write_table(snakemake.output.comparisons, compare_runs(runs))

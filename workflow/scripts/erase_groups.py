@@ -9,7 +9,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
-from property_neurons.stores.manifests import describe_files, store_path, write_manifest
+from property_neurons.stores.manifests import store_path
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
@@ -28,4 +28,3 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_li
         seed=int(wildcards.seed),
         code=params.code,
     )
-    write_manifest(snakemake.output.manifest, describe_files(snakemake.output.folder))

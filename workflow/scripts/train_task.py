@@ -1,4 +1,4 @@
-"""Train and score one task on one model, or take the training from the cache."""
+"""Train one task on one model, or take the training from the cache."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from property_neurons.config.load import load_config
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.manifests import described_folder
-from property_neurons.tasks.training import TaskJob, run_task
+from property_neurons.tasks.job import TaskJob
+from property_neurons.tasks.train import train_task
 
 with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
@@ -39,6 +40,6 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log, thread
     take_or_make(
         config.cache,
         lambda: task_result(job, threads=snakemake.threads, script=script),
-        lambda: run_task(job),
+        lambda: train_task(job),
         log,
     )

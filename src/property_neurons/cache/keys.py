@@ -18,12 +18,12 @@ import pandas as pd
 import zarr
 
 from property_neurons.cache.entries import Audio, Result
-from property_neurons.stores import files, manifests
+from property_neurons.stores import manifests
 
 if TYPE_CHECKING:
     from property_neurons.pretraining.stage import PretrainingJob
-    from property_neurons.tasks.data import TaskData
-    from property_neurons.tasks.training import TaskJob
+    from property_neurons.tasks.job import TaskJob
+    from property_neurons.tasks.table import TaskData
 
 # They say by which names a cut or edited model was made; nothing that runs it reads them.
 _RECORDS = frozenset({"pruning.json", "editing.json"})
@@ -111,18 +111,13 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
         StoreError: an input is absent or damaged.
     """
     # Slow to import, and not needed for ranks.
-    from property_neurons.tasks.data import read_task_data
-    from property_neurons.tasks.training import HEAD_FILE
-    from property_neurons.training.trainer import WITHOUT_RESULT
+    from property_neurons.tasks.model import HEAD_FILE
+    from property_neurons.tasks.table import read_task_data
+    from property_neurons.training.optimisation import WITHOUT_RESULT
 
     described = manifests.verify_files(manifests.described_folder(job.model), job.model)
     data = read_task_data(job.data)
     head = manifests.read_manifest(f"{job.initial}.manifest.json")["files"][HEAD_FILE] if job.initial else None
-
-    def put_names(folder: Path) -> None:
-        metrics = folder / "metrics.json"
-        named = {"task": job.task, "model": job.model_name}
-        files.write_json(metrics, files.read_json(metrics) | named)
 
     return Result(
         kind="tasks",
@@ -140,7 +135,6 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
         folder=Path(job.folder),
         manifest=Path(f"{job.folder}.manifest.json"),
         noted={"job": asdict(job)},
-        put_names=put_names,
         audio=[
             Audio(Path(job.roots[corpus]), dict(zip(rows["audio"], rows["audio_digest"], strict=True)))
             for corpus, rows in data.table.groupby("corpus")

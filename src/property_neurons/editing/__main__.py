@@ -27,8 +27,9 @@ from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.prepare import check_unused
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import check_digest, described_folder, read_manifest
-from property_neurons.tasks.scoring import paired_difference, rate
-from property_neurons.tasks.trained import load_trained
+from property_neurons.tasks.fine_tuned import load_fine_tuned
+from property_neurons.tasks.intervals import paired_difference
+from property_neurons.tasks.scores import rate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,7 +68,7 @@ def _write(chosen: argparse.Namespace) -> None:
 
 def _score(chosen: argparse.Namespace) -> None:
     edit, table = _edit(chosen), _neurons_found(chosen.table)
-    trained = load_trained(chosen.training, model=chosen.model)
+    trained = load_fine_tuned(chosen.training, model=chosen.model)
     masks = _masks(chosen, edit, table, trained.encoder)
     statistics = _statistics(chosen, trained.encoder)
     how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)

@@ -9,18 +9,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
+from scipy.special import log_softmax
 
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.pitch_bins import bin_track
 from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.editing.names import ALL
 from property_neurons.errors import TaskError
-from property_neurons.tasks.data import TaskData
 from property_neurons.tasks.examples import Examples
-from property_neurons.tasks.heads import Kind
-from property_neurons.tasks.scoring import surprisal
-from property_neurons.tasks.task_trainer import decoded, utterance_score
-from property_neurons.tasks.trained import Trained, predictions
+from property_neurons.tasks.fine_tuned import FineTuned, predictions
+from property_neurons.tasks.table import Kind, TaskData
+from property_neurons.tasks.utterance_errors import decoded, utterance_error
 
 Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, float, float]]]
 """(row of the task's table, outputs, reference) -> (part, error, weight) of each part that the utterance has."""
@@ -58,7 +57,7 @@ def own_errors(data: TaskData, column: str) -> Divide:
     return divide
 
 
-def error_table(trained: Trained, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
+def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
     """Score some utterances with the model as it is now: utterance, part, error, weight, surprisal; sorted.
 
     The surprisal of the right speaker, in nats, tells more than errors do where these are few; NaN for other tasks.
@@ -71,6 +70,11 @@ def error_table(trained: Trained, examples: Examples, divide: Divide, batch_size
         rows += [(known[index]["utterance"], *part, softly) for part in divide(known[index], outputs, labels)]
     table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight", "surprisal"])
     return table.sort_values(["part", "utterance"], ignore_index=True)
+
+
+def surprisal(outputs: np.ndarray, label: int) -> float:
+    """-ln p(label) in nats, with p the softmax of outputs [classes]: the cross-entropy of one utterance."""
+    return float(-log_softmax(np.asarray(outputs, np.float64))[label])
 
 
 def _by_phone(data: TaskData, counts: Counts) -> Divide:
@@ -114,5 +118,5 @@ def _by_pitch(data: TaskData, counts: Counts) -> Divide:
 
 
 def _score(kind: Kind, outputs: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    error, weight, *_ = utterance_score(kind, outputs, len(outputs), labels)
+    error, weight, *_ = utterance_error(kind, outputs, len(outputs), labels)
     return float(error), float(weight)

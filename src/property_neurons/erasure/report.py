@@ -21,7 +21,8 @@ from property_neurons.editing.names import (
 )
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.scoring import paired_difference, rate
+from property_neurons.tasks.intervals import paired_difference
+from property_neurons.tasks.scores import rate
 
 _RESAMPLES = 2000
 

@@ -33,7 +33,7 @@ from property_neurons.progress import progress
 from property_neurons.pruning.criteria import random_sets_like
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
-from property_neurons.tasks.trained import Trained, load_trained
+from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def erase_groups(
         StoreError: an input is absent or damaged, or another process scores this.
     """
     with locks.sole_process(work), quiet_transformers():
-        trained = load_trained(training, model=model, device=device)
+        trained = load_fine_tuned(training, model=model, device=device)
         examples = trained.examples("test", roots)
         divide = divide_errors(trained.data, counts, erasure.column)
         conditions, masks = _conditions(trained, counts, erasure, seed)
@@ -123,7 +123,7 @@ def erase_groups(
             asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
             for condition, sizes in zip(conditions, map(_sizes, masks), strict=True)
         ]
-        with files.new_folder(folder, replace=True) as temporary:
+        with manifests.new_described_folder(folder) as temporary:
             files.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
             files.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
             description = {
@@ -157,7 +157,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def _conditions(
-    trained: Trained, counts: Counts, erasure: Erasure, seed: int
+    trained: FineTuned, counts: Counts, erasure: Erasure, seed: int
 ) -> tuple[list[Condition], list[list[np.ndarray]]]:
     widths = [site.width for site in counts.sites]
     found = [site.width for site in trained.encoder.sites]
@@ -206,7 +206,7 @@ def _sizes(masks: Masks) -> list[int]:
     return [int(mask.sum()) for mask in masks]
 
 
-def _intervention(trained: Trained, erasure: Erasure, roots: Mapping[str, str]) -> Intervention:
+def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]) -> Intervention:
     statistics = None
     if erasure.action in ("mean", "clamp"):
         table = trained.data.part("train")
@@ -217,7 +217,7 @@ def _intervention(trained: Trained, erasure: Erasure, roots: Mapping[str, str]) 
 
 
 def _scores(
-    trained: Trained, examples: Examples, divide: Divide, masks: Masks, how: Intervention, batch_size: int
+    trained: FineTuned, examples: Examples, divide: Divide, masks: Masks, how: Intervention, batch_size: int
 ) -> pd.DataFrame:
     if any(mask.any() for mask in masks):
         with edited(trained.encoder.model, masks, how):

@@ -76,6 +76,11 @@ def training(config: Config, task: str, model_name: str, seed: int | str) -> str
     return f"{config.results}/tasks/{task}/{model_name}/seed{seed}"
 
 
+def metrics(config: Config, task: str, model_name: str, seed: int | str) -> str:
+    """What one training of a task scored."""
+    return f"{training(config, task, model_name, seed)}.metrics.json"
+
+
 def states(config: Config, model_name: str, corpus_name: str) -> str:
     """A model's hidden states on a corpus, shared by frozen tasks."""
     return f"{config.results}/states/{model_name}/{corpus_name}"

@@ -67,9 +67,14 @@ def runs(config: Config, study: str) -> list[Run]:
     return [run for run in expand(config).runs if run.study == study]
 
 
-def scores(config: Config, study: str) -> list[str]:
+def trainings(config: Config, study: str) -> list[str]:
     """The manifests of a study's trainings, in the order of `runs`."""
     return [paths.manifest(paths.training(config, run.trained, run.model, run.seed)) for run in runs(config, study)]
+
+
+def metrics(config: Config, study: str) -> list[str]:
+    """The scores of a study's trainings, in the order of `runs`."""
+    return [paths.metrics(config, run.trained, run.model, run.seed) for run in runs(config, study)]
 
 
 def scored_models(config: Config, study: str) -> list[str]:

@@ -43,7 +43,7 @@ def references(config: Config, task: str) -> list[str]:
 
 
 def settings(config: Config, task: str) -> dict[str, Any]:
-    """What the result of a training depends on, as fields of `tasks.training.Settings`."""
+    """What the result of a training depends on, as fields of `tasks.job.TaskTraining`."""
     left_out = {"kind", "split", "mode", "lexicon", "workers", "save_every", "precompute"}
     return config.tasks[task].model_dump(exclude=left_out)
 

@@ -36,21 +36,15 @@ from property_neurons.pretraining.log_mel import open_log_mel, read_statistics
 from property_neurons.pretraining.targets import open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training.checkpoints import resume_point
-from property_neurons.training.trainer import (
-    WITHOUT_RESULT,
-    Optimisation,
-    StopWhenFlat,
-    add_callbacks,
-    go_on,
-    training_arguments,
-)
+from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
+from property_neurons.training.trainer import StopWhenFlat, add_callbacks, train_from, training_arguments
 
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Optimisation):
-    """How a stage is trained; see `trainer.Optimisation` for what is not said here.
+    """How a stage is trained; see `optimisation.Optimisation` for what is not said here.
 
     steps: at most.
     patience: see `trainer.StopWhenFlat`; None = all steps.
@@ -192,16 +186,14 @@ def _train(job: PretrainingJob) -> None:
     # One process after the other: the first clears away what cannot be resumed.
     with trainer.args.main_process_first(local=False):
         checkpoint = resume_point(job.work, identity)
-    go_on(trainer, checkpoint, training.patience)
+    train_from(trainer, checkpoint, training.patience)
     final = trainer.evaluate()
     if not trainer.is_world_process_zero():
         return
     extractor = MelHubertFeatureExtractor(
         statistics.mean.tolist(), statistics.std.tolist(), config.frame_ms, config.num_mel_bins
     )
-    manifest = Path(f"{job.folder}.manifest.json")
-    manifest.unlink(missing_ok=True)
-    with files.new_folder(job.folder, replace=True) as temporary:
+    with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
         extractor.save_pretrained(temporary)
         files.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
@@ -215,8 +207,6 @@ def _train(job: PretrainingJob) -> None:
             **unigram_baseline(train, validation_crops, clusters),
         }
         files.write_json(temporary / "metrics.json", metrics)
-        contents = manifests.describe_files(temporary)
-    manifests.write_manifest(manifest, {"job": asdict(job), **contents})
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
     shutil.rmtree(job.work, ignore_errors=True)
 

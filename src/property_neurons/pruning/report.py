@@ -11,7 +11,7 @@ import pandas as pd
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
-from property_neurons.tasks.scoring import paired_difference
+from property_neurons.tasks.intervals import paired_difference
 
 ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
 """What is held against what, in the order of tables and figures."""
@@ -31,8 +31,9 @@ class Run:
     step: cuts so far; 0 = none.
     seed: of the training.
     task, model: their names in the configuration.
-    trained: the task as metrics.json names it, where that is another (one that is trained for fewer steps after a cut).
-    folder: holds metrics.json and scores.tsv.
+    trained: the task as `metrics` names it, where that is another (one that is trained for fewer steps after a cut).
+    metrics: of `tasks.metrics.score_training`, as JSON.
+    scores: the table of its test utterances.
     """
 
     study: Literal["general", "task_specific"]
@@ -41,12 +42,13 @@ class Run:
     seed: int
     task: str
     model: str
-    folder: Path
+    metrics: Path
+    scores: Path
     trained: str | None = None
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
-            raise ValueError(f"run {self.folder}: expected an arm among {', '.join(ARMS)}, found {self.arm!r}")
+            raise ValueError(f"run {self.metrics}: expected an arm among {', '.join(ARMS)}, found {self.arm!r}")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
         scores: dict[tuple[str, int], list[pd.DataFrame]] = {}
         for run in runs:
             if (run.study, run.task) == (study, task):
-                scores.setdefault((run.arm, run.step), []).append(read_table(run.folder / "scores.tsv"))
+                scores.setdefault((run.arm, run.step), []).append(read_table(run.scores))
         for step in sorted({step for _, step in scores}):
             for first, second in _pairs({arm for arm, at in scores if at == step}, {arm for arm, _ in scores}):
                 last = max((at for arm, at in scores if arm == second and at <= step), default=None)
@@ -202,30 +204,30 @@ def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _read_metrics(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """metrics.json of each run, held against what the run is said to be and against the others of its task."""
+    """The metrics of each run, held against what the run is said to be and against the others of its task."""
     metrics = []
     first: dict[str, tuple[Run, dict[str, Any]]] = {}
     known: dict[tuple[str | int, ...], Run] = {}
     for run in runs:
-        scored = read_json(run.folder / "metrics.json")
+        scored = read_json(run.metrics)
         said = {"task": run.trained or run.task, "model": run.model, "seed": run.seed}
         found = {key: scored[key] for key in said}
         if found != said:
             raise StoreError(
-                f"{run.folder}: expected the run {_words(said)}, found {_words(found)}; delete the folder and run again"
+                f"{run.metrics}: expected the run {_words(said)}, found {_words(found)}; delete the file and run again"
             )
         twin = known.setdefault((run.study, run.task, run.arm, run.step, run.seed), run)
         if twin is not run:
             raise StoreError(
                 f"study {run.study}, {_words(said)}, arm {run.arm}, step {run.step}: expected one run, found "
-                f"{twin.folder} and {run.folder}; leave one out"
+                f"{twin.metrics} and {run.metrics}; leave one out"
             )
         other, theirs = first.setdefault(run.task, (run, scored))
         for key, name in (("split_digest", "split"), ("metric", "metric")):
             if scored[key] != theirs[key]:
                 raise StoreError(
                     f"task {run.task}: expected all runs to be scored by one {name}, found {theirs[key]} in "
-                    f"{other.folder} and {scored[key]} in {run.folder}; delete those of the old {name} and run again"
+                    f"{other.metrics} and {scored[key]} in {run.metrics}; delete those of the old {name} and run again"
                 )
         metrics.append(scored)
     return metrics

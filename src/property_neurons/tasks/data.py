@@ -1,7 +1,6 @@
-"""What a task is trained and scored on: utterances, parts and references, in one table."""
+"""Makes what a task is trained and scored on: utterances, parts and references, in one table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pandas as pd
 
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.frame_store import open_frames
-from property_neurons.errors import TaskError
+from property_neurons.errors import TaskError, some_of
 from property_neurons.stores import files, manifests
 from property_neurons.tasks import splits
-from property_neurons.tasks.heads import Kind
+from property_neurons.tasks.table import COLUMNS, Kind
 from property_neurons.tasks.units import (
     PHONE_UNITS,
     aligned_units,
@@ -21,35 +20,9 @@ from property_neurons.tasks.units import (
     pronounced_units,
     read_lexicon,
 )
-from property_neurons.tasks.wording import some_of
 
-COLUMNS = ("corpus", "subset", "utterance", "speaker", "gender", "audio", "audio_digest", "n_samples", "part")
 MOST_LEFT_OUT = 0.05
 """Largest share of utterances that a lexicon without their words may cost."""
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """The utterances of a task.
-
-    table: `COLUMNS`, and `reference`: units int16 [units], the speaker's number int16 [1], or ln F0 float32 [frames of
-        20 ms], NaN where unvoiced.
-    labels: names of units or speakers, in the order of their numbers; empty for F0.
-    description: kind, split digest, amounts by part.
-    """
-
-    table: pd.DataFrame
-    labels: tuple[str, ...]
-    description: Mapping[str, Any]
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of task."""
-        return self.description["kind"]
-
-    def part(self, name: str) -> pd.DataFrame:
-        """The utterances of "train", "dev" or "test"."""
-        return self.table[self.table["part"] == name].reset_index(drop=True)
 
 
 def divide(corpora: Mapping[str, pd.DataFrame], split: Mapping[str, Any], kind: Kind) -> pd.DataFrame:
@@ -137,18 +110,6 @@ def write_task_data(
     manifest.unlink(missing_ok=True)
     files.write_table(path, table)
     manifests.write_manifest(manifest, description | manifests.describe_files(path.parent, [path]))
-
-
-def read_task_data(manifest: str | Path) -> TaskData:
-    """Read what `write_task_data` wrote.
-
-    Raises:
-        StoreError: it is absent or damaged.
-    """
-    manifest = Path(manifest)
-    description = manifests.verify_files(manifest.parent, manifest)
-    table = files.read_table(f"{manifests.described_folder(manifest)}.parquet")
-    return TaskData(table, tuple(description["labels"]), description)
 
 
 def _ln_f0(divided: pd.DataFrame, stores: Sequence[str | Path]) -> dict[str, np.ndarray]:

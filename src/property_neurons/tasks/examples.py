@@ -1,6 +1,7 @@
 """What a training sees: utterances in a drawn order, each a pure function of its number."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +12,9 @@ from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder
-from property_neurons.tasks.heads import UNLABELLED, Kind
+from property_neurons.tasks.heads import UNLABELLED
 from property_neurons.tasks.stored_states import StateStore
+from property_neurons.tasks.table import Kind
 from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 
@@ -52,6 +54,14 @@ class Waveforms:
         # Whisper counts a begun hop as a frame and gives one for it.
         rows = torch.from_numpy(self._front_end.rows_of_frames(len(waveform))[:frames])
         return {"windows": list(self._front_end.windows(waveform)), "rows": rows}
+
+
+def waveforms(table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str]) -> Waveforms:
+    """The waveforms of a task's utterances; see `TaskJob` for `roots`."""
+    recordings = [
+        Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in table.itertuples()
+    ]
+    return Waveforms(encoder, recordings)
 
 
 class StoredStates:

@@ -1,14 +1,10 @@
 """Heads of the tasks (method, section 5): hidden states in, loss and scores out."""
 
-from typing import Literal
-
 import torch
 from torch import nn
 
 from property_neurons.errors import TaskError
-
-Kind = Literal["phone_recognition", "speaker_identification", "f0_reconstruction"]
-KINDS: tuple[Kind, ...] = ("phone_recognition", "speaker_identification", "f0_reconstruction")
+from property_neurons.tasks.table import KINDS, Kind
 
 BLANK = 0
 """Output of CTC that stands for no unit; unit u is output u + 1."""

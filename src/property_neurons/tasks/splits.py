@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from property_neurons.errors import TaskError
-from property_neurons.tasks.wording import some_of
+from property_neurons.errors import TaskError, some_of
 
 TRAIN, DEV, TEST = PARTS = ("train", "dev", "test")
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.phones import PHONES, SILENCE, SILENCE_ID, SPOKEN_NOISE_ID, VOWELS
-from property_neurons.errors import TaskError
-from property_neurons.tasks.wording import some_of
+from property_neurons.errors import TaskError, some_of
 
 # In the order of `phones.LABELS`, so that a label's id is its unit.
 PHONE_UNITS = (*PHONES, SILENCE)

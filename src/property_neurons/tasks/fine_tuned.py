@@ -11,14 +11,14 @@ import torch
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.stores import manifests
-from property_neurons.tasks.data import TaskData, read_task_data
-from property_neurons.tasks.examples import Examples, collate
-from property_neurons.tasks.task_trainer import TaskModel
-from property_neurons.tasks.training import Settings, TaskJob, new_head, part_examples
+from property_neurons.tasks.examples import Examples, collate, waveforms
+from property_neurons.tasks.job import TaskJob, TaskTraining
+from property_neurons.tasks.model import TaskModel, new_head
+from property_neurons.tasks.table import TaskData, read_task_data
 
 
 @dataclass(frozen=True)
-class Trained:
+class FineTuned:
     """A model fine-tuned on a task, with its head, in eval mode.
 
     model: both; `encoder.model` is the part that can be edited.
@@ -35,10 +35,11 @@ class Trained:
         Args:
             roots: the folder that each corpus's audio paths start from, where it is not the training's.
         """
-        return part_examples(self.data.part(part), self.data.kind, self.encoder, roots or self.job.roots)
+        table = self.data.part(part)
+        return Examples(table, self.data.kind, waveforms(table, self.encoder, roots or self.job.roots))
 
 
-def load_trained(training: str | Path, *, model: str | Path | None = None, device: str = "cpu") -> Trained:
+def load_fine_tuned(training: str | Path, *, model: str | Path | None = None, device: str = "cpu") -> FineTuned:
     """Load a training of mode fine_tuned.
 
     Args:
@@ -66,8 +67,8 @@ def load_trained(training: str | Path, *, model: str | Path | None = None, devic
     data = read_task_data(job.data)
     source = folder / "encoder" if model is None else manifests.described_folder(model)
     encoder = load_encoder(source, manifest=model, device=device, normalise=job.normalise)
-    head = new_head(replace(job, initial=str(folder), device=device), Settings(**job.settings), data, encoder)
-    return Trained(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())
+    head = new_head(replace(job, initial=str(folder), device=device), TaskTraining(**job.settings), data, encoder)
+    return FineTuned(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())
 
 
 def _check_made_of(training: str | Path, described: Mapping[str, Any], model: Path) -> None:
@@ -108,7 +109,9 @@ def _weights(files: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def predictions(trained: Trained, examples: Examples, batch_size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def predictions(
+    trained: FineTuned, examples: Examples, batch_size: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """What the model puts out for each utterance.
 
     Returns:

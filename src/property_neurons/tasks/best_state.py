@@ -1,12 +1,14 @@
-"""A head on a model, and the Trainer that scores dev by the task's own metric and keeps the best state."""
+"""The Trainer that scores dev by the task's own metric and keeps the best state.
+
+transformers' `load_best_model_at_end` would keep it in a checkpoint, so that every scoring of dev would write one, the
+optimiser's state included; and it notices neither a best state that is damaged nor one of another training.
+"""
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,76 +19,13 @@ from safetensors.torch import save_file
 
 from property_neurons.errors import StoreError, TaskError
 from property_neurons.models.backend import transformers
-from property_neurons.models.states import hidden_states
 from property_neurons.stores import files
 from property_neurons.tasks.examples import Examples
-from property_neurons.tasks.heads import BLANK, UNLABELLED, Head, Kind
-from property_neurons.tasks.scoring import collapse, edits, rate
+from property_neurons.tasks.model import weights_of
+from property_neurons.tasks.scores import rate
+from property_neurons.tasks.utterance_errors import utterance_error
 
 log = logging.getLogger(__name__)
-
-_TRAINING_HABITS = MappingProxyType(
-    {
-        "apply_spec_augment": False,
-        "layerdrop": 0.0,
-        "encoder_layerdrop": 0.0,
-        "mask_time_prob": 0.0,
-        "mask_feature_prob": 0.0,
-    }
-)
-
-
-class TaskModel(torch.nn.Module):
-    """A head on a model, whose weights are trained too or not.
-
-    Args:
-        head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
-        encoder: the model.
-        trained: whether it is trained. If not, it is no part of this module's weights, and stays in eval mode.
-    """
-
-    # What takes **kwargs would be taken to divide the loss by what a step accumulates itself; the Trainer shall do it.
-    accepts_loss_kwargs = False
-
-    def __init__(self, head: Head, encoder: torch.nn.Module, *, trained: bool):
-        super().__init__()
-        self.head = head
-        self.encoder = encoder if trained else None
-        # In a tuple, where torch does not look for weights.
-        self._frozen = () if trained else (encoder,)
-
-    def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
-        """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
-        if states is None:
-            states, lengths = self._states(windows, rows)
-        outputs = self.head(states, lengths)
-        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
-        return {"loss": loss, "outputs": outputs, "lengths": lengths}
-
-    def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.encoder is not None:
-            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
-        else:
-            with torch.no_grad():
-                read = hidden_states(self._frozen[0], windows)
-        own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
-        lengths = torch.tensor([len(one) for one in own], device=own[0].device)
-        return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
-
-
-@contextmanager
-def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
-    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
-    # Some modules (Whisper's encoder) look at the config once only, when they are made.
-    holders = [model.config, *(module for module in model.modules() if hasattr(module, "layerdrop"))]
-    kept = [(one, name, getattr(one, name)) for one in holders for name in _TRAINING_HABITS if hasattr(one, name)]
-    try:
-        for one, name, _ in kept:
-            setattr(one, name, _TRAINING_HABITS[name])
-        yield
-    finally:
-        for one, name, value in kept:
-            setattr(one, name, value)
 
 
 class TaskTrainer(transformers.Trainer):
@@ -195,43 +134,13 @@ class TaskTrainer(transformers.Trainer):
                         f"infinite ones after {self.state.global_step} steps; if the training has diverged, lower its "
                         "learning_rate; otherwise the model's weights are damaged"
                     )
-                rows.append((index, *utterance_score(kind, outputs[place], lengths[place], labels[place])))
+                rows.append((index, *utterance_error(kind, outputs[place], lengths[place], labels[place])))
         self.model.train()
         columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
         table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
         known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
         left_out = [] if kind == "f0_reconstruction" else columns[3:]
         return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)
-
-
-def utterance_score(
-    kind: Kind, outputs: np.ndarray, length: int, labels: np.ndarray
-) -> tuple[float, float, float, float]:
-    """Error and weight of one utterance, and of F0 the sums of its targets and of their squares (else 0).
-
-    Args:
-        outputs: of the head, filled up beyond `length` frames.
-        labels: its reference, filled up; see `Head.loss`.
-    """
-    if kind == "phone_recognition":
-        reference, hypothesis = decoded(outputs[:length], labels)
-        return edits(reference, hypothesis), len(reference), 0.0, 0.0
-    if kind == "speaker_identification":
-        return float(outputs.argmax() != labels.item()), 1, 0.0, 0.0
-    voiced = ~np.isnan(labels[:length])
-    targets = labels[:length][voiced].astype(np.float64)
-    squared = np.square(outputs[:length][voiced] - targets).sum()
-    return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
-
-
-def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The units of a reference that is filled up, and those that outputs [frames, units + 1] amount to."""
-    return labels[labels != UNLABELLED], collapse(outputs.argmax(-1), BLANK) - 1
-
-
-def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of a module as safetensors takes them: contiguous, on the CPU."""
-    return {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
 
 
 def _digest(said: Mapping[str, str], weights: Mapping[str, torch.Tensor]) -> str:

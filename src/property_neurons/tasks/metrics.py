@@ -1,0 +1,102 @@
+"""The score of a finished training: its metric with an interval, and what that is to be read beside."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from property_neurons.errors import TaskError
+from property_neurons.stores import files, manifests
+from property_neurons.tasks.intervals import bootstrap_interval
+from property_neurons.tasks.scores import rate
+from property_neurons.tasks.table import Kind, TaskData, read_task_data
+
+METRICS: Mapping[Kind, str] = {
+    "phone_recognition": "phone_error_rate",
+    "speaker_identification": "speaker_error_rate",
+    "f0_reconstruction": "lnf0_mse",
+}
+
+
+def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
+    """What a finished training scored on the test part.
+
+    Args:
+        training: its manifest; see `train.train_task`.
+        data: manifest of the task's table.
+
+    Returns:
+        task, model, kind, mode, metric, value, interval (of 95 %, over test utterances), utterances, seed, settings,
+        dev (step and value of the state that was chosen), split_digest, parts (amounts), trained_parameters, and
+        extra: chance, units, or R^2 and the error of always putting out the training mean.
+
+    Raises:
+        StoreError: training or task data are absent or damaged.
+        TaskError: scores that make no sense; see `scores.rate`.
+    """
+    folder = manifests.described_folder(training)
+    job = manifests.verify_files(folder, training)["job"]
+    task = read_task_data(data)
+    scores = files.read_table(folder / "scores.tsv")
+    return {
+        "task": job["task"],
+        "model": job["model_name"],
+        "kind": task.kind,
+        "metric": METRICS[task.kind],
+        "value": rate(scores),
+        "interval": list(bootstrap_interval(scores)),
+        "utterances": len(scores),
+        "split_digest": task.description["split_digest"],
+        "parts": task.description["parts"],
+        **files.read_json(folder / "training.json"),
+        "extra": _beside(task, scores),
+    }
+
+
+def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:
+    """What the metric is to be read beside: chance, or R^2 and the error of always putting out the training mean."""
+    if data.kind == "f0_reconstruction":
+        sums = scores[["error", "target_sum", "target_square_sum", "weight"]].sum()
+        total, squares, frames = sums["target_sum"], sums["target_square_sum"], int(sums["weight"])
+        return {
+            "constant_mse": constant_mse(data.training_mean(), total, squares, frames),
+            "r2": r_squared(sums["error"], total, squares, frames),
+        }
+    if data.kind == "speaker_identification":
+        return {"chance": 1 - 1 / len(data.labels)}
+    return {"units": len(data.labels)}
+
+
+def r_squared(squared_error_sum: float, target_sum: float, target_square_sum: float, n: int) -> float:
+    """The share of the targets' variance that predictions explain, from sums over the n voiced frames tested on.
+
+    R^2 = 1 - SSE / SST with SSE = sum (y - prediction)^2 and SST = sum (y - mean y)^2 = sum y^2 - (sum y)^2 / n, so
+    that the mean of the tested frames themselves has R^2 = 0. Sums in float64.
+
+    Raises:
+        TaskError: no frames, or targets that are all alike.
+    """
+    _check_frames(n)
+    total = target_square_sum - target_sum**2 / n
+    # Below this the difference is what rounding left.
+    if total <= 1e-12 * target_square_sum:
+        raise TaskError(f"R^2: expected targets that differ, found {n} alike; test on more frames")
+    return 1 - squared_error_sum / total
+
+
+def constant_mse(training_mean: float, target_sum: float, target_square_sum: float, n: int) -> float:
+    """The MSE, over the n voiced frames tested on, of putting out the mean of the training targets for each.
+
+    MSE = (1/n) sum (y - m)^2 = (sum y^2) / n - 2 m (sum y) / n + m^2 with m the training mean. Sums in float64.
+
+    Raises:
+        TaskError: no frames.
+    """
+    _check_frames(n)
+    return target_square_sum / n - 2 * training_mean * target_sum / n + training_mean**2
+
+
+def _check_frames(n: int) -> None:
+    if n < 1:
+        raise TaskError("F0: expected voiced frames to test on, found none; test on more utterances")

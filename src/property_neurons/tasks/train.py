@@ -1,0 +1,145 @@
+"""Training of a task (method, section 5), with transformers' Trainer.
+
+One job trains one task on one model with one seed: the task's table and a prepared model in, a folder with curves,
+head, the errors of the test utterances and, where the model was trained too, the model out. A killed job goes on from
+its last whole checkpoint. The errors belong here: they are found as those of dev, by which the best state is chosen.
+What is made of them (`metrics`) does not.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import save_file
+
+from property_neurons.jobs import locks
+from property_neurons.models.backend import quiet_transformers
+from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.stores import files, manifests
+from property_neurons.tasks.best_state import TaskTrainer
+from property_neurons.tasks.examples import Examples, StoredStates, collate, waveforms
+from property_neurons.tasks.job import TaskJob, TaskTraining
+from property_neurons.tasks.model import HEAD_FILE, TaskModel, new_head, training_habits_off, weights_of
+from property_neurons.tasks.stored_states import open_states
+from property_neurons.tasks.table import TaskData, read_task_data
+from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.optimisation import WITHOUT_RESULT
+from property_neurons.training.trainer import add_callbacks, training_arguments
+
+CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
+
+
+def train_task(job: TaskJob) -> None:
+    """Train, choose the best state on dev, score test once, and write the folder and its manifest, or nothing.
+
+    In the folder: training.json, scores.tsv (a row for each test utterance; see `scores`), curves.tsv
+    (`CURVE_COLUMNS`), the head, and in fine-tuning `encoder`, a `from_pretrained` folder.
+
+    Raises:
+        TaskError, ModelError: data, model or head do not fit together; the message names what.
+        StoreError: an input is absent or damaged, or another process trains this.
+    """
+    with locks.sole_process(job.work):
+        _run(job)
+
+
+def _run(job: TaskJob) -> None:
+    settings = TaskTraining(**job.settings)
+    identity = job.identity()
+    data = read_task_data(job.data)
+    work = Path(job.work)
+    with quiet_transformers():
+        encoder = load_encoder(
+            manifests.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
+        )
+        head = new_head(job, settings, data, encoder)
+        sets = _examples(job, settings, data, encoder)
+        model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
+        with training_habits_off(encoder.model):
+            trainer = _trainer(job, settings, identity, model, sets, work)
+            checkpoint = resume_point(work, identity)
+            if checkpoint is not None and not trainer.has_best_of(checkpoint):
+                # What was best on dev cannot be known again but by training.
+                shutil.rmtree(work)
+                checkpoint = None
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            best = trainer.restore_best()
+            scores = trainer.scores(sets["test"])
+        _write(job, settings, data, encoder, trainer, best, scores)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _examples(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: SpeechEncoder) -> dict[str, Examples]:
+    sets = {}
+    stores = {corpus: open_states(manifest) for corpus, manifest in job.states.items()}
+    for part in ("train", "dev", "test"):
+        table = data.part(part)
+        if stores:
+            source = StoredStates(stores, list(zip(table["corpus"], table["utterance"], strict=True)))
+        else:
+            source = waveforms(table, encoder, job.roots)
+        in_training = {
+            "n_examples": settings.steps * settings.batch_size,
+            "crop_seconds": settings.crop_seconds,
+            "seed": settings.seed,
+            "group_by_length": settings.batch_size if settings.group_by_length else None,
+        }
+        sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
+    return sets
+
+
+def _trainer(
+    job: TaskJob, settings: TaskTraining, identity: str, model: TaskModel, sets: Mapping[str, Examples], work: Path
+) -> TaskTrainer:
+    arguments = training_arguments(job.name, str(work), job.device, settings)
+    trainer = TaskTrainer(
+        model=model, args=arguments, data_collator=collate, train_dataset=sets["train"], eval_dataset=sets["dev"]
+    )
+    trainer.best_file = work / "best.safetensors"
+    trainer.identity = identity
+    return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
+
+
+def _write(
+    job: TaskJob,
+    settings: TaskTraining,
+    data: TaskData,
+    encoder: SpeechEncoder,
+    trainer: TaskTrainer,
+    best: Mapping[str, Any],
+    scores: pd.DataFrame,
+) -> None:
+    # Names of task and model are the manifest's: the folder may be taken from the cache under others.
+    trained = {
+        "mode": job.mode,
+        "seed": settings.seed,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in WITHOUT_RESULT},
+        "dev": best,
+        "trained_parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+    }
+    with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
+        files.write_json(temporary / "training.json", trained)
+        files.write_table(temporary / "scores.tsv", scores)
+        files.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        # One entry: several are written in an order that differs from process to process.
+        noted = {"head": json.dumps({"kind": data.kind, "labels": data.labels})}
+        save_file(weights_of(trainer.model.head), temporary / HEAD_FILE, metadata=noted)
+        if job.mode == "fine_tuned":
+            encoder.model.save_pretrained(temporary / "encoder")
+            encoder.front_end.extractor.save_pretrained(temporary / "encoder")
+
+
+def curves(log_history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the Trainer logged, a row per split and step: the training loss, and the metric on dev."""
+    rows = []
+    for entry in log_history:
+        if "loss" in entry:
+            rows.append(("train", entry["step"], entry["loss"], entry["learning_rate"], entry["grad_norm"]))
+        if "eval_value" in entry:
+            rows.append(("dev", entry["step"], entry["eval_value"], None, None))
+    table = pd.DataFrame(rows, columns=["split", "step", "value", "learning_rate", "grad_norm"])[list(CURVE_COLUMNS)]
+    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)

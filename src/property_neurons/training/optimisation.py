@@ -1,0 +1,36 @@
+"""The settings that all trainings share."""
+
+from dataclasses import dataclass
+
+WITHOUT_RESULT = frozenset({"workers", "save_every"})
+"""Settings that change no result, and so are no part of a training's identity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """The settings that all trainings share.
+
+    steps: of the optimiser.
+    batch_size: items per step, over all devices and accumulated batches.
+    accumulation: batches that a step accumulates on each device.
+    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
+    max_grad_norm: gradients are clipped to it.
+    precision: "fp32" or "bf16" (autocast; on a CPU it is fp32 all the same).
+    evaluate_every, save_every, log_every: steps.
+    workers: processes that prepare batches; 0 = the training process itself.
+    seed: of everything random.
+    """
+
+    steps: int
+    batch_size: int = 32
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    max_grad_norm: float
+    precision: str = "fp32"
+    evaluate_every: int = 1000
+    save_every: int = 1000
+    log_every: int = 50
+    workers: int = 0
+    seed: int = 0
