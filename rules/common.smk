@@ -15,7 +15,11 @@ from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.corpus.shard_names import shard_names, subset_of
 from property_neurons.errors import ConfigError
-from property_neurons.jobs.fingerprint import code_fingerprint
+from property_neurons.jobs.fingerprint import forget_planned
+from property_neurons.jobs.fingerprint import planned_fingerprint as code_fingerprint
+
+if workflow.is_main_process:
+    forget_planned()
 
 try:
     CONFIG = load_config(config, ", ".join(map(str, workflow.configfiles)) or "the configuration")

@@ -43,6 +43,10 @@ class StoreError(PropertyNeuronsError):
     """A stored artefact is missing, damaged, or does not belong to the others."""
 
 
+class CodeChangedError(PropertyNeuronsError):
+    """The library's code is not the one that a job was planned with."""
+
+
 class CountingError(PropertyNeuronsError):
     """Ranks, frames and settings do not fit together."""
 

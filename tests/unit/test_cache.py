@@ -15,11 +15,14 @@ import pytest
 from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
 from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
+from property_neurons.errors import CodeChangedError
+from property_neurons.jobs.fingerprint import code_fingerprint
 from property_neurons.stores import files, manifests
 
 MADE_OF = {"model": "aa", "lambda_max": 0.02}
 CONTENT = {"a.bin": bytes(range(256)) * 64, "deep/b.bin": b"b" * 5000}
 DAY = 86_400
+CODE = code_fingerprint("property_neurons.corpus.phones")
 log = logging.getLogger("test_cache")
 
 
@@ -68,7 +71,7 @@ def never(*_):
 def test_what_one_publishes_another_takes_without_making_it(tmp_path, cache, published, caplog):
     other = result_in(tmp_path / "second", noted={"job": {"folder": "second"}}, work=tmp_path / "second/.work")
     other.work.mkdir(parents=True)
-    take_or_make(cache, lambda: other, never, log)
+    take_or_make(cache, lambda: other, never, log, code=CODE)
     assert read(other) == CONTENT
     assert f"taken from cache {published.key}" in caplog.text
     manifest, original = map(manifests.read_manifest, (other.manifest, published.manifest))
@@ -123,6 +126,16 @@ def spoil_the_manifest(entry):
     (entry / "entry.json").write_text("{")
 
 
+def test_what_was_made_while_code_was_edited_is_not_published(tmp_path, cache):
+    result = result_in(tmp_path / "first")
+    with pytest.raises(CodeChangedError):
+        take_or_make(
+            cache, lambda: result, lambda: make(result), log, code="0000000000000000 property_neurons.corpus.phones"
+        )
+    assert read(result) == CONTENT
+    assert not entries(cache)
+
+
 def be_another_entry(entry):
     described = json.loads((entry / "entry.json").read_text())
     described["made_of"]["model"] = "other"
@@ -133,7 +146,7 @@ def test_an_entry_that_was_deleted_in_part_is_replaced(tmp_path, cache, publishe
     (cache / published.key / "entry.json").unlink()
     for place, make_it in (("second", make), ("third", never)):
         other = result_in(tmp_path / place)
-        take_or_make(cache, lambda other=other: other, lambda other=other, do=make_it: do(other), log)
+        take_or_make(cache, lambda other=other: other, lambda other=other, do=make_it: do(other), log, code=CODE)
         assert read(other) == CONTENT
 
 
@@ -142,12 +155,12 @@ def test_a_damaged_entry_is_named_not_used_and_replaced(tmp_path, cache, publish
     damage(cache / published.key)
     other = result_in(tmp_path / "second")
     made = []
-    take_or_make(cache, lambda: other, lambda: made.append(make(other)), log)
+    take_or_make(cache, lambda: other, lambda: made.append(make(other)), log, code=CODE)
     assert made
     assert f"damaged entry of the cache {published.key}, not used" in caplog.text
     assert read(other) == CONTENT
     third = result_in(tmp_path / "third")
-    take_or_make(cache, lambda: third, never, log)
+    take_or_make(cache, lambda: third, never, log, code=CODE)
     assert read(third) == CONTENT
 
 
@@ -215,7 +228,7 @@ def test_what_was_made_from_other_audio_than_the_scan_read_is_not_published(tmp_
 
 def test_an_absent_cache_is_named_and_stops_nothing(tmp_path, caplog):
     made = []
-    take_or_make(tmp_path / "nowhere", never, lambda: made.append(1), log)
+    take_or_make(tmp_path / "nowhere", never, lambda: made.append(1), log, code=CODE)
     assert made
     assert f"expected a folder at {tmp_path / 'nowhere'}, found none; make it" in caplog.text
     assert not (tmp_path / "nowhere").exists()
@@ -225,7 +238,7 @@ def test_a_cache_that_cannot_be_written_to_stops_nothing(tmp_path, cache, caplog
     # Permissions would not hold root back.
     (cache / "ranks").write_text("in the way")
     result = result_in(tmp_path / "first")
-    take_or_make(cache, lambda: result, lambda: make(result), log)
+    take_or_make(cache, lambda: result, lambda: make(result), log, code=CODE)
     assert read(result) == CONTENT
     assert "was not published" in caplog.text
     assert "writable" in caplog.text
@@ -235,18 +248,19 @@ def test_a_cache_that_cannot_be_written_to_stops_nothing(tmp_path, cache, caplog
 def test_an_entry_out_of_reach_stops_nothing_and_stays(tmp_path, cache, published, caplog, monkeypatch, code):
     """Another user's without permission, or a server that has gone."""
 
-    def out_of_reach(path, *_, **__):
-        if cache in path.parents:
-            raise OSError(code, os.strerror(code), str(path))
-        return stat(path)
+    def out_of_reach(method):
+        def call(path, *arguments, **options):
+            if cache in path.parents:
+                raise OSError(code, os.strerror(code), str(path))
+            return method(path, *arguments, **options)
 
-    stat = os.stat
-    monkeypatch.setattr(Path, "stat", out_of_reach)
-    monkeypatch.setattr(Path, "open", out_of_reach)
-    monkeypatch.setattr(Path, "read_bytes", out_of_reach)
+        return call
+
+    for name in ("stat", "open", "read_bytes"):
+        monkeypatch.setattr(Path, name, out_of_reach(getattr(Path, name)))
     result = result_in(tmp_path / "second")
     made = []
-    take_or_make(cache, lambda: result, lambda: made.append(1), log)
+    take_or_make(cache, lambda: result, lambda: made.append(1), log, code=CODE)
     monkeypatch.undo()
     assert made
     assert f"{result.key} could not be taken from the cache ([Errno {code}]" in caplog.text
@@ -256,7 +270,7 @@ def test_an_entry_out_of_reach_stops_nothing_and_stays(tmp_path, cache, publishe
 
 def test_without_a_cache_nothing_is_described(tmp_path):
     made = []
-    take_or_make(None, never, lambda: made.append(1), log)
+    take_or_make(None, never, lambda: made.append(1), log, code=CODE)
     assert made
 
 
@@ -266,7 +280,7 @@ def _publish_many(folder, cache, number, together):
         result = result_in(folder / f"p{number}-{index}", {"index": index})
         content = CONTENT | {"index": str(index).encode()}
         together.wait()
-        take_or_make(cache, lambda result=result: result, lambda r=result, c=content: make(r, c), log)
+        take_or_make(cache, lambda result=result: result, lambda r=result, c=content: make(r, c), log, code=CODE)
         assert read(result) == content
 
 

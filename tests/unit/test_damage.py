@@ -14,6 +14,7 @@ import pytest
 import synthetic_stores
 import task_inputs
 from damage import DAMAGES, manifest_edits
+from fake_job import fake_job
 from pretraining_inputs import small_job, write_features
 
 from property_neurons.corpus.frame_store import open_frames
@@ -194,7 +195,7 @@ def table(request, tmp_path):
     """A file that a job has made, how it was made, and its reader."""
     write, read = TABLES[request.param]
     path = tmp_path / request.param
-    with job_log(tmp_path / "log", [], [path]):
+    with job_log(fake_job(tmp_path / "log", [], [path])):
         write(path)
     return path, write, read
 
@@ -204,16 +205,16 @@ def test_a_job_refuses_a_damaged_table_before_it_reads_it(table, damage, tmp_pat
     path, write, read = table
     content = path.read_bytes()
     damage(path)
-    with pytest.raises(SystemExit), job_log(tmp_path / "log", [path], []):
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "log", [path], [])):
         read(path)
         pytest.fail("not noticed")
     printed = capsys.readouterr().err
     assert re.search(rf"{re.escape(str(path))}: expected .*found.*run ", printed, re.DOTALL), printed
     assert "unexpected" not in printed
     path.unlink(missing_ok=True)
-    with job_log(tmp_path / "log", [], [path]):
+    with job_log(fake_job(tmp_path / "log", [], [path])):
         write(path)
-    with job_log(tmp_path / "log", [path], []):
+    with job_log(fake_job(tmp_path / "log", [path], [])):
         read(path)
     assert path.read_bytes() == content
 
@@ -243,7 +244,7 @@ def test_every_script_hands_its_files_to_the_job_log():
     scripts = [path for path in (ROOT / "workflow/scripts").glob("*.py") if path.stem != "doctor"]
     assert len(scripts) > 30
     for script in scripts:
-        assert "job_log(snakemake.log[0], snakemake.input, snakemake.output)" in script.read_text(), script.name
+        assert "with job_log(snakemake)" in script.read_text(), script.name
 
 
 def test_every_manifest_that_a_script_is_given_is_held_against_its_folder():

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from property_neurons.errors import ConfigError
-from property_neurons.jobs.fingerprint import code_fingerprint
+from property_neurons.errors import CodeChangedError, ConfigError
+from property_neurons.jobs import fingerprint
+from property_neurons.jobs.fingerprint import check_code, code_fingerprint, forget_planned, planned_fingerprint
 
 FILES = {
     "__init__.py": '"""Top."""\n\n__version__ = "1"\n',
     "errors.py": 'class ConfigError(Exception):\n    """Wrong."""\n',
     "progress.py": "def progress(items):\n    return items\n",
     "lone.py": "LONE = 1\n",
+    "stores/__init__.py": "",
+    "stores/files.py": "from property_neurons.lone import LONE\n\nFILES = LONE\n",
     "typing_only.py": "HINT = 1\n",
     "deep.py": "DEEP = 1\n",
     "lazy.py": "from property_neurons.deep import DEEP\n\nLAZY = DEEP\n",
@@ -34,6 +37,7 @@ FILES = {
 
         from property_neurons.errors import ConfigError
         from property_neurons.progress import progress
+        from property_neurons.stores import files
         from property_neurons.sub import module
 
         if TYPE_CHECKING:
@@ -98,6 +102,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
         ("lone.py", "1", "2"),
         ("errors.py", "Exception", "ValueError"),
         ("progress.py", "return items", "return list(items)"),
+        ("stores/files.py", "FILES = LONE", "FILES = -LONE"),
         ("__init__.py", '"1"', '"2"'),
         ("sub/sibling.py", "deep", "lone"),
         ("sub/__init__.py", "Sub.", "Subpackage."),
@@ -126,6 +131,7 @@ def test_what_does_not_run_does_not_count(edit, file, old, new):
         ("lazy.py", "LAZY = DEEP", "LAZY = -DEEP"),
         ("deep.py", "1", "2"),
         ("sub/__init__.py", '"""Sub."""', "import os"),
+        ("stores/files.py", "FILES = LONE", "FILES = LONE\nRESULT_VERSION = 2"),
     ],
 )
 def test_what_runs_counts(edit, file, old, new):
@@ -151,6 +157,38 @@ def test_else_of_type_checking_counts(edit):
     block = "from property_neurons.typing_only import HINT\n"
     both = f"{block}else:\n    HINT = 1\n"
     assert edit(old=block, new=both) != edit(old=block, new=both.replace("HINT = 1", "HINT = 2"))
+
+
+def test_of_a_module_outside_only_its_version_counts(edit):
+    with_version = "FILES = LONE\nRESULT_VERSION = 2"
+    before = edit("stores/files.py", "FILES = LONE", with_version)
+    assert edit("stores/files.py", "FILES = LONE", f"{with_version}\nADDED = 1") == before
+    assert edit("stores/files.py", "FILES = LONE", with_version.replace("2", "3")) != before
+
+
+def test_a_job_compares_the_code_on_disk_with_the_planned_fingerprint(edit, tmp_path, monkeypatch):
+    planned = edit()
+    root = tmp_path / "0/property_neurons"
+    monkeypatch.setattr(fingerprint, "_ROOT", root)
+    check_code(planned)
+    text = (root / "deep.py").read_text()
+    for broken in ("DEEP = 2\n", "DEEP = \n"):
+        (root / "deep.py").write_text(broken)
+        with pytest.raises(CodeChangedError, match=r"last edit was of .*deep\.py .*depends on property_neurons\.main "):
+            check_code(planned)
+    (root / "deep.py").write_text(f"# As before.\n{text}")
+    check_code(planned)
+
+
+def test_a_job_that_reads_the_rules_anew_gets_the_planned_fingerprint(monkeypatch):
+    monkeypatch.delenv("PROPERTY_NEURONS_PLANNED_CODE", raising=False)
+    planned = planned_fingerprint("property_neurons.corpus.phones")
+    assert planned == code_fingerprint("property_neurons.corpus.phones")
+    monkeypatch.setattr(fingerprint, "code_fingerprint", None)
+    assert planned_fingerprint("property_neurons.corpus.phones") == planned
+    monkeypatch.setattr(fingerprint, "code_fingerprint", lambda module: "another")
+    forget_planned()
+    assert planned_fingerprint("property_neurons.corpus.phones") == "another"
 
 
 def test_several_modules_count_together_in_any_order():
@@ -200,7 +238,8 @@ def test_the_digest_is_the_same_in_every_python_version(tmp_path):
     """
     (tmp_path / "property_neurons").mkdir()
     (tmp_path / "property_neurons" / "syntax.py").write_text(textwrap.dedent(source))
-    assert code_fingerprint("property_neurons.syntax", root=tmp_path / "property_neurons") == "d7cc7e471445fc29"
+    found = code_fingerprint("property_neurons.syntax", root=tmp_path / "property_neurons")
+    assert found == "d081c8818cee8b93 property_neurons.syntax"
 
 
 def test_what_was_kept_is_used_only_for_the_same_bytes(edit, tmp_path):

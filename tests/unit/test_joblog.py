@@ -6,21 +6,23 @@ import warnings
 from pathlib import Path
 
 import pytest
+from fake_job import fake_job
 
 from property_neurons.errors import StoreError
+from property_neurons.jobs import fingerprint
 from property_neurons.jobs.log import job_log
 from property_neurons.progress import progress
 
 
 def test_messages_reach_screen_and_log(tmp_path, capsys):
-    with job_log(tmp_path / "logs/a.log") as log:
+    with job_log(fake_job(tmp_path / "logs/a.log")) as log:
         log.info("%d frames counted", 12)
     assert capsys.readouterr().err == "12 frames counted\n"
     assert "12 frames counted" in (tmp_path / "logs/a.log").read_text()
 
 
 def test_an_error_of_ours_is_shown_as_its_message_and_logged_in_full(tmp_path, capsys):
-    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log"):
+    with pytest.raises(SystemExit) as ended, job_log(fake_job(tmp_path / "a.log")):
         raise StoreError("0.zarr: chunk c/1 is missing; delete it and run again")
     assert ended.value.code == 1
     screen = capsys.readouterr().err
@@ -31,7 +33,7 @@ def test_an_error_of_ours_is_shown_as_its_message_and_logged_in_full(tmp_path, c
 
 
 def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):
-    with pytest.raises(SystemExit), job_log(tmp_path / "a.log"):
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "a.log")):
         _ = 1 / 0
     screen = capsys.readouterr().err
     assert "unexpected ZeroDivisionError" in screen
@@ -49,7 +51,7 @@ def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):
     ],
 )
 def test_a_full_disk_is_no_bug_to_report(tmp_path, capsys, error):
-    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "a.log", [], [tmp_path / "ranks/0.zarr"]):
+    with pytest.raises(SystemExit) as ended, job_log(fake_job(tmp_path / "a.log", [], [tmp_path / "ranks/0.zarr"])):
         raise error
     assert ended.value.code == 1
     screen = capsys.readouterr().err
@@ -61,7 +63,7 @@ def test_a_full_disk_is_no_bug_to_report(tmp_path, capsys, error):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_log_on_a_full_disk_does_not_hide_the_error(capsys):
-    with pytest.raises(SystemExit) as ended, job_log("/dev/full"):
+    with pytest.raises(SystemExit) as ended, job_log(fake_job("/dev/full")):
         raise StoreError("0.zarr: chunk c/1 is missing; delete it and run again")
     assert ended.value.code == 1
     assert "chunk c/1 is missing" in capsys.readouterr().err
@@ -69,7 +71,7 @@ def test_a_log_on_a_full_disk_does_not_hide_the_error(capsys):
 
 def test_warnings_and_progress_bars_go_to_the_log_alone(tmp_path, capsys):
     before = sys.stderr
-    with job_log(tmp_path / "a.log"):
+    with job_log(fake_job(tmp_path / "a.log")):
         warnings.warn("something is deprecated", stacklevel=1)
         assert list(progress(range(3), what="counting")) == [0, 1, 2]
     assert sys.stderr is before
@@ -77,3 +79,47 @@ def test_warnings_and_progress_bars_go_to_the_log_alone(tmp_path, capsys):
     text = (tmp_path / "a.log").read_text()
     assert "something is deprecated" in text
     assert "counting: 100%" in text
+
+
+def test_code_that_was_edited_before_a_job_stops_it_before_its_work(tmp_path, capsys, code_in):
+    planned = code_in("VALUE = 1")
+    code_in("VALUE = 2")
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "a.log", code=planned)):
+        pytest.fail("went to work")
+    assert "expected the code that this run was planned with" in capsys.readouterr().err
+
+
+def test_what_was_made_while_code_was_edited_is_set_aside(tmp_path, capsys, code_in):
+    planned = code_in("VALUE = 1")
+    folder, manifest = tmp_path / "made/run", tmp_path / "made/run.manifest.json"
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "a.log", [], [folder, manifest], code=planned)):
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("hours")
+        manifest.write_text("{}")
+        code_in("VALUE = 2")
+    printed = capsys.readouterr().err
+    kept, beside = sorted((tmp_path / "made/.old").iterdir())
+    assert (kept / "weights").read_text() == "hours"
+    assert beside.name == f"{kept.name}.manifest.json"
+    assert f"{folder} was set aside: {kept}" in printed
+    assert not folder.exists()
+    # Once the code is back, the job is done as if nothing had been.
+    code_in("VALUE = 1")
+    with job_log(fake_job(tmp_path / "a.log", [], [folder], code=planned)):
+        folder.mkdir()
+    assert folder.exists()
+
+
+@pytest.fixture
+def code_in(tmp_path, monkeypatch):
+    """Give the library a module with such code in it; returns the module's fingerprint."""
+    root = tmp_path / "property_neurons"
+    root.mkdir()
+    monkeypatch.setattr(fingerprint, "_ROOT", root)
+
+    def write(code: str) -> str:
+        (root / "module.py").write_text(code)
+        fingerprint._package.cache_clear()
+        return fingerprint.code_fingerprint("property_neurons.module")
+
+    return write

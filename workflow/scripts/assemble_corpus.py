@@ -7,7 +7,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table, write_table
 from property_neurons.stores.manifests import verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     folders = [Path(manifest).parent for manifest in snakemake.input.manifests]
     for folder, manifest in zip(folders, snakemake.input.manifests, strict=True):
         verify_files(folder, manifest)

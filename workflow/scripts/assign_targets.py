@@ -7,7 +7,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.log_mel import open_log_mel
 from property_neurons.pretraining.targets import load_represent, read_codebook, write_targets
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     torch.set_num_threads(snakemake.threads)
     represent = load_represent(
         snakemake.input.statistics,

@@ -9,7 +9,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     tables = Path(snakemake.input.tables).parent
     verify_files(tables, snakemake.input.tables)
     write_frame_store(

@@ -7,7 +7,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import describe_files, write_manifest
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     summary = check_report(
         read_table(snakemake.input.report),
         n_utterances=len(read_table(snakemake.input.utterances)),

@@ -7,7 +7,7 @@ from property_neurons.pruning.report import Run, collect_runs, compare_runs
 from property_neurons.stores.files import read_table, write_table
 from property_neurons.stores.manifests import described_folder, verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     runs = []
     for manifest, metrics, run in zip(
         snakemake.input.trainings, snakemake.input.metrics, snakemake.params.runs, strict=True

@@ -9,7 +9,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path, verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     wildcards, params = snakemake.wildcards, snakemake.params
     corpus = Path(snakemake.input.checked).parent
     verify_files(corpus, snakemake.input.checked)

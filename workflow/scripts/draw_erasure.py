@@ -4,7 +4,7 @@ from property_neurons.figures.erasure import draw_cells, draw_doses, read_table1
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     params = snakemake.params
     named = {"model": params.model, "corpus": params.corpus}
     cells = read_table(snakemake.input.table)

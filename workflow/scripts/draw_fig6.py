@@ -5,7 +5,7 @@ from property_neurons.figures.fig6 import draw
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     params = snakemake.params
     draw(
         read_table(snakemake.input.runs),

@@ -7,7 +7,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import described_folder, verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     stages = []
     for manifest in map(Path, snakemake.input.stages):
         folder = described_folder(manifest)

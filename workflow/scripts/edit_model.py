@@ -4,7 +4,7 @@ from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     edit = dict(snakemake.params.edit)
     save_edited(
         snakemake.output.folder,

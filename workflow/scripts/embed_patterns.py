@@ -6,7 +6,7 @@ from property_neurons.neurons.embedding import embedding_tables
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import store_path
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     points, silhouettes = embedding_tables(
         open_counts(store_path(snakemake.input.counts)), seeds=snakemake.params.seeds, **snakemake.params.patterns
     )

@@ -7,7 +7,7 @@ from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.log_mel import write_log_mel
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     root = Path(snakemake.params.root)
     shard_list = read_shard_list(snakemake.input.shard)
     write_log_mel(

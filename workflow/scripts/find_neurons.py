@@ -6,7 +6,7 @@ from property_neurons.neurons.groups import cell_table, layer_summary, neuron_ta
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import read_manifest, store_path
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     counts = open_counts(store_path(snakemake.input.counts))
     table = neuron_table(counts, sigma=snakemake.params.sigma, **snakemake.params.patterns)
     table.attrs = {

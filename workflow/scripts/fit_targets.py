@@ -8,7 +8,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.log_mel import open_log_mel
 from property_neurons.pretraining.targets import fit_codebook, load_represent, write_codebook
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
+with job_log(snakemake), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     targets = snakemake.params.targets
     represent = load_represent(

@@ -6,7 +6,7 @@ from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.manifests import describe_files, write_manifest
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     source = Path(snakemake.output.source)
     summary = make_demo_corpus(
         source,

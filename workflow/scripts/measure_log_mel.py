@@ -3,6 +3,6 @@
 from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.log_mel import measure_statistics, open_log_mel, write_statistics
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     statistics = measure_statistics([open_log_mel(manifest) for manifest in snakemake.input.log_mel])
     write_statistics(snakemake.output.statistics, statistics)

@@ -8,7 +8,7 @@ from property_neurons.pruning.speed import measure_speed
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import described_folder
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
 
     def loading(manifest):
         return partial(

@@ -7,7 +7,7 @@ from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path, verify_files
 from property_neurons.tasks.data import divide, write_task_data
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     params = snakemake.params
     corpora = [Path(checked).parent for checked in snakemake.input.checked]
     for folder, checked in zip(corpora, snakemake.input.checked, strict=True):

@@ -13,7 +13,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.stage import PretrainingJob, run_pretraining
 from property_neurons.stores.manifests import described_folder
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
@@ -50,4 +50,5 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
         lambda: pretraining_result(job, processes=processes, threads=snakemake.threads, script=script),
         lambda: run_pretraining(job, processes=processes),
         log,
+        code=params.code,
     )

@@ -8,7 +8,7 @@ from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     counts = [open_counts(store_path(manifest)) for manifest in snakemake.input.counts]
     prune_model(
         snakemake.output.folder,

@@ -27,7 +27,7 @@ def rank() -> None:
     extract_ranks(encoder, recordings, snakemake.output.store, **settings)
 
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     params, model = snakemake.params, snakemake.input.model
     device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
     shard_list = read_shard_list(snakemake.input.shard)
@@ -51,4 +51,5 @@ with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
         lambda: ranks_result(snakemake.output.store, model, shard_list, params.root, **settings, **job),
         rank,
         log,
+        code=params.code,
     )

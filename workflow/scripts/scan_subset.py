@@ -10,7 +10,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, verify_described, write_manifest
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     params, output = snakemake.params, snakemake.output
     verify_described(snakemake.input)
     scan = scan_subset(

@@ -5,7 +5,7 @@ from property_neurons.corpus.voxceleb import scan_voxceleb
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output) as log:
+with job_log(snakemake) as log:
     utterances, report = scan_voxceleb(
         snakemake.wildcards.corpus,
         snakemake.params.root,

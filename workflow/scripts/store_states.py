@@ -13,7 +13,7 @@ from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import described_folder, verify_files
 from property_neurons.tasks.stored_states import write_states
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output), threadpool_limits(snakemake.threads):
+with job_log(snakemake), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, corpus, root = snakemake.params, Path(snakemake.input.checked).parent, Path(snakemake.params.root)
     verify_files(corpus, snakemake.input.checked)

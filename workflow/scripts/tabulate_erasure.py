@@ -7,7 +7,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import atomic_path, write_table
 from property_neurons.stores.manifests import described_folder, verify_files
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     folders = [described_folder(manifest) for manifest in snakemake.input.runs]
     for folder, manifest in zip(folders, snakemake.input.runs, strict=True):
         verify_files(folder, manifest)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from property_neurons.errors import StoreError
+from property_neurons.jobs.fingerprint import check_code
 from property_neurons.stores import files, manifests
 
 KINDS = ("ranks", "checkpoints", "tasks")
@@ -65,7 +66,12 @@ class Result:
 
 
 def take_or_make(
-    cache: str | Path | None, describe: Callable[[], Result], make: Callable[[], None], log: Logger
+    cache: str | Path | None,
+    describe: Callable[[], Result],
+    make: Callable[[], None],
+    log: Logger,
+    *,
+    code: str,
 ) -> None:
     """Take a result from the cache, or make it and publish it.
 
@@ -74,6 +80,10 @@ def take_or_make(
         describe: says what the result is; called where there is a cache.
         make: writes the result's folder and manifest.
         log: is told where the result comes from, and why the cache was of no use.
+        code: the fingerprint that the job was planned with.
+
+    Raises:
+        CodeChangedError: the code was edited meanwhile; nothing was published.
     """
     if cache is None:
         make()
@@ -86,6 +96,7 @@ def take_or_make(
         result = describe()
         if not take(cache, result, log):
             make()
+            check_code(code)
             publish(cache, result, log)
 
 

@@ -1,13 +1,14 @@
-"""Fingerprints of the library's own code, so that a rule re-runs when code it runs changes, and only then.
+"""Fingerprints of the library's own code, so that a rule re-runs when code that can change its result changes.
 
-A fingerprint covers the named modules and all modules of this package that they import, at the top or inside
-functions. Comments, docstrings, formatting and what stands under `if TYPE_CHECKING:` do not count. The syntax tree
-is written out by `_write_out` and not by `ast.dump` or `ast.unparse`, whose text differs between Python versions.
-Modules are read, never imported. What cannot be seen: data files, and modules imported by a computed name.
+A fingerprint covers the modules that a rule names and all modules of this package that they import, at the top or
+inside functions, but for `OUTSIDE`. Comments, docstrings, formatting and what stands under `if TYPE_CHECKING:` do not
+count. Modules are read, never imported. What cannot be seen: data files, and modules imported by a computed name.
 
 Parsing the whole package takes a tenth of a second, and Snakemake reads its rules anew in every job. So what was
 found in a file is kept in __pycache__, and used again while the file's bytes stay the same: 10 ms. (Where
 PYTHONDONTWRITEBYTECODE is set, nothing is kept.)
+
+`python -m property_neurons.jobs.fingerprint` prints which rules re-run after an edit of each module.
 """
 
 import ast
@@ -19,21 +20,36 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from property_neurons.errors import ConfigError
+from property_neurons.errors import CodeChangedError, ConfigError
 
 _PACKAGE = "property_neurons"
-# They hold messages only, and never change a result.
-_WITHOUT_RESULT = frozenset({"property_neurons.errors", "property_neurons.progress"})
+_ROOT = Path(__file__).parents[1]
+OUTSIDE = (
+    "errors",
+    "progress",
+    "stores",
+    "jobs",
+    "corpus.audio",
+    "corpus.recordings",
+    "training.checkpoints",
+)
+"""Modules and folders that no fingerprint covers: messages, storage, locks, reading audio, resuming.
+
+They carry a result, and do not make it. One that has to count all the same, after a fix that changes results, is given
+a line `RESULT_VERSION = 2`: of these modules that line counts, and nothing else.
+"""
+_PLANNED = "PROPERTY_NEURONS_PLANNED_CODE"
 # Load or store follows from where a name stands; u"" is "".
 _REDUNDANT_FIELDS = frozenset({"ctx", "kind"})
 
 
 def code_fingerprint(*modules: str, root: str | Path | None = None) -> str:
-    """A digest (16 hex digits) of the code of `modules` and of all property_neurons modules they import.
+    """A digest (16 hex digits) of the code of `modules` and of all they import, followed by the names of `modules`.
 
     Each file is read once per process.
 
@@ -45,22 +61,76 @@ def code_fingerprint(*modules: str, root: str | Path | None = None) -> str:
         ConfigError: no module is named, or one that is named or imported does not exist.
         SyntaxError: a module is not valid Python.
     """
+    return _fingerprint(modules, _package(Path(root or _ROOT)))
+
+
+def planned_fingerprint(*modules: str) -> str:
+    """`code_fingerprint` as it was when the run was planned.
+
+    A job on a cluster reads the rules anew, when the code may be another one. It takes the fingerprints of the process
+    that planned it from the environment, so that `check_code` compares with those.
+    """
+    planned = json.loads(os.environ.get(_PLANNED, "{}"))
+    key = " ".join(modules)
+    if key not in planned:
+        planned[key] = code_fingerprint(*modules)
+        os.environ[_PLANNED] = json.dumps(planned)
+    return planned[key]
+
+
+def forget_planned() -> None:
+    """Begin a plan: what the environment says is of another run."""
+    os.environ.pop(_PLANNED, None)
+
+
+def check_code(planned: str) -> None:
+    """Hold the code on disk against the fingerprint that a job was planned with.
+
+    Raises:
+        CodeChangedError: it is another one.
+    """
+    digest, *modules = planned.split()
+    package = _Package(_ROOT)
+    try:
+        found, _, _ = _fingerprint(modules, package).partition(" ")
+    except (ConfigError, SyntaxError, OSError) as error:
+        found = f"none ({error})"
+    if found != digest:
+        raise CodeChangedError(
+            f"expected the code that this run was planned with (fingerprint {digest}), found another ({found}). The "
+            f"last edit was of {package.newest()}; the job depends on {', '.join(modules)} and on what "
+            "these import. Run snakemake again, and leave that code as it is while jobs run"
+        )
+
+
+def covered_modules(*modules: str, root: str | Path | None = None) -> list[str]:
+    """The names of all modules that the fingerprint of `modules` covers, sorted, without the package's own name."""
+    reached = _package(Path(root or _ROOT)).reachable_code(modules)
+    return [module.removeprefix(f"{_PACKAGE}.") for module, _ in reached]
+
+
+def _fingerprint(modules: Iterable[str], package: "_Package") -> str:
     if not modules:
         raise ConfigError("code_fingerprint: expected the names of modules, found none; name those that the rule runs")
-    package = _package(Path(__file__).parents[1] if root is None else Path(root))
     code = "\n".join(f"{module} {digest}" for module, digest in package.reachable_code(modules))
-    return hashlib.blake2b(code.encode(), digest_size=8).hexdigest()
+    return " ".join([hashlib.blake2b(code.encode(), digest_size=8).hexdigest(), *sorted(modules)])
+
+
+def _is_outside(module: str) -> bool:
+    name = module.removeprefix(f"{_PACKAGE}.")
+    return any(name == outside or name.startswith(f"{outside}.") for outside in OUTSIDE)
 
 
 class _Summary(NamedTuple):
     """What counts about one file.
 
-    source, code: digests of its bytes and of its normalised code.
+    source, code, version: digests of its bytes, of its normalised code, of its `RESULT_VERSION`; "" where it has none.
     imports: [module, name] of each import of this package's modules; name is "" for `import module`.
     """
 
     source: str
     code: str
+    version: str
     imports: list[list[str]]
 
 
@@ -79,21 +149,28 @@ class _Package:
         self._kept = _KeptSummaries(root)
 
     def reachable_code(self, modules: Iterable[str]) -> list[tuple[str, str]]:
-        """(module, digest of its code) of `modules` and all they import, sorted by name."""
+        """(module, digest of its code) of `modules` and all they import that count, sorted by name."""
         found: dict[str, str] = {}
         waiting = [(loaded, "code_fingerprint") for module in modules for loaded in self._with_packages(module)]
         while waiting:
             module, wanted_by = waiting.pop()
-            if module in found or module in _WITHOUT_RESULT:
+            if module in found:
                 continue
             summary = self._summary(module, wanted_by)
-            found[module] = summary.code
-            for base, name in summary.imports:
+            outside = _is_outside(module)
+            found[module] = summary.version if outside else summary.code
+            for base, name in [] if outside else summary.imports:
                 whole = f"{base}.{name}"
                 target = whole if name and self._file(whole) else base
                 waiting += [(loaded, module) for loaded in self._with_packages(target)]
         self._kept.update(self._summaries)
-        return sorted(found.items())
+        return sorted((module, code) for module, code in found.items() if code)
+
+    def newest(self) -> str:
+        """The newest of the files that were read, and when it was written."""
+        times = {file: file.stat().st_mtime for file in filter(None, self._files.values())}
+        file = max(times, key=times.__getitem__)
+        return f"{file} ({time.ctime(times[file])})"
 
     def _with_packages(self, module: str) -> list[str]:
         """A module and the packages it lies in, whose __init__ Python runs; the top one only holds the version."""
@@ -167,71 +244,56 @@ class _KeptSummaries:
 
 
 def _summarise(module: str, file: Path, content: bytes, source: str) -> _Summary:
-    tree = ast.parse(content, filename=str(file))
-    pieces: list[str] = []
-    imports: list[ast.Import | ast.ImportFrom] = []
-    _write_out(tree, pieces.append, imports.append)
+    code = _Stripped().visit(ast.parse(content, filename=str(file)))
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    imports = (node for node in ast.walk(code) if isinstance(node, ast.Import | ast.ImportFrom))
     own = sorted({pair for node in imports for pair in _own_imports(node, package)})
-    return _Summary(source, _digest("".join(pieces).encode()), [list(pair) for pair in own])
+    version = [node.value for node in code.body if isinstance(node, ast.Assign) and _names(node) == ["RESULT_VERSION"]]
+    return _Summary(source, _digest_of(code.body), _digest_of(version), [list(pair) for pair in own])
 
 
-def _write_out(node: ast.AST, write: Callable[[str], None], found_import: Callable[[ast.stmt], None]) -> None:
-    """Write a tree as text that is the same in all Python versions: node and field names, constants, brackets.
+def _names(node: ast.Assign) -> list[str | None]:
+    return [getattr(target, "id", None) for target in node.targets]
 
-    Fields that are empty are left out, because each version has its own set of those.
+
+class _Stripped(ast.NodeTransformer):
+    """Takes out what never counts: docstrings, and what only a type checker reads."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0].value if isinstance(node.body[0], ast.Expr) else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                node.body = node.body[1:]
+        return super().generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if getattr(node.test, "attr", getattr(node.test, "id", None)) == "TYPE_CHECKING":
+            node.body = []
+        return self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        # CPython 3.12.0 and 3.12.1 end some format specifications with an empty piece.
+        node.values = [value for value in node.values if getattr(value, "value", None) != ""]
+        return self.generic_visit(node)
+
+
+def _digest_of(code: list[Any]) -> str:
+    return _digest(repr(_plain(code)).encode()) if code else ""
+
+
+def _plain(value: Any) -> Any:
+    """A tree as plain values that are the same in all Python versions, which ast.dump's and ast.unparse's text is not.
+
+    That matters: with --sdm conda a job may run under another Python than the one that planned it. Fields that are
+    empty are left out, because each version has its own set of those.
     """
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        found_import(node)
-    write(f"{type(node).__name__}(")
-    if isinstance(node, ast.Constant):
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, ast.AST):
         # ascii: which characters repr escapes depends on the version's Unicode tables.
-        write(ascii(node.value))
-    else:
-        for field in node._fields:
-            value = getattr(node, field, None)
-            if value is None or value == [] or field in _REDUNDANT_FIELDS:
-                continue
-            write(f"{field}=")
-            if isinstance(value, ast.AST):
-                _write_out(value, write, found_import)
-            elif isinstance(value, list):
-                _write_out_list(_counting(node, field, value), write, found_import)
-            else:
-                write(ascii(value))
-            write(",")
-    write(")")
-
-
-def _write_out_list(items: list, write: Callable[[str], None], found_import: Callable[[ast.stmt], None]) -> None:
-    write("[")
-    for item in items:
-        if isinstance(item, ast.AST):
-            _write_out(item, write, found_import)
-        else:
-            write(ascii(item))
-        write(",")
-    write("]")
-
-
-def _counting(node: ast.AST, field: str, items: list) -> list:
-    """The items that count: no docstring, nothing that only a type checker reads, no empty piece of an f-string."""
-    if isinstance(node, ast.JoinedStr):
-        # CPython 3.12.0 and 3.12.1 end some format specifications with one.
-        return [item for item in items if getattr(item, "value", None) != ""]
-    if field != "body":
-        return items
-    if isinstance(node, ast.If) and _is_type_checking(node.test):
-        return []
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        first = items[0].value if isinstance(items[0], ast.Expr) else None
-        return items[1:] if isinstance(first, ast.Constant) and isinstance(first.value, str) else items
-    return items
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
-    return name == "TYPE_CHECKING"
+        return ascii(value)
+    fields = ((name, item) for name, item in ast.iter_fields(value) if name not in _REDUNDANT_FIELDS)
+    return [type(value).__name__, *((name, _plain(item)) for name, item in fields if item is not None and item != [])]
 
 
 def _own_imports(node: ast.Import | ast.ImportFrom, package: str) -> list[tuple[str, str]]:

@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from property_neurons.errors import PropertyNeuronsError
+from property_neurons.errors import CodeChangedError, PropertyNeuronsError
+from property_neurons.jobs.fingerprint import check_code
+from property_neurons.stores.files import set_aside
 from property_neurons.stores.manifests import check_digest, forget_digest, record_digest
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -46,24 +48,26 @@ class _Tee:
 
 
 @contextmanager
-def job_log(
-    path: str | Path, inputs: Iterable[str | Path] = (), outputs: Iterable[str | Path] = ()
-) -> Iterator[logging.Logger]:
-    """Run a job's work: its messages go to the screen and to the log at `path`, the rest to the log alone.
+def job_log(job: Any) -> Iterator[logging.Logger]:
+    """Run a job's work: its messages go to the screen and to the rule's log, the rest to the log alone.
 
-    Args:
-        inputs: files that are held, before the work, against the digests that the jobs that made them wrote down;
-            folders are left to whoever opens them, by their manifests.
-        outputs: files whose digests are written down after the work; folders and manifests need none.
+    Before the work, input files are held against the digests that the jobs that made them wrote down, and the code on
+    disk against the fingerprint that the rule was planned with (`params.code`). After it, the code is held against that
+    again (what was made meanwhile is set aside where it differs), and the digests of output files are written down.
+    Folders are left to whoever opens them, by their manifests.
 
     An error of this library is shown as its message, a full disk as what it is; any other error as its last line
     and the place of the log, which holds the traceback. Either way the job ends with exit status 1.
+
+    Args:
+        job: the `snakemake` object of a script; or what has such `log`, `input`, `output` and `params`.
     """
     screen = sys.stderr
-    path = Path(path)
+    path = Path(job.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.open("w", buffering=1)
-    made = [Path(output) for output in outputs]
+    made = [Path(output) for output in job.output]
+    code = job.params.get("code")
     try:
         logger = logging.getLogger("property_neurons")
         logger.setLevel(logging.INFO)
@@ -78,15 +82,22 @@ def job_log(
         try:
             for file in made:
                 forget_digest(file)
-            for file in inputs:
+            for file in job.input:
                 check_digest(file)
+            if code:
+                check_code(code)
             yield logger
+            if code:
+                check_code(code)
             for file in made:
                 if file.is_file() and not file.name.endswith(".manifest.json"):
                     record_digest(file)
         except PropertyNeuronsError as error:
             _note(log)
-            screen.write(f"\n{error}\n(log: {path})\n")
+            screen.write(f"\n{error}\n")
+            if isinstance(error, CodeChangedError):
+                screen.write(_keep(made))
+            screen.write(f"(log: {path})\n")
             sys.exit(1)
         except Exception as error:
             _note(log)
@@ -100,6 +111,12 @@ def job_log(
         # On a full disk closing fails too; the screen has said so.
         with suppress(OSError):
             log.close()
+
+
+def _keep(made: Iterable[Path]) -> str:
+    """Set aside what was made by code that may have changed meanwhile: no later job takes it for that of the plan."""
+    lines = [f"{path} was set aside: {set_aside(path)}\n" for path in made if path.exists()]
+    return "".join([*lines, "What was set aside may be good; look at it, or delete it.\n"] if lines else [])
 
 
 def _note(log: TextIO) -> None:

@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,25 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
         raise StoreError(f"{path}: expected a table, found nothing; run the rule that makes it") from None
     except (ValueError, OSError) as error:
         raise StoreError(f"{path}: expected a readable table, found {error}; delete the file and run again") from None
+
+
+def set_aside(path: str | Path, among: str | Path | None = None) -> Path:
+    """Move a file or folder that took hours out of the way, to a name of its own; returns where it is now.
+
+    Args:
+        among: the folder of those set aside; by default `.old` beside `path`.
+    """
+    path = Path(path)
+    among = Path(among) if among else path.with_name(".old")
+    among.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    # The suffix stays last, so that x.manifest.json goes on to be the one of x.
+    stem, dot, suffix = path.name.partition(".manifest.")
+    for number in count(1):
+        aside = among / f"{stem}-{stamp}{'' if number == 1 else f'-{number}'}{dot}{suffix}"
+        if not os.path.lexists(aside):
+            return path.rename(aside)
+    raise AssertionError
 
 
 @contextmanager
