@@ -23,8 +23,9 @@ import yaml
 from property_neurons.config.load import load_config
 from property_neurons.config.models import PretrainedModel
 from property_neurons.config.root import Config
-from property_neurons.doctor import sizes
+from property_neurons.doctor.disk import disk_uses
 from property_neurons.doctor.needs import all_needs
+from property_neurons.doctor.speech import LIBRISPEECH, speech_of
 from property_neurons.stores.files import write_json
 from workflow import ROOT, Run, run_snakemake
 
@@ -79,7 +80,7 @@ def paper_config(data: Path, corpus: str) -> dict[str, Any]:
 def stub_librispeech(data: Path) -> None:
     """What planning asks for: SPEAKERS.TXT, a folder for each speaker, and VoxCeleb1's lists. No audio."""
     speakers = []
-    for subset, (_, _, n_speakers) in sizes.LIBRISPEECH.items():
+    for subset, (_, _, n_speakers) in LIBRISPEECH.items():
         for index in range(n_speakers):
             (data / "LibriSpeech" / subset / f"{subset}{index}").mkdir(parents=True)
             speakers.append(f"{subset}{index} | {'FM'[index % 2]} | {subset} | 25.0 | stub")
@@ -156,7 +157,7 @@ def _cost(runs: list[Run]) -> dict[str, Any]:
 def room(config: Config) -> dict[str, float]:
     """Bytes by kind, for everything the configuration defines, as the doctor estimates them."""
     found: dict[str, float] = {}
-    for part in sizes.rooms(config, all_needs(config)):
+    for part in disk_uses(config, all_needs(config)):
         kind = re.sub(r"^\d+ ", "", part.what.partition(" of ")[0])
         found[kind] = found.get(kind, 0) + part.n_bytes
         if part.what.endswith(f" on {config.figures.corpus}"):
@@ -179,7 +180,7 @@ def work(options: argparse.Namespace) -> dict[str, Any]:
     }
     for label, corpus in CORPORA.items():
         config = load_config(paper_config(Path("data"), corpus))
-        hours = sizes.speech_of(config, corpus).seconds / 3600 * len(config.figures.compare)
+        hours = speech_of(config, corpus).seconds / 3600 * len(config.figures.compare)
         found["core hours, ranks"][label] = hours / speed["median"]
         found["GPU hours, ranks (extrapolated)"][label] = hours * 3600 * operations["HuBERT base"] / fp32 / 3600
     found["GPU hours, pre-training (extrapolated)"] = {

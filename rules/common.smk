@@ -26,7 +26,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-for line in plan.missing.missing_sources(CONFIG):
+for line in plan.sources.missing(CONFIG):
     logger.warning(f"Not there; jobs that need it will not run. {line}")
 
 RESULTS = CONFIG.results

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from property_neurons.doctor.sizes import LIBRISPEECH
+from property_neurons.doctor.speech import LIBRISPEECH
 from tests.integration.project import ENVIRONMENT, ROOT, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -119,10 +119,19 @@ def test_messages_hold_only_keys_that_a_user_wrote():
 def test_what_is_not_on_disk_is_named_with_its_key(tmp_path):
     corpus = {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
     config = load_config(MINIMAL | {"data_root": str(tmp_path), "corpora": {"demo": corpus}})
-    missing = plan.missing.missing_sources(config)
+    missing = plan.sources.missing(config)
     assert [line.partition(":")[0] for line in missing] == ["corpora.demo.root", "models.tiny.path"]
     (tmp_path / "L").mkdir()
-    assert [line.partition(":")[0] for line in plan.missing.missing_sources(config)] == ["models.tiny.path"]
+    missing = plan.sources.missing(config)
+    assert [line.partition(":")[0] for line in missing] == [
+        "corpora.demo.root",
+        "corpora.demo.subsets.a",
+        "models.tiny.path",
+    ]
+    assert missing[0] == (
+        f"corpora.demo.root: expected the speakers' genders at {tmp_path}/L/SPEAKERS.TXT, found nothing; "
+        f"correct it, or data_root ({str(tmp_path)!r}), or put it there"
+    )
 
 
 def test_presets_resolve_and_each_option_can_be_set_alone():

@@ -17,17 +17,20 @@ import yaml
 
 from property_neurons.config.load import load_config
 from property_neurons.doctor import __main__ as command
+from property_neurons.doctor import checkpoints, machine, slurm, software, speech
 from property_neurons.doctor import examine as command_examine
-from property_neurons.doctor import machine, sizes, slurm, software, sources
+from property_neurons.doctor.disk import DiskUse, disk_uses, rank_bytes
 from property_neurons.doctor.examine import examine
 from property_neurons.doctor.finding import Finding, ordered, verdict
-from property_neurons.doctor.machine import cache_findings, gpu_findings, room_findings
+from property_neurons.doctor.machine import cache_findings, gpu_findings, space_findings
 from property_neurons.doctor.needs import all_needs, default_needs
 from property_neurons.doctor.profile import read_profile
-from property_neurons.doctor.sizes import Room, rank_bytes, rooms, shape_of, speech_of
+from property_neurons.doctor.shapes import Shape, shape_of
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
+from property_neurons.doctor.speech import Speech, speech_of
+from property_neurons.plan import sources
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, record_digest, write_manifest
 
@@ -181,7 +184,7 @@ def test_a_released_checkpoint(healthy, tmp_path):
     (tmp_path / "s").touch()
     assert [finding.found for finding in models_of(config)] == [
         "neither a zip file nor a pickle",
-        "an empty or unreadable one",
+        "an empty file",
     ]
 
 
@@ -191,7 +194,7 @@ def test_a_hub_model_out_of_reach(healthy, monkeypatch):
     def no_network(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(sources.huggingface_hub.HfApi, "model_info", no_network)
+    monkeypatch.setattr(checkpoints.huggingface_hub.HfApi, "model_info", no_network)
     assert "no network" in only(models_of(config)).found
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: "config.json")
     assert models_of(config) == []
@@ -204,7 +207,7 @@ def test_a_prepared_model_needs_its_source_no_more(healthy, tmp_path):
     sites = [{"width": 100}] * 3
     write_manifest(manifest, {"sites": sites, "n_parameters": 10, **describe_files(manifest.parent)})
     assert models_of(healthy()) == []
-    assert shape_of(healthy(), "m") == sizes.Shape((100, 100, 100), 10, 13 * 768)
+    assert shape_of(healthy(), "m") == Shape((100, 100, 100), 10, 13 * 768)
 
 
 def test_a_gpu_is_asked_for_but_torch_is_a_cpu_build(healthy, monkeypatch):
@@ -251,21 +254,21 @@ def disk(monkeypatch, free):
 
 
 def test_no_room_on_disk(healthy, monkeypatch):
-    some, more = [Room("ranks", "", 5e9, 4e9)], [Room("ranks", "", 9e9, 8e9)]
+    some, more = [DiskUse("ranks", "", 5e9, 4e9)], [DiskUse("ranks", "", 9e9, 8e9)]
     disk(monkeypatch, 3e9)
-    finding = only(room_findings(healthy(), some, more))
+    finding = only(space_findings(healthy(), some, more))
     assert finding.fatal
     assert "4.0 GB still to be written for the default target" in finding.expected
     assert (finding.found, "free 1.0 GB" in finding.remedy) == ("3.0 GB free", True)
     disk(monkeypatch, 5e9)
-    assert not only(room_findings(healthy(), some, more)).fatal
+    assert not only(space_findings(healthy(), some, more)).fatal
     disk(monkeypatch, 9e9)
-    assert list(room_findings(healthy(), some, more)) == []
+    assert list(space_findings(healthy(), some, more)) == []
 
 
 def test_results_that_cannot_be_written(healthy, monkeypatch):
     monkeypatch.setattr(machine, "_writable", lambda _: False)
-    assert "is read-only" in only(room_findings(healthy(), [], [])).found
+    assert "is read-only" in only(space_findings(healthy(), [], [])).found
 
 
 def test_a_cache_that_is_not_there_or_read_only_is_a_warning(healthy, tmp_path, monkeypatch):
@@ -390,7 +393,7 @@ def test_sizes_of_the_paper():
     needs = default_needs(config)
     assert set(needs.corpora) == {"dev-clean", "train-960"}
     assert ("melhubert", "train-clean-100-sets") in all_needs(config).ranks
-    assert "log-Mel frames of train-960" in [room.what for room in rooms(config, needs)]
+    assert "log-Mel frames of train-960" in [use.what for use in disk_uses(config, needs)]
 
 
 def test_edited_models_and_erasures_are_read_too(healthy):
@@ -414,7 +417,7 @@ def test_a_scan_that_is_damaged_is_named_and_tells_no_hours(healthy, tmp_path):
     write_table(table, pd.DataFrame({"n_samples": [16_000, 32_000]}))
     record_digest(table)
     assert corpora_of(healthy()) == []
-    assert speech_of(healthy(), "libri") == sizes.Speech(3.0, 2, "as scanned")
+    assert speech_of(healthy(), "libri") == Speech(3.0, 2, "as scanned")
     table.write_bytes(table.read_bytes()[:-9])
     finding = only(corpora_of(healthy()))
     assert (finding.about, finding.fatal) == ("corpora.libri", True)
@@ -430,7 +433,7 @@ def test_folders_that_cannot_be_looked_into(healthy, tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(sizes.os, "scandir", denied)
+    monkeypatch.setattr(speech.os, "scandir", denied)
     monkeypatch.setattr(sources.os, "access", lambda path, mode: mode == os.F_OK or Path(path).is_file())
     subsets = {"libri": healthy().corpora["libri"].model_dump() | {"subsets": {"dev-clean": {"shards": 2}}}}
     (tmp_path / "LibriSpeech/dev-clean").mkdir()
@@ -443,7 +446,7 @@ def test_a_lexicon_that_is_absent(healthy, tmp_path):
     tasks = {"pr": {"kind": "phone_recognition", "split": "seen", "lexicon": str(tmp_path / "lexicon.txt")}}
     sections = {"splits": {"seen": {"by": "speaker", "corpus": "libri"}}, "tasks": tasks}
     finding = only(task_findings(healthy(**sections), default_needs(healthy(**sections))))
-    assert (finding.about, finding.found, finding.fatal) == ("tasks.pr.lexicon", "none", False)
+    assert (finding.about, finding.found, finding.fatal) == ("tasks.pr.lexicon", "nothing", False)
     tasks["pr"]["mode"] = "fine_tuned"
     tuned = healthy().models["m"].model_dump(), {"kind": "tuned", "of": "m", "task": "pr"}
     sections["models"] = dict(zip(("m", "t"), tuned, strict=True))
@@ -455,25 +458,25 @@ def test_a_lexicon_that_is_absent(healthy, tmp_path):
 
 def test_hidden_states_that_tasks_share_take_room():
     config = load_config(yaml.safe_load((CONFIGS / "config.yaml").read_text()))
-    assert not [room for room in rooms(config, default_needs(config)) if "hidden states" in room.what]
-    (room,) = [room for room in rooms(config, all_needs(config)) if "hidden states" in room.what]
+    assert not [use for use in disk_uses(config, default_needs(config)) if "hidden states" in use.what]
+    (use,) = [use for use in disk_uses(config, all_needs(config)) if "hidden states" in use.what]
     seconds = speech_of(config, "demo").seconds
-    models = int(room.what.split()[3])
+    models = int(use.what.split()[3])
     # float16 of the input and six blocks of 192 values, 50 frames a second.
-    assert room.n_bytes == pytest.approx(models * seconds * 50 * 7 * 192 * 2)
+    assert use.n_bytes == pytest.approx(models * seconds * 50 * 7 * 192 * 2)
 
 
 def test_ranks_that_are_there_need_no_more_room(healthy, tmp_path):
-    before = rooms(healthy(), default_needs(healthy()))[0]
+    before = disk_uses(healthy(), default_needs(healthy()))[0]
     done = tmp_path / "results/ranks/m/libri/a-000.manifest.json"
     done.parent.mkdir(parents=True)
     done.touch()
-    after = rooms(healthy(), default_needs(healthy()))[0]
-    assert (before.missing, after.missing) == (before.n_bytes, before.n_bytes / 2)
+    after = disk_uses(healthy(), default_needs(healthy()))[0]
+    assert (before.to_write, after.to_write) == (before.n_bytes, before.n_bytes / 2)
 
 
 def test_every_shipped_config_can_be_examined(monkeypatch):
-    monkeypatch.setattr(sources.huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
+    monkeypatch.setattr(checkpoints.huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
     for file in CONFIGS.glob("*.yaml"):
         assert examine(load_config(yaml.safe_load(file.read_text()))).everything
 
@@ -495,7 +498,9 @@ def test_the_command_exits_with_1_only_if_something_is_fatal(healthy, tmp_path, 
     assert command.main(["--configfile", str(file), "--config", "device=gpu"]) == 1
     assert "device" in capsys.readouterr().out
     with monkeypatch.context() as denied:
-        denied.setattr(command_examine, "rooms", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no", "there")))
+        denied.setattr(
+            command_examine, "disk_uses", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no", "there"))
+        )
         assert command.main(["--configfile", str(file)]) == 1
     assert "found [Errno 13] no: 'there'; make it readable" in capsys.readouterr().out
     absent = Finding("package x", "x", software.NOT_INSTALLED, "install it")

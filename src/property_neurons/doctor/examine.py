@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from property_neurons.config.root import Config
+from property_neurons.doctor.disk import DiskUse, disk_uses, shown, still_to_write
 from property_neurons.doctor.finding import Finding, ordered, verdict
-from property_neurons.doctor.machine import cache_findings, existing_part, gpu_findings, room_findings
+from property_neurons.doctor.machine import cache_findings, existing_part, gpu_findings, space_findings
 from property_neurons.doctor.needs import all_needs, default_needs
 from property_neurons.doctor.profile import read_profile
-from property_neurons.doctor.sizes import Room, rooms, shown, total
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
@@ -22,8 +22,8 @@ class Report:
     """
 
     results: str
-    default: list[Room]
-    everything: list[Room]
+    default: list[DiskUse]
+    everything: list[DiskUse]
     findings: list[Finding]
 
     @property
@@ -32,12 +32,12 @@ class Report:
         return any(finding.fatal for finding in self.findings)
 
     def __str__(self) -> str:
-        lines = [f"Room on disk, estimated (below {self.results}, on the disk of {existing_part(self.results)}):"]
-        width = max(len(room.what) for room in self.default)
-        lines += [f"  {room.what:<{width}}  {shown(room.n_bytes):>8}  {room.detail}" for room in self.default]
-        lines.append(f"  {'to be written for the default target':<{width}}  {shown(total(self.default)):>8}")
-        if total(self.everything) > total(self.default):
-            lines.append(f"  {'and for all that is configured':<{width}}  {shown(total(self.everything)):>8}")
+        lines = [f"Disk space, estimated (below {self.results}, on the disk of {existing_part(self.results)}):"]
+        width = max(len(use.what) for use in self.default)
+        lines += [f"  {use.what:<{width}}  {shown(use.n_bytes):>8}  {use.detail}" for use in self.default]
+        lines.append(f"  {'to be written for the default target':<{width}}  {shown(still_to_write(self.default)):>8}")
+        if still_to_write(self.everything) > still_to_write(self.default):
+            lines.append(f"  {'and for all that is configured':<{width}}  {shown(still_to_write(self.everything)):>8}")
         return "\n\n".join(["\n".join(lines), *map(str, self.findings), verdict(self.findings)])
 
 
@@ -49,7 +49,7 @@ def examine(config: Config, profile: Path | None = None) -> Report:
     """
     jobs, profile_findings = read_profile(profile)
     default, everything = default_needs(config), all_needs(config)
-    default_rooms, all_rooms = rooms(config, default), rooms(config, everything)
+    default_uses, all_uses = disk_uses(config, default), disk_uses(config, everything)
     findings = [
         *package_findings(),
         *profile_findings,
@@ -57,8 +57,8 @@ def examine(config: Config, profile: Path | None = None) -> Report:
         *corpus_findings(config, default),
         *model_findings(config, default),
         *task_findings(config, default),
-        *room_findings(config, default_rooms, all_rooms),
+        *space_findings(config, default_uses, all_uses),
         *cache_findings(config),
         *slurm_findings(jobs),
     ]
-    return Report(config.results, default_rooms, all_rooms, ordered(findings))
+    return Report(config.results, default_uses, all_uses, ordered(findings))

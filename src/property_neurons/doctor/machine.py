@@ -1,4 +1,4 @@
-"""Findings about the machine: GPUs, room on disk, and the cache that working directories share."""
+"""Findings about the machine: GPUs, disk space, and the cache that working directories share."""
 
 import shutil
 import tempfile
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from property_neurons.cache.entries import KINDS
 from property_neurons.config.root import Config
+from property_neurons.doctor.disk import DiskUse, shown, still_to_write
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
-from property_neurons.doctor.sizes import Room, shown, total
 
 
 def gpu_findings(config: Config, needed: Needs, on_cluster: bool) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def gpu_findings(config: Config, needed: Needs, on_cluster: bool) -> Iterator[Fi
             )
 
 
-def room_findings(config: Config, default: Sequence[Room], everything: Sequence[Room]) -> Iterator[Finding]:
+def space_findings(config: Config, default: Sequence[DiskUse], everything: Sequence[DiskUse]) -> Iterator[Finding]:
     """Whether the results can be written, and the disk holds what is still to come; quotas cannot be seen."""
     folder = existing_part(config.results)
     if not _writable(folder):
@@ -61,12 +61,12 @@ def room_findings(config: Config, default: Sequence[Room], everything: Sequence[
         return
     free = shutil.disk_usage(folder).free
     remedy = f"free {{}} on the disk of {folder}, or set `results` to another one, or ranks.frames: segment_mid"
-    if total(default) > free:
-        expected = f"room for {shown(total(default))} still to be written for the default target"
-        yield Finding("results", expected, f"{shown(free)} free", remedy.format(shown(total(default) - free)))
-    elif total(everything) > free:
-        expected = f"room for {shown(total(everything))} still to be written for all that is configured"
-        lacking = shown(total(everything) - free)
+    if still_to_write(default) > free:
+        expected = f"space for {shown(still_to_write(default))} still to be written for the default target"
+        yield Finding("results", expected, f"{shown(free)} free", remedy.format(shown(still_to_write(default) - free)))
+    elif still_to_write(everything) > free:
+        expected = f"space for {shown(still_to_write(everything))} still to be written for all that is configured"
+        lacking = shown(still_to_write(everything) - free)
         yield Finding("results", expected, f"{shown(free)} free", remedy.format(lacking), fatal=False)
 
 

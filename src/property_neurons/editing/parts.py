@@ -66,8 +66,8 @@ def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_si
     identified = trained.data.kind == "speaker_identification"
     rows = []
     for index, outputs, labels in predictions(trained, examples, batch_size):
-        softly = surprisal(outputs, labels.item()) if identified else np.nan
-        rows += [(known[index]["utterance"], *part, softly) for part in divide(known[index], outputs, labels)]
+        nats = surprisal(outputs, labels.item()) if identified else np.nan
+        rows += [(known[index]["utterance"], *part, nats) for part in divide(known[index], outputs, labels)]
     table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight", "surprisal"])
     return table.sort_values(["part", "utterance"], ignore_index=True)
 

@@ -113,8 +113,8 @@ def _measures(kind: str) -> list[_Measure]:
     if kind == "f0_reconstruction":
         return [_Measure(kind, "MSE")]
     errors = _Measure(kind, "points", scale=100.0)
-    softly = _Measure(CROSS_ENTROPY, "nats", column="surprisal")
-    return [errors, softly] if kind == "speaker_identification" else [errors]
+    cross_entropy = _Measure(CROSS_ENTROPY, "nats", column="surprisal")
+    return [errors, cross_entropy] if kind == "speaker_identification" else [errors]
 
 
 def _read(folder: Path) -> _Run:

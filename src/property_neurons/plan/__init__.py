@@ -5,11 +5,11 @@ from property_neurons.plan import (
     corpora,
     editing,
     erasure,
-    missing,
     models,
     paths,
     pretraining,
     pruning,
+    sources,
     tasks,
 )
 
@@ -18,10 +18,10 @@ __all__ = [
     "corpora",
     "editing",
     "erasure",
-    "missing",
     "models",
     "paths",
     "pretraining",
     "pruning",
+    "sources",
     "tasks",
 ]

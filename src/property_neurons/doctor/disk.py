@@ -1,0 +1,166 @@
+"""How much disk the results will take; the small kinds of results are left out."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from property_neurons import plan
+from property_neurons.config.models import PretrainedModel, TunedModel
+from property_neurons.config.root import Config
+from property_neurons.doctor.needs import Needs
+from property_neurons.doctor.shapes import Shape, shape_of
+from property_neurons.doctor.speech import speech_of
+from property_neurons.ranks.store import active_neurons
+
+FRAMES_PER_SECOND = 50
+# Middle frames of segments, as a share of all frames (LibriSpeech dev-clean).
+_MIDDLE_SHARE = 0.21
+_LOG_MEL_BYTES_PER_SECOND = 16_000
+_FRAME_STORE_BYTES_PER_SECOND = 230
+# Counts of all properties of one model: 7.5 MB for 12 x 328 cells x 3072 neurons, int64, compressed (measured).
+_COUNT_BYTES_PER_NEURON = 203
+_FP32 = 4.0
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """What some kind of result takes.
+
+    n_bytes: in the end; to_write: the part of it that is not there yet.
+    """
+
+    what: str
+    detail: str
+    n_bytes: float
+    to_write: float
+
+
+def disk_uses(config: Config, needs: Needs) -> list[DiskUse]:
+    """What the results will take, kind by kind."""
+    return [
+        *_ranks(config, needs),
+        *_frames(config, needs),
+        _counts(config, needs),
+        *_log_mel(config, needs),
+        *_hidden_states(config, needs),
+        *_models(config, needs),
+    ]
+
+
+def still_to_write(uses: Sequence[DiskUse]) -> float:
+    """Bytes that are not there yet."""
+    return sum(use.to_write for use in uses)
+
+
+def shown(n_bytes: float) -> str:
+    """Bytes in powers of ten, two digits."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.{0 if n_bytes >= 10 * size else 1}f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"
+
+
+def rank_bytes(shape: Shape, seconds: float, config: Config) -> float:
+    """What the ranks of some speech take on disk, in bytes.
+
+    uint16 ids of the lambda_max * width most active neurons of every stored frame; compression leaves the bits in
+    which ids differ, 12 of 16 for 3072 neurons (measured: 0.53 to 0.62 of the raw size).
+    """
+    frames = seconds * FRAMES_PER_SECOND * (1 if config.ranks.frames == "all" else _MIDDLE_SHARE)
+    return sum(
+        frames * active_neurons(config.ranks.lambda_max, width) * math.ceil(math.log2(max(2, width))) / 8
+        for width in shape.widths
+    )
+
+
+def _ranks(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    for model, corpus in needs.ranks:
+        speech, shape = speech_of(config, corpus), shape_of(config, model)
+        kept = [active_neurons(config.ranks.lambda_max, width) for width in shape.widths]
+        layers = f"{len(kept)} x {max(kept)} ids of {max(shape.widths)}" if kept else "no layers"
+        assumed = "a base model assumed" if shape.assumed else config.ranks.frames
+        detail = f"{speech.seconds / 3600:,.1f} h ({speech.source}), {layers}, {assumed}"
+        n_bytes, folder = rank_bytes(shape, speech.seconds, config), plan.paths.ranks(config, model, corpus)
+        yield _by_shard(config, corpus, folder, f"ranks of {model} on {corpus}", detail, n_bytes)
+
+
+def _frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    for corpus in dict.fromkeys(corpus for _, corpus in needs.ranks):
+        seconds, folder = speech_of(config, corpus).seconds, plan.paths.frames(config, corpus)
+        n_bytes = seconds * _FRAME_STORE_BYTES_PER_SECOND
+        yield _by_shard(config, corpus, folder, f"frames of {corpus}", f"{seconds / 3600:,.1f} h", n_bytes)
+
+
+def _log_mel(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
+        seconds, folder = speech_of(config, corpus).seconds, plan.paths.log_mel(config, corpus)
+        n_bytes = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.pretraining.needs_mp3(config, corpus))
+        yield _by_shard(config, corpus, folder, f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", n_bytes)
+
+
+def _by_shard(config: Config, corpus: str, folder: str, what: str, detail: str, n_bytes: float) -> DiskUse:
+    """What lies in `folder` shard by shard: those that have a manifest are there."""
+    manifests = plan.corpora.shard_manifests(config, corpus, folder)
+    lacking = sum(not Path(manifest).is_file() for manifest in manifests) / max(1, len(manifests))
+    return DiskUse(what, detail, n_bytes, n_bytes * lacking)
+
+
+def _counts(config: Config, needs: Needs) -> DiskUse:
+    # One folder of all properties for each model and corpus.
+    sizes = {
+        Path(plan.paths.counts(config, model, corpus, "any")).parent: _COUNT_BYTES_PER_NEURON
+        * sum(shape_of(config, model).widths)
+        for model, corpus in needs.ranks
+    }
+    to_write = sum(size for folder, size in sizes.items() if not folder.is_dir())
+    return DiskUse("counts", f"{len(sizes)} x model and corpus", sum(sizes.values()), to_write)
+
+
+def _hidden_states(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    """The hidden states, in half precision, that tasks share (`precompute`)."""
+    sizes = {}
+    for task, model in needs.scored:
+        for folder in plan.tasks.stored_states(config, task, model):
+            frames = speech_of(config, Path(folder).name).seconds * FRAMES_PER_SECOND
+            sizes[folder] = 2.0 * frames * shape_of(config, model).states
+    if sizes:
+        detail = "at most: deleted as soon as the tasks that share them are done"
+        yield _by_manifest(f"hidden states of {len(sizes)} x model and corpus", detail, sizes)
+
+
+def _models(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    sizes = {model: _FP32 * shape_of(config, model).parameters for model in needs.models}
+    folders = {plan.paths.model(config, model): size for model, size in sizes.items()}
+    yield _by_manifest(f"{len(sizes)} models", "fp32", folders)
+    trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
+    if trained:
+        checkpoints = _checkpoints(config, {model: sizes[model] for model in trained})
+        yield _by_manifest(f"{len(checkpoints)} checkpoints", "fp32, as trained", checkpoints)
+        # A running training holds two checkpoints of weights and both moments of Adam.
+        n_bytes = 6 * max(sizes[model] for model in trained)
+        detail = "two checkpoints with Adam's moments, for each training that runs at the time"
+        yield DiskUse("a training", detail, n_bytes, n_bytes)
+
+
+def _checkpoints(config: Config, sizes: Mapping[str, float]) -> dict[str, float]:
+    """Bytes of every checkpoint that trained models come from, by its folder.
+
+    Args:
+        sizes: bytes of the trained models, by name.
+    """
+    found: dict[str, float] = {}
+    for model, size in sizes.items():
+        section = config.models[model]
+        if isinstance(section, TunedModel):
+            found[plan.paths.training(config, section.task, section.of, section.seed)] = size
+        elif isinstance(section, PretrainedModel):
+            last = section.stage or len(config.pretraining[section.run].stages)
+            found |= {plan.paths.checkpoint(config, section.run, stage): size for stage in range(1, last + 1)}
+    return found
+
+
+def _by_manifest(what: str, detail: str, sizes: Mapping[str, float]) -> DiskUse:
+    """What is made folder by folder; `sizes`: bytes by folder."""
+    to_write = sum(size for folder, size in sizes.items() if not Path(plan.paths.manifest(folder)).is_file())
+    return DiskUse(what, detail, sum(sizes.values()), to_write)
