@@ -4,5 +4,5 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_json
 from property_neurons.tasks.metrics import score_training
 
-with job_log(snakemake.log[0], snakemake.input, snakemake.output):
+with job_log(snakemake):
     write_json(snakemake.output.metrics, score_training(snakemake.input.training, snakemake.input.data))
