@@ -3,29 +3,30 @@
     python benchmarks/growth.py --out growth.json
 
 Runs the workflow, from synthesis to silhouettes, on demo corpora of 1, 2, 4 and 8 times some minutes, a shard for each
-multiple, so that all shards are of one size. The processes of the jobs note their own CPU seconds and largest memory.
+multiple, so that all shards are of one size. CPU seconds and largest memory are those of Snakemake's benchmark files.
+Snakemake looks at a job every half second: of jobs that take no longer, both are lower bounds.
 """
 
 import argparse
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from property_neurons.stores.files import read_table, write_json
-from workflow import Usage, run_snakemake
+from workflow import run_snakemake
 
 MULTIPLES = (1, 2, 4, 8)
 MODEL = "melhubert-mini"
-# In the order data flows; the others of the workflow draw what these have made.
+# Folders of results/benchmarks in the order data flows; the other jobs of the workflow draw what these have made.
 STAGES = (
     "make_demo_corpus",
-    "scan_subset",
+    "scan",
     "assemble_corpus",
     "check_corpus",
     "build_frames",
@@ -38,14 +39,14 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus and what each stage took on it: CPU seconds of all its jobs, and the largest memory of one of them."""
+    """A corpus and what each stage took on it: CPU seconds of all its jobs, and MB of the one that held most."""
 
     multiple: int
     minutes: float
     utterances: int
     jobs: dict[str, int]
     cpu: dict[str, float]
-    peak: dict[str, int]
+    peak: dict[str, float]
 
 
 def main() -> None:
@@ -100,21 +101,25 @@ def run(folder: Path, multiple: int, options: argparse.Namespace) -> Corpus:
             f"embeddings/{MODEL}/{corpus}/{name}.silhouettes.tsv",
         )
     ]
-    jobs = run_snakemake(folder, [*arguments, "--", *targets]).jobs
+    run_snakemake(folder, [*arguments, "--", *targets])
     utterances = read_table(folder / f"results/corpora/{corpus}/utterances.parquet")
-    by_stage: dict[str, list[Usage]] = defaultdict(list)
-    for job in jobs:
-        by_stage[job.program].append(job)
+    by_stage = {stage: job_usage(folder / "results/benchmarks" / stage, corpus) for stage in STAGES}
     found = Corpus(
         multiple,
         utterances["n_samples"].sum() / 16_000 / 60,
         len(utterances),
-        {stage: len(by_stage[stage]) for stage in STAGES},
-        {stage: sum(job.cpu for job in by_stage[stage]) for stage in STAGES},
-        {stage: max(job.peak for job in by_stage[stage]) for stage in STAGES},
+        {stage: len(jobs) for stage, jobs in by_stage.items()},
+        {stage: jobs["cpu_time"].sum() for stage, jobs in by_stage.items()},
+        {stage: jobs["max_rss"].max() for stage, jobs in by_stage.items()},
     )
     print(f"{corpus}: {found.minutes:.1f} minutes, {found.utterances} utterances, {sum(found.jobs.values())} jobs")
     return found
+
+
+def job_usage(folder: Path, corpus: str) -> pd.DataFrame:
+    """What each job of a stage on one corpus took, as Snakemake notes it: s, max_rss (MB), cpu_time (s) and others."""
+    files = [path for path in sorted(folder.rglob("*.tsv")) if corpus in (*path.parts, path.stem)]
+    return pd.concat([pd.read_csv(path, sep="\t") for path in files], ignore_index=True)
 
 
 def fit(corpora: Sequence[Corpus], stage: str) -> dict[str, float]:
@@ -133,7 +138,7 @@ def fit(corpora: Sequence[Corpus], stage: str) -> dict[str, float]:
         "per_minute": float(slope),
         "r2": float(1 - (rest**2).sum() / ((cpu - cpu.mean()) ** 2).sum()),
         "exponent": float(np.polyfit(np.log(minutes), np.log(cpu), 1)[0]),
-        "mb_per_1000": float(np.polyfit(thousands, [corpus.peak[stage] / 1e6 for corpus in corpora], 1)[0]),
+        "mb_per_1000": float(np.polyfit(thousands, [corpus.peak[stage] for corpus in corpora], 1)[0]),
     }
 
 
@@ -144,7 +149,7 @@ def table(corpora: Sequence[Corpus], fits: dict[str, dict[str, float]]) -> str:
     lines.append("|---" * (2 * len(corpora) + 6) + "|")
     for stage, found in fits.items():
         cpu = " | ".join(f"{corpus.cpu[stage]:.1f}" for corpus in corpora)
-        peak = " | ".join(f"{corpus.peak[stage] / 1e6:.0f}" for corpus in corpora)
+        peak = " | ".join(f"{corpus.peak[stage]:.0f}" for corpus in corpora)
         lines.append(
             f"| `{stage}` | {cpu} | {found['per_minute']:.2f} | {found['fixed']:.1f} | {found['r2']:.3f} | "
             f"{found['exponent']:.2f} | {peak} | {found['mb_per_1000']:.0f} |"

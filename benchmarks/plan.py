@@ -148,9 +148,9 @@ def submitted_jobs(output: str) -> dict[str, int]:
 
 def _cost(runs: list[Run]) -> dict[str, Any]:
     return {
-        "wall": sorted(run.planner.wall for run in runs),
-        "cpu": sorted(run.planner.cpu for run in runs),
-        "peak MB": max(run.planner.peak for run in runs) / 1e6,
+        "wall": sorted(run.wall for run in runs),
+        "cpu": sorted(run.cpu for run in runs),
+        "peak MB": max(run.peak for run in runs),
     }
 
 

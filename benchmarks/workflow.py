@@ -1,39 +1,30 @@
-"""What the benchmarks of the workflow share: running Snakemake, and what its processes used."""
+"""What the benchmarks of the workflow share: running Snakemake, and what it used itself."""
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_USAGE = Path(__file__).resolve().parent / "job_usage"
 _BYTECODE = tempfile.TemporaryDirectory(prefix="bytecode-")
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What one process used: CPU seconds (user and system), wall seconds, bytes held at most at a time.
+class Run:
+    """What a call of Snakemake printed and used: seconds of the wall clock and of the CPU, MB held at most at a time.
 
-    program: file name of what it ran; Snakemake calls a script `tmp....NAME.py`.
+    The CPU's are those of the call and of its jobs. The memory is that of the call, or of the process that starts it if
+    that holds more: a benchmark that states it starts from a small process.
     """
 
-    program: str
-    cpu: float
-    wall: float
-    peak: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a call of Snakemake printed, what itself used, and the processes of its jobs in the order they ended."""
-
     output: str
-    planner: Usage
-    jobs: list[Usage]
+    wall: float
+    cpu: float
+    peak: float
 
 
 def run_snakemake(folder: Path, arguments: Sequence[str]) -> Run:
@@ -44,28 +35,18 @@ def run_snakemake(folder: Path, arguments: Sequence[str]) -> Run:
     Raises:
         RuntimeError: Snakemake failed.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(temporary) / "usage.jsonl"
-        paths = [str(_USAGE), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {
-            "JOB_USAGE": str(file),
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX") or _BYTECODE.name,
-            "OMP_NUM_THREADS": "1",
-        }
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-d", str(folder), *arguments]
-        done = subprocess.run(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}: expected success, found:\n{done.stdout[-4000:]}")
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-    # The last to end is the one that was started here; those between it and the scripts are its jobs' own Snakemakes.
-    *jobs, planner = lines
-    scripts = [line for line in jobs if line["program"].startswith("tmp")]
-    return Run(
-        done.stdout,
-        Usage("snakemake", planner["own_cpu"], planner["wall"], planner["peak"]),
-        [Usage(line["program"].split(".")[1], line["cpu"], line["wall"], line["peak"]) for line in scripts],
-    )
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX") or _BYTECODE.name,
+        "OMP_NUM_THREADS": "1",
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-d", str(folder), *arguments]
+    start = time.monotonic()
+    process = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: expected success, found:\n{output[-4000:]}")
+    return Run(output, time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

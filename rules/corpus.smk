@@ -15,6 +15,8 @@ rule make_demo_corpus:
         manifest=f"{RESULTS}/corpora/{{corpus}}/source.manifest.json",
     log:
         f"{RESULTS}/logs/make_demo_corpus/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_demo_corpus/{{corpus}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -42,6 +44,8 @@ rule align_subset:
         report=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.report.tsv",
     log:
         f"{RESULTS}/logs/align_subset/{{corpus}}/{{subset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/align_subset/{{corpus}}/{{subset}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 8
@@ -77,6 +81,8 @@ for corpus_name in CONFIG.corpora:
                 ],
             log:
                 f"{RESULTS}/logs/scan/{corpus_name}/{subset_name}.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/scan/{corpus_name}/{subset_name}.tsv"
             conda:
                 "../envs/analysis.yaml"
             threads: 4
@@ -107,6 +113,8 @@ rule scan_voxceleb:
         report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
     log:
         f"{RESULTS}/logs/scan/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scan/{{corpus}}.tsv"
     wildcard_constraints:
         corpus=one_of(plan.corpora.of_kind(CONFIG, "voxceleb1")),
     conda:
@@ -136,6 +144,8 @@ rule assemble_corpus:
         report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
     log:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assemble_corpus/{{corpus}}.tsv"
     wildcard_constraints:
         corpus=one_of(name for name, section in CONFIG.corpora.items() if section.kind != "voxceleb1"),
     conda:
@@ -161,6 +171,8 @@ rule check_corpus:
         checked=f"{RESULTS}/corpora/{{corpus}}/checked.json",
     log:
         f"{RESULTS}/logs/check_corpus/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_corpus/{{corpus}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -191,6 +203,8 @@ rule build_frames:
         manifest=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
     log:
         f"{RESULTS}/logs/build_frames/{{corpus}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/build_frames/{{corpus}}/{{shard}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

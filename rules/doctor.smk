@@ -9,6 +9,7 @@ rule doctor:
     """Look at packages, GPUs, corpora, checkpoints and room on disk; makes nothing."""
     log:
         f"{RESULTS}/logs/doctor.log",
+    # No benchmark: its file would be a product, and a doctor that has made one would not look again.
     conda:
         MODELS_ENVIRONMENT
     threads: 1

@@ -11,6 +11,8 @@ rule edit_model:
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
     log:
         f"{RESULTS}/logs/edit_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/edit_model/{{model}}.tsv"
     wildcard_constraints:
         model=one_of(EDITED_MODELS),
     conda:
@@ -41,6 +43,8 @@ rule erase_groups:
         manifest=f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}.manifest.json",
     log:
         f"{RESULTS}/logs/erase_groups/{{erasure}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/erase_groups/{{erasure}}-seed{{seed}}.tsv"
     wildcard_constraints:
         erasure=one_of(CONFIG.erasure),
         seed=r"\d+",
@@ -75,6 +79,8 @@ rule tabulate_erasure:
         curves=f"{RESULTS}/erasure/{{erasure}}/curves.tsv",
     log:
         f"{RESULTS}/logs/tabulate_erasure/{{erasure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_erasure/{{erasure}}.tsv"
     wildcard_constraints:
         erasure=one_of(CONFIG.erasure),
     conda:
@@ -111,6 +117,8 @@ rule draw_erasure:
         others=multiext(f"{RESULTS}/figures/{{erasure}}", ".png", ".tsv", "_dose.png", "_dose.tsv"),
     log:
         f"{RESULTS}/logs/figures/{{erasure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/{{erasure}}.tsv"
     wildcard_constraints:
         erasure=one_of(CONFIG.erasure),
     conda:

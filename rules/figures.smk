@@ -14,6 +14,8 @@ rule draw_fig2:
         others=multiext(f"{RESULTS}/figures/fig2", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig2.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig2.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -43,6 +45,8 @@ rule draw_fig3:
         others=multiext(f"{RESULTS}/figures/fig3", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig3.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig3.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -74,6 +78,8 @@ rule draw_fig4:
         others=multiext(f"{RESULTS}/figures/fig4", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig4.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig4.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -106,6 +112,8 @@ rule draw_fig5:
         others=multiext(f"{RESULTS}/figures/fig5", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig5.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig5.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -139,6 +147,8 @@ rule draw_fig7:
         others=multiext(f"{RESULTS}/figures/fig7", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig7.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig7.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -172,6 +182,8 @@ rule draw_fig8:
         others=multiext(f"{RESULTS}/figures/fig8", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/fig8.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig8.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

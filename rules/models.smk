@@ -10,6 +10,8 @@ rule prepare_model:
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
     log:
         f"{RESULTS}/logs/prepare_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_model/{{model}}.tsv"
     wildcard_constraints:
         model=one_of(name for name in CONFIG.models if name not in (*PRUNED_MODELS, *EDITED_MODELS)),
     conda:

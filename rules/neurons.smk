@@ -13,6 +13,8 @@ rule find_neurons:
         cells=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.cells.tsv",
     log:
         f"{RESULTS}/logs/find_neurons/{{model}}/{{corpus}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/find_neurons/{{model}}/{{corpus}}/{{property}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -38,6 +40,8 @@ rule embed_patterns:
         silhouettes=f"{RESULTS}/embeddings/{{model}}/{{corpus}}/{{property}}.silhouettes.tsv",
     log:
         f"{RESULTS}/logs/embed_patterns/{{model}}/{{corpus}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed_patterns/{{model}}/{{corpus}}/{{property}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

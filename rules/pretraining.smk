@@ -14,6 +14,8 @@ rule extract_log_mel:
         manifest=f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}.manifest.json",
     log:
         f"{RESULTS}/logs/extract_log_mel/{{corpus}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_log_mel/{{corpus}}/{{shard}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -38,6 +40,8 @@ rule measure_log_mel:
         statistics=f"{RESULTS}/pretraining/{{run}}/log_mel.json",
     log:
         f"{RESULTS}/logs/measure_log_mel/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_log_mel/{{run}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -64,6 +68,8 @@ rule fit_targets:
         codebook=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/codebook.safetensors",
     log:
         f"{RESULTS}/logs/fit_targets/{{run}}-stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_targets/{{run}}-stage{{stage}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # One thread: sums over frames then have one order, and the centroids the same bytes everywhere.
@@ -98,6 +104,8 @@ rule assign_targets:
         manifest=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/targets/{{shard}}.manifest.json",
     log:
         f"{RESULTS}/logs/assign_targets/{{run}}-stage{{stage}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assign_targets/{{run}}-stage{{stage}}/{{shard}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -131,6 +139,8 @@ rule pretrain:
         manifest=f"{RESULTS}/checkpoints/{{run}}-stage{{stage}}.manifest.json",
     log:
         f"{RESULTS}/logs/pretrain/{{run}}-stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrain/{{run}}-stage{{stage}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # On a CPU all it can get; beside a GPU, processes that prepare batches.
@@ -166,6 +176,8 @@ rule draw_pretraining:
         others=multiext(f"{RESULTS}/figures/pretraining_{{run}}", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/pretraining_{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/pretraining_{{run}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -17,6 +17,8 @@ rule probe_layers:
         table=f"{RESULTS}/probes/{{model}}/{{corpus}}.tsv",
     log:
         f"{RESULTS}/logs/probe_layers/{{model}}/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/probe_layers/{{model}}/{{corpus}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # One thread: the same bytes whatever --cores is.
@@ -51,6 +53,8 @@ rule draw_probes:
         others=multiext(f"{RESULTS}/figures/probes", ".png", ".tsv"),
     log:
         f"{RESULTS}/logs/figures/probes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/probes.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -16,6 +16,8 @@ rule prune_model:
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
     log:
         f"{RESULTS}/logs/prune_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prune_model/{{model}}.tsv"
     wildcard_constraints:
         model=one_of(PRUNED_MODELS),
     conda:
@@ -42,6 +44,8 @@ rule measure_speed:
         speed=f"{RESULTS}/pruning/{{study}}/speed.tsv",
     log:
         f"{RESULTS}/logs/measure_speed/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_speed/{{study}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # The passes take one; the others keep jobs away that would disturb the clock.
@@ -70,6 +74,8 @@ rule collect_pruning:
         comparisons=f"{RESULTS}/pruning/{{study}}/comparisons.tsv",
     log:
         f"{RESULTS}/logs/collect_pruning/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect_pruning/{{study}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -93,6 +99,8 @@ rule tabulate_pruning:
         table=f"{RESULTS}/tables/pruning.tsv",
     log:
         f"{RESULTS}/logs/tabulate_pruning.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_pruning.tsv"
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -126,6 +134,8 @@ if "general" in STUDIES:
             others=multiext(f"{RESULTS}/figures/fig6", ".png", ".tsv"),
         log:
             f"{RESULTS}/logs/figures/fig6.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/fig6.tsv"
         conda:
             "../envs/analysis.yaml"
         threads: 1
@@ -160,6 +170,8 @@ if "task_specific" in STUDIES:
             others=multiext(f"{RESULTS}/figures/fig9", ".png", ".tsv"),
         log:
             f"{RESULTS}/logs/figures/fig9.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/fig9.tsv"
         conda:
             "../envs/analysis.yaml"
         threads: 1

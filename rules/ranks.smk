@@ -22,6 +22,8 @@ rule rank_neurons:
         manifest=f"{RESULTS}/ranks/{{model}}/{{corpus}}/{{shard}}.manifest.json",
     log:
         f"{RESULTS}/logs/rank_neurons/{{model}}/{{corpus}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rank_neurons/{{model}}/{{corpus}}/{{shard}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # One thread per job: faster than sharing cores, and the same bytes whatever --cores is.
@@ -61,6 +63,8 @@ rule count_activations:
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
     log:
         f"{RESULTS}/logs/count_activations/{{model}}/{{corpus}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_activations/{{model}}/{{corpus}}/{{property}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1

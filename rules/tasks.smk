@@ -19,6 +19,8 @@ rule prepare_task:
         manifest=f"{RESULTS}/tasks/data/{{task}}.manifest.json",
     log:
         f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_task/{{task}}.tsv"
     wildcard_constraints:
         task=one_of(CONFIG.tasks),
     conda:
@@ -47,6 +49,8 @@ rule store_states:
         manifest=temp(f"{RESULTS}/states/{{model}}/{{corpus}}.manifest.json"),
     log:
         f"{RESULTS}/logs/store_states/{{model}}/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/store_states/{{model}}/{{corpus}}.tsv"
     conda:
         MODELS_ENVIRONMENT
     # One thread: the same bytes whatever --cores is.
@@ -83,6 +87,8 @@ rule train_task:
         manifest=f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}.manifest.json",
     log:
         f"{RESULTS}/logs/train_task/{{task}}/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_task/{{task}}/{{model}}-seed{{seed}}.tsv"
     wildcard_constraints:
         task=one_of(CONFIG.tasks),
         seed=r"\d+",

@@ -296,10 +296,12 @@ class Drill:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What every table, figure's .tsv and manifest of a project says, by its path."""
+    """What every table, figure's .tsv and manifest of a project says, by its path; not what jobs took."""
     found = {}
     for path in sorted((folder / "results").rglob("*")):
         name = str(path.relative_to(folder))
+        if name.startswith("results/benchmarks/"):
+            continue
         if path.name.endswith(".manifest.json"):
             found[name] = read_manifest(path)["digest"]
         elif path.suffix in (".tsv", ".parquet", ".json") and not path.name.startswith("."):

@@ -32,11 +32,15 @@ def test_the_screen_counts_utterances_and_names_the_figures(first_run):
     assert "Drawing Figure 8" in first_run
 
 
-def test_every_rule_leaves_a_log(finished):
-    logs = {
-        path.parent.relative_to(finished.folder / "results/logs").parts[0] for path in _files(finished, "logs/**/*.log")
-    }
-    assert {"make_demo_corpus", "scan", "build_frames", "rank_neurons", "count_activations", "figures"} <= logs
+def test_every_job_leaves_a_log_and_what_it_used(finished):
+    logs, benchmarks = (
+        {path.relative_to(finished.folder / "results" / folder).with_suffix("") for path in _files(finished, pattern)}
+        for folder, pattern in (("logs", "logs/**/*.log"), ("benchmarks", "benchmarks/**/*.tsv"))
+    )
+    rules = {"make_demo_corpus", "scan", "build_frames", "rank_neurons", "count_activations", "figures"}
+    assert rules <= {log.parts[0] for log in logs}
+    assert benchmarks == logs
+    assert all(path.read_text().startswith("s\th:m:s\tmax_rss") for path in _files(finished, "benchmarks/**/*.tsv"))
 
 
 def test_counts_equal_a_plain_loop_over_ranks_and_frames(finished):
