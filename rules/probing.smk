@@ -29,7 +29,6 @@ rule probe_layers:
         gpu=GPU,
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         clusters=100,
         max_frames=60000,
         seed=0,

@@ -54,7 +54,6 @@ rule measure_speed:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, STUDIES[wildcards.study].model),
         code=code_fingerprint("property_neurons.pruning.speed"),
     message:
         "Timing the models of the pruning study {wildcards.study}"

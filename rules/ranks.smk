@@ -40,7 +40,6 @@ rule rank_neurons:
         equal_neighbours=(
             None if CONFIG.ranks.frames == "all" else plan.analysis.counting_settings(CONFIG)["equal_neighbours"]
         ),
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint(
             "property_neurons.ranks.extraction",
             "property_neurons.models.loading",

@@ -61,7 +61,6 @@ rule store_states:
         gpu=GPU,
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.tasks.stored_states", "property_neurons.corpus.audio"),
     message:
         "Hidden states of {wildcards.model} on {wildcards.corpus}"
@@ -106,7 +105,6 @@ rule train_task:
         tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",
         mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
         settings=lambda wildcards: plan.tasks.settings(CONFIG, wildcards.task),
-        normalise=lambda wildcards: plan.models.normalise(CONFIG, wildcards.model),
         code=code_fingerprint("property_neurons.tasks.train", "property_neurons.corpus.audio"),
     message:
         "Training {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"

@@ -65,7 +65,7 @@ def ranks(hubert, speech):
     def describe(**changes):
         root, table = speech
         given = {"store": "x/0.zarr", "manifest": hubert, "utterances": table, "root": root, "model": "tiny"}
-        settings = {"lambda_max": 0.05, "middle_frames": None, "normalise": None}
+        settings = {"lambda_max": 0.05, "middle_frames": None}
         machine = {"device": "cpu", "threads": 1, "code": "c0", "script": __file__}
         return ranks_result(**(given | settings | machine | changes))
 
@@ -80,7 +80,6 @@ def altered(table, column, value):
 
 RANK_CHANGES = {
     "lambda_max": {"lambda_max": 0.04},
-    "normalise": {"normalise": False},
     "middle frames": {"middle_frames": MIDDLE},
     "other middle frames": {"middle_frames": MIDDLE | {"b": np.array([3])}},
     "threads": {"threads": 2},
@@ -113,9 +112,8 @@ def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, sp
     assert ranks(model="other", store="y/1.zarr").key == known
     shutil.copytree(root, tmp_path / "moved/there")
     assert ranks(root=tmp_path / "moved", utterances=table.assign(audio="there/" + table["audio"])).key == known
-    # The same weights prepared from another folder; what the model's default is may be said too.
+    # The same weights prepared from another folder.
     assert ranks(manifest=prepare(tmp_path / "again")).key == known
-    assert ranks(normalise=True).key == known
     recorded = tmp_path / "again/tiny.manifest.json"
     for record, counts in ((RECORD, False), (EDITING_RECORD, False), ("generation_config.json", True)):
         described = manifests.read_manifest(recorded)

@@ -225,10 +225,11 @@ def test_a_cut_depends_on_what_bears_on_it_alone():
     assert plan.pruning.frequency_counts(config, "cut") == ["results/counts/tiny/demo/gender.manifest.json"]
 
 
-def test_a_model_made_of_another_reads_its_waveform_alike():
+def test_normalise_is_part_of_what_a_model_is_prepared_from_and_of_no_other():
     content = pruned()
-    content["models"]["tiny"] = content["models"]["tiny"] | {"normalise": True}
-    content["models"]["twin"] = {"kind": "random_twin", "of": "cut"}
+    content["models"]["mine"] = {"kind": "folder", "path": "mine", "normalise": True}
+    source = plan.models.source(load_config(content), "mine")
+    assert source == {"kind": "folder", "path": "mine", "normalise": True}
     content["models"]["raw"] = {"kind": "pruned", "of": "tiny", "normalise": False}
-    config = load_config(content)
-    assert [plan.models.normalise(config, name) for name in ("tiny", "cut", "twin", "raw")] == [True, True, True, False]
+    with pytest.raises(ConfigError, match=r"models\.raw\.normalise"):
+        load_config(content)

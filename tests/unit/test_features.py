@@ -12,8 +12,8 @@ from property_neurons.models.features import load_front_end
 LENGTHS = [400, 560, 719, 720, 721, 1039, 1040, 1999, 2000, 16_000, 16_017, 47_311]
 
 
-def front_end(class_name, tmp_path, normalise=None):
-    return load_front_end(tmp_path, small_models.small_config(class_name), normalise)
+def front_end(class_name, tmp_path):
+    return load_front_end(tmp_path, small_models.small_config(class_name))
 
 
 def test_convolution_stack_gives_one_frame_per_320_samples_as_the_model_does(tmp_path):
@@ -79,7 +79,7 @@ def test_stacked_log_mel_equals_the_extractors_own_features_without_padding(tmp_
 def test_melhubert_takes_its_extractors_features_and_the_10_ms_model_gives_two_rows_a_frame(frame_ms, tmp_path):
     extractor = small_models.melhubert_extractor(frame_ms)
     extractor.save_pretrained(tmp_path)
-    end = load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=frame_ms), None)
+    end = load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=frame_ms))
     for n_samples in LENGTHS:
         speech = small_models.waveform(n_samples)
         (window,) = end.windows(speech)
@@ -97,10 +97,10 @@ def test_melhubert_needs_the_statistics_of_its_own_folder(tmp_path):
     config = small_models.small_config("MelHubertModel")
     file = tmp_path / "preprocessor_config.json"
     with pytest.raises(ModelError, match=r"preprocessor_config\.json: expected the log-Mel statistics .* no file"):
-        load_front_end(tmp_path, config, None)
+        load_front_end(tmp_path, config)
     transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"preprocessor_config\.json: .* no mean and no std"):
-        load_front_end(tmp_path, config, None)
+        load_front_end(tmp_path, config)
     small_models.melhubert_extractor().save_pretrained(tmp_path)
     sound = json.loads(file.read_text())
     for wrong, found in (
@@ -115,55 +115,44 @@ def test_melhubert_needs_the_statistics_of_its_own_folder(tmp_path):
     ):
         file.write_text(json.dumps(sound | wrong))
         with pytest.raises(ModelError, match=rf"preprocessor_config\.json: .*{found}"):
-            load_front_end(tmp_path, config, None)
+            load_front_end(tmp_path, config)
     file.write_text("{")
     with pytest.raises(ModelError, match=r"preprocessor_config\.json: "):
-        load_front_end(tmp_path, config, None)
+        load_front_end(tmp_path, config)
 
 
 def test_melhuberts_config_and_preprocessor_config_must_agree(tmp_path):
     small_models.melhubert_extractor(frame_ms=10).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="frame_ms = 20 and num_mel_bins = 40, found 10 and 40"):
-        load_front_end(tmp_path, small_models.small_config("MelHubertModel"), None)
+        load_front_end(tmp_path, small_models.small_config("MelHubertModel"))
     with pytest.raises(ModelError, match="frame_ms = 10 and num_mel_bins = 80, found 10 and 40"):
-        load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=10, num_mel_bins=80), None)
+        load_front_end(tmp_path, small_models.small_config("MelHubertModel", frame_ms=10, num_mel_bins=80))
 
 
-def test_normalise_follows_the_preprocessor_config_unless_told_otherwise(tmp_path):
+def test_a_waveform_is_normalised_where_the_preprocessor_config_says_so(tmp_path):
     speech = small_models.waveform(4000)
     normalised = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
 
-    def values(folder, normalise):
-        end = front_end("HubertModel", folder, normalise)
+    def values(folder):
+        end = front_end("HubertModel", folder)
         (window,) = end.windows(speech)
         expected = normalised if end.normalised else speech
         np.testing.assert_allclose(window.values[0], expected, rtol=1e-5, atol=1e-6)
         return end.normalised
 
-    assert values(tmp_path, None) is False
-    assert values(tmp_path, True) is True
+    assert values(tmp_path) is False
     for stored in (True, False):
         folder = tmp_path / str(stored)
         transformers.Wav2Vec2FeatureExtractor(do_normalize=stored).save_pretrained(folder)
-        assert values(folder, None) is stored
-        assert values(folder, not stored) is not stored
-
-
-def test_normalise_is_refused_for_models_that_take_log_mel_features(tmp_path):
-    small_models.melhubert_extractor().save_pretrained(tmp_path / "MelHubertModel")
-    for class_name in ("WhisperEncoder", "Wav2Vec2BertModel", "MelHubertModel"):
-        folder = tmp_path / class_name
-        assert front_end(class_name, folder, normalise=False).normalised is None
-        with pytest.raises(ModelError, match="takes log-Mel features"):
-            front_end(class_name, folder, normalise=True)
+        assert values(folder) is stored
 
 
 def test_other_frame_and_sampling_rates_are_refused(tmp_path):
     config = small_models.small_config("HubertModel", conv_stride=(5, 2, 2, 2, 2, 2, 1))
     with pytest.raises(ModelError, match="one per 160"):
-        load_front_end(tmp_path, config, None)
+        load_front_end(tmp_path, config)
     with pytest.raises(ModelError, match="found 2 frames of 80 bins"):
-        load_front_end(tmp_path, small_models.small_config("Wav2Vec2BertModel", feature_projection_input_dim=80), None)
+        load_front_end(tmp_path, small_models.small_config("Wav2Vec2BertModel", feature_projection_input_dim=80))
     transformers.WhisperFeatureExtractor(feature_size=128).save_pretrained(tmp_path / "bins")
     with pytest.raises(ModelError, match="found 128 bins"):
         front_end("WhisperEncoder", tmp_path / "bins")

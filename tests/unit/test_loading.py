@@ -22,9 +22,9 @@ N_SAMPLES = 9000
 ACTIVATIONS = {"gelu": functional.gelu, "swish": functional.silu}
 
 
-def encoder_of(model, tmp_path, normalise=None):
+def encoder_of(model, tmp_path):
     small_models.save_statistics(model.config, tmp_path)
-    return SpeechEncoder(model, load_front_end(tmp_path, model.config, normalise))
+    return SpeechEncoder(model, load_front_end(tmp_path, model.config))
 
 
 def read_all(encoder, speech):
@@ -160,17 +160,17 @@ def test_layers_of_different_width_are_read_at_their_own_width(tmp_path):
 
 
 def test_normalised_and_raw_waveforms_give_what_the_model_gives_for_them(tmp_path):
-    folder = small_models.save_model(small_models.small_model("Wav2Vec2Model"), tmp_path / "m", do_normalize=True)
+    folder, plain = (
+        small_models.save_model(small_models.small_model("Wav2Vec2Model"), tmp_path / name, do_normalize=normalise)
+        for name, normalise in (("normalised", True), ("plain", False))
+    )
     # An offset, which the group norm of the front end would not undo before its GELU.
     speech = small_models.waveform(N_SAMPLES) * np.float32(0.1)
     normalised = ((speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)).astype(np.float32)
-    raw = read_all(load_encoder(folder, normalise=False), speech)
-    asked = read_all(load_encoder(folder, normalise=True), speech)
-    default = read_all(load_encoder(folder), speech)
-    by_hand = read_all(load_encoder(folder, normalise=False), normalised)
-    assert torch.equal(asked[0], default[0])
-    torch.testing.assert_close(asked[0], by_hand[0])
-    assert not torch.equal(asked[0], raw[0])
+    found, raw = (read_all(load_encoder(which), speech) for which in (folder, plain))
+    by_hand = read_all(load_encoder(plain), normalised)
+    torch.testing.assert_close(found[0], by_hand[0])
+    assert not torch.equal(found[0], raw[0])
 
 
 def test_a_waveform_that_is_not_float32_mono_is_refused(tmp_path):

@@ -356,7 +356,7 @@ def test_a_release_is_prepared_as_its_base_model(checkpoint, tmp_path):
         "statistics": str(statistics),
     }
     assert [site["width"] for site in manifest["sites"]] == [24, 24]
-    assert manifest["normalise_default"] is None
+    assert manifest["normalised"] is None
     assert manifest == prepare(source, tmp_path, "prepared")[1]
 
     # The converted folder, prepared as a local one, is the same model.

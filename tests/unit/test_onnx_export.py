@@ -22,7 +22,7 @@ def pruned_encoder(class_name, tmp_path):
     model = small_models.small_model(class_name)
     folder = small_models.save_model(model, tmp_path / "model")
     pruned = remove_neurons(model, [torch.arange(3, 9 + position) for position in range(len(ffn_sites(model)))])
-    return SpeechEncoder(pruned, load_front_end(folder, model.config, None))
+    return SpeechEncoder(pruned, load_front_end(folder, model.config))
 
 
 @pytest.mark.slow

@@ -39,13 +39,13 @@ def test_prepared_folder_reads_the_same_neurons_and_is_described(class_name, tmp
     expected = read_all(encoder_of(model, tmp_path), speech)
     assert all(torch.equal(a, b) for a, b in zip(read_all(encoder, speech), expected, strict=True))
     assert manifest["class"] == class_name
-    assert manifest["source"] == {"kind": "folder", "path": str(source)}
+    assert manifest["source"] == {"kind": "folder", "path": str(source), "normalise": None}
     assert manifest["sites"][0] == {"layer": 1, "name": encoder.sites[0].name, "width": small_models.WIDTH}
     assert len(manifest["sites"]) == len(encoder.sites)
     assert manifest["n_parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert manifest["sampling_rate"] == 16_000
     takes_log_mel = class_name in ("WhisperEncoder", "Wav2Vec2BertModel", "MelHubertModel")
-    assert manifest["normalise_default"] is (None if takes_log_mel else False)
+    assert manifest["normalised"] is (None if takes_log_mel else False)
 
 
 def test_preparing_again_gives_the_same_bytes_and_replaces_what_was_there(tmp_path):
@@ -58,9 +58,28 @@ def test_preparing_again_gives_the_same_bytes_and_replaces_what_was_there(tmp_pa
     (tmp_path / "out" / "left-over").write_text("")
     torch.manual_seed(99)
     assert prepare(LocalFolder(str(source)), tmp_path) == first
-    assert first[1]["normalise_default"] is True
+    assert first[1]["normalised"] is True
     other = prepare(LocalFolder(str(source)), tmp_path, "other")
     assert other[1]["digest"] == first[1]["digest"]
+
+
+def test_normalise_is_decided_in_the_prepared_folder_and_models_made_of_it_follow(tmp_path):
+    source = small_models.save_model(small_models.small_model("HubertModel"), tmp_path / "source", do_normalize=True)
+    for asked, expected in ((None, True), (True, True), (False, False)):
+        _, manifest = prepare(LocalFolder(str(source), normalise=asked), tmp_path, "asked")
+        _, twin = prepare(RandomTwin(str(tmp_path / "asked"), seed=1), tmp_path, "twin")
+        assert manifest["normalised"] is twin["normalised"] is expected
+        assert load_encoder(tmp_path / "asked").front_end.extractor.do_normalize is expected
+
+
+@pytest.mark.parametrize("class_name", ["WhisperEncoder", "Wav2Vec2BertModel", "MelHubertModel"])
+def test_normalise_is_refused_for_models_that_take_log_mel_features(class_name, tmp_path):
+    source = small_models.save_model(small_models.small_model(class_name), tmp_path / "source")
+    _, manifest = prepare(LocalFolder(str(source), normalise=False), tmp_path)
+    assert manifest["normalised"] is None
+    with pytest.raises(ModelError, match="takes log-Mel features"):
+        prepare(LocalFolder(str(source), normalise=True), tmp_path, "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_heads_and_pickled_weights_become_a_base_model_in_safetensors(tmp_path):
@@ -89,8 +108,8 @@ def test_a_twin_has_the_same_shape_and_other_weights_fixed_by_its_seed(class_nam
     assert (again, again_manifest) == (first, manifest)
     _, other_manifest = prepare(RandomTwin(of, seed=2), tmp_path, "other")
     assert len({original["digest"], manifest["digest"], other_manifest["digest"]}) == 3
-    assert {key: manifest[key] for key in ("class", "sites", "n_parameters", "normalise_default")} == {
-        key: original[key] for key in ("class", "sites", "n_parameters", "normalise_default")
+    assert {key: manifest[key] for key in ("class", "sites", "n_parameters", "normalised")} == {
+        key: original[key] for key in ("class", "sites", "n_parameters", "normalised")
     }
     # transformers' own initialisation, as a model built from the config alone has it.
     expected = small_models.small_model(class_name, seed=1).state_dict()
@@ -125,7 +144,7 @@ def test_hub_models_come_as_safetensors_or_else_as_pickle_with_their_commit(monk
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     _, manifest = prepare(model_source("hub", id="a/b", revision="v1"), tmp_path)
-    assert manifest["source"] == {"kind": "hub", "id": "a/b", "revision": "v1", "commit": "0123abc"}
+    assert manifest["source"] == {"kind": "hub", "id": "a/b", "revision": "v1", "normalise": None, "commit": "0123abc"}
     assert asked == [("a/b", "v1", ["*.json", "*.safetensors"])]
 
     torch.save(model.state_dict(), snapshot / "pytorch_model.bin")

@@ -19,7 +19,7 @@ from property_neurons.pruning.speed import REFERENCE, SPEED_COLUMNS, measure_spe
 
 def encoder_of(model, folder):
     small_models.save_statistics(model.config, folder)
-    return SpeechEncoder(model, load_front_end(folder, model.config, None))
+    return SpeechEncoder(model, load_front_end(folder, model.config))
 
 
 def pruned(model):

@@ -372,7 +372,6 @@ def test_every_input_of_the_shipped_studies_can_be_told(name):
     for model in plan.pruning.models(config):
         assert plan.pruning.settings(config, model)["criterion"] == config.models[model].criterion
         assert plan.pruning.neuron_tables(config, model) or not config.models[model].needs_neurons
-        assert plan.models.normalise(config, model) is None
     for run in config.pretraining:
         assert plan.pretraining.target_owner(config, run, 1) in config.pretraining
         assert (plan.pretraining.initial_model(config, run, 1) is None) == (

@@ -335,7 +335,6 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path
     others = [
         replace(one, code="new"),
         replace(one, mode="fine_tuned"),
-        replace(one, normalise=True),
         replace(one, data=data["phone_recognition"]),
         replace(one, states={"tones": "stored"}),
         *(job(settings=changed) for changed in ({"seed": 1}, {"projector": 9}, {"crop_seconds": 1.0})),

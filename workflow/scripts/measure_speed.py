@@ -11,9 +11,7 @@ from property_neurons.stores.manifests import described_folder
 with job_log(snakemake):
 
     def loading(manifest):
-        return partial(
-            load_encoder, described_folder(manifest), manifest=manifest, normalise=snakemake.params.normalise
-        )
+        return partial(load_encoder, described_folder(manifest), manifest=manifest)
 
     models = {described_folder(manifest).name: loading(manifest) for manifest in snakemake.input.models}
     write_table(snakemake.output.speed, measure_speed(loading(snakemake.input.reference)(), models))

@@ -24,7 +24,6 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
         manifest.with_name(snakemake.wildcards.model),
         manifest=manifest,
         device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
-        normalise=params.normalise,
     )
     recordings = [
         [Recording(row.utterance, root / row.audio, row.n_samples) for row in read_shard_list(shard).itertuples()]

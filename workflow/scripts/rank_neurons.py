@@ -20,7 +20,7 @@ def rank() -> None:
     from property_neurons.ranks.extraction import extract_ranks
 
     torch.set_num_threads(snakemake.threads)
-    encoder = load_encoder(described_folder(model), manifest=model, device=device, normalise=params.normalise)
+    encoder = load_encoder(described_folder(model), manifest=model, device=device)
     recordings = [
         Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()
     ]
@@ -40,7 +40,6 @@ with job_log(snakemake) as log:
         ),
     }
     job = {
-        "normalise": params.normalise,
         "device": device,
         "threads": snakemake.threads,
         "code": params.code,

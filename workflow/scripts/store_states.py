@@ -21,7 +21,6 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
         described_folder(snakemake.input.model),
         manifest=snakemake.input.model,
         device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
-        normalise=params.normalise,
     )
     utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")
     recordings = [Recording(row.utterance, root / row.audio, row.n_samples) for row in utterances.itertuples()]

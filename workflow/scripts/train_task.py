@@ -31,7 +31,6 @@ with job_log(snakemake) as log, threadpool_limits(snakemake.threads):
         work=params.work,
         states={described_folder(manifest).name: manifest for manifest in snakemake.input.get("states", [])},
         initial=str(described_folder(snakemake.input.initial)) if snakemake.input.get("initial") else None,
-        normalise=params.normalise,
         device=job_device(config.device, snakemake.resources),
         tensorboard=params.tensorboard,
         code=params.code,

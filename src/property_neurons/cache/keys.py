@@ -43,7 +43,6 @@ def ranks_result(
     model: str,
     lambda_max: float,
     middle_frames: Mapping[str, np.ndarray] | None,
-    normalise: bool | None,
     device: str,
     threads: int,
     code: str,
@@ -57,7 +56,6 @@ def ranks_result(
         utterances: the shard list, as `corpus.shards.read_shard_list` reads it.
         root: the folder that its audio paths start from.
         model, lambda_max, middle_frames: see `ranks.extraction.extract_ranks`.
-        normalise: see `models.loading.load_encoder`.
         device: "cpu" or "cuda".
         code: fingerprint of the library's code.
         script: of the job.
@@ -74,7 +72,6 @@ def ranks_result(
         kind="ranks",
         made_of={
             "model": _digest_of_model(described),
-            "normalised": _normalised(described["normalise_default"], normalise),
             "utterances": manifests.digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
             "lambda_max": lambda_max,
             "middle_frames": None if middle_frames is None else _digest_of_frames(middle_frames),
@@ -124,7 +121,6 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
         made_of={
             "mode": job.mode,
             "settings": {key: value for key, value in job.settings.items() if key not in WITHOUT_RESULT},
-            "normalised": _normalised(described["normalise_default"], job.normalise),
             "half_precision": bool(job.states),
             "model": _digest_of_model(described),
             "head": head,
@@ -162,11 +158,6 @@ def _version(package: str) -> str | None:
 
 def _digest_of_model(manifest: Mapping[str, Any]) -> str:
     return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
-
-
-def _normalised(default: bool | None, normalise: bool | None) -> bool | None:
-    """What `normalise` comes to: models that take no waveform (default None) have nothing to normalise."""
-    return default if normalise is None or (default is None and not normalise) else normalise
 
 
 def _digest_of_frames(frames: Mapping[str, np.ndarray]) -> str:

@@ -12,10 +12,6 @@ Match = Literal["per_layer", "uniform", "global"]
 
 
 class _Model(Section):
-    normalise: bool | None = Field(
-        default=None,
-        description="zero-mean, unit-variance waveform: true, false, or null for what the model's preprocessor says",
-    )
     published_as: Literal[
         "hubert_base", "wav2vec2_base", "wavlm_base", "melhubert", "melhubert_pr", "melhubert_sid"
     ] | (
@@ -23,7 +19,15 @@ class _Model(Section):
     ) = Field(default=None, description="the paper's model that this one is; draws the published values beside it")
 
 
-class FolderModel(_Model):
+class _ForeignModel(_Model):
+    normalise: bool | None = Field(
+        default=None,
+        description="zero-mean, unit-variance waveform: true, false, or null for what the model's preprocessor says; "
+        "models made of this one follow it",
+    )
+
+
+class FolderModel(_ForeignModel):
     """A `from_pretrained` folder on disk."""
 
     kind: Literal["folder"] = Field(description="a local `from_pretrained` folder")
@@ -37,7 +41,7 @@ class ShippedModel(_Model):
     name: Literal["melhubert-mini"] = Field(description="its folder there")
 
 
-class HubModel(_Model):
+class HubModel(_ForeignModel):
     """A model of the Hugging Face hub."""
 
     kind: Literal["hub"] = Field(description="a model on the hub")

@@ -218,19 +218,17 @@ class MelHubertLogMel:
         yield Window(torch.from_numpy(features)[None], len(features), self.rows_of_frames(len(waveform))[-1] + 1)
 
 
-def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
+def load_front_end(folder: Path, config) -> FrontEnd:
     """Build the front end of the model in `folder`.
 
     Args:
-        folder: local model folder; its preprocessor_config.json is followed where there is one. A MelHuBERT must have
-            one: the statistics in it belong to the model.
+        folder: local model folder; its preprocessor_config.json is followed where there is one, and a waveform is left
+            as it is where there is none. A MelHuBERT must have one: the statistics in it belong to the model.
         config: the model's transformers config.
-        normalise: whether the waveform gets zero mean and unit variance; None = as the model's preprocessor_config
-            says, raw where it has none.
 
     Raises:
-        ModelError: the model takes another sampling or frame rate, or log-Mel features although `normalise` is set;
-            config.json and preprocessor_config.json differ; a MelHuBERT's statistics are missing.
+        ModelError: the model takes another sampling or frame rate; config.json and preprocessor_config.json differ; a
+            MelHuBERT's statistics are missing.
     """
     if base_type(config) == "whisper":
         extractor = _load_extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
@@ -243,14 +241,7 @@ def load_front_end(folder: Path, config, normalise: bool | None) -> FrontEnd:
         front_end = MelHubertLogMel(config, extractor)
     else:
         extractor = _load_extractor(folder, transformers.Wav2Vec2FeatureExtractor, do_normalize=False)
-        if normalise is not None:
-            extractor.do_normalize = normalise
         front_end = RawWaveform(config, extractor)
-    if normalise and front_end.normalised is None:
-        raise ModelError(
-            f"{folder}: normalise is set, but {config.model_type} takes log-Mel features, not a waveform; "
-            "leave normalise unset for this model"
-        )
     if extractor.sampling_rate != SAMPLING_RATE:
         raise ModelError(
             f"{folder}: expected a model for {SAMPLING_RATE} Hz, found {extractor.sampling_rate} Hz; use a 16 kHz model"

@@ -116,28 +116,24 @@ class SpeechEncoder:
             )
 
 
-def load_encoder(
-    folder: str | Path, *, manifest: str | Path | None = None, device: str = "cpu", normalise: bool | None = None
-) -> SpeechEncoder:
+def load_encoder(folder: str | Path, *, manifest: str | Path | None = None, device: str = "cpu") -> SpeechEncoder:
     """Load a speech encoder from a local `from_pretrained` folder, in fp32.
 
     Args:
         folder: local model folder; a checkpoint with a head gives its base model, Whisper its encoder.
         manifest: what `prepare.prepare_model` wrote about the folder; the folder's files are held against it.
         device: torch device.
-        normalise: zero mean and unit variance for the waveform; None = as the model's preprocessor_config says,
-            raw where it has none.
 
     Raises:
         ModelError: the folder is missing, incomplete, or of a class whose neurons are not known; some weight of the
-            model is not in it; `normalise` does not apply to the model.
+            model is not in it.
         StoreError: the manifest is missing or unreadable, or the folder is not what it says.
     """
     folder = Path(folder)
     if manifest is not None:
         manifests.verify_files(folder, manifest)
     model = load_base_model(folder, dtype=torch.float32).to(device)
-    return SpeechEncoder(model, load_front_end(folder, model.config, normalise))
+    return SpeechEncoder(model, load_front_end(folder, model.config))
 
 
 def load_base_model(folder: Path, dtype: torch.dtype | str) -> "transformers.PreTrainedModel":

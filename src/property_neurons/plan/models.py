@@ -1,15 +1,13 @@
-"""What rules ask about models: what each is made from, and whether its waveform is normalised."""
+"""What rules ask about models: what each is made from."""
 
 from pathlib import Path
 from typing import Any
 
 from property_neurons.config.models import (
-    EditedModel,
     FolderModel,
     HubModel,
     MelHubertReleaseModel,
     PretrainedModel,
-    PrunedModel,
     RandomTwinModel,
     ShippedModel,
     TunedModel,
@@ -37,16 +35,8 @@ def source(config: Config, model: str) -> dict[str, Any]:
             training = paths.training(config, section.task, section.of, section.seed)
             return {"kind": "folder", "path": f"{training}/encoder"}
         case HubModel() | FolderModel() | MelHubertReleaseModel():
-            return section.model_dump(exclude={"normalise", "published_as"})
+            return section.model_dump(exclude={"published_as"})
     return {"kind": section.kind}
-
-
-def normalise(config: Config, model: str) -> bool | None:
-    """Whether a model's waveform is normalised: as it says itself, else as the model it is made of does."""
-    section = config.models[model]
-    if section.normalise is None and isinstance(section, EditedModel | PrunedModel | RandomTwinModel | TunedModel):
-        return normalise(config, section.of)
-    return section.normalise
 
 
 def _shipped(name: str) -> str:

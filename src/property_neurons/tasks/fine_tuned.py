@@ -66,7 +66,7 @@ def load_fine_tuned(training: str | Path, *, model: str | Path | None = None, de
         _check_made_of(training, described, Path(model))
     data = read_task_data(job.data)
     source = folder / "encoder" if model is None else manifests.described_folder(model)
-    encoder = load_encoder(source, manifest=model, device=device, normalise=job.normalise)
+    encoder = load_encoder(source, manifest=model, device=device)
     head = new_head(replace(job, initial=str(folder), device=device), TaskTraining(**job.settings), data, encoder)
     return FineTuned(job, data, encoder, TaskModel(head, encoder.model, trained=True).eval())
 

@@ -39,7 +39,6 @@ class TaskJob:
     folder: to write; its manifest lies beside it.
     work: where the Trainer keeps its checkpoints; removed when done.
     initial: folder of a training of this task whose head is trained on; None = a new head.
-    normalise: see `loading.load_encoder`.
     device: "cpu" or "cuda".
     tensorboard: folder of TensorBoard logs, or None.
     code: fingerprint of the code, so that a checkpoint of other code is not resumed.
@@ -56,7 +55,6 @@ class TaskJob:
     work: str
     states: Mapping[str, str] = field(default_factory=dict)
     initial: str | None = None
-    normalise: bool | None = None
     device: str = "cpu"
     tensorboard: str | None = None
     code: str = ""
@@ -73,7 +71,6 @@ class TaskJob:
         content = {
             "mode": self.mode,
             "settings": settings,
-            "normalise": self.normalise,
             "half_precision": bool(self.states),
             "code": self.code,
             "inputs": [manifests.read_manifest(manifest)["digest"] for manifest in inputs],

@@ -53,9 +53,7 @@ def _run(job: TaskJob) -> None:
     data = read_task_data(job.data)
     work = Path(job.work)
     with quiet_transformers():
-        encoder = load_encoder(
-            manifests.described_folder(job.model), manifest=job.model, device=job.device, normalise=job.normalise
-        )
+        encoder = load_encoder(manifests.described_folder(job.model), manifest=job.model, device=job.device)
         head = new_head(job, settings, data, encoder)
         sets = _examples(job, settings, data, encoder)
         model = TaskModel(head, encoder.model, trained=job.mode == "fine_tuned")
