@@ -111,7 +111,6 @@ def test_the_warm_up_of_a_task_keeps_its_share_of_the_steps_after_a_cut(warmup, 
     [
         ({"steps": 3, "learning_rate": 0.5}, True),
         ({"mode": "frozen"}, False),
-        ({"projector": 128}, False),
         ({"split": "other"}, False),
         ({"lexicon": "lexicon.txt"}, False),
         ({"kind": "f0_reconstruction"}, False),

@@ -412,7 +412,7 @@ def test_tasks_that_differ_in_training_alone_share_their_data():
     whole = content()
     pr = whole["tasks"]["pr"]
     whole["tasks"] |= {
-        "slow": pr | {"steps": 7, "learning_rate": 0.5, "projector": 8, "mode": "fine_tuned"},
+        "slow": pr | {"steps": 7, "learning_rate": 0.5, "mode": "fine_tuned"},
         "stressed": pr | {"lexicon": "lexicon.txt"},
         "elsewhere": pr | {"split": "parts"},
     }

@@ -16,11 +16,10 @@ class Optimisation(Section):
     )
     accumulation: int = Field(default=1, ge=1, description="batches a step accumulates; divides `batch_size`")
     learning_rate: float = Field(default=1e-4, gt=0, description="of Adam, without weight decay")
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        default="constant", description="of the learning rate after the warm-up; the others fall to zero"
+    schedule: Literal["constant", "linear"] = Field(
+        default="constant", description="of the learning rate after the warm-up; `linear` falls to zero"
     )
     warmup_steps: int = Field(default=0, ge=0, description="steps in which the learning rate rises from zero")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="norm that gradients are clipped to")
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="arithmetic of the training passes; bf16 on GPUs alone"
     )

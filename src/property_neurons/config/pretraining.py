@@ -71,11 +71,6 @@ class Stage(Optimisation):
         description="stop when this many validations in a row have not lowered the least validation loss; null: never",
     )
     crop_seconds: float = Field(default=15.0, ge=0.1, description="longest crop; shorter utterances are taken whole")
-    max_grad_norm: float = Field(default=10.0, gt=0, description="norm that gradients are clipped to")
-    mask_share: float = Field(
-        default=0.7, gt=0, le=1, description="masked share of the frames if spans did not overlap"
-    )
-    mask_span_ms: int = Field(default=100, ge=20, multiple_of=20, description="length of a masked span")
     coded_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops taken from the audio after MP3 coding at 24 kbit/s"
     )

@@ -50,7 +50,6 @@ class PhoneRecognition(_Task):
 
     kind: Literal["phone_recognition"] = Field(description="phone recognition with CTC")
     learning_rate: float = Field(default=1e-2, gt=0, description="of Adam; 1e-2 frozen, 1e-4 fine-tuned in the source")
-    projector: int = Field(default=256, ge=1, description="width of the linear layer before the last one")
     lexicon: str | None = Field(
         default=None,
         description="pronunciations (LibriSpeech's lexicon): stress-marked phones as units; null: the 39 phones and "
@@ -62,7 +61,6 @@ class SpeakerIdentification(_Task):
     """Speaker identification; share of utterances given to another speaker."""
 
     kind: Literal["speaker_identification"] = Field(description="which of the training speakers is it?")
-    projector: int = Field(default=256, ge=1, description="width of the linear layer before the mean over time")
     crop_seconds: float = Field(default=8.0, ge=0.5, description="longest piece of an utterance in training")
 
 

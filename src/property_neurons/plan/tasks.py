@@ -72,6 +72,5 @@ def initial_head(config: Config, task: str, model: str) -> str | None:
 
 
 def _head(config: Config, task: str) -> tuple:
-    """What a head is made for: the same data (and so kind of task), mode and width."""
-    section = config.tasks[task]
-    return data(config, task), section.mode, getattr(section, "projector", None)
+    """What a head is made for: the same data (and so kind of task) and mode."""
+    return data(config, task), config.tasks[task].mode

@@ -19,7 +19,7 @@ class TaskTraining(Optimisation):
     """
 
     max_grad_norm: float = 1.0
-    projector: int | None = None
+    projector: int = 256
     crop_seconds: float | None = None
     group_by_length: bool = False
 

@@ -13,7 +13,7 @@ class Optimisation:
     steps: of the optimiser.
     batch_size: items per step, over all devices and accumulated batches.
     accumulation: batches that a step accumulates on each device.
-    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant", "linear" or "cosine" (to zero).
+    learning_rate, schedule, warmup_steps: of Adam; schedule: "constant" or "linear" (to zero).
     max_grad_norm: gradients are clipped to it.
     precision: "fp32" or "bf16" (autocast; on a CPU it is fp32 all the same).
     evaluate_every, save_every, log_every: steps.
