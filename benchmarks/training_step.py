@@ -16,10 +16,15 @@ from workload import arguments, settings, speech
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertForPreTraining
+from property_neurons.pretraining.assign_targets import write_targets
 from property_neurons.pretraining.crops import Crops, Masking, join_shards
-from property_neurons.pretraining.log_mel import measure_statistics, open_log_mel, write_log_mel, write_statistics
+from property_neurons.pretraining.fit_targets import fit_codebook
+from property_neurons.pretraining.log_mel import write_log_mel
+from property_neurons.pretraining.log_mel_statistics import measure_statistics
+from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
+from property_neurons.pretraining.represent import LogMelFrames
 from property_neurons.pretraining.stage import PretrainingJob, Training, make_trainer
-from property_neurons.pretraining.targets import LogMelFrames, fit_codebook, open_targets, write_targets
+from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files
 
 _SHAPES = {

@@ -155,7 +155,7 @@ rule assemble_corpus:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
-        code=code_fingerprint("property_neurons.corpus.report"),
+        code=code_fingerprint("property_neurons.corpus.assemble"),
     message:
         "Joining the tables and reports of {wildcards.corpus}"
     script:
@@ -182,7 +182,7 @@ rule check_corpus:
     params:
         policy=lambda wildcards: CONFIG.corpora[wildcards.corpus].on_bad_utterance,
         max_skipped_share=lambda wildcards: CONFIG.corpora[wildcards.corpus].max_skipped_share,
-        code=code_fingerprint("property_neurons.corpus.report"),
+        code=code_fingerprint("property_neurons.corpus.check"),
     message:
         "Checking {wildcards.corpus}"
     script:
@@ -214,7 +214,7 @@ rule build_frames:
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         pitch=lambda wildcards: plan.corpora.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
-        code=code_fingerprint("property_neurons.corpus.frame_store"),
+        code=code_fingerprint("property_neurons.corpus.build_frames"),
     message:
         "Labelling frames and tracking F0 of {wildcards.corpus}/{wildcards.shard}"
     script:

@@ -59,7 +59,7 @@ rule erase_groups:
     params:
         work=f"{RESULTS}/erasure/{{erasure}}/.seed{{seed}}.work",
         erasure=lambda wildcards: plan.erasure.settings(CONFIG, wildcards.erasure),
-        code=code_fingerprint("property_neurons.erasure.study", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.erasure.study"),
     message:
         "Erasing for {wildcards.erasure}, seed {wildcards.seed}"
     script:

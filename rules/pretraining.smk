@@ -25,7 +25,7 @@ rule extract_log_mel:
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         mp3=lambda wildcards: plan.pretraining.needs_mp3(CONFIG, wildcards.corpus),
-        code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.pretraining.log_mel"),
     message:
         "Log-Mel frames of {wildcards.corpus}/{wildcards.shard}"
     script:
@@ -49,7 +49,7 @@ rule measure_log_mel:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        code=code_fingerprint("property_neurons.pretraining.log_mel"),
+        code=code_fingerprint("property_neurons.pretraining.log_mel_statistics"),
     message:
         "Log-Mel statistics for {wildcards.run}"
     script:
@@ -81,7 +81,7 @@ rule fit_targets:
     params:
         targets=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
         seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
-        code=code_fingerprint("property_neurons.pretraining.targets"),
+        code=code_fingerprint("property_neurons.pretraining.fit_targets", "property_neurons.pretraining.represent"),
     message:
         "Clustering frames for stage {wildcards.stage} of {wildcards.run}"
     script:
@@ -116,7 +116,7 @@ rule assign_targets:
     params:
         layer=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.layer,
         centred=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.centred,
-        code=code_fingerprint("property_neurons.pretraining.targets"),
+        code=code_fingerprint("property_neurons.pretraining.assign_targets", "property_neurons.pretraining.represent"),
     message:
         "Targets of {wildcards.shard} for stage {wildcards.stage} of {wildcards.run}"
     script:

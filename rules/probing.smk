@@ -32,7 +32,7 @@ rule probe_layers:
         clusters=100,
         max_frames=60000,
         seed=0,
-        code=code_fingerprint("property_neurons.probing.probe", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.probing.probe"),
     message:
         "Probing the layers of {wildcards.model} on {wildcards.corpus}"
     script:

@@ -43,7 +43,7 @@ rule rank_neurons:
         code=code_fingerprint(
             "property_neurons.ranks.extraction",
             "property_neurons.models.loading",
-            "property_neurons.corpus.audio",
+            *([] if CONFIG.ranks.frames == "all" else ["property_neurons.counting.sampling"]),
         ),
     message:
         "Ranking neurons of {wildcards.model} on {wildcards.corpus}/{wildcards.shard}"

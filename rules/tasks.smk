@@ -61,7 +61,7 @@ rule store_states:
         gpu=GPU,
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
-        code=code_fingerprint("property_neurons.tasks.stored_states", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.tasks.stored_states"),
     message:
         "Hidden states of {wildcards.model} on {wildcards.corpus}"
     script:
@@ -105,7 +105,7 @@ rule train_task:
         tensorboard=f"{RESULTS}/logs/tensorboard/{{task}}-{{model}}-seed{{seed}}",
         mode=lambda wildcards: CONFIG.tasks[wildcards.task].mode,
         settings=lambda wildcards: plan.tasks.settings(CONFIG, wildcards.task),
-        code=code_fingerprint("property_neurons.tasks.train", "property_neurons.corpus.audio"),
+        code=code_fingerprint("property_neurons.tasks.train"),
     message:
         "Training {wildcards.task} on {wildcards.model}, seed {wildcards.seed}"
     script:

@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from property_neurons.corpus.audio import read_audio
-from property_neurons.corpus.frame_store import Pitch, write_frame_store
+from property_neurons.corpus.build_frames import Pitch, write_frame_store
 from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
 from property_neurons.corpus.pitch import estimate_f0

@@ -7,9 +7,13 @@ import numpy as np
 
 from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
-from property_neurons.pretraining.log_mel import measure_statistics, open_log_mel, write_log_mel, write_statistics
+from property_neurons.pretraining.assign_targets import write_targets
+from property_neurons.pretraining.fit_targets import fit_codebook
+from property_neurons.pretraining.log_mel import write_log_mel
+from property_neurons.pretraining.log_mel_statistics import measure_statistics
+from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
+from property_neurons.pretraining.represent import LogMelFrames
 from property_neurons.pretraining.stage import PretrainingJob
-from property_neurons.pretraining.targets import LogMelFrames, fit_codebook, write_targets
 from property_neurons.stores import files
 
 ARCHITECTURE = {

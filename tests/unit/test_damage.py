@@ -28,8 +28,10 @@ from property_neurons.editing.__main__ import main as edit
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
-from property_neurons.pretraining.log_mel import LogMelStatistics, open_log_mel, read_statistics, write_statistics
-from property_neurons.pretraining.targets import open_targets, read_codebook, write_codebook
+from property_neurons.models.log_mel import LogMelStatistics
+from property_neurons.pretraining.codebook import read_codebook, write_codebook
+from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics, write_statistics
+from property_neurons.pretraining.target_store import open_targets
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_json, read_table, write_table
 from property_neurons.stores.manifests import described_folder, record_digest, store_path

@@ -20,7 +20,7 @@ from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.ranks.store import Site
+from property_neurons.ranks.sites import Site
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.table import KINDS, TaskData, read_task_data
 from property_neurons.tasks.train import train_task

@@ -7,8 +7,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from property_neurons.corpus.build_frames import Pitch, write_frame_store
 from property_neurons.corpus.frame_labels import frame_labels
-from property_neurons.corpus.frame_store import Pitch, write_frame_store
 from property_neurons.corpus.phones import LABELS, SILENCE_ID
 from property_neurons.errors import CorpusError
 from property_neurons.stores.zarr import open_store
@@ -108,7 +108,7 @@ def fake_f0(waveform, method, floor_hz, ceiling_hz):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_store(shard, tmp_path, monkeypatch, workers):
-    monkeypatch.setattr("property_neurons.corpus.frame_store.estimate_f0", fake_f0)
+    monkeypatch.setattr("property_neurons.corpus.build_frames.estimate_f0", fake_f0)
     path = tmp_path / "s-000.zarr"
     write_frame_store(path, **shard, pitch=Pitch("yaapt"), workers=workers)
     store = open_store(path)
@@ -158,7 +158,7 @@ def test_no_pitch_and_no_utterances(shard, tmp_path):
 
 
 def test_tables_that_do_not_belong_together(shard, tmp_path, monkeypatch):
-    monkeypatch.setattr("property_neurons.corpus.frame_store.estimate_f0", fake_f0)
+    monkeypatch.setattr("property_neurons.corpus.build_frames.estimate_f0", fake_f0)
     without_rows = {**shard, "utterances": shard["utterances"].iloc[:2]}
     without_segments = {**shard, "segments": shard["segments"].iloc[:2]}
     other_length = {**shard, "shard_list": shard["shard_list"].assign(n_samples=2_001)}

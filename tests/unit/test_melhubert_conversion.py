@@ -17,9 +17,9 @@ from torch.nn import functional
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
+from property_neurons.models.log_mel import LogMelStatistics
 from property_neurons.models.melhubert import conversion
 from property_neurons.models.melhubert.conversion import convert_release, load_release, read_statistics
-from property_neurons.models.melhubert.features import LogMelStatistics
 from property_neurons.models.prepare import LocalFolder, MelHubertRelease
 from property_neurons.stores import manifests
 

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from property_neurons.corpus.audio import find_audio, read_audio
 from property_neurons.errors import ModelError
-from property_neurons.models.melhubert.features import (
-    LogMelStatistics,
-    MelHubertFeatureExtractor,
-    log_mel,
-    n_log_mel_frames,
-    stack_frames,
-)
+from property_neurons.models.log_mel import LogMelStatistics, log_mel, n_log_mel_frames, stack_frames
+from property_neurons.models.melhubert.features import MelHubertFeatureExtractor
 
 FLOOR = np.float64(np.finfo(np.float32).eps)
 

@@ -15,9 +15,10 @@ from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining
 from property_neurons.pretraining.crops import Crops, Masking, collate, hold_out, join_shards
-from property_neurons.pretraining.log_mel import open_log_mel, read_statistics
+from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics
+from property_neurons.pretraining.represent import load_represent
 from property_neurons.pretraining.stage import run_pretraining, unigram_baseline
-from property_neurons.pretraining.targets import load_represent, open_targets
+from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training import trainer
 from property_neurons.training.checkpoints import resume_point

@@ -9,7 +9,8 @@ import torch
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.pruning.criteria import l1_scores, random_sets
+from property_neurons.neurons.random_sets import random_sets
+from property_neurons.pruning.criteria import l1_scores
 from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
 from property_neurons.stores import files, manifests
 

@@ -15,7 +15,8 @@ from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.neurons.membership import group_masks, property_masks, union
-from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets
+from property_neurons.neurons.random_sets import random_sets
+from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
 from property_neurons.pruning.selection import select
 
 

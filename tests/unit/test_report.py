@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from property_neurons.corpus.report import REPORT_COLUMNS, Trouble, assemble, check_report, describe, report_table
+from property_neurons.corpus.assemble import assemble
+from property_neurons.corpus.check import check_report, describe
+from property_neurons.corpus.report import REPORT_COLUMNS, Trouble, report_table
 from property_neurons.errors import CorpusError
 
 

@@ -10,23 +10,19 @@ from sklearn.cluster import KMeans
 from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, ModelError, StoreError
+from property_neurons.models.log_mel import LogMelStatistics, log_mel, n_log_mel_frames
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
-from property_neurons.models.melhubert.features import LogMelStatistics, log_mel, n_log_mel_frames
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pretraining.assign_targets import nearest, write_targets
+from property_neurons.pretraining.codebook import read_codebook, write_codebook
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
-from property_neurons.pretraining.log_mel import code_as_mp3, measure_statistics, open_log_mel, write_log_mel
+from property_neurons.pretraining.fit_targets import fit_codebook
+from property_neurons.pretraining.log_mel import code_as_mp3, write_log_mel
+from property_neurons.pretraining.log_mel_statistics import measure_statistics
+from property_neurons.pretraining.log_mel_store import open_log_mel
 from property_neurons.pretraining.masking import span_mask
-from property_neurons.pretraining.targets import (
-    HiddenFrames,
-    LogMelFrames,
-    fit_codebook,
-    load_represent,
-    nearest,
-    open_targets,
-    read_codebook,
-    write_codebook,
-    write_targets,
-)
+from property_neurons.pretraining.represent import HiddenFrames, LogMelFrames, load_represent
+from property_neurons.pretraining.target_store import open_targets
 
 FLAT = LogMelStatistics(np.zeros(40), np.ones(40))
 

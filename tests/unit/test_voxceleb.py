@@ -6,7 +6,9 @@ import pytest
 import soundfile
 
 from property_neurons.config.corpora import VoxCelebCorpus
-from property_neurons.corpus.report import SKIPPED, assemble, check_report, describe
+from property_neurons.corpus.assemble import assemble
+from property_neurons.corpus.check import check_report, describe
+from property_neurons.corpus.report import SKIPPED
 from property_neurons.corpus.voxceleb import IGNORED, NOT_LISTED, read_meta, read_split, scan_voxceleb
 from property_neurons.errors import CorpusError
 from property_neurons.stores import files

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from property_neurons.models.melhubert.features import LogMelStatistics, log_mel
+from property_neurons.models.log_mel import LogMelStatistics, log_mel
 from property_neurons.pretraining.crops import Crops, Masking, Utterance
 from property_neurons.pretraining.warping import draw_warp, warp_frequencies
 

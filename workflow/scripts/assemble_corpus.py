@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.report import assemble
+from property_neurons.corpus.assemble import assemble
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table, write_table
 from property_neurons.stores.manifests import verify_files

@@ -4,8 +4,10 @@ import torch
 
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
-from property_neurons.pretraining.log_mel import open_log_mel
-from property_neurons.pretraining.targets import load_represent, read_codebook, write_targets
+from property_neurons.pretraining.assign_targets import write_targets
+from property_neurons.pretraining.codebook import read_codebook
+from property_neurons.pretraining.log_mel_store import open_log_mel
+from property_neurons.pretraining.represent import load_represent
 
 with job_log(snakemake):
     torch.set_num_threads(snakemake.threads)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.report import check_report, describe
+from property_neurons.corpus.check import check_report, describe
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import describe_files, write_manifest

@@ -5,8 +5,10 @@ from threadpoolctl import threadpool_limits
 
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
-from property_neurons.pretraining.log_mel import open_log_mel
-from property_neurons.pretraining.targets import fit_codebook, load_represent, write_codebook
+from property_neurons.pretraining.codebook import write_codebook
+from property_neurons.pretraining.fit_targets import fit_codebook
+from property_neurons.pretraining.log_mel_store import open_log_mel
+from property_neurons.pretraining.represent import load_represent
 
 with job_log(snakemake), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from property_neurons.corpus.alignments import AlignmentSource, TextGridSource
-from property_neurons.corpus.frame_store import Pitch
+from property_neurons.corpus.build_frames import Pitch
 from property_neurons.corpus.framewise import FramewiseSource, read_gender_json, read_pitch_bins
 from property_neurons.corpus.librispeech import read_speakers
 

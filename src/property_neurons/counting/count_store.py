@@ -9,7 +9,7 @@ import zarr
 
 from property_neurons.corpus.phones import PHONES
 from property_neurons.errors import StoreError
-from property_neurons.ranks.store import Site
+from property_neurons.ranks.sites import Site
 from property_neurons.stores.zarr import open_store
 
 

@@ -29,8 +29,8 @@ from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.groups import NeuronSets, site_sets
 from property_neurons.neurons.patterns import Threshold
+from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.progress import progress
-from property_neurons.pruning.criteria import random_sets_like
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
 from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned

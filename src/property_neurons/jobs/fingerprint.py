@@ -159,10 +159,11 @@ class _Package:
             summary = self._summary(module, wanted_by)
             outside = _is_outside(module)
             found[module] = summary.version if outside else summary.code
-            for base, name in [] if outside else summary.imports:
+            for base, name in summary.imports:
                 whole = f"{base}.{name}"
                 target = whole if name and self._file(whole) else base
-                waiting += [(loaded, module) for loaded in self._with_packages(target)]
+                if not outside or _is_outside(target):
+                    waiting += [(loaded, module) for loaded in self._with_packages(target)]
         self._kept.update(self._summaries)
         return sorted((module, code) for module, code in found.items() if code)
 

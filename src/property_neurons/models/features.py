@@ -21,8 +21,8 @@ import torch
 
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
+from property_neurons.models.log_mel import WINDOW, n_log_mel_frames
 from property_neurons.models.melhubert import MelHubertFeatureExtractor
-from property_neurons.models.melhubert.features import WINDOW, n_log_mel_frames
 from property_neurons.models.pruned import base_type
 
 SAMPLING_RATE = 16_000

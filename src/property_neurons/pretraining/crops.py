@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from property_neurons.errors import StoreError
-from property_neurons.models.melhubert.configuration import FRAMES_OF_10_MS
-from property_neurons.models.melhubert.features import LogMelStatistics, stack_frames
+from property_neurons.models.log_mel import FRAMES_OF_10_MS, LogMelStatistics, stack_frames
 from property_neurons.models.melhubert.modeling import UNMASKED
-from property_neurons.pretraining.log_mel import LogMelShard
+from property_neurons.pretraining.log_mel_store import LogMelShard
 from property_neurons.pretraining.masking import span_mask
-from property_neurons.pretraining.targets import TargetShard
+from property_neurons.pretraining.target_store import TargetShard
 from property_neurons.pretraining.warping import draw_warp, warp_frequencies
 from property_neurons.training.order import EpochOrder
 

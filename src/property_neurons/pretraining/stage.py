@@ -23,17 +23,17 @@ from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.loading import load_config
+from property_neurons.models.log_mel import LogMelStatistics
 from property_neurons.models.melhubert import (
     MelHubertConfig,
     MelHubertFeatureExtractor,
     MelHubertForPreTraining,
     MelHubertModel,
 )
-from property_neurons.models.melhubert.features import LogMelStatistics
 from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
-from property_neurons.pretraining.log_mel import open_log_mel, read_statistics
-from property_neurons.pretraining.targets import open_targets
+from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics
+from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation

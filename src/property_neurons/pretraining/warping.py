@@ -6,7 +6,7 @@ train on, each crop is heard as one of many.
 
 import numpy as np
 
-from property_neurons.models.melhubert.features import SAMPLING_RATE
+from property_neurons.models.log_mel import SAMPLING_RATE
 
 _LOWEST_HZ = 20.0
 

@@ -11,7 +11,7 @@ import torch
 from property_neurons.corpus.recordings import decode
 from property_neurons.errors import ModelError
 from property_neurons.models.loading import SpeechEncoder
-from property_neurons.models.melhubert.features import LogMelStatistics, log_mel, stack_frames
+from property_neurons.models.log_mel import LogMelStatistics, log_mel, stack_frames
 from property_neurons.probing.frames import ProbedFrames
 from property_neurons.progress import progress
 from property_neurons.stores.files import new_mapped_array

@@ -18,7 +18,8 @@ from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepare import check_unused, save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
-from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores, random_sets_like
+from property_neurons.neurons.random_sets import random_sets_like
+from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
 from property_neurons.pruning.selection import Match, select
 from property_neurons.stores import manifests
 

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from property_neurons.errors import StoreError
+from property_neurons.ranks.sites import Site
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
 Frames = Literal["all", "segment_mid"]
@@ -21,15 +22,6 @@ _ATTRIBUTES = frozenset({"model", "utterances", "sites", "k", "lambda_max", "fra
 def active_neurons(lambda_: float, width: int) -> int:
     """tau: how many of `width` neurons count as active in a frame (section 3.1)."""
     return max(1, round(lambda_ * width))
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place where neurons were ranked: Transformer block (from 1), name ("3", or "3.1"), number of neurons."""
-
-    layer: int
-    name: str
-    width: int
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from huggingface_hub.dataclasses import strict
 
 from property_neurons.models.backend import transformers
-
-FRAMES_OF_10_MS = {10: 1, 20: 2}
-"""How many log-Mel frames of 10 ms the model takes in side by side, by its frame length in ms."""
+from property_neurons.models.log_mel import FRAMES_OF_10_MS
 
 
 @strict

@@ -18,8 +18,9 @@ from huggingface_hub.errors import StrictDataclassError
 
 from property_neurons.errors import ModelError, PropertyNeuronsError
 from property_neurons.models.backend import quiet_transformers
-from property_neurons.models.melhubert.configuration import FRAMES_OF_10_MS, MelHubertConfig
-from property_neurons.models.melhubert.features import LogMelStatistics, MelHubertFeatureExtractor
+from property_neurons.models.log_mel import FRAMES_OF_10_MS, LogMelStatistics
+from property_neurons.models.melhubert.configuration import MelHubertConfig
+from property_neurons.models.melhubert.features import MelHubertFeatureExtractor
 from property_neurons.models.melhubert.modeling import MelHubertForPreTraining
 from property_neurons.stores import files
 

@@ -1,0 +1,152 @@
+"""Building the frame store of one shard: a phone label and a segment for each 20 ms cell, and the F0 tracks."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.corpus.alignments import FRAME_US
+from property_neurons.corpus.audio import read_audio
+from property_neurons.corpus.frame_labels import frame_labels
+from property_neurons.corpus.parallel import map_in_processes
+from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.pitch import estimate_f0
+from property_neurons.errors import CorpusError, PropertyNeuronsError
+from property_neurons.progress import progress
+from property_neurons.stores.zarr import add_array, new_store
+
+
+@dataclass(frozen=True, eq=False)
+class Pitch:
+    """Where the pitch of a corpus comes from.
+
+    method: an F0 estimator, or "bins" for ready-made pitch bins, or "none".
+    floor_hz, ceiling_hz: the range in which F0 is looked for.
+    bins: {utterance: int8 [frames]} of -1 (unvoiced), 0, 1, 2, for the method "bins".
+    """
+
+    method: Literal["yaapt", "praat", "pyin", "bins", "none"]
+    floor_hz: float = 71.0
+    ceiling_hz: float = 800.0
+    bins: Mapping[str, np.ndarray] | None = None
+
+
+def write_frame_store(
+    path: str | Path,
+    *,
+    shard_list: pd.DataFrame,
+    segments: pd.DataFrame,
+    utterances: pd.DataFrame,
+    root: str | Path,
+    pitch: Pitch,
+    workers: int = 1,
+) -> None:
+    """Write the frame store of one shard: U utterances, F label cells, S segments, P pitch frames.
+
+    Attributes: utterances, speakers, genders, subsets [U], labels, frame_us, pitch.
+    Arrays: frame_offset [U + 1]; label, segment [F]; segment_start, segment_end (us) [S]; pitch_offset [U + 1]; and
+    f0 (Hz, NaN unvoiced) [P], or pitch_bin [P] for ready-made bins. Pitch tracks start at t = 0 and are not padded.
+
+    Args:
+        path: the .zarr to write.
+        shard_list: as `shards.read_shard_list` gives it; its order is the order of the store.
+        segments: segments of at least these utterances, in order of time.
+        utterances: the corpus's utterances, at least these.
+        root: the folder the audio paths of the shard list start from.
+        pitch: where F0 comes from.
+        workers: processes for the F0; the result does not depend on it.
+
+    Raises:
+        CorpusError: the tables, the audio and the pitch bins do not belong together.
+    """
+    ids = shard_list["utterance"].tolist()
+    facts = utterances.set_index("utterance")
+    by_utterance = dict(list(segments.groupby("utterance", sort=False)))
+    _require(path, ids, facts.index, "a row in the table of utterances", "run the corpus rules again")
+    _require(path, ids, by_utterance, "segments", "run the corpus rules again")
+    facts = facts.loc[ids]
+    mine = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in ids)])
+    label, segment = _label_frames(ids, facts["n_labels"].tolist(), by_utterance)
+    tracks = _tracks(path, shard_list, Path(root), pitch, workers)
+    with new_store(path) as store:
+        store.attrs.update(
+            {
+                "utterances": ids,
+                "speakers": facts["speaker"].tolist(),
+                "genders": facts["gender"].tolist(),
+                "subsets": facts["subset"].tolist(),
+                "labels": list(LABELS),
+                "frame_us": FRAME_US,
+                "pitch": pitch.method,
+            }
+        )
+        add_array(store, "frame_offset", _offsets(facts["n_labels"]))
+        add_array(store, "label", label)
+        add_array(store, "segment", segment)
+        add_array(store, "segment_start", mine["start_us"].to_numpy(np.int64))
+        add_array(store, "segment_end", mine["end_us"].to_numpy(np.int64))
+        add_array(store, "pitch_offset", _offsets([len(track) for track in tracks]))
+        name, dtype = ("pitch_bin", np.int8) if pitch.method == "bins" else ("f0", np.float32)
+        add_array(store, name, np.concatenate([np.empty(0, dtype), *tracks]))
+
+
+def _require(store: str | Path, ids: list[str], known: Container[str], what: str, remedy: str) -> None:
+    missing = [utterance for utterance in ids if utterance not in known]
+    if missing:
+        raise CorpusError(
+            f"{store}: expected {what} for each of {len(ids)} utterances of the shard, found none for {len(missing)}: "
+            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}; {remedy}"
+        )
+
+
+def _label_frames(
+    ids: list[str], n_labels: list[int], by_utterance: Mapping[str, pd.DataFrame]
+) -> tuple[np.ndarray, np.ndarray]:
+    labels, segments = [np.empty(0, np.int8)], [np.empty(0, np.int32)]
+    n_segments = 0
+    for utterance, length in zip(ids, n_labels, strict=True):
+        rows = by_utterance[utterance]
+        label, segment = frame_labels(
+            rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length
+        )
+        labels.append(label)
+        segments.append(np.where(segment < 0, segment, segment + np.int32(n_segments)))
+        n_segments += len(rows)
+    return np.concatenate(labels), np.concatenate(segments)
+
+
+def _offsets(lengths: Sequence[int] | pd.Series) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))])
+
+
+def _tracks(store: str | Path, shard_list: pd.DataFrame, root: Path, pitch: Pitch, workers: int) -> list[np.ndarray]:
+    if pitch.method == "none":
+        return [np.empty(0, np.float32)] * len(shard_list)
+    if pitch.method == "bins":
+        ids = shard_list["utterance"].tolist()
+        _require(store, ids, pitch.bins, "pitch bins", "complete the file of pitch bins, or choose an F0 estimator")
+        return [pitch.bins[utterance] for utterance in ids]
+    jobs = [(root / row.audio, row.n_samples) for row in shard_list.itertuples()]
+    found = map_in_processes(_F0(pitch), jobs, workers)
+    return list(progress(found, total=len(jobs), what=f"F0 ({pitch.method})", unit="utt"))
+
+
+@dataclass(frozen=True)
+class _F0:
+    pitch: Pitch
+
+    def __call__(self, job: tuple[Path, int]) -> np.ndarray:
+        path, n_samples = job
+        waveform = read_audio(path)
+        if len(waveform) != n_samples:
+            raise CorpusError(
+                f"{path}: expected the {n_samples} samples the corpus was scanned with, found {len(waveform)}; "
+                "run the corpus rules again"
+            )
+        try:
+            return estimate_f0(waveform, self.pitch.method, self.pitch.floor_hz, self.pitch.ceiling_hz)
+        except PropertyNeuronsError as error:
+            raise CorpusError(f"{path}: {error}") from error

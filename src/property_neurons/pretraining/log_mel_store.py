@@ -1,0 +1,72 @@
+"""The log-Mel frames of one shard, read at random by training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from property_neurons.errors import StoreError
+from property_neurons.models.log_mel import LogMelStatistics
+from property_neurons.stores import files, manifests
+
+CLEAN = "frames.npy"
+CODED = "coded.npy"
+
+
+@dataclass(frozen=True)
+class LogMelShard:
+    """Log-Mel frames of 10 ms, not normalised, of a shard's utterances.
+
+    utterances: their ids.
+    offset: int64 [utterances + 1], first frame of each.
+    frames: float32 [frames, bins], mapped from disk.
+    coded: the same of the audio after MP3 coding, or None.
+    """
+
+    utterances: tuple[str, ...]
+    offset: np.ndarray
+    frames: np.ndarray
+    coded: np.ndarray | None
+
+
+def open_log_mel(manifest: str | Path) -> LogMelShard:
+    """Open what `write_log_mel` wrote, by its manifest `x/shard.manifest.json` beside the folder `x/shard`.
+
+    Raises:
+        StoreError: a file is absent or altered, or the parts do not fit together.
+    """
+    manifest = Path(manifest)
+    folder = manifests.described_folder(manifest)
+    manifests.verify_files(folder, manifest)
+    shard = LogMelShard(
+        utterances=tuple(files.read_json(folder / "utterances.json")),
+        offset=np.load(folder / "offset.npy"),
+        frames=_mapped(folder / CLEAN),
+        coded=_mapped(folder / CODED) if (folder / CODED).is_file() else None,
+    )
+    if len(shard.offset) != len(shard.utterances) + 1 or shard.offset[-1] != len(shard.frames):
+        raise StoreError(
+            f"{folder}: expected frames of {len(shard.utterances)} utterances, found {len(shard.offset) - 1} with "
+            f"{len(shard.frames)} frames; delete it and run again"
+        )
+    return shard
+
+
+def _mapped(path: Path) -> np.ndarray:
+    # An empty array cannot be mapped.
+    return np.load(path, mmap_mode="r") if path.stat().st_size > 1024 else np.load(path)
+
+
+def write_statistics(path: str | Path, statistics: LogMelStatistics) -> None:
+    """Write statistics as JSON {mean, std}."""
+    files.write_json(path, {"mean": statistics.mean.tolist(), "std": statistics.std.tolist()})
+
+
+def read_statistics(path: str | Path) -> LogMelStatistics:
+    """Read what `write_statistics` wrote.
+
+    Raises:
+        StoreError: the file is absent or no JSON.
+    """
+    content = files.read_json(path)
+    return LogMelStatistics(np.asarray(content["mean"]), np.asarray(content["std"]))
