@@ -1,6 +1,5 @@
 """Forced alignment with PocketSphinx, held against the demo corpus's true phone times."""
 
-import random
 import shutil
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from property_neurons.corpus.alignments import Alignment, read_textgrid
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.corpus.espeak import synthesise
-from property_neurons.corpus.forced_alignment import Agreement, agreement, align_subset, align_utterance
+from property_neurons.corpus.forced_alignment import align_subset, align_utterance
 from property_neurons.corpus.librispeech import read_transcripts
 from property_neurons.corpus.phones import LABEL_IDS, SILENCE_ID, SPOKEN_NOISE_ID
 from property_neurons.errors import AlignmentError, CorpusError
+from tests.agreement import agreement
 
 SENTENCES = Path(__file__).resolve().parents[2] / "resources" / "demo" / "sentences.txt"
 
@@ -48,10 +48,10 @@ def _equal(one: Alignment, other: Alignment) -> bool:
 
 def test_phones_are_found_where_they_are(utterances):
     # Measured over the whole demo corpus: 0.80 of all cells, boundaries within 9 ms (median).
-    found = sum((agreement(truth, align_utterance(wave, text)) for wave, text, truth in utterances), start=Agreement())
-    assert found.overall > 0.7
-    assert found.speech > 0.7
-    assert found.boundary_error_ms < 15
+    overall, speech, boundary_ms = agreement((truth, align_utterance(wave, text)) for wave, text, truth in utterances)
+    assert overall > 0.7
+    assert speech > 0.7
+    assert boundary_ms < 15
 
 
 def test_phones_are_neither_early_nor_late(utterances):
@@ -170,7 +170,7 @@ def test_every_utterance_is_aligned_or_listed(corpus, tmp_path):
         alignment = read_textgrid(tmp_path / "out" / "demo" / name)
         audio = soundfile.info((root / "demo" / name).with_suffix(".flac"))
         assert alignment.end == audio.frames * 1_000_000 // 16_000
-        assert agreement(read_textgrid(corpus / "alignments" / "demo" / name), alignment).overall > 0.7
+        assert agreement([(read_textgrid(corpus / "alignments" / "demo" / name), alignment)])[0] > 0.7
 
 
 def test_the_result_does_not_depend_on_the_number_of_processes(corpus, tmp_path):
@@ -188,49 +188,3 @@ def test_a_missing_or_empty_subset_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="neither"):
         align_subset(tmp_path, "bare", tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-# -- agreement
-
-
-def _random_alignment(dice: random.Random, end: int) -> Alignment:
-    edges = sorted({0, end, *(dice.randrange(1, end) for _ in range(12))})
-    labels = [dice.choice([0, 1, 2, SILENCE_ID, SPOKEN_NOISE_ID]) for _ in edges[1:]]
-    return Alignment(np.array(edges[:-1]), np.array(edges[1:]), np.array(labels, np.int8), end)
-
-
-def _cells(alignment: Alignment, n_labels: int) -> list[int]:
-    cells = []
-    for cell in range(n_labels):
-        low, high = 20_000 * cell, 20_000 * (cell + 1)
-        overlaps = [
-            min(end, high) - max(start, low) for start, end in zip(alignment.starts, alignment.ends, strict=True)
-        ]
-        cells.append(int(alignment.labels[overlaps.index(max(overlaps))]))
-    return cells
-
-
-def test_agreement_equals_a_plain_loop():
-    dice = random.Random(5)
-    for _ in range(30):
-        one, other = (_random_alignment(dice, dice.randrange(400_000, 460_000)) for _ in range(2))
-        n_labels = min(one.end, other.end) // 20_000
-        pairs = list(zip(_cells(one, n_labels), _cells(other, n_labels), strict=True))
-        speech = [(a, b) for a, b in pairs if a < SILENCE_ID]
-        found = agreement(one, other)
-        assert (found.cells, found.speech_cells) == (len(pairs), len(speech))
-        assert (found.same, found.same_speech) == (sum(a == b for a, b in pairs), sum(a == b for a, b in speech))
-
-
-def test_agreement_of_two_utterances_is_pooled():
-    def alignment(*segments):
-        starts, ends, labels = zip(*segments, strict=True)
-        return Alignment(np.array(starts), np.array(ends), np.array(labels, np.int8), ends[-1])
-
-    reference = alignment((0, 100_000, SILENCE_ID), (100_000, 200_000, 0), (200_000, 300_000, 1))
-    late = alignment((0, 140_000, SILENCE_ID), (140_000, 200_000, 0), (200_000, 300_000, 1))
-    assert agreement(reference, late).boundary_errors_us == (40_000, 0)
-    both = agreement(reference, late) + agreement(reference, reference)
-    assert both.overall == pytest.approx(28 / 30)
-    assert both.speech == pytest.approx(18 / 20)
-    assert both.boundary_error_ms == 0

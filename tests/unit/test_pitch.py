@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from property_neurons.corpus.pitch import SAMPLE_RATE, estimate_f0, frame_count, frame_times
+from property_neurons.corpus.pitch import SAMPLE_RATE, estimate_f0, frame_count
 from property_neurons.errors import AudioError, ConfigError, CorpusError
 
 # librosa compiles pyin anew in every process, which takes 20 s.
@@ -54,11 +54,9 @@ def test_frame_count_is_the_number_of_windows_that_fit(n_samples):
     assert frame_count("praat", n_samples) == frame_count("pyin", n_samples) == cells
 
 
-def test_frame_times_lie_inside_their_cells():
-    assert frame_times("yaapt", 3) == pytest.approx([0.0175, 0.0375, 0.0575])
-    assert frame_times("praat", 3) == pytest.approx([0.01, 0.03, 0.05])
-    assert frame_times("pyin", 3) == pytest.approx([0.01, 0.03, 0.05])
-    assert len(frame_times("yaapt", 0)) == 0
+def frame_times(method, n_frames):
+    """Centres of the analysis windows, in seconds."""
+    return ((280 if method == "yaapt" else 160) + 320 * np.arange(n_frames)) / 16_000
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -180,7 +178,7 @@ def test_refusals():
     with pytest.raises(ConfigError, match=r"'crepe'.*yaapt, praat, pyin"):
         estimate_f0(good, "crepe")
     with pytest.raises(ConfigError, match="crepe"):
-        frame_times("crepe", 3)
+        frame_count("crepe", 4000)
     for floor, ceiling in ((30, 800), (71, 1600), (200, 800), (71, 140), (300, 200), (math.nan, 800)):
         with pytest.raises(ConfigError, match="71-800 Hz"):
             estimate_f0(good, "yaapt", floor, ceiling)

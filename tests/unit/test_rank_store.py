@@ -7,7 +7,7 @@ import pytest
 
 from property_neurons.errors import StoreError
 from property_neurons.ranks.sites import Site
-from property_neurons.ranks.store import active_neurons, new_ranks, open_ranks, write_ranks
+from property_neurons.ranks.store import active_neurons, new_ranks, open_ranks
 from property_neurons.stores.files import read_json
 from property_neurons.stores.manifests import manifest_path
 from property_neurons.stores.zarr import add_array, new_store
@@ -32,6 +32,11 @@ def parts(**changes):
         "ties": [np.array([1, 0]), np.arange(5)],
     }
     return given | changes
+
+
+def write_ranks(path, *, ids, **others):
+    with new_ranks(path, **others) as writer:
+        writer.append(ids)
 
 
 def write_anything(path, *, sites, ids, ties, offset, frame, **attributes):

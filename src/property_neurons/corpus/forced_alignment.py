@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from pocketsphinx import Decoder
 from property_neurons.corpus.alignments import Alignment
 from property_neurons.corpus.audio import SAMPLE_RATE, find_audio, read_audio
 from property_neurons.corpus.espeak_phones import pronounce
-from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.librispeech import read_transcripts
 from property_neurons.corpus.parallel import map_in_processes
 from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, label_id
@@ -31,46 +29,6 @@ _DELAY_US = 10_000
 # Pauses inside sentences are rarer in PocketSphinx's default (0.005) than in read speech: 0.2 % more cells agree.
 _SILENCE_PROBABILITY = 0.2
 _FILLERS = {"SIL": SILENCE_ID, "+NSN+": SPOKEN_NOISE_ID, "+SPN+": SPOKEN_NOISE_ID}
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two alignments agree; those of several utterances add up.
-
-    cells, same: all 20 ms cells, and those with equal labels; speech_cells, same_speech: the same where the first
-    alignment has a phone; boundary_errors_us: absolute differences of the starts of phones that both have in the
-    same order.
-    """
-
-    cells: int = 0
-    same: int = 0
-    speech_cells: int = 0
-    same_speech: int = 0
-    boundary_errors_us: tuple[int, ...] = ()
-
-    def __add__(self, other: "Agreement") -> "Agreement":
-        return Agreement(
-            self.cells + other.cells,
-            self.same + other.same,
-            self.speech_cells + other.speech_cells,
-            self.same_speech + other.same_speech,
-            self.boundary_errors_us + other.boundary_errors_us,
-        )
-
-    @property
-    def overall(self) -> float:
-        """Share of all cells that have the same label."""
-        return self.same / self.cells
-
-    @property
-    def speech(self) -> float:
-        """Share of the first alignment's phone cells that have the same label in the second."""
-        return self.same_speech / self.speech_cells
-
-    @property
-    def boundary_error_ms(self) -> float:
-        """Median absolute difference of the phones' starts, in ms."""
-        return float(np.median(self.boundary_errors_us)) / 1000
 
 
 def align_utterance(waveform: np.ndarray, transcript: str) -> Alignment:
@@ -146,17 +104,6 @@ def align_subset(root: str | Path, subset: str, out_root: str | Path, *, workers
     return pd.DataFrame(rows, columns=["subset", "utterance", "code", "detail"], dtype="str")
 
 
-def agreement(reference: Alignment, other: Alignment) -> Agreement:
-    """Hold two alignments of one utterance against each other, over the time that both label."""
-    n_labels = min(reference.n_labels, other.n_labels)
-    expected, _ = frame_labels(reference.starts, reference.ends, reference.labels, n_labels)
-    found, _ = frame_labels(other.starts, other.ends, other.labels, n_labels)
-    same, speech = expected == found, _is_phone(expected)
-    return Agreement(
-        n_labels, int(same.sum()), int(speech.sum()), int((same & speech).sum()), _boundary_errors(reference, other)
-    )
-
-
 @dataclass(frozen=True)
 class _Task:
     """Align one utterance and write it; returns what went wrong, or None."""
@@ -228,18 +175,3 @@ def _decode(decoder: Decoder, pcm: bytes) -> None:
 
 def _label(name: str) -> int:
     return _FILLERS[name] if name in _FILLERS else label_id(name)
-
-
-def _is_phone(labels: np.ndarray) -> np.ndarray:
-    return (labels != SILENCE_ID) & (labels != SPOKEN_NOISE_ID)
-
-
-def _boundary_errors(reference: Alignment, other: Alignment) -> tuple[int, ...]:
-    mine, yours = _is_phone(reference.labels), _is_phone(other.labels)
-    starts, their_starts = reference.starts[mine], other.starts[yours]
-    matcher = SequenceMatcher(None, reference.labels[mine].tolist(), other.labels[yours].tolist(), autojunk=False)
-    return tuple(
-        int(abs(starts[block.a + index] - their_starts[block.b + index]))
-        for block in matcher.get_matching_blocks()
-        for index in range(block.size)
-    )

@@ -41,17 +41,6 @@ def frame_count(method: Method, n_samples: int) -> int:
     return n_samples // FRAME_SAMPLES
 
 
-def frame_times(method: Method, n_frames: int) -> np.ndarray:
-    """Centres of the analysis windows: float64 seconds [n_frames], 20i + 17.5 ms for YAAPT, 20i + 10 ms for the others.
-
-    Raises:
-        ConfigError: no such method.
-    """
-    _check_method(method)
-    first = _YAAPT_WINDOW // 2 if method == "yaapt" else FRAME_SAMPLES // 2
-    return (first + FRAME_SAMPLES * np.arange(n_frames)) / SAMPLE_RATE
-
-
 def estimate_f0(waveform: np.ndarray, method: Method, floor_hz: float = 71.0, ceiling_hz: float = 800.0) -> np.ndarray:
     """The F0 track of one utterance.
 

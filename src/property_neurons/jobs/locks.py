@@ -1,4 +1,8 @@
-"""One process at a time where a job keeps what it has done so far."""
+"""One process at a time where a job keeps what it has done so far.
+
+By fcntl and not by `filelock`, which keeps to itself the descriptor that child processes must inherit, does not say who
+has the lock, and fails where the file system knows locks but its server does not (ENOLCK).
+"""
 
 import errno
 import fcntl

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import zarr
@@ -139,12 +139,6 @@ def new_ranks(
                 "frames": frames,
             }
         )
-
-
-def write_ranks(path: str | Path, *, ids: Sequence[np.ndarray], **parts: Any) -> None:
-    """Write a rank store whose ids, for each site uint16 [rows, k], are in memory; `parts` are those of `new_ranks`."""
-    with new_ranks(path, **parts) as writer:
-        writer.append(ids)
 
 
 def open_ranks(path: str | Path) -> RankStore:
