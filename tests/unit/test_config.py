@@ -1,6 +1,8 @@
 """The configuration: every error at once, each with its key; presets; the generated reference."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -233,3 +235,12 @@ def test_normalise_is_part_of_what_a_model_is_prepared_from_and_of_no_other():
     content["models"]["raw"] = {"kind": "pruned", "of": "tiny", "normalise": False}
     with pytest.raises(ConfigError, match=r"models\.raw\.normalise"):
         load_config(content)
+
+
+def test_what_a_snakefile_imports_loads_nothing_heavy():
+    code = (
+        "import sys, property_neurons.plan, property_neurons.config.load, property_neurons.jobs.fingerprint\n"
+        "print({'numpy', 'pandas', 'pyarrow', 'soundfile', 'torch', 'zarr'} & set(sys.modules) or 'nothing')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "nothing"
