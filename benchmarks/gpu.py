@@ -28,7 +28,7 @@ from property_neurons.corpus.recordings import Recording
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
 from property_neurons.ranks.extraction import extract_ranks
-from property_neurons.ranks.store import active_neurons
+from property_neurons.ranks.sites import active_neurons
 from property_neurons.ranks.topk import Ranked, rank_neurons
 
 LAMBDA_MAX = 0.02

@@ -19,7 +19,7 @@ from workload import Utterance, arguments, hubert_base, report, settings, shown,
 
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
-from property_neurons.ranks.store import active_neurons
+from property_neurons.ranks.sites import active_neurons
 from property_neurons.ranks.topk import rank_neurons
 
 LAMBDA = 0.01

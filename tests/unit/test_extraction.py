@@ -12,8 +12,8 @@ from property_neurons.errors import AudioError, CountingError, ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.ranks.extraction import extract_ranks
-from property_neurons.ranks.sites import Site
-from property_neurons.ranks.store import active_neurons, open_ranks
+from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.manifests import manifest_path
 
 BLOCK = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 320}

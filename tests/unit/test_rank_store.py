@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from property_neurons.errors import StoreError
-from property_neurons.ranks.sites import Site
-from property_neurons.ranks.store import active_neurons, new_ranks, open_ranks
+from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.store import new_ranks, open_ranks
 from property_neurons.stores.files import read_json
 from property_neurons.stores.manifests import manifest_path
 from property_neurons.stores.zarr import add_array, new_store

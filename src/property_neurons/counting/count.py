@@ -14,8 +14,8 @@ from property_neurons.counting.properties import NO_GROUP, Layout, Property
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site
-from property_neurons.ranks.store import RankStore, active_neurons, open_ranks
+from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.store import RankStore, open_ranks
 from property_neurons.stores.zarr import add_array, new_store
 
 # Counts of as many sites as fit here are held at a time; further sites cost another pass over the rank stores.

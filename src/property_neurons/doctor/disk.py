@@ -11,7 +11,7 @@ from property_neurons.config.root import Config
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of
 from property_neurons.doctor.speech import speech_of
-from property_neurons.ranks.store import active_neurons
+from property_neurons.ranks.sites import active_neurons
 
 FRAMES_PER_SECOND = 50
 # Middle frames of segments, as a share of all frames (LibriSpeech dev-clean).

@@ -10,8 +10,8 @@ from torch import Tensor
 from property_neurons.corpus.recordings import DECODERS, Recording, decode, naming
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site
-from property_neurons.ranks.store import active_neurons, new_ranks
+from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.store import new_ranks
 from property_neurons.ranks.topk import rank_neurons
 
 

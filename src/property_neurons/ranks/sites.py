@@ -1,4 +1,4 @@
-"""The places in a model where neurons are ranked."""
+"""The places in a model where neurons are ranked, and how many neurons count as active there."""
 
 from dataclasses import dataclass
 
@@ -10,3 +10,8 @@ class Site:
     layer: int
     name: str
     width: int
+
+
+def active_neurons(lambda_: float, width: int) -> int:
+    """tau: how many of `width` neurons count as active in a frame (section 3.1)."""
+    return max(1, round(lambda_ * width))

@@ -10,18 +10,13 @@ import numpy as np
 import zarr
 
 from property_neurons.errors import StoreError
-from property_neurons.ranks.sites import Site
+from property_neurons.ranks.sites import Site, active_neurons
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
 Frames = Literal["all", "segment_mid"]
 
 _ROWS_PER_CHUNK = 1 << 15
 _ATTRIBUTES = frozenset({"model", "utterances", "sites", "k", "lambda_max", "frames"})
-
-
-def active_neurons(lambda_: float, width: int) -> int:
-    """tau: how many of `width` neurons count as active in a frame (section 3.1)."""
-    return max(1, round(lambda_ * width))
 
 
 @dataclass(frozen=True)
