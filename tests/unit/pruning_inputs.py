@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from property_neurons.pruning.report import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import ARMS, UNCUT
 
 TASKS = {
     "pr": ("phone_recognition", "phone_error_rate", 0.0817),

@@ -10,7 +10,7 @@ from test_pruning_report import run_script
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import arms, fig6, fig9
-from property_neurons.pruning.report import ARMS
+from property_neurons.pruning.vocabulary import ARMS
 from property_neurons.stores.files import read_table, write_table
 
 pytestmark = pytest.mark.usefixtures("legible")

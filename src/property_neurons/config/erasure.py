@@ -2,8 +2,8 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.models import Action
 from property_neurons.config.section import Name, Section
+from property_neurons.editing.vocabulary import Action
 
 
 class Erasure(Section):

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from property_neurons.config.models import Criterion, Model, PretrainedModel, PrunedModel, TunedModel
+from property_neurons.config.models import Model, PretrainedModel, PrunedModel, TunedModel
 from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.config.tasks import Task
 from property_neurons.errors import ConfigError
+from property_neurons.pruning.vocabulary import Criterion
 
 GENERAL, TASK_SPECIFIC = "general", "task_specific"
 

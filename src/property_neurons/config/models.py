@@ -5,10 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from property_neurons.config.section import Name, Section
-
-Action = Literal["zero", "mean", "clamp", "scale"]
-Criterion = Literal["protect", "norm", "frequency", "random", "random_protect"]
-Match = Literal["per_layer", "uniform", "global"]
+from property_neurons.pruning.vocabulary import Criterion, Match
 
 
 class _Model(Section):

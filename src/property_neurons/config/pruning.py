@@ -2,9 +2,9 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.models import Criterion, Match
 from property_neurons.config.pretraining import MaskedPrediction, Stage
 from property_neurons.config.section import Name, Section
+from property_neurons.pruning.vocabulary import Criterion, Match
 
 _ROWS = "neurons per layer after each pruning step, falling; the model is fine-tuned after every step"
 

@@ -17,10 +17,10 @@ import torch
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, find_audio, read_audio
 from property_neurons.editing.interventions import edited
-from property_neurons.editing.names import ALL
 from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
+from property_neurons.editing.vocabulary import ALL
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder

@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.pitch_bins import bin_track
 from property_neurons.editing.divided_by import DIVIDED_BY
-from property_neurons.editing.names import ALL
+from property_neurons.editing.vocabulary import ALL
 from property_neurons.errors import TaskError
 from property_neurons.tasks.examples import Examples
 from property_neurons.tasks.fine_tuned import FineTuned, predictions

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
+from property_neurons.editing.vocabulary import Action
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
@@ -22,8 +23,6 @@ from property_neurons.stores import manifests
 
 RECORD = "editing.json"
 """File of an edited model's folder: what was done, and to which neurons of each feed-forward network."""
-
-Action = Literal["zero", "mean", "clamp", "scale"]
 
 
 @dataclass(frozen=True)

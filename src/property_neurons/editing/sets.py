@@ -1,7 +1,7 @@
-"""Sets of neurons to edit: of tables, by hand, by dose and at random, held against the model they are for."""
+"""Sets of neurons to edit: of tables and by dose, held against the model they are for."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -49,31 +49,6 @@ def group_set(
         raise ModelError(
             f"{name}: expected group neurons of {', '.join(groups)}, found none; lower sigma, or take a larger corpus"
         )
-    return masks
-
-
-def chosen_set(neurons: Mapping[int, Sequence[int]], widths: Sequence[int]) -> list[np.ndarray]:
-    """A set written by hand: neurons by layer.
-
-    Args:
-        neurons: {feed-forward network from 1: neurons from 0}.
-        widths: of the networks of the model to edit.
-
-    Raises:
-        ModelError: a layer or neuron that the model does not have.
-    """
-    masks = [np.zeros(width, dtype=bool) for width in widths]
-    for layer, ids in neurons.items():
-        if not 1 <= layer <= len(widths):
-            raise ModelError(f"set of neurons: expected layers from 1 to {len(widths)}, found {layer}; correct the set")
-        ids = np.asarray(ids, dtype=np.int64)
-        beyond = ids[(ids < 0) | (ids >= widths[layer - 1])]
-        if beyond.size:
-            raise ModelError(
-                f"set of neurons: expected neurons from 0 to {widths[layer - 1] - 1} in layer {layer}, found "
-                f"{int(beyond[0])}; was the set found on another model?"
-            )
-        masks[layer - 1][ids] = True
     return masks
 
 

@@ -8,17 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.editing.names import (
-    ALL,
-    CROSS_ENTROPY,
-    GROUP,
-    MEAN,
-    MOST_SPELLED_OUT,
-    OTHERS,
-    OWN,
-    RANDOM,
-    WHOLE,
-)
+from property_neurons.editing.vocabulary import ALL
+from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
+from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.intervals import paired_difference

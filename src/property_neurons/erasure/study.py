@@ -19,11 +19,12 @@ import pandas as pd
 from property_neurons.corpus import audio
 from property_neurons.counting.count_store import Counts
 from property_neurons.editing.interventions import Intervention, edited
-from property_neurons.editing.names import GROUP, RANDOM, WHOLE
 from property_neurons.editing.parts import Divide, divide_errors, error_table
-from property_neurons.editing.saved import Action, intervention
+from property_neurons.editing.saved import intervention
 from property_neurons.editing.sets import Masks, most_exclusive
 from property_neurons.editing.statistics import activation_statistics
+from property_neurons.editing.vocabulary import Action
+from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE, Condition
 from property_neurons.errors import ModelError, StoreError, TaskError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
@@ -39,21 +40,6 @@ log = logging.getLogger(__name__)
 
 SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight", "surprisal")
 _STATISTICS_UTTERANCES = 200
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One edit of the model.
-
-    kind: "whole" (nothing is edited), "group", or "random": as many neurons in the same layers.
-    erased: the group. sigma: of its neurons. dose: share of these, the most exclusive first. draw: of "random".
-    """
-
-    kind: str
-    erased: str = ""
-    sigma: float = 0.0
-    dose: float = 0.0
-    draw: int = 0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
-from property_neurons.pruning.report import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_json
 
 Bars = Mapping[str, float]

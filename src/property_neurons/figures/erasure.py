@@ -7,7 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from property_neurons.editing.names import ALL, CROSS_ENTROPY, GROUP, MEAN, MOST_SPELLED_OUT, OTHERS, OWN, RANDOM
+from property_neurons.editing.vocabulary import ALL
+from property_neurons.erasure.conditions import GROUP, RANDOM
+from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.figures import style
 from property_neurons.stores.files import read_json
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from property_neurons.figures import arms, style
-from property_neurons.pruning.report import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import ARMS, UNCUT
 
 STUDY = "task_specific"
 _CURVE_INCHES = 1.5

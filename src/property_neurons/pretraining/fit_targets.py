@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
 
 from property_neurons.errors import StoreError
+from property_neurons.pretraining.kmeans import frame_clusters
 from property_neurons.pretraining.log_mel_store import LogMelShard
 from property_neurons.pretraining.represent import Represent
 from property_neurons.progress import progress
@@ -45,18 +45,7 @@ def fit_codebook(
             f"k-means: expected at least {clusters} frames, one per cluster, found {len(sample)}; "
             "lower targets.clusters or raise targets.fit_hours"
         )
-    kmeans = MiniBatchKMeans(
-        clusters,
-        init="k-means++",
-        n_init=5,
-        batch_size=10_000,
-        max_iter=100,
-        max_no_improvement=100,
-        tol=0.0,
-        reassignment_ratio=0.0,
-        random_state=seed,
-    )
-    return kmeans.fit(sample).cluster_centers_.astype(np.float32)
+    return frame_clusters(clusters, seed).fit(sample).cluster_centers_.astype(np.float32)
 
 
 def _represented(chosen: Sequence[np.ndarray], represent: Represent) -> np.ndarray:

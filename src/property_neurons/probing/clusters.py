@@ -12,9 +12,11 @@ clusters. Compare values of the same frames and the same number of clusters.
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import homogeneity_score
+from sklearn.metrics.cluster import contingency_matrix
 
 from property_neurons.errors import CorpusError
+from property_neurons.pretraining.kmeans import frame_clusters
 from property_neurons.probing.frames import ProbedFrames
 
 
@@ -33,17 +35,12 @@ def agreement(phone: np.ndarray, cluster: np.ndarray) -> Agreement:
     Args:
         phone, cluster: ints from 0, [frames]; at least one frame.
     """
-    counts = np.zeros((phone.max() + 1, cluster.max() + 1))
-    np.add.at(counts, (phone, cluster), 1)
-    joint = counts / counts.sum()
-    of_phone, of_cluster = joint.sum(axis=1), joint.sum(axis=0)
-    there = joint > 0
-    information = (joint[there] * np.log(joint[there] / np.outer(of_phone, of_cluster)[there])).sum()
-    entropy = -(of_phone[of_phone > 0] * np.log(of_phone[of_phone > 0])).sum()
+    joint = contingency_matrix(phone, cluster) / len(phone)
     return Agreement(
         phone_purity=float(joint.max(axis=0).sum()),
         cluster_purity=float(joint.max(axis=1).sum()),
-        pnmi=float(information / entropy) if entropy > 0 else float("nan"),
+        # I(y; z) / H(y) is what scikit-learn calls homogeneity, which is 1 where there is one phone alone.
+        pnmi=float(homogeneity_score(phone, cluster)) if len(joint) > 1 else float("nan"),
     )
 
 
@@ -64,17 +61,5 @@ def probe_clusters(values: np.ndarray, frames: ProbedFrames, *, clusters: int, s
             f"probing: expected at least {clusters} frames to fit on, one per cluster, found {len(known)}; "
             "ask for fewer clusters, or more frames of a larger corpus"
         )
-    # The settings with which targets of pre-training are made.
-    kmeans = MiniBatchKMeans(
-        clusters,
-        init="k-means++",
-        n_init=5,
-        batch_size=10_000,
-        max_iter=100,
-        max_no_improvement=100,
-        tol=0.0,
-        reassignment_ratio=0.0,
-        random_state=seed,
-    )
-    kmeans.fit(known)
+    kmeans = frame_clusters(clusters, seed).fit(known)
     return agreement(frames.label[~frames.fitted], kmeans.predict(values[~frames.fitted]))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
-from property_neurons.pruning.selection import Match, select
+from property_neurons.pruning.selection import select
+from property_neurons.pruning.vocabulary import Criterion, Match
 from property_neurons.stores import manifests
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 RECORD = "pruning.json"
 """File of a pruned model's folder: the cut, and for each network how many neurons were protected (null where none were
 to be) and which stayed, by their old numbers."""
-
-Criterion = Literal["protect", "norm", "frequency", "random", "random_protect"]
 
 
 @dataclass(frozen=True)

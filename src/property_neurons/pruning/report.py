@@ -4,19 +4,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from property_neurons.errors import StoreError
+from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
 from property_neurons.tasks.intervals import paired_difference
-
-ARMS = ("unpruned", "fine_tuned", "protect", "norm", "frequency", "random_protect", "random")
-"""What is held against what, in the order of tables and figures."""
-UNCUT = ("unpruned", "fine_tuned")
-"""The arms that keep every neuron."""
 
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -36,7 +32,7 @@ class Run:
     scores: the table of its test utterances.
     """
 
-    study: Literal["general", "task_specific"]
+    study: str
     arm: str
     step: int
     seed: int

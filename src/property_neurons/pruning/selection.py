@@ -1,13 +1,11 @@
 """From scores, protected sets and a budget to the neurons that stay."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from property_neurons.errors import ModelError
-
-Match = Literal["per_layer", "uniform", "global"]
+from property_neurons.pruning.vocabulary import Match
 
 
 def select(

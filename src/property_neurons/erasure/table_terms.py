@@ -1,0 +1,10 @@
+"""Words in the tables of an erasure, apart from what makes these, so that figures load no model."""
+
+OWN, OTHERS = "own", "others"
+"""Parts beside all: the erased group, all groups but this one."""
+CROSS_ENTROPY = "cross_entropy"
+"""A metric beside speaker errors: mean -ln p of the right speaker, in nats."""
+MEAN = "mean"
+"""Stands for the erased group where a row is the mean over all of them."""
+MOST_SPELLED_OUT = 4
+"""Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""
