@@ -206,10 +206,14 @@ class Named(SimpleNamespace):
         for value in vars(self).values():
             yield from value if isinstance(value, list) else [value]
 
+    def get(self, name):
+        return vars(self).get(name)
+
 
 def run_script(name, tmp_path, **parts):
     """Run a script of the workflow as Snakemake would."""
-    job = SimpleNamespace(log=[str(tmp_path / "log")], **{part: Named(**fields) for part, fields in parts.items()})
+    parts = {part: Named(**fields) for part, fields in ({"params": {}} | parts).items()}
+    job = SimpleNamespace(log=[str(tmp_path / "log")], **parts)
     runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), init_globals={"snakemake": job})
 
 
