@@ -13,10 +13,11 @@ import torch
 import transformers
 
 from property_neurons.corpus.audio import read_audio
-from property_neurons.corpus.build_frames import Pitch, write_frame_store
+from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, UNVOICED_CONSONANTS
 from property_neurons.corpus.pitch import estimate_f0
+from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.corpus.recordings import Recording
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property

@@ -7,9 +7,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.corpus.build_frames import Pitch, write_frame_store
+from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.phones import LABELS, SILENCE_ID
+from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.errors import CorpusError
 from property_neurons.stores.zarr import open_store
 

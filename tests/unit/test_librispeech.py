@@ -6,9 +6,9 @@ import pytest
 import soundfile
 
 from property_neurons.corpus.alignments import TextGridSource
+from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.librispeech import read_speakers, read_transcripts, scan_subset
 from property_neurons.corpus.phones import LABEL_IDS
-from property_neurons.corpus.report import CODES
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import shard_of
 from property_neurons.errors import CorpusError

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from property_neurons.corpus.build_frames import write_frame_store
+from property_neurons.corpus.pitch_source import pitch_source
 from property_neurons.corpus.shards import read_segments, read_shard_list
-from property_neurons.corpus.sources import pitch_source
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import verify_files

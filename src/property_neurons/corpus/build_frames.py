@@ -3,7 +3,6 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,27 +10,13 @@ import pandas as pd
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.frame_labels import frame_labels
-from property_neurons.corpus.parallel import map_in_processes
 from property_neurons.corpus.phones import LABELS
 from property_neurons.corpus.pitch import estimate_f0
+from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.errors import CorpusError, PropertyNeuronsError
+from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 from property_neurons.stores.zarr import add_array, new_store
-
-
-@dataclass(frozen=True, eq=False)
-class Pitch:
-    """Where the pitch of a corpus comes from.
-
-    method: an F0 estimator, or "bins" for ready-made pitch bins, or "none".
-    floor_hz, ceiling_hz: the range in which F0 is looked for.
-    bins: {utterance: int8 [frames]} of -1 (unvoiced), 0, 1, 2, for the method "bins".
-    """
-
-    method: Literal["yaapt", "praat", "pyin", "bins", "none"]
-    floor_hz: float = 71.0
-    ceiling_hz: float = 800.0
-    bins: Mapping[str, np.ndarray] | None = None
 
 
 def write_frame_store(

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from property_neurons.corpus.report import CODES, SKIPPED
+from property_neurons.corpus.codes import CODES
+from property_neurons.corpus.report import SKIPPED
 from property_neurons.errors import CorpusError
 
 _EXAMPLES = 3

@@ -13,10 +13,10 @@ from property_neurons.corpus.alignments import Alignment
 from property_neurons.corpus.audio import SAMPLE_RATE, find_audio, read_audio
 from property_neurons.corpus.espeak_phones import pronounce
 from property_neurons.corpus.librispeech import read_transcripts
-from property_neurons.corpus.parallel import map_in_processes
 from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, label_id
 from property_neurons.corpus.textgrid import write_textgrid
 from property_neurons.errors import AlignmentError, CorpusError, PropertyNeuronsError
+from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 from property_neurons.stores.files import new_folder
 

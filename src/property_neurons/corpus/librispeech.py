@@ -25,10 +25,10 @@ from property_neurons.corpus.audio import (
     inspect_audio,
     model_frames,
 )
-from property_neurons.corpus.parallel import map_in_processes
 from property_neurons.corpus.report import Trouble, report_table
 from property_neurons.corpus.shards import shard_of
 from property_neurons.errors import CorpusError
+from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 
 # Aligners round times to their own frames, 10 ms as a rule: an alignment that ends so little late is not wrong.

@@ -1,10 +1,9 @@
-"""From the settings of a corpus to the objects that read its alignments, genders and pitch."""
+"""From the settings of a corpus to the objects that read its alignments and genders."""
 
 from pathlib import Path
 
 from property_neurons.corpus.alignments import AlignmentSource, TextGridSource
-from property_neurons.corpus.build_frames import Pitch
-from property_neurons.corpus.framewise import FramewiseSource, read_gender_json, read_pitch_bins
+from property_neurons.corpus.framewise import FramewiseSource, read_gender_json
 from property_neurons.corpus.librispeech import read_speakers
 
 
@@ -24,12 +23,3 @@ def read_genders(path: str | Path) -> dict[str, str]:
         CorpusError: the file is absent or of another form.
     """
     return read_gender_json(path) if Path(path).suffix == ".json" else read_speakers(path)
-
-
-def pitch_source(method: str, floor_hz: float, ceiling_hz: float, path: str | None = None) -> Pitch:
-    """Where F0 comes from; `path` names the file of pitch bins of method "bins".
-
-    Raises:
-        CorpusError: the file of pitch bins is absent or of another form.
-    """
-    return Pitch(method, floor_hz, ceiling_hz, bins=read_pitch_bins(path) if method == "bins" else None)

@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, AudioFacts, UnusableAudio, find_audio, inspect_audio
-from property_neurons.corpus.parallel import map_in_processes
 from property_neurons.corpus.report import REPORT_COLUMNS, Trouble, report_table
 from property_neurons.errors import CorpusError
+from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 
 SUBSET = "voxceleb1"

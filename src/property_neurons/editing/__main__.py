@@ -24,7 +24,7 @@ from property_neurons.editing.vocabulary import ALL
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
-from property_neurons.models.prepare import check_unused
+from property_neurons.models.prepared import check_unused
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import check_digest, described_folder, read_manifest
 from property_neurons.tasks.fine_tuned import load_fine_tuned

@@ -17,7 +17,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepare import check_unused, save_derived
+from property_neurons.models.prepared import check_unused, save_derived
 from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.stores import manifests
 

@@ -8,7 +8,7 @@ Parsing the whole package takes a tenth of a second, and Snakemake reads its rul
 found in a file is kept in __pycache__, and used again while the file's bytes stay the same: 10 ms. (Where
 PYTHONDONTWRITEBYTECODE is set, nothing is kept.)
 
-`python -m property_neurons.jobs.fingerprint` prints which rules re-run after an edit of each module.
+docs/development.md has the table of what re-runs after an edit of each module.
 """
 
 import ast
@@ -36,7 +36,9 @@ OUTSIDE = (
     "jobs",
     "corpus.audio",
     "corpus.recordings",
+    "corpus.codes",
     "training.checkpoints",
+    "training.progress_bar",
 )
 """Modules and folders that no fingerprint covers: messages, storage, locks, reading audio, resuming.
 

@@ -1,4 +1,4 @@
-"""What re-runs after an edit: `python -m property_neurons.jobs.what_reruns` prints the table of docs/development.md."""
+"""What re-runs after an edit: `python -m property_neurons.jobs.what_reruns` writes the table of docs/development.md."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -46,5 +46,12 @@ def rerun_table(roots: Mapping[str, list[str]]) -> str:
     return "\n".join([*lines, f"| {', '.join(OUTSIDE)}, and every module that is not named above | nothing |"])
 
 
+def write_table(document: Path, table: str) -> None:
+    """Put the table between its two marks in a Markdown file."""
+    before, begin, rest = document.read_text().partition("<!-- what re-runs -->\n")
+    _, end, after = rest.partition("\n<!-- end -->")
+    document.write_text(f"{before}{begin}{table}{end}{after}")
+
+
 if __name__ == "__main__":
-    print(rerun_table(rule_roots()))
+    write_table(PROJECT / "docs/development.md", rerun_table(rule_roots()))

@@ -15,13 +15,14 @@ import huggingface_hub
 import torch
 from huggingface_hub.utils import httpx
 
-from property_neurons.errors import ModelError, StoreError
+from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
-from property_neurons.models.features import SAMPLING_RATE, load_front_end
-from property_neurons.models.loading import load_base_model, load_config, load_encoder, whisper_encoder_class
+from property_neurons.models.features import load_front_end
+from property_neurons.models.loading import load_base_model, load_config, whisper_encoder_class
 from property_neurons.models.melhubert.conversion import load_release, read_statistics
+from property_neurons.models.prepared import describe_model
 from property_neurons.models.whisper import fetch_whisper_wheel
-from property_neurons.stores import files, manifests
+from property_neurons.stores import manifests
 
 
 @dataclass(frozen=True)
@@ -129,65 +130,6 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
             case RandomTwin():
                 _save_twin(Path(source.of), source.seed, temporary)
         description |= describe_model(temporary, origin)
-
-
-def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
-    """What a model's manifest says beside its files; see `prepare_model`.
-
-    Raises:
-        ModelError: the folder holds no model whose neurons are known.
-    """
-    encoder = load_encoder(folder)
-    return {
-        "class": type(encoder.model).__name__,
-        "source": source,
-        "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
-        "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
-        "sampling_rate": SAMPLING_RATE,
-        "normalised": encoder.front_end.normalised,
-    }
-
-
-def save_derived(
-    folder: str | Path,
-    manifest: str | Path,
-    model: "transformers.PreTrainedModel",
-    source_folder: Path,
-    origin: dict[str, Any],
-    record: tuple[str, dict[str, Any]],
-    *,
-    replace: bool = False,
-) -> None:
-    """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
-
-    Args:
-        source_folder: of the model it is made of, whose front end it takes over.
-        origin: what its manifest says it comes from.
-        record: name and content of a further file in its folder.
-        replace: take the place of what is there.
-
-    Raises:
-        StoreError: something is there and may not be replaced.
-    """
-    if not replace:
-        check_unused(folder, manifest)
-    description: dict[str, Any] = {}
-    with manifests.new_described_folder(folder, manifest, noted=description, replace=replace) as temporary:
-        model.save_pretrained(temporary)
-        load_front_end(source_folder, model.config).extractor.save_pretrained(temporary)
-        files.write_json(temporary / record[0], record[1])
-        description |= describe_model(temporary, origin)
-
-
-def check_unused(folder: str | Path, manifest: str | Path) -> None:
-    """See that a model can be written without taking anything's place; stores of other kinds have such manifests, too.
-
-    Raises:
-        StoreError: something is at `folder` or `manifest`.
-    """
-    files.check_free(folder)
-    if Path(manifest).exists():
-        raise StoreError(f"{manifest}: expected nothing there, found a manifest; choose another name, or delete it")
 
 
 def _save_copy(source: Path, target: Path, normalise: bool | None) -> None:

@@ -1,0 +1,69 @@
+"""What a prepared model is, wherever it comes from: a local folder, and a manifest that says what it is."""
+
+from pathlib import Path
+from typing import Any
+
+from property_neurons.errors import StoreError
+from property_neurons.models.backend import transformers
+from property_neurons.models.features import SAMPLING_RATE, load_front_end
+from property_neurons.models.loading import load_encoder
+from property_neurons.stores import files, manifests
+
+
+def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
+    """What a model's manifest says beside its files; see `prepare_model`.
+
+    Raises:
+        ModelError: the folder holds no model whose neurons are known.
+    """
+    encoder = load_encoder(folder)
+    return {
+        "class": type(encoder.model).__name__,
+        "source": source,
+        "sites": [{"layer": site.layer, "name": site.name, "width": site.width} for site in encoder.sites],
+        "n_parameters": sum(parameter.numel() for parameter in encoder.model.parameters()),
+        "sampling_rate": SAMPLING_RATE,
+        "normalised": encoder.front_end.normalised,
+    }
+
+
+def save_derived(
+    folder: str | Path,
+    manifest: str | Path,
+    model: "transformers.PreTrainedModel",
+    source_folder: Path,
+    origin: dict[str, Any],
+    record: tuple[str, dict[str, Any]],
+    *,
+    replace: bool = False,
+) -> None:
+    """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
+
+    Args:
+        source_folder: of the model it is made of, whose front end it takes over.
+        origin: what its manifest says it comes from.
+        record: name and content of a further file in its folder.
+        replace: take the place of what is there.
+
+    Raises:
+        StoreError: something is there and may not be replaced.
+    """
+    if not replace:
+        check_unused(folder, manifest)
+    description: dict[str, Any] = {}
+    with manifests.new_described_folder(folder, manifest, noted=description, replace=replace) as temporary:
+        model.save_pretrained(temporary)
+        load_front_end(source_folder, model.config).extractor.save_pretrained(temporary)
+        files.write_json(temporary / record[0], record[1])
+        description |= describe_model(temporary, origin)
+
+
+def check_unused(folder: str | Path, manifest: str | Path) -> None:
+    """See that a model can be written without taking anything's place; stores of other kinds have such manifests, too.
+
+    Raises:
+        StoreError: something is at `folder` or `manifest`.
+    """
+    files.check_free(folder)
+    if Path(manifest).exists():
+        raise StoreError(f"{manifest}: expected nothing there, found a manifest; choose another name, or delete it")

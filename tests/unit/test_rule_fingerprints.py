@@ -1,0 +1,215 @@
+"""What each rule's fingerprint covers, and what re-runs after an edit of a module."""
+
+import ast
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import property_neurons
+from property_neurons.jobs import fingerprint
+from property_neurons.jobs.fingerprint import OUTSIDE, code_fingerprint, covered_modules
+from property_neurons.jobs.what_reruns import rerun_table, rule_roots
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADING = """
+    models.backend models.features models.ffn models.loading models.log_mel models.melhubert
+    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pruned
+"""
+COVERED = {
+    "prepare_model": f"""
+        {LOADING}
+        models.melhubert.conversion models.prepare models.prepared models.whisper
+    """,
+    "rank_neurons": f"""
+        {LOADING}
+        ranks.extraction ranks.sites ranks.store ranks.topk
+    """,
+    "store_states": f"""
+        {LOADING}
+        models.states tasks.stored_states
+    """,
+    "train_task": f"""
+        {LOADING}
+        models.states tasks.best_state tasks.examples tasks.heads tasks.job tasks.model tasks.scores
+        tasks.stored_states tasks.table tasks.train tasks.utterance_errors training.optimisation
+        training.order training.trainer
+    """,
+    "probe_layers": f"""
+        {LOADING}
+        corpus.frame_store corpus.phones probing.clusters probing.frames probing.linear probing.probe
+        probing.representations probing.silhouettes
+    """,
+    "extract_log_mel": """
+        models.log_mel pretraining.log_mel pretraining.log_mel_store
+    """,
+    "fit_targets": f"""
+        {LOADING}
+        pretraining.fit_targets pretraining.log_mel_store pretraining.represent
+    """,
+    "assign_targets": f"""
+        {LOADING}
+        pretraining.assign_targets pretraining.log_mel_store pretraining.represent
+    """,
+    "pretrain": f"""
+        {LOADING}
+        pretraining.crops pretraining.log_mel_store pretraining.masking pretraining.stage
+        pretraining.target_store pretraining.warping training.optimisation training.order training.trainer
+    """,
+    "prune_model": f"""
+        {LOADING}
+        corpus.phones counting.count_store models.prepared neurons.membership neurons.random_sets
+        pruning.criteria pruning.prune pruning.selection ranks.sites
+    """,
+    "edit_model": f"""
+        {LOADING}
+        corpus.phones counting.count_store editing.interventions editing.saved editing.sets editing.statistics
+        models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets ranks.sites
+    """,
+    "erase_groups": f"""
+        {LOADING}
+        corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
+        editing.interventions editing.names editing.parts editing.saved editing.sets editing.statistics
+        erasure.study models.prepared models.states neurons.groups neurons.membership neurons.patterns
+        neurons.random_sets ranks.sites tasks.examples tasks.fine_tuned tasks.heads tasks.job tasks.model
+        tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
+    """,
+    "measure_speed": f"""
+        {LOADING}
+        pruning.speed
+    """,
+}
+# Settings reach a result through `params`, and through the arguments that a cache's key is made of.
+SETTINGS = ("plan", "config", "cache")
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """The modules that each rule's fingerprint names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("plan"))
+        return rule_roots()
+
+
+@pytest.mark.parametrize("rule", COVERED)
+def test_what_can_change_the_result_of_a_rule_that_runs_a_model(roots, rule):
+    assert covered_modules(*roots[rule]) == sorted(COVERED[rule].split())
+
+
+def test_no_fingerprint_covers_what_makes_no_result(roots):
+    covered = {module for modules in roots.values() for module in covered_modules(*modules)}
+    unwanted = (*OUTSIDE, *SETTINGS, "doctor")
+    assert not [module for module in covered for name in unwanted if f"{module}.".startswith(f"{name}.")]
+
+
+MODEL_RULES = set(COVERED)
+TRAININGS = {"train_task", "pretrain", "erase_groups"}
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("ranks.topk", {"rank_neurons"}),
+        ("ranks.extraction", {"rank_neurons"}),
+        ("counting.count", {"count_activations"}),
+        ("neurons.embedding", {"embed_patterns"}),
+        ("pretraining.masking", {"pretrain"}),
+        ("pretraining.log_mel", {"extract_log_mel"}),
+        ("probing.linear", {"probe_layers"}),
+        ("pruning.criteria", {"prune_model"}),
+        ("tasks.metrics", {"score_task"}),
+        ("corpus.pitch", {"build_frames"}),
+        ("jobs.locks", set()),
+        ("jobs.log", set()),
+        ("stores.zarr", set()),
+        ("stores.files", set()),
+        ("corpus.audio", set()),
+        ("corpus.recordings", set()),
+        ("training.checkpoints", set()),
+        ("plan.tasks", set()),
+    ],
+)
+def test_an_edit_changes_the_fingerprints_of_these_rules(edited, roots, module, rules):
+    assert edited(module, roots) == rules
+
+
+@pytest.mark.parametrize("module", ["tasks.intervals", "figures.style", "figures.fig9", "pruning.report"])
+def test_an_edit_of_intervals_or_figures_runs_no_model(edited, roots, module):
+    assert edited(module, roots)
+    assert not edited(module, roots) & MODEL_RULES
+
+
+def test_an_edit_of_a_model_runs_every_rule_that_loads_one(edited, roots):
+    assert edited("models.melhubert.modeling", roots) == MODEL_RULES - {"extract_log_mel"}
+
+
+def test_a_version_makes_an_edit_outside_count(edited, roots):
+    assert edited("stores.files", roots, "RESULT_VERSION = 2") >= TRAININGS
+    assert edited("corpus.audio", roots, "RESULT_VERSION = 2") >= {"rank_neurons", "extract_log_mel", "scan"}
+
+
+def test_scripts_use_nothing_that_can_change_a_result_beside_what_is_covered(roots):
+    """Or the code that a script imports could change, and its rule would not run again."""
+    # The last two read and write a list and a file of centroids.
+    without = (*OUTSIDE, *SETTINGS, "corpus.shards", "pretraining.codebook")
+    found = {}
+    for rule, modules in roots.items():
+        beside = imported(ROOT / "workflow/scripts" / f"{SCRIPTS.get(rule, rule)}.py") - set(covered_modules(*modules))
+        beside -= {module for module in beside for name in without if f"{module}.".startswith(f"{name}.")}
+        if beside:
+            found[rule] = beside
+    assert found == BESIDE
+
+
+SCRIPTS = {"scan": "scan_subset"}
+# Ranks of the middle frames of segments cover it; those of all frames, as in the config read here, do not need it.
+BESIDE = {"rank_neurons": {"counting.sampling"}}
+
+
+def imported(script):
+    """The modules of the package that a script imports, at the top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("property_neurons"):
+            base = node.module.removeprefix("property_neurons").removeprefix(".")
+            for alias in node.names:
+                whole = f"{base}.{alias.name}".removeprefix(".")
+                is_module = (PACKAGE / f"{whole.replace('.', '/')}.py").is_file() or (PACKAGE / whole).is_dir()
+                found.add(whole if is_module else base)
+    return found
+
+
+PACKAGE = Path(property_neurons.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory):
+    """A function: the rules whose fingerprint an added line changes."""
+    root = tmp_path_factory.mktemp("copy") / "property_neurons"
+    shutil.copytree(PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def fingerprints(roots):
+        fingerprint._package.cache_clear()
+        return {rule: code_fingerprint(*modules, root=root) for rule, modules in roots.items()}
+
+    def edit(module, roots, line="ADDED = 1"):
+        before = fingerprints(roots)
+        file = root / f"{module.replace('.', '/')}.py"
+        text = file.read_text()
+        file.write_text(f"{text}\n{line}\n")
+        after = fingerprints(roots)
+        file.write_text(text)
+        return {rule for rule in roots if after[rule] != before[rule]}
+
+    with pytest.MonkeyPatch.context() as patch:
+        # What was found in unchanged files is kept, or each edit takes a second.
+        patch.setattr(sys, "dont_write_bytecode", False)
+        yield edit
+
+
+def test_the_table_in_the_docs_is_that_of_the_code(roots):
+    text = (ROOT / "docs/development.md").read_text()
+    (table,) = re.findall(r"<!-- what re-runs -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert table == rerun_table(roots), "run python -m property_neurons.jobs.what_reruns"
