@@ -39,7 +39,7 @@ COVERED = {
     """,
     "probe_layers": f"""
         {LOADING}
-        corpus.frame_store corpus.phones probing.clusters probing.frames probing.linear probing.probe
+        corpus.frame_store corpus.phones pretraining.kmeans probing.clusters probing.frames probing.linear probing.probe
         probing.representations probing.silhouettes
     """,
     "extract_log_mel": """
@@ -47,7 +47,7 @@ COVERED = {
     """,
     "fit_targets": f"""
         {LOADING}
-        pretraining.fit_targets pretraining.log_mel_store pretraining.represent
+        pretraining.fit_targets pretraining.kmeans pretraining.log_mel_store pretraining.represent
     """,
     "assign_targets": f"""
         {LOADING}
@@ -61,18 +61,18 @@ COVERED = {
     "prune_model": f"""
         {LOADING}
         corpus.phones counting.count_store models.prepared neurons.membership neurons.random_sets
-        pruning.criteria pruning.prune pruning.selection ranks.sites
+        pruning.criteria pruning.prune pruning.selection pruning.vocabulary ranks.sites
     """,
     "edit_model": f"""
         {LOADING}
         corpus.phones counting.count_store editing.interventions editing.saved editing.sets editing.statistics
-        models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets ranks.sites
+        editing.vocabulary models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets ranks.sites
     """,
     "erase_groups": f"""
         {LOADING}
         corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
-        editing.interventions editing.names editing.parts editing.saved editing.sets editing.statistics
-        erasure.study models.prepared models.states neurons.groups neurons.membership neurons.patterns
+        editing.interventions editing.parts editing.sets editing.statistics editing.vocabulary erasure.conditions
+        erasure.study models.states neurons.groups neurons.membership neurons.patterns
         neurons.random_sets ranks.sites tasks.examples tasks.fine_tuned tasks.heads tasks.job tasks.model
         tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
     """,

@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, find_audio, read_audio
-from property_neurons.editing.interventions import edited
+from property_neurons.editing.interventions import edited, intervention_of
 from property_neurons.editing.parts import error_table, own_errors
-from property_neurons.editing.saved import Edit, edited_set, intervention, save_edited
+from property_neurons.editing.saved import Edit, edited_set, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.errors import PropertyNeuronsError, StoreError
@@ -71,7 +71,7 @@ def _score(chosen: argparse.Namespace) -> None:
     trained = load_fine_tuned(chosen.training, model=chosen.model)
     masks = _masks(chosen, edit, table, trained.encoder)
     statistics = _statistics(chosen, trained.encoder)
-    how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
+    how = intervention_of(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
     examples, divide = trained.examples(chosen.part), own_errors(trained.data, "gender")
     before = error_table(trained, examples, divide)
     with edited(trained.encoder.model, masks, how):

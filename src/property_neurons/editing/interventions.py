@@ -5,6 +5,7 @@ output.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import torch
 from torch import nn
 
 from property_neurons.editing.sets import Masks, check_masks
+from property_neurons.editing.statistics import Statistics
+from property_neurons.editing.vocabulary import Action
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 
@@ -115,6 +118,35 @@ class Clamp:
 
 
 ZERO = Zero()
+
+
+def intervention_of(
+    action: Action, *, factor: float = 0.5, percentile: float = 50.0, statistics: Statistics | None = None
+) -> Intervention:
+    """The intervention that an action names.
+
+    Args:
+        statistics: of the model's neurons, for "mean" and "clamp".
+
+    Raises:
+        ModelError: an unknown action, a factor that is not finite, a percentile outside 0 to 100, or no
+            statistics where they are needed.
+    """
+    if not math.isfinite(factor):
+        raise ModelError(f"scale: expected a finite factor, found {factor}; correct it")
+    if not 0 <= percentile <= 100:
+        raise ModelError(f"clamp: expected a percentile from 0 to 100, found {percentile}; correct it")
+    if action in ("mean", "clamp") and statistics is None:
+        raise ModelError(f"{action}: expected what the neurons usually do, found nothing; give speech to read them on")
+    if action == "zero":
+        return Zero()
+    if action == "scale":
+        return Scale(factor)
+    if action == "mean":
+        return Mean(statistics.means)
+    if action == "clamp":
+        return Clamp(statistics.percentiles(percentile))
+    raise ModelError(f"editing: expected zero, mean, clamp or scale, found {action!r}; choose one of these")
 
 
 @contextmanager

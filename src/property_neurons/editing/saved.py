@@ -1,6 +1,5 @@
 """An edited model as an ordinary `from_pretrained` folder, with a record of what was done to it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.editing.interventions import Clamp, Intervention, Mean, Scale, Zero, baked
+from property_neurons.editing.interventions import baked, intervention_of
 from property_neurons.editing.sets import group_set
 from property_neurons.editing.statistics import Statistics
 from property_neurons.editing.vocabulary import Action
-from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
@@ -45,35 +43,6 @@ class Edit:
         fields: dict[str, Any] = {"groups": list(self.groups), "action": self.action, "random": self.random}
         own = {"scale": {"factor": self.factor}, "clamp": {"percentile": self.percentile}}
         return fields | own.get(self.action, {})
-
-
-def intervention(
-    action: Action, *, factor: float = 0.5, percentile: float = 50.0, statistics: Statistics | None = None
-) -> Intervention:
-    """The intervention of an action.
-
-    Args:
-        statistics: of the model's neurons, for "mean" and "clamp".
-
-    Raises:
-        ModelError: an unknown action, a factor that is not finite, a percentile outside 0 to 100, or no
-            statistics where they are needed.
-    """
-    if not math.isfinite(factor):
-        raise ModelError(f"scale: expected a finite factor, found {factor}; correct it")
-    if not 0 <= percentile <= 100:
-        raise ModelError(f"clamp: expected a percentile from 0 to 100, found {percentile}; correct it")
-    if action in ("mean", "clamp") and statistics is None:
-        raise ModelError(f"{action}: expected what the neurons usually do, found nothing; give speech to read them on")
-    if action == "zero":
-        return Zero()
-    if action == "scale":
-        return Scale(factor)
-    if action == "mean":
-        return Mean(statistics.means)
-    if action == "clamp":
-        return Clamp(statistics.percentiles(percentile))
-    raise ModelError(f"editing: expected zero, mean, clamp or scale, found {action!r}; choose one of these")
 
 
 def save_edited(
@@ -111,7 +80,7 @@ def save_edited(
         whole = load_base_model(source_folder, dtype="auto")
         widths = [site.width for site in ffn_sites(whole)]
         masks = edited_set(table, edit, widths, digest=described["digest"], name=name)
-        how = intervention(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
+        how = intervention_of(edit.action, factor=edit.factor, percentile=edit.percentile, statistics=statistics)
         changed = baked(whole, masks, how)
         origin = {"kind": "edited", "of": str(source_folder), "digest": described["digest"], **edit.record()}
         origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}

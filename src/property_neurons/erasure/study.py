@@ -18,9 +18,8 @@ import pandas as pd
 
 from property_neurons.corpus import audio
 from property_neurons.counting.count_store import Counts
-from property_neurons.editing.interventions import Intervention, edited
+from property_neurons.editing.interventions import Intervention, edited, intervention_of
 from property_neurons.editing.parts import Divide, divide_errors, error_table
-from property_neurons.editing.saved import intervention
 from property_neurons.editing.sets import Masks, most_exclusive
 from property_neurons.editing.statistics import activation_statistics
 from property_neurons.editing.vocabulary import Action
@@ -199,7 +198,7 @@ def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]
         some = table.sample(min(len(table), _STATISTICS_UTTERANCES), random_state=0).sort_values("utterance")
         waveforms = (audio.read_audio(Path(roots[row.corpus]) / row.audio) for row in some.itertuples())
         statistics = activation_statistics(trained.encoder, waveforms)
-    return intervention(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
+    return intervention_of(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
 
 
 def _scores(
