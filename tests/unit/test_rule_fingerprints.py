@@ -66,7 +66,8 @@ COVERED = {
     "edit_model": f"""
         {LOADING}
         corpus.phones counting.count_store editing.interventions editing.saved editing.sets editing.statistics
-        editing.vocabulary models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets ranks.sites
+        editing.vocabulary models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets
+        ranks.sites
     """,
     "erase_groups": f"""
         {LOADING}
