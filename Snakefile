@@ -24,8 +24,8 @@ include: "rules/neurons.smk"
 include: "rules/pruning.smk"
 include: "rules/tasks.smk"
 include: "rules/editing.smk"
-include: "rules/figures.smk"
 include: "rules/probing.smk"
+include: "rules/figures.smk"
 
 
 rule all:

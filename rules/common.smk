@@ -89,11 +89,6 @@ def published_names(models):
     return {name: CONFIG.models[name].published_as for name in models}
 
 
-def figure_code(name):
-    """The fingerprint of one figure's code, and of what reads its tables."""
-    return code_fingerprint(f"property_neurons.figures.{name}", "property_neurons.figures.tables")
-
-
 def figures(names):
     """The files of some figures."""
     return [f"{RESULTS}/figures/{name}.{form}" for name in names for form in ("pdf", "png", "tsv")]

@@ -1,203 +1,203 @@
-"""Figures 2, 3, 4, 5, 7 and 8: each as .pdf, .png and a .tsv of exactly what it draws (CPU)."""
+"""Every figure: as .pdf, .png and a .tsv of exactly what it draws (CPU).
+
+`FIGURES` says what each is drawn from. Its keys are the modules of property_neurons.figures, which say how.
+"""
+
+from dataclasses import dataclass, field
 
 
-rule draw_fig2:
-    """Sorted activation probabilities of one phone."""
-    input:
-        counts=f"{RESULTS}/counts/{MODEL}/{CORPUS}/single_phone.manifest.json",
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig2.pdf",
-            caption="../resources/captions/fig2.rst",
-            category="Activation patterns",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig2", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig2.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig2.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        phone=CONFIG.figures.probability_phone,
-        code=figure_code("fig2"),
-    message:
-        "Drawing Figure 2"
-    script:
-        "../workflow/scripts/draw_fig2.py"
+@dataclass(frozen=True)
+class Figure:
+    """What one of the rules draw_* has for itself; `inputs` and `params` by name, as its module's `read` takes them."""
+
+    title: str
+    category: str
+    inputs: dict
+    params: dict = field(default_factory=dict)
+    name: str = ""  # of the files, with wildcards; "" = the key
 
 
-rule draw_fig3:
-    """Activation patterns in the plane, each property at its best layer."""
-    input:
-        points=embeddings("points", [MODEL], PLANE_PROPERTIES),
-        silhouettes=embeddings("silhouettes", [MODEL], PLANE_PROPERTIES),
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig3.pdf",
-            caption="../resources/captions/fig3.rst",
-            category="Activation patterns",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig3", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig3.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig3.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        properties=PLANE_PROPERTIES,
-        model=MODEL,
-        corpus=CORPUS,
-        code=figure_code("fig3"),
-    message:
-        "Drawing Figure 3"
-    script:
-        "../workflow/scripts/draw_fig3.py"
+FIGURES = {
+    # Sorted activation probabilities of one phone.
+    "fig2": Figure(
+        "Figure 2",
+        "Activation patterns",
+        inputs={"counts": f"{RESULTS}/counts/{MODEL}/{CORPUS}/single_phone.manifest.json"},
+        params={"phone": CONFIG.figures.probability_phone},
+    ),
+    # Activation patterns in the plane, each property at its best layer.
+    "fig3": Figure(
+        "Figure 3",
+        "Activation patterns",
+        inputs={
+            "points": embeddings("points", [MODEL], PLANE_PROPERTIES),
+            "silhouettes": embeddings("silhouettes", [MODEL], PLANE_PROPERTIES),
+        },
+        params={"properties": PLANE_PROPERTIES, "model": MODEL, "corpus": CORPUS},
+    ),
+    # Silhouette by layer.
+    "fig4": Figure(
+        "Figure 4",
+        "Activation patterns",
+        inputs={
+            "silhouettes": embeddings("silhouettes", drawn_models(), LAYER_PROPERTIES),
+            "published": PUBLISHED,
+        },
+        params={
+            "properties": LAYER_PROPERTIES,
+            "models": drawn_models(),
+            "corpus": CORPUS,
+            "published": published_names([MODEL]),
+        },
+    ),
+    # Best layer of each model.
+    "fig5": Figure(
+        "Figure 5",
+        "Activation patterns",
+        inputs={
+            "silhouettes": embeddings("silhouettes", compared_models(), PLANE_PROPERTIES),
+            "published": PUBLISHED,
+        },
+        params={
+            "properties": PLANE_PROPERTIES,
+            "models": compared_models(),
+            "twins": [name for name in compared_models() if CONFIG.models[name].kind == "random_twin"],
+            "corpus": CORPUS,
+            "published": published_names(compared_models()),
+        },
+    ),
+    # Number of property neurons by layer.
+    "fig7": Figure(
+        "Figure 7",
+        "Property neurons",
+        inputs={
+            "summaries": neurons("summary.tsv", drawn_models(), LAYER_PROPERTIES),
+            "published": PUBLISHED,
+        },
+        params={
+            "properties": LAYER_PROPERTIES,
+            "models": drawn_models(),
+            "corpus": CORPUS,
+            "published": published_names([MODEL]),
+        },
+    ),
+    # Overlap of the property neurons of phone, gender and pitch in one layer.
+    "fig8": Figure(
+        "Figure 8",
+        "Property neurons",
+        inputs={
+            "neurons": neurons("parquet", [MODEL], PLANE_PROPERTIES),
+            "summaries": neurons("summary.tsv", [MODEL], PLANE_PROPERTIES),
+            "published": PUBLISHED,
+        },
+        params={
+            "properties": PLANE_PROPERTIES,
+            "layer": CONFIG.figures.overlap_layer,
+            "model": MODEL,
+            "corpus": CORPUS,
+            "published": published_names([MODEL]),
+        },
+    ),
+    # What each layer knows about phones, beside the control and log-Mel frames.
+    "probes": Figure(
+        "what the layers know about phones",
+        "Phones in the layers",
+        inputs={"probes": expand(f"{RESULTS}/probes/{{model}}/{CORPUS}.tsv", model=drawn_models())},
+        params={"models": drawn_models(), "corpus": CORPUS, "clusters": rules.probe_layers.params.clusters},
+    ),
+    # Learning curves of every stage of one run.
+    "pretraining": Figure(
+        "the learning curves of {wildcards.run}",
+        "Pre-training",
+        inputs={
+            "stages": lambda wildcards: [
+                f"{plan.pretraining.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
+                for number, _ in enumerate(CONFIG.pretraining[wildcards.run].stages, start=1)
+            ],
+        },
+        params={
+            "run": lambda wildcards: wildcards.run,
+            "corpus": lambda wildcards: CONFIG.pretraining[wildcards.run].corpus,
+        },
+        name="pretraining_{run}",
+    ),
+    # Whom it harms to erase a group: the table as a figure.
+    "erasure": Figure(
+        "the erasure {wildcards.erasure}",
+        "Erasure",
+        inputs={"table": f"{RESULTS}/tables/{{erasure}}.tsv", "published": PUBLISHED},
+        params={
+            "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
+            "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
+            "published": lambda wildcards: published_names([CONFIG.erasure[wildcards.erasure].model]),
+        },
+        name="{erasure}",
+    ),
+    # The same by degrees.
+    "erasure_dose": Figure(
+        "the erasure {wildcards.erasure} by degrees",
+        "Erasure",
+        inputs={"curves": f"{RESULTS}/erasure/{{erasure}}/curves.tsv"},
+        params={
+            "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
+            "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
+        },
+        name="{erasure}_dose",
+    ),
+}
 
+# What pruned models can still do (6), and their error over the neurons left (9). A study that the config leaves out has
+# no figure.
+for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
+    if study_name in STUDIES:
+        section = STUDIES[study_name]
+        FIGURES[key] = Figure(
+            f"Figure {key[-1]}",
+            "Pruning",
+            inputs={
+                "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
+                "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
+                "published": PUBLISHED,
+            },
+            params={
+                "model": section.model,
+                "corpus": section.corpus,
+                "published": published_names([section.model]),
+            },
+        )
 
-rule draw_fig4:
-    """Silhouette by layer."""
-    input:
-        silhouettes=embeddings("silhouettes", drawn_models(), LAYER_PROPERTIES),
-        published=PUBLISHED,
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig4.pdf",
-            caption="../resources/captions/fig4.rst",
-            category="Activation patterns",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig4", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig4.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig4.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        properties=LAYER_PROPERTIES,
-        models=drawn_models(),
-        corpus=CORPUS,
-        published=published_names([MODEL]),
-        code=figure_code("fig4"),
-    message:
-        "Drawing Figure 4"
-    script:
-        "../workflow/scripts/draw_fig4.py"
+for key, figure in FIGURES.items():
+    name = figure.name or key
 
-
-rule draw_fig5:
-    """Best layer of each model."""
-    input:
-        silhouettes=embeddings("silhouettes", compared_models(), PLANE_PROPERTIES),
-        published=PUBLISHED,
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig5.pdf",
-            caption="../resources/captions/fig5.rst",
-            category="Activation patterns",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig5", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig5.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig5.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        properties=PLANE_PROPERTIES,
-        models=compared_models(),
-        twins=[name for name in compared_models() if CONFIG.models[name].kind == "random_twin"],
-        corpus=CORPUS,
-        published=published_names(compared_models()),
-        code=figure_code("fig5"),
-    message:
-        "Drawing Figure 5"
-    script:
-        "../workflow/scripts/draw_fig5.py"
-
-
-rule draw_fig7:
-    """Number of property neurons by layer."""
-    input:
-        summaries=neurons("summary.tsv", drawn_models(), LAYER_PROPERTIES),
-        published=PUBLISHED,
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig7.pdf",
-            caption="../resources/captions/fig7.rst",
-            category="Property neurons",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig7", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig7.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig7.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        properties=LAYER_PROPERTIES,
-        models=drawn_models(),
-        corpus=CORPUS,
-        published=published_names([MODEL]),
-        code=figure_code("fig7"),
-    message:
-        "Drawing Figure 7"
-    script:
-        "../workflow/scripts/draw_fig7.py"
-
-
-rule draw_fig8:
-    """Overlap of the property neurons of phone, gender and pitch in one layer."""
-    input:
-        neurons=neurons("parquet", [MODEL], PLANE_PROPERTIES),
-        summaries=neurons("summary.tsv", [MODEL], PLANE_PROPERTIES),
-        published=PUBLISHED,
-    output:
-        figure=report(
-            f"{RESULTS}/figures/fig8.pdf",
-            caption="../resources/captions/fig8.rst",
-            category="Property neurons",
-        ),
-        others=multiext(f"{RESULTS}/figures/fig8", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/fig8.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/fig8.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        properties=PLANE_PROPERTIES,
-        layer=CONFIG.figures.overlap_layer,
-        model=MODEL,
-        corpus=CORPUS,
-        published=published_names([MODEL]),
-        code=figure_code("fig8"),
-    message:
-        "Drawing Figure 8"
-    script:
-        "../workflow/scripts/draw_fig8.py"
+    rule:
+        name:
+            f"draw_{key}"
+        input:
+            **figure.inputs,
+        output:
+            figure=report(
+                f"{RESULTS}/figures/{name}.pdf",
+                caption=f"../resources/captions/{key}.rst",
+                category=figure.category,
+            ),
+            others=multiext(f"{RESULTS}/figures/{name}", ".png", ".tsv"),
+        log:
+            f"{RESULTS}/logs/figures/{name}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figures/{name}.tsv"
+        wildcard_constraints:
+            erasure=one_of(CONFIG.erasure),
+        conda:
+            "../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=scaled(4000),
+            runtime=scaled(20),
+        params:
+            **figure.params,
+            figure=key,
+            code=code_fingerprint(f"property_neurons.figures.{key}"),
+        message:
+            f"Drawing {figure.title}"
+        script:
+            "../workflow/scripts/draw_figure.py"

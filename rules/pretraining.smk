@@ -161,33 +161,3 @@ rule pretrain:
         "Pre-training {wildcards.run}, stage {wildcards.stage}"
     script:
         "../workflow/scripts/pretrain.py"
-
-
-rule draw_pretraining:
-    """Learning curves of every stage of one run."""
-    input:
-        stages=lambda wildcards: plan.pretraining.checkpoints(CONFIG, wildcards.run),
-    output:
-        figure=report(
-            f"{RESULTS}/figures/pretraining_{{run}}.pdf",
-            caption="../resources/captions/pretraining.rst",
-            category="Pre-training",
-        ),
-        others=multiext(f"{RESULTS}/figures/pretraining_{{run}}", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/pretraining_{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/pretraining_{{run}}.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        corpus=lambda wildcards: CONFIG.pretraining[wildcards.run].corpus,
-        code=code_fingerprint("property_neurons.figures.pretraining"),
-    message:
-        "Drawing the learning curves of {wildcards.run}"
-    script:
-        "../workflow/scripts/draw_pretraining.py"

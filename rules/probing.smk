@@ -37,35 +37,3 @@ rule probe_layers:
         "Probing the layers of {wildcards.model} on {wildcards.corpus}"
     script:
         "../workflow/scripts/probe_layers.py"
-
-
-rule draw_probes:
-    """What each layer knows about phones, beside the control and log-Mel frames."""
-    input:
-        probes=expand(f"{RESULTS}/probes/{{model}}/{CORPUS}.tsv", model=drawn_models()),
-    output:
-        figure=report(
-            f"{RESULTS}/figures/probes.pdf",
-            caption="../resources/captions/probes.rst",
-            category="Phones in the layers",
-        ),
-        others=multiext(f"{RESULTS}/figures/probes", ".png", ".tsv"),
-    log:
-        f"{RESULTS}/logs/figures/probes.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures/probes.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(20),
-    params:
-        models=drawn_models(),
-        corpus=CORPUS,
-        clusters=rules.probe_layers.params.clusters,
-        code=figure_code("probes"),
-    message:
-        "Drawing what the layers know about phones"
-    script:
-        "../workflow/scripts/draw_probes.py"

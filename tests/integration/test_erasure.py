@@ -29,7 +29,7 @@ CONFIG = SMALL | {
 }
 TUNED = "sid-tuned-mini-s0"
 EDITED = {"kind": "edited", "of": TUNED, "property": "gender", "groups": ["F"], "corpus": "demo"}
-TARGETS = [f"results/figures/{name}.pdf" for name in ("table1", "pitch")]
+TARGETS = [f"results/figures/{name}.pdf" for name in ("table1", "table1_dose", "pitch", "pitch_dose")]
 SCORES = [f"results/tasks/{name}-tuned/mini/seed0.metrics.json" for name in ("sid", "f0")]
 TABLE = f"results/neurons/{TUNED}/demo/gender.parquet"
 

@@ -1,8 +1,10 @@
 """Made-up tables of the form that figures draw, shaped after the published curves."""
 
+import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES
-from property_neurons.stores.files import read_json, read_table
+from property_neurons.figures import style
+from property_neurons.stores.files import read_json
 from property_neurons.stores.zarr import add_array, new_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,10 +44,12 @@ def written(figure: Figure) -> list[tuple[str, Bbox]]:
     return [(text.get_text(), text.get_window_extent()) for text in texts if getattr(text, "arrow_patch", None) is None]
 
 
-def assert_legible(figure: Figure) -> None:
-    """No text leaves the figure, and none runs into another."""
-    figure.draw_without_rendering()  # saving left everything at the last format's resolution
-    texts = written(figure)
+def drawn(module: ModuleType, *args, **kwargs) -> tuple[Figure, pd.DataFrame]:
+    """What a figure's module draws, laid out as it would be saved: no text leaves it, and none runs into another."""
+    with style.theme():
+        figure, table = module.draw(*args, **kwargs)
+        style.settle(figure)
+        texts = written(figure)
     assert len(texts) > 3
     paper = figure.bbox.padded(1)
     for text, box in texts:
@@ -53,6 +58,22 @@ def assert_legible(figure: Figure) -> None:
     for (one, box), (other, place) in itertools.combinations(texts, 2):
         # A pixel of a hundred to the inch may be shared: extents include white space.
         assert not box.padded(-0.5).overlaps(place.padded(-0.5)), (one, other)
+    return figure, table
+
+
+def drawn_twice(module: ModuleType, *args, **kwargs) -> pd.DataFrame:
+    """Draw twice, hold both against each other, and return the table."""
+    pages, tables = [], []
+    for _ in range(2):
+        figure, table = drawn(module, *args, **kwargs)
+        page = io.BytesIO()
+        with style.theme():
+            figure.savefig(page, format="pdf", metadata={"CreationDate": None})
+        pages.append(page.getvalue())
+        tables.append(table)
+    assert pages[0] == pages[1]
+    pd.testing.assert_frame_equal(*tables)
+    return tables[0]
 
 
 def sites(count: int, *, two_per_block: bool = False) -> list[str]:
@@ -174,14 +195,3 @@ def count_store(path: Path, names: Sequence[str], width: int = 200, frames: int 
             add_array(store, f"counts/{index:02d}", counts)
             hits[name] = counts[LABELS.index("AH")]
     return hits
-
-
-def drawn_twice(tmp_path, draw):
-    """Draw to two places, hold the files against each other, and read the table."""
-    for name in ("one", "two"):
-        draw(tmp_path / f"{name}.pdf")
-    for suffix in ("pdf", "png", "tsv"):
-        content = (tmp_path / f"one.{suffix}").read_bytes()
-        assert content
-        assert content == (tmp_path / f"two.{suffix}").read_bytes()
-    return read_table(tmp_path / "one.tsv")

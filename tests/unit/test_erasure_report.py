@@ -6,14 +6,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from figure_inputs import drawn, drawn_twice
 
 from property_neurons.erasure import report
 from property_neurons.erasure.report import erasure_tables, markdown_table
 from property_neurons.errors import StoreError
-from property_neurons.figures import style
-from property_neurons.figures.erasure import draw_cells, draw_doses
+from property_neurons.figures import erasure, erasure_dose
 from property_neurons.stores import files
-from property_neurons.stores.files import read_table
 
 
 def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2):
@@ -159,33 +158,26 @@ def test_without_draws_there_is_no_control(tmp_path):
         ([f"speaker-{number}" for number in range(8)], "speaker_identification", 2),
     ],
 )
-def test_figures_show_the_tables(tmp_path, legible, monkeypatch, groups, kind, draws):
+def test_figures_show_the_tables(tmp_path, monkeypatch, groups, kind, draws):
     monkeypatch.setattr(report, "_RESAMPLES", 100)
-    drawn_figures = []
-    save = style.save
-    monkeypatch.setattr(style, "save", lambda figure, *rest: drawn_figures.append(figure) or save(figure, *rest))
     sigmas = (0.8, 0.5) if len(groups) > 4 else (0.8,)
     run = write_run(tmp_path / "a", groups, kind=kind, sigmas=sigmas, draws=draws)
     cells, curves = erasure_tables("study", [run])
     published = {("M", "M"): 22.4, ("M", "F"): 2.2}
-    draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
-    draw_doses(curves, "melhubert-mini", "train-clean-100", tmp_path / "d.pdf")
-    titles = [axes.get_title() for axes in drawn_figures[1].axes if axes.get_title()]
+    # Twice is enough of the smallest.
+    draw = drawn_twice if draws == 0 else lambda *inputs: drawn(*inputs)[1]
+    table = draw(erasure, cells, "melhubert-mini", "train-clean-100", published)
+    assert len(table) == len(cells)
+    np.testing.assert_allclose(table["delta"], cells["delta"], atol=1e-9)
+    assert errors_of(table)["published"].notna().sum() == (2 if "M" in groups else 0)
+    assert table[table["metric"] == "cross_entropy"]["published"].isna().all()
+    figure, doses = drawn(erasure_dose, curves, "melhubert-mini", "train-clean-100")
+    assert len(doses) == len(curves)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert len(titles) == (1 if len(groups) > 4 else len(groups))
-    drawn = read_table(tmp_path / "t.tsv")
-    assert len(drawn) == len(cells)
-    np.testing.assert_allclose(drawn["delta"], cells["delta"], atol=1e-9)
-    assert errors_of(drawn)["published"].notna().sum() == (2 if "M" in groups else 0)
-    assert drawn[drawn["metric"] == "cross_entropy"]["published"].isna().all()
-    assert len(read_table(tmp_path / "d.tsv")) == len(curves)
-    if draws == 0:
-        # Once is enough: drawing twice gives the same bytes.
-        first = (tmp_path / "t.png").read_bytes()
-        draw_cells(cells, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf", published)
-        assert (tmp_path / "t.png").read_bytes() == first
 
 
-def test_marks_are_filled_beyond_every_random_draw(tmp_path, monkeypatch):
+def test_marks_are_filled_beyond_every_random_draw(tmp_path):
     """The interval of the excess is not enough: of few draws one may have done as much."""
     cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
     several = (
@@ -199,16 +191,15 @@ def test_marks_are_filled_beyond_every_random_draw(tmp_path, monkeypatch):
             random_most=[2.0] * 6,
         )
     )
-    drawn, save = [], style.save
-    monkeypatch.setattr(style, "save", lambda figure, *rest: drawn.append(figure) or save(figure, *rest))
-    draw_cells(several, "melhubert-mini", "train-clean-100", tmp_path / "t.pdf")
-    marks = [line for line in drawn[0].axes[0].lines if line.get_marker() in "osD"]
+    figure, table = erasure.draw(several, "melhubert-mini", "train-clean-100")
+    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
     assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False, False, True, False, False]
-    assert read_table(tmp_path / "t.tsv")["beyond"].tolist() == [True, False, False, True, False, False]
+    assert table["beyond"].tolist() == [True, False, False, True, False, False]
 
 
 def test_drawing_loads_no_model():
-    """The environment of figures (envs/analysis.yaml) has no torch."""
-    code = "import sys, property_neurons.figures.erasure as _; print({'torch', 'transformers'} & set(sys.modules))"
+    """The environment of figures (envs/analysis.yaml) has no torch; and a job's start is most of what it costs."""
+    unwanted = {"torch", "transformers", "sklearn", "scipy", "seaborn", "matplotlib.pyplot"}
+    code = f"import sys, property_neurons.figures.erasure as _; print({unwanted} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -9,6 +9,7 @@ from figure_inputs import (
     REGIONS,
     SIZES,
     all_summaries,
+    drawn,
     drawn_twice,
     overlapping,
     sites,
@@ -18,19 +19,15 @@ from figure_inputs import (
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import fig7, fig8
 from property_neurons.figures.published import read_published
-from property_neurons.stores.files import read_table
 
 MELHUBERT = (297, 124, 14, 31, 19, 95, 45)
 NAMES = ("phone", "gender", "pitch")
 
 
-pytestmark = pytest.mark.usefixtures("legible")
-
-
 def test_fig7_draws_the_size_of_p_by_layer(tmp_path):
     own, control = all_summaries(12), {"gender": summary(range(12), sites(12))}
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
-    table = drawn_twice(tmp_path, lambda out: fig7.draw({"own": own, "twin": control}, "demo", out, melhubert))
+    table = drawn_twice(fig7, {"own": own, "twin": control}, "demo", melhubert)
     for name, sizes in SIZES.items():
         curves = {role: rows["value"].tolist() for role, rows in table[table["property"] == name].groupby("role")}
         assert curves.pop("model") == sizes
@@ -40,8 +37,7 @@ def test_fig7_draws_the_size_of_p_by_layer(tmp_path):
 
 @pytest.mark.parametrize(("count", "two"), [(4, False), (48, True)])
 def test_fig7_names_the_sites(tmp_path, count, two):
-    fig7.draw({"own": all_summaries(count, two_per_block=two)}, "demo", tmp_path / "fig7")
-    table = read_table(tmp_path / "fig7.tsv")
+    _, table = drawn(fig7, {"own": all_summaries(count, two_per_block=two)}, "demo")
     assert table[table["property"] == "pitch"]["site"].astype(str).tolist() == sites(count, two_per_block=two)
 
 
@@ -88,32 +84,31 @@ def test_fig8_counts_the_regions_and_prints_each_apart(monkeypatch, tmp_path, ca
 
     monkeypatch.setattr(fig8, "venn3", kept)
     neurons, summaries = overlapping(CASES[case])
-    fig8.draw(neurons, summaries, 1, "own", "demo", tmp_path / "fig8")
+    figure, table = drawn(fig8, neurons, summaries, 1, "own", "demo")
 
-    table = read_table(tmp_path / "fig8.tsv")
     found = {(row.part, row.properties): row.neurons for row in table.itertuples()}
     assert found == by_set_arithmetic(neurons, 1)
     assert table["published"].isna().all()
     assert set(table["width"]) == {3072}
 
-    drawn = diagrams[-1]
-    texts = [drawn.get_label_by_id(region) for region in REGIONS]
+    diagram = diagrams[-1]
+    texts = [diagram.get_label_by_id(region) for region in REGIONS]
     assert [int(text.get_text()) for text in texts] == list(CASES[case])
-    boxes = [text.get_window_extent() for text in [*texts, *drawn.set_labels]]
+    boxes = [text.get_window_extent() for text in [*texts, *diagram.set_labels]]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-    assert ("not to scale" in texts[0].get_figure().get_suptitle()) == (case != "published")
+    assert ("not to scale" in figure.get_suptitle()) == (case != "published")
 
 
 def test_fig8_is_the_same_twice(tmp_path):
     neurons, summaries = overlapping(MELHUBERT)
-    drawn_twice(tmp_path, lambda out: fig8.draw(neurons, summaries, 1, "own", "demo", out))
+    drawn_twice(fig8, neurons, summaries, 1, "own", "demo")
 
 
 def test_fig8_draws_the_published_regions_of_layer_1_only(tmp_path):
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
-    for layer in (1, 2):
-        fig8.draw(*overlapping(MELHUBERT, layer), layer, "own", "demo", tmp_path / f"fig8-{layer}", melhubert)
-    first, second = (read_table(tmp_path / f"fig8-{layer}.tsv") for layer in (1, 2))
+    first, second = (
+        drawn(fig8, *overlapping(MELHUBERT, layer), layer, "own", "demo", melhubert)[1] for layer in (1, 2)
+    )
     assert first["published"].tolist() == first["neurons"].tolist()
     assert first["neurons"].iloc[-1] == 625
     assert second["published"].isna().all()
@@ -123,8 +118,7 @@ def test_fig8_draws_the_published_regions_of_layer_1_only(tmp_path):
 def test_fig8_refuses_what_does_not_fit_together(tmp_path):
     neurons, summaries = overlapping(MELHUBERT)
     with pytest.raises(ConfigError, match=r"overlap_layer: expected a layer from 1 to 2, found 9"):
-        fig8.draw(neurons, summaries, 9, "own", "demo", tmp_path / "fig8")
+        fig8.draw(neurons, summaries, 9, "own", "demo")
     summaries["pitch"]["property_neurons"] += 1
     with pytest.raises(StoreError, match=r"pitch, layer 1.*190"):
-        fig8.draw(neurons, summaries, 1, "own", "demo", tmp_path / "fig8")
-    assert not list(tmp_path.iterdir())
+        fig8.draw(neurons, summaries, 1, "own", "demo")

@@ -7,28 +7,25 @@ from figure_inputs import (
     PUBLISHED_JSON,
     all_silhouettes,
     count_store,
+    drawn,
     drawn_twice,
     points,
     silhouettes,
     sites,
 )
 
+from property_neurons.counting.count_store import open_counts
 from property_neurons.errors import ConfigError, CountingError
 from property_neurons.figures import fig2, fig3, fig4, fig5
 from property_neurons.figures.published import read_published
-from property_neurons.stores.files import read_table
 
 PLANES = ("phone", "gender", "pitch")
-
-
-pytestmark = pytest.mark.usefixtures("legible")
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, [1]), (2, [1, 2]), (4, [1, 2, 3, 4]), (12, [1, 5, 8, 12])])
 def test_fig2_sorts_the_probabilities_of_the_phone(tmp_path, count, shown):
     hits = count_store(tmp_path / "counts.zarr", sites(count))
-    fig2.draw(tmp_path / "counts.zarr", "AH", tmp_path / "fig2.pdf")
-    table = read_table(tmp_path / "fig2.tsv")
+    _, table = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
     assert table["layer"].unique().tolist() == shown
     for layer, rows in table.groupby("layer"):
         counted = hits[str(layer)]
@@ -40,15 +37,15 @@ def test_fig2_sorts_the_probabilities_of_the_phone(tmp_path, count, shown):
 
 def test_fig2_is_the_same_twice(tmp_path):
     count_store(tmp_path / "counts.zarr", sites(2, two_per_block=True))
-    drawn_twice(tmp_path, lambda out: fig2.draw(tmp_path / "counts.zarr", "AH", out))
+    drawn_twice(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
 
 
 def test_fig2_refuses_a_phone_that_was_not_counted(tmp_path):
     count_store(tmp_path / "counts.zarr", sites(1))
     with pytest.raises(CountingError, match=r"ZH.*probability_phone"):
-        fig2.draw(tmp_path / "counts.zarr", "ZH", tmp_path / "fig2")
+        fig2.draw(open_counts(tmp_path / "counts.zarr"), "ZH")
     with pytest.raises(CountingError, match="found 0"):
-        fig2.draw(tmp_path / "counts.zarr", "XX", tmp_path / "fig2")
+        fig2.draw(open_counts(tmp_path / "counts.zarr"), "XX")
 
 
 def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
@@ -63,7 +60,7 @@ def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
     for table in scores.values():
         table.loc[(table["layer"] == 2) & (table["seed"] == 7), "silhouette"] = 0.45
         table.loc[(table["layer"] == 2) & (table["seed"] == 0), "silhouette"] = -0.1
-    table = drawn_twice(tmp_path, lambda out: fig3.draw(planes, scores, "tiny", "demo", out))
+    table = drawn_twice(fig3, planes, scores, "tiny", "demo")
     for name in PLANES:
         rows = table[table["property"] == name].reset_index(drop=True)
         wanted = planes[name].query(f"layer == {best[name]} and seed == 7").reset_index(drop=True)
@@ -83,8 +80,7 @@ def test_fig3_survives_patterns_that_coincide_and_undefined_silhouettes(tmp_path
     planes["pitch"].loc[:5, ["x", "y"]] = np.nan
     scores = {name: silhouettes([0.1, 0.2], names, (0,)) for name in PLANES}
     scores["gender"]["silhouette"] = np.nan
-    fig3.draw(planes, scores, "tiny", "demo", tmp_path / "fig3")
-    table = read_table(tmp_path / "fig3.tsv")
+    _, table = drawn(fig3, planes, scores, "tiny", "demo")
     gender = table[table["property"] == "gender"]
     assert gender["layer"].unique().tolist() == [1]
     assert gender["silhouette"].isna().all()
@@ -94,7 +90,7 @@ def test_fig3_survives_patterns_that_coincide_and_undefined_silhouettes(tmp_path
 def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
     own, control = all_silhouettes(12), all_silhouettes(12, scale=0.1)
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
-    table = drawn_twice(tmp_path, lambda out: fig4.draw({"own": own, "twin": control}, "demo", out, melhubert))
+    table = drawn_twice(fig4, {"own": own, "twin": control}, "demo", melhubert)
     assert len(table) == 4 * 4 * 12
     for name, scores in own.items():
         by_role = {role: rows.set_index("layer") for role, rows in table[table["property"] == name].groupby("role")}
@@ -113,25 +109,24 @@ def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
 def test_fig4_takes_any_number_of_layers_and_undefined_values(tmp_path, count, two, properties):
     own = all_silhouettes(count, properties, two_per_block=two)
     own["gender"].loc[own["gender"]["layer"] == 2, ["silhouette", "silhouette_full"]] = np.nan
-    fig4.draw({"own": own}, "demo", tmp_path / "fig4")
-    table = read_table(tmp_path / "fig4.tsv")
+    _, table = drawn(fig4, {"own": own}, "demo")
     assert set(table["role"]) == {"model", "full"}
     assert table["series"].nunique() == 2
-    drawn = table[(table["property"] == "gender") & (table["role"] == "model")]
-    assert drawn["value"].isna().tolist() == [layer == 2 for layer in range(1, count + 1)]
-    assert drawn["site"].astype(str).tolist() == sites(count, two_per_block=two)
+    shown = table[(table["property"] == "gender") & (table["role"] == "model")]
+    assert shown["value"].isna().tolist() == [layer == 2 for layer in range(1, count + 1)]
+    assert shown["site"].astype(str).tolist() == sites(count, two_per_block=two)
 
 
 def test_fig4_refuses_published_values_of_another_depth(tmp_path):
     with pytest.raises(ConfigError, match=r"12 layers, this one 4.*published_as"):
-        fig4.draw({"own": all_silhouettes(4)}, "demo", tmp_path / "fig4", read_published(PUBLISHED_JSON, "melhubert"))
+        fig4.draw({"own": all_silhouettes(4)}, "demo", read_published(PUBLISHED_JSON, "melhubert"))
 
 
 def test_long_names_stay_on_the_paper(tmp_path):
     model, control, corpus = "a-model-of-" + "9" * 50, "its-twin-of-" + "8" * 50, "a-corpus-of-" + "7" * 50
     own = all_silhouettes(4, ("gender", "pitch"))
-    fig4.draw({model: own, control: own}, corpus, tmp_path / "fig4")
-    fig5.draw({model: own, control: own}, corpus, tmp_path / "fig5", {control})
+    drawn(fig4, {model: own, control: own}, corpus)
+    drawn(fig5, {model: own, control: own}, corpus, {control})
 
 
 def test_fig5_takes_each_models_best_layer(tmp_path):
@@ -143,7 +138,7 @@ def test_fig5_takes_each_models_best_layer(tmp_path):
     }
     models["broken"]["gender"]["silhouette"] = np.nan
     published = {"melhubert": read_published(PUBLISHED_JSON, "melhubert")}
-    table = drawn_twice(tmp_path, lambda out: fig5.draw(models, "demo", out, {"twin"}, published))
+    table = drawn_twice(fig5, models, "demo", {"twin"}, published)
     assert len(table) == 12
     table = table.set_index(["model", "property"])
     assert table.index[table["control"]].get_level_values("model").unique().tolist() == ["twin"]
@@ -158,14 +153,13 @@ def test_fig5_takes_each_models_best_layer(tmp_path):
             assert row["layer"] == means.idxmax()
             assert row["silhouette"] == pytest.approx(means.max())
             assert (row["lowest"], row["highest"]) == (pytest.approx(of_layer.min()), pytest.approx(of_layer.max()))
-    drawn = table.loc["melhubert", "published"].to_dict()
-    assert drawn == pytest.approx(PUBLISHED["fig5_best_silhouette"]["melhubert"])
+    shown = table.loc["melhubert", "published"].to_dict()
+    assert shown == pytest.approx(PUBLISHED["fig5_best_silhouette"]["melhubert"])
     assert table.drop("melhubert", level="model")["published"].isna().all()
 
 
 def test_fig5_draws_models_that_lack_a_property(tmp_path):
     models = {"one": all_silhouettes(4, PLANES), "two": all_silhouettes(4, ("gender",))}
-    fig5.draw(models, "demo", tmp_path / "fig5")
-    table = read_table(tmp_path / "fig5.tsv")
+    _, table = drawn(fig5, models, "demo")
     pairs = [("phone", "one"), ("gender", "one"), ("gender", "two"), ("pitch", "one")]
     assert list(zip(table["property"], table["model"], strict=True)) == pairs

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
+from figure_inputs import drawn
 
-from property_neurons.figures.pretraining import draw
-from property_neurons.stores.files import read_table
+from property_neurons.figures import pretraining
 
 
 def stage(offset=0.0):
@@ -21,19 +21,17 @@ def stage(offset=0.0):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_table_holds_what_is_drawn(tmp_path, legible, count):
+def test_the_table_holds_what_is_drawn(count):
     stages = [stage(number / 10) for number in range(count)]
-    draw(stages, "mini", "speech", tmp_path / "f.pdf")
-    assert all((tmp_path / f"f.{suffix}").stat().st_size > 100 for suffix in ("pdf", "png", "tsv"))
-    table = read_table(tmp_path / "f.tsv")
+    _, table = drawn(pretraining, stages, "mini", "speech")
     for number, (curves, metrics) in enumerate(stages, start=1):
-        drawn = table[table["stage"] == number]
+        own = table[table["stage"] == number]
         for split, rows in curves.groupby("split"):
             for measure in ("loss", "masked_accuracy"):
-                shown = drawn[(drawn["series"] == split) & (drawn["measure"] == measure)]
+                shown = own[(own["series"] == split) & (own["measure"] == measure)]
                 assert shown["value"].tolist() == pytest.approx(rows[measure].tolist())
                 assert shown["step"].tolist() == rows["step"].tolist()
-        flat = drawn[drawn["series"].isin(["unigram", "chance"])]
+        flat = own[own["series"].isin(["unigram", "chance"])]
         assert sorted(flat["value"]) == pytest.approx(
             sorted([metrics["unigram_loss"], metrics["unigram_accuracy"], metrics["chance"]])
         )

@@ -3,13 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_inputs import drawn_twice
+from figure_inputs import drawn, drawn_twice
 from test_figures import rendered
 
 from property_neurons.figures import probes
-from property_neurons.stores.files import read_table
-
-pytestmark = pytest.mark.usefixtures("legible")
 
 
 def table_of(n_layers: int, scale: float = 1.0, model: str = "tiny") -> pd.DataFrame:
@@ -31,12 +28,12 @@ def table_of(n_layers: int, scale: float = 1.0, model: str = "tiny") -> pd.DataF
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 12, 24, 48])
-def test_each_panel_draws_model_control_and_log_mel(tmp_path, n_layers):
+def test_each_panel_draws_model_control_and_log_mel(n_layers):
     own, control = table_of(n_layers), table_of(n_layers, 0.1, "twin")
-    table = drawn_twice(tmp_path, lambda out: probes.draw({"tiny": own, "twin": control}, "demo", out))
+    _, table = drawn(probes, {"tiny": own, "twin": control}, "demo")
     assert table["measure"].unique().tolist() == ["pnmi", "probe_accuracy", "silhouette"]
     for measure, rows in table.groupby("measure"):
-        by_role = {role: drawn.set_index("layer") for role, drawn in rows.groupby("role")}
+        by_role = {role: shown.set_index("layer") for role, shown in rows.groupby("role")}
         assert by_role.keys() == {"model", "control", "log-Mel"}
         for role, given in (("model", own), ("control", control), ("log-Mel", own)):
             wanted = given[given["layer"] == 0] if role == "log-Mel" else given[given["layer"] > 0]
@@ -49,22 +46,20 @@ def test_each_panel_draws_model_control_and_log_mel(tmp_path, n_layers):
                 assert by_role[role][["lowest", "highest"]].isna().all(axis=None)
 
 
-def test_a_model_without_control_interval_or_silhouette_is_drawn(tmp_path):
+def test_a_model_without_control_interval_or_silhouette_is_drawn():
     own = table_of(4).assign(probe_low=np.nan, probe_high=np.nan, silhouette=np.nan)
-    probes.draw({"tiny": own}, "demo", tmp_path / "probes.pdf")
-    table = read_table(tmp_path / "probes.tsv")
+    table = drawn_twice(probes, {"tiny": own}, "demo")
     assert set(table["role"]) == {"model", "log-Mel"}
     assert table["lowest"].isna().all()
 
 
-def test_models_of_different_depth_share_an_axis(tmp_path):
-    probes.draw({"tiny": table_of(3), "twin": table_of(12)}, "demo", tmp_path / "probes")
-    assert read_table(tmp_path / "probes.tsv")["layer"].max() == 12
+def test_models_of_different_depth_share_an_axis():
+    assert drawn(probes, {"tiny": table_of(3), "twin": table_of(12)}, "demo")[1]["layer"].max() == 12
 
 
-def test_long_names_stay_on_the_paper(tmp_path):
+def test_long_names_stay_on_the_paper():
     model, control, corpus = (f"{name}-of-" + "many-words-" * 5 for name in ("a-model", "its-twin", "a-corpus"))
-    probes.draw({model: table_of(4), control: table_of(4)}, corpus, tmp_path / "probes")
+    drawn(probes, {model: table_of(4), control: table_of(4)}, corpus)
 
 
 def test_the_caption_names_what_is_shown():

@@ -3,21 +3,22 @@
 import math
 
 import pytest
-from figure_inputs import PUBLISHED, PUBLISHED_JSON, drawn_twice
+from figure_inputs import PUBLISHED, PUBLISHED_JSON, drawn, drawn_twice
 from pruning_inputs import TASKS, collected, compared
 from test_figures import rendered
 from test_pruning_report import run_script
 
 from property_neurons.errors import ConfigError
-from property_neurons.figures import arms, fig6, fig9
+from property_neurons.figures import fig6, fig9
+from property_neurons.figures.pruning_tables import BOOTSTRAP, DEVIATION, MEASURES, Study, task_titles
+from property_neurons.figures.published import read_bars
 from property_neurons.pruning.vocabulary import ARMS
 from property_neurons.stores.files import read_table, write_table
 
-pytestmark = pytest.mark.usefixtures("legible")
-
-MELHUBERT = {figure: arms.read_bars(PUBLISHED_JSON, figure, "melhubert") for figure in ("fig6", "fig9")}
+MELHUBERT = {figure: read_bars(PUBLISHED_JSON, figure, "melhubert") for figure in ("fig6", "fig9")}
 STEPS = (3072, 528, 428, 328, 228, 128)
 FEW = ("unpruned", "protect", "norm")
+STUDIES = {fig6: "general", fig9: "task_specific"}
 
 
 def only(table, **fields):
@@ -37,16 +38,18 @@ def small(study, seeds, sizes=(3072, 577)):
     return runs.assign(low=runs["value"] - 0.01, high=runs["value"] + 0.03)
 
 
-def test_fig6_draws_means_seeds_and_differences(tmp_path):
+def study_of(runs, published=None):
+    """The study of these runs, each arm compared with each other."""
+    return Study(runs, compared(runs), "tiny", "demo", published or {})
+
+
+def test_fig6_draws_means_seeds_and_differences():
     runs = small("general", 3)
-    comparisons = compared(runs)
-    table = drawn_twice(
-        tmp_path, lambda out: fig6.draw(runs, comparisons, "tiny", "demo", out, published=MELHUBERT["fig6"])
-    )
+    table = drawn_twice(fig6, study_of(runs, MELHUBERT["fig6"]))
     bar = only(table, part="bar", task="pr", arm="protect").iloc[0]
     # Seeds 21, 23, 25 %: their standard deviation is 2.
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 21, 25])
-    assert (bar["spread"], bar["seeds"], bar["rows"]) == (arms.DEVIATION, 3, 577)
+    assert (bar["spread"], bar["seeds"], bar["rows"]) == (DEVIATION, 3, 577)
     assert only(table, part="seed", task="pr", arm="protect")["value"].tolist() == pytest.approx([21, 23, 25])
     assert only(table, part="seed", task="pr", arm="protect")["seed"].tolist() == [0, 1, 2]
     assert only(table, part="bar", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
@@ -56,27 +59,23 @@ def test_fig6_draws_means_seeds_and_differences(tmp_path):
         assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig6"][metric]
     differences = only(table, part="difference", task="pr")
     assert differences[["arm", "other"]].to_numpy().tolist() == [["protect", "unpruned"], ["protect", "norm"]]
-    given = only(comparisons, task="pr", first="protect").set_index("second").loc[["unpruned", "norm"]]
+    given = only(compared(runs), task="pr", first="protect").set_index("second").loc[["unpruned", "norm"]]
     for column, source in (("value", "difference"), ("low", "low"), ("high", "high")):
         assert differences[column].tolist() == pytest.approx((100 * given[source]).tolist())
 
 
-def test_one_seed_has_its_bootstrap_interval(tmp_path):
+def test_one_seed_has_its_bootstrap_interval():
     runs = small("general", 1)
-    fig6.draw(runs, compared(runs), "tiny", "demo", tmp_path / "fig6")
-    table = read_table(tmp_path / "fig6.tsv")
+    _, table = drawn(fig6, study_of(runs))
     bar = only(table, part="bar", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
-    assert set(only(table, part="bar")["spread"]) == {arms.BOOTSTRAP}
+    assert set(only(table, part="bar")["spread"]) == {BOOTSTRAP}
     assert "published" not in set(table["part"])
 
 
-def test_fig9_draws_the_steps_and_the_last_one(tmp_path):
+def test_fig9_draws_the_steps_and_the_last_one():
     runs = small("task_specific", 3, sizes=(3072, 528, 128))
-    comparisons = compared(runs)
-    table = drawn_twice(
-        tmp_path, lambda out: fig9.draw(runs, comparisons, "tiny", "demo", out, published=MELHUBERT["fig9"])
-    )
+    table = drawn_twice(fig9, study_of(runs, MELHUBERT["fig9"]))
     curve = only(table, part="curve", task="pr", arm="protect")
     assert curve[["step", "rows"]].to_numpy().tolist() == [[1, 528], [2, 128]]
     assert curve["value"].tolist() == pytest.approx([23, 24])
@@ -104,54 +103,51 @@ def test_fig9_draws_the_steps_and_the_last_one(tmp_path):
         (3, ("f0",), ("unpruned", "norm")),
     ],
 )
-def test_both_are_legible_with_few_and_many_panels_and_arms(tmp_path, seeds, tasks, shown):
+def test_both_are_legible_with_few_and_many_panels_and_arms(seeds, tasks, shown):
     for module, sizes, figure in ((fig6, (3072, 577), "fig6"), (fig9, STEPS, "fig9")):
-        runs = collected(module.STUDY, tasks, shown, seeds, sizes)
-        module.draw(runs, compared(runs), "tiny", "demo", tmp_path / figure, MELHUBERT[figure])
-        table = read_table(tmp_path / f"{figure}.tsv")
+        _, table = drawn(module, study_of(collected(STUDIES[module], tasks, shown, seeds, sizes), MELHUBERT[figure]))
         assert only(table, part="bar")["arm"].unique().tolist() == list(shown)
         assert only(table, part="bar")["task"].unique().tolist() == list(tasks)
         assert only(table, part="difference").empty == ("protect" not in shown)
 
 
-def test_two_tasks_of_a_kind_and_a_missing_arm_are_drawn(tmp_path):
+def test_two_tasks_of_a_kind_and_a_missing_arm_are_drawn():
     runs = collected("general", ("pr", "sid"), FEW).replace(
         {"sid": "pr-phones", "speaker_error_rate": "phone_error_rate"}
     )
     runs = runs[~(runs["task"].eq("pr") & runs["arm"].eq("protect"))]
-    fig6.draw(runs, compared(runs), "tiny", "demo", tmp_path / "fig6")
-    table = read_table(tmp_path / "fig6.tsv")
+    _, table = drawn(fig6, study_of(runs))
     assert only(table, part="difference")["task"].unique().tolist() == ["pr-phones"]
-    assert set(arms.task_titles(table).values()) == {"phone recognition: pr", "phone recognition: pr-phones"}
+    assert set(task_titles(table).values()) == {"phone recognition: pr", "phone recognition: pr-phones"}
 
 
-def test_a_study_without_cuts_is_refused(tmp_path):
-    runs = collected("general", arms=("unpruned", "fine_tuned"))
-    for module, found in ((fig6, "unpruned"), (fig9, "none")):
-        with pytest.raises(ConfigError, match=rf"study {module.STUDY}: expected runs of pruned models.*{found}"):
-            module.draw(runs, compared(runs), "tiny", "demo", tmp_path / "figure")
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("module", STUDIES)
+def test_a_study_without_cuts_is_refused(module):
+    runs = collected(STUDIES[module], arms=("unpruned", "fine_tuned"))
+    with pytest.raises(ConfigError, match=rf"study {STUDIES[module]}: expected runs of pruned models.*unpruned"):
+        module.draw(study_of(runs))
 
 
 def test_the_paper_shows_one_model_only():
     assert MELHUBERT["fig9"] == PUBLISHED["fig9"]
-    assert MELHUBERT["fig6"].keys() == arms.MEASURES.keys()
-    assert arms.read_bars(PUBLISHED_JSON, "fig6", None) == arms.read_bars(PUBLISHED_JSON, "fig6", "hubert_base") == {}
+    assert MELHUBERT["fig6"].keys() == MEASURES.keys()
+    assert read_bars(PUBLISHED_JSON, "fig6", None) == read_bars(PUBLISHED_JSON, "fig6", "hubert_base") == {}
 
 
-@pytest.mark.parametrize("module", [fig6, fig9])
-def test_the_scripts_draw(tmp_path, module):
+@pytest.mark.parametrize("module", STUDIES)
+def test_the_script_draws(tmp_path, module):
+    """Pictures and table; of any figure, because all have one script."""
     name = module.__name__.rpartition(".")[2]
-    runs = collected(module.STUDY, ("pr",), FEW)
+    runs = collected(STUDIES[module], ("pr",), FEW)
     given = {key: str(tmp_path / f"{key}.tsv") for key in ("runs", "comparisons")}
     write_table(given["runs"], runs)
     write_table(given["comparisons"], compared(runs))
     run_script(
-        f"draw_{name}",
+        "draw_figure",
         tmp_path,
         input=given | {"published": str(PUBLISHED_JSON)},
         output={"figure": str(tmp_path / f"{name}.pdf")},
-        params={"model": "tiny", "corpus": "demo", "published": {"tiny": "melhubert"}},
+        params={"figure": name, "model": "tiny", "corpus": "demo", "published": {"tiny": "melhubert"}},
     )
     assert all((tmp_path / f"{name}.{suffix}").stat().st_size for suffix in ("pdf", "png", "tsv"))
     assert not math.isnan(only(read_table(tmp_path / f"{name}.tsv"), part="published")["value"].sum())

@@ -20,7 +20,7 @@ def profile(name):
 
 def test_every_rule_says_what_it_needs():
     for name, body in RULES.items():
-        for key in ("threads: ", "mem_mb=", "runtime=", "conda:"):
+        for key in ("threads: ", "mem_mb=", "runtime=", "conda:", *(["benchmark:"] if name != "doctor" else [])):
             assert key in body, f"{name} has no {key}"
 
 

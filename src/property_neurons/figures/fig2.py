@@ -1,44 +1,45 @@
 """Figure 2: the sorted activation probabilities of one phone, against what chance would give."""
 
-from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import CountingError
 from property_neurons.figures import style
+from property_neurons.stores.manifests import store_path
 
 _MOST_LAYERS = 4
 _DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
-def draw(counts: str | Path, phone: str, out: str | Path) -> None:
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    return {"counts": open_counts(store_path(inputs.counts)), "phone": params.phone}
+
+
+def draw(counts: Counts, phone: str) -> style.Drawing:
     """Draw p = counts / n of every neuron, largest first, for `phone` in up to four evenly spaced layers.
 
     The baseline tau / D is the probability that a given neuron is among the tau most active if all are
     equally likely.
 
     Args:
-        counts: a count store with one cell of `phone`, such as that of the property `single_phone`.
+        counts: have one cell of `phone`, such as those of the property `single_phone`.
         phone: an ARPABET phone.
-        out: the figure's path; .pdf, .png and .tsv are written.
 
     Raises:
-        CountingError: the store has not one cell of the phone, or no frame of it was counted.
-        StoreError: the store is absent or damaged.
+        CountingError: the counts have not one cell of the phone, or no frame of it was counted.
     """
-    store = open_counts(counts)
-    table = _probabilities(store, phone)
-    with style.theme():
-        figure = style.new_figure(style.COLUMN, 2.5)
-        axes = figure.subplots()
-        _plot(axes, table)
-        style.heading(figure, f"Phone {style.phone_label(phone)}", store.model, store.corpus)
-        style.save(figure, table, out)
+    table = _probabilities(counts, phone)
+    figure = style.new_figure(style.COLUMN, 2.5)
+    _plot(figure.subplots(), table)
+    style.heading(figure, f"Phone {style.phone_label(phone)}", counts.model, counts.corpus)
+    return figure, table
 
 
 def _probabilities(counts: Counts, phone: str) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def _probabilities(counts: Counts, phone: str) -> pd.DataFrame:
 def _plot(axes: Axes, table: pd.DataFrame) -> None:
     layers = table["layer"].unique()
     # The light end of the palette is left out: it would not show on white.
-    colours = sns.color_palette("viridis", 20)[: 17 : 16 // max(1, len(layers) - 1)]
+    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, max(2, len(layers))))
     for (_, rows), colour, dashes in zip(table.groupby("layer"), colours, _DASHES, strict=False):
         above = int((rows["probability"] > rows["baseline"]).sum())
         label = f"layer {rows['site'].iloc[0]}: {above} of {len(rows)}"

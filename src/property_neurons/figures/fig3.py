@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
 from property_neurons.figures.silhouettes import best_layer
+from property_neurons.figures.tables import read_tables
 
 # Points (1/72 inch): a panel holds up to 117 names.
 _MARKER = 2.6
@@ -19,13 +20,18 @@ _TEXT = 5.5
 _AROUND = 1.0
 
 
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    points, silhouettes = (
+        read_tables(paths, [params.model], params.properties)[params.model]
+        for paths in (inputs.points, inputs.silhouettes)
+    )
+    return {"points": points, "silhouettes": silhouettes, "model": params.model, "corpus": params.corpus}
+
+
 def draw(
-    points: Mapping[str, pd.DataFrame],
-    silhouettes: Mapping[str, pd.DataFrame],
-    model: str,
-    corpus: str,
-    out: str | Path,
-) -> None:
+    points: Mapping[str, pd.DataFrame], silhouettes: Mapping[str, pd.DataFrame], model: str, corpus: str
+) -> style.Drawing:
     """Draw one panel per property: MDS of the first seed, at the layer with the highest mean silhouette.
 
     Args:
@@ -33,21 +39,19 @@ def draw(
         silhouettes: of the same properties: layer, site, seed, silhouette, silhouette_full.
         model: the model's name.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
     """
     table = pd.concat([_best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
-    with style.theme():
-        names = list(points)
-        side = style.PAGE / len(names)
-        figure = style.new_figure(style.PAGE, side + _AROUND)
-        panels = figure.subplots(1, len(names), squeeze=False)[0]
-        for axes, name in zip(panels, names, strict=True):
-            _scatter(axes, table[table["property"] == name], name, side)
-        style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus)
-        style.settle(figure)
-        for axes, name in zip(panels, names, strict=True):
-            _name_points(axes, table[table["property"] == name])
-        style.save(figure, table, out)
+    names = list(points)
+    side = style.PAGE / len(names)
+    figure = style.new_figure(style.PAGE, side + _AROUND)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        _scatter(axes, table[table["property"] == name], name, side)
+    style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus)
+    style.settle(figure)
+    for axes, name in zip(panels, names, strict=True):
+        _name_points(axes, table[table["property"] == name])
+    return figure, table
 
 
 def _best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd.DataFrame:

@@ -1,56 +1,53 @@
 """Figure 4: how far apart the groups of each property lie, layer by layer."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from property_neurons.figures import layers, style
-from property_neurons.figures.published import Published
+from property_neurons.figures import layer_curves, style
+from property_neurons.figures.published import Published, read_references
 from property_neurons.figures.silhouettes import by_layer
+from property_neurons.figures.tables import ByProperty, read_tables
 
 
-def draw(
-    silhouettes: Mapping[str, Mapping[str, pd.DataFrame]],
-    corpus: str,
-    out: str | Path,
-    published: Published | None = None,
-) -> None:
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    return {
+        "silhouettes": read_tables(inputs.silhouettes, params.models, params.properties),
+        "corpus": params.corpus,
+        "published": read_references(inputs.published, params.published).get(params.models[0]),
+    }
+
+
+def draw(silhouettes: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:
     """Draw the silhouette in the MDS plane (mean and range over seeds) and in the full binary space, by layer.
 
     Args:
         silhouettes: by model, then property: layer, site, seed, silhouette, silhouette_full. The first model is
             the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
         published: the paper's values, where the model is the paper's.
 
     Raises:
         ConfigError: the published model has another number of layers.
     """
-    model = next(iter(silhouettes))
     table = pd.concat(_curves(silhouettes, published), ignore_index=True)
-    with style.theme():
-        figure = layers.draw_panels(table, "silhouette", floor=True)
-        style.heading(figure, "Separation of activation patterns", model, corpus)
-        style.save(figure, table, out)
+    figure = layer_curves.draw_panels(table, "silhouette", floor=True)
+    style.heading(figure, "Separation of activation patterns", next(iter(silhouettes)), corpus)
+    return figure, table
 
 
-def _curves(
-    silhouettes: Mapping[str, Mapping[str, pd.DataFrame]], published: Published | None
-) -> Iterator[pd.DataFrame]:
-    model, *controls = silhouettes
-    for name, table in silhouettes[model].items():
-        own = by_layer(table)
-        seeds = table["seed"].nunique()
+def _curves(silhouettes: Mapping[str, ByProperty], published: Published | None) -> Iterator[pd.DataFrame]:
+    paper, theirs = (published.name, published.silhouettes) if published else ("", {})
+    (model, own), *controls = (
+        (model, {name: by_layer(table) for name, table in tables.items()}) for model, tables in silhouettes.items()
+    )
+    for name, layers in own.items():
+        seeds = silhouettes[model][name]["seed"].nunique()
         over = f"mean and range of {seeds} seeds" if seeds > 1 else "one seed"
-        yield layers.curve(own, "silhouette", role="model", series=f"MDS plane, {over}", name=name)
-        yield layers.curve(own, "silhouette_full", role="full", series="full binary space", name=name)
-        for control in controls:
-            if name in silhouettes[control]:
-                other = by_layer(silhouettes[control][name])
-                yield layers.curve(other, "silhouette", role="control", series=f"control {control}", name=name)
-        if published is not None and name in published.silhouettes:
-            values = published.silhouettes[name]
-            series = f"published, {published.name}"
-            yield layers.published_curve(values, own["site"].tolist(), series=series, name=name)
+        yield layer_curves.curve(layers, "silhouette", role="model", series=f"MDS plane, {over}", name=name)
+        yield layer_curves.curve(layers, "silhouette_full", role="full", series="full binary space", name=name)
+        yield from layer_curves.held_against(
+            name, "silhouette", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
+        )

@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from property_neurons.figures import style
-from property_neurons.figures.published import Published
+from property_neurons.figures.published import Published, read_references
 from property_neurons.figures.silhouettes import best_layer
+from property_neurons.figures.tables import ByProperty, read_tables
 
 _BAR = 0.62
 # Characters of a model's name before it goes on in the next line, and inches that names and values take.
@@ -21,47 +22,54 @@ _NAMES_INCHES = 1.5
 _VALUE_INCHES = 0.65
 
 
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    return {
+        "silhouettes": read_tables(inputs.silhouettes, params.models, params.properties),
+        "corpus": params.corpus,
+        "controls": params.twins,
+        "published": read_references(inputs.published, params.published),
+    }
+
+
 def draw(
-    silhouettes: Mapping[str, Mapping[str, pd.DataFrame]],
+    silhouettes: Mapping[str, ByProperty],
     corpus: str,
-    out: str | Path,
     controls: Collection[str] = (),
     published: Mapping[str, Published] | None = None,
-) -> None:
+) -> style.Drawing:
     """Draw one bar per model and property: the highest mean silhouette of any layer, with the seeds' range.
 
     Args:
         silhouettes: by model, then property: layer, site, seed, silhouette, silhouette_full.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
         controls: which of the models are controls (random twins); drawn grey and hatched.
         published: the paper's values of those models that are the paper's, by model.
     """
     table = _best_layers(silhouettes, controls, published or {})
-    with style.theme():
-        models = list(silhouettes)
-        names = [textwrap.fill(model, _NAME_WIDTH) for model in models]
-        properties = list(table["property"].unique())
-        row_height = max(0.26, 0.12 * max(name.count("\n") + 1 for name in names))
-        figure = style.new_figure(style.PAGE, 0.95 + row_height * len(models))
-        panels = figure.subplots(1, len(properties), sharex=True, sharey=True, squeeze=False)[0]
-        colours = style.property_colours(properties)
-        for axes, name in zip(panels, properties, strict=True):
-            _plot(axes, table[table["property"] == name].set_index("model").reindex(models), colours[name])
-            axes.set_title(style.property_title(name), color=colours[name])
-            axes.set_xlabel("silhouette (layer)")
-            axes.spines["left"].set_visible(False)
-            axes.tick_params("y", length=0)
-        panels[0].set_yticks(range(len(models)), names, fontsize=6.5)
-        panels[0].set_ylim(len(models) - 0.5, -0.5)
-        panels[0].set_xlim(*_limits(table, (style.PAGE - _NAMES_INCHES) / len(properties)))
-        style.legend_below(figure, _legend(table))
-        style.heading(figure, "Separation at the best layer", f"{len(models)} models", corpus)
-        style.save(figure, table, out)
+    models = list(silhouettes)
+    names = [textwrap.fill(model, _NAME_WIDTH) for model in models]
+    properties = list(table["property"].unique())
+    row_height = max(0.26, 0.12 * max(name.count("\n") + 1 for name in names))
+    figure = style.new_figure(style.PAGE, 0.95 + row_height * len(models))
+    panels = figure.subplots(1, len(properties), sharex=True, sharey=True, squeeze=False)[0]
+    colours = style.property_colours(properties)
+    for axes, name in zip(panels, properties, strict=True):
+        _plot(axes, table[table["property"] == name].set_index("model").reindex(models), colours[name])
+        axes.set_title(style.property_title(name), color=colours[name])
+        axes.set_xlabel("silhouette (layer)")
+        axes.spines["left"].set_visible(False)
+        axes.tick_params("y", length=0)
+    panels[0].set_yticks(range(len(models)), names, fontsize=6.5)
+    panels[0].set_ylim(len(models) - 0.5, -0.5)
+    panels[0].set_xlim(*_limits(table, (style.PAGE - _NAMES_INCHES) / len(properties)))
+    style.legend_below(figure, _legend(table))
+    style.heading(figure, "Separation at the best layer", f"{len(models)} models", corpus)
+    return figure, table
 
 
 def _best_layers(
-    silhouettes: Mapping[str, Mapping[str, pd.DataFrame]],
+    silhouettes: Mapping[str, ByProperty],
     controls: Collection[str],
     published: Mapping[str, Published],
 ) -> pd.DataFrame:

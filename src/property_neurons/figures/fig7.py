@@ -1,27 +1,31 @@
 """Figure 7: how many property neurons each layer has."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from property_neurons.figures import layers, style
-from property_neurons.figures.published import Published
+from property_neurons.figures import layer_curves, style
+from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.tables import ByProperty, read_tables
 
 
-def draw(
-    summaries: Mapping[str, Mapping[str, pd.DataFrame]],
-    corpus: str,
-    out: str | Path,
-    published: Published | None = None,
-) -> None:
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    return {
+        "summaries": read_tables(inputs.summaries, params.models, params.properties),
+        "corpus": params.corpus,
+        "published": read_references(inputs.published, params.published).get(params.models[0]),
+    }
+
+
+def draw(summaries: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:
     """Draw |P| by layer for each property.
 
     Args:
         summaries: by model, then property: layer, site, width, group, property_neurons (|P| of the layer, the same
             in each of its rows). The first model is the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
         published: the paper's values, where the model is the paper's.
 
     Raises:
@@ -31,27 +35,23 @@ def draw(
     table = pd.concat(_curves(summaries, published), ignore_index=True)
     widths = pd.concat(summaries[model].values())["width"]
     width = f"{widths.min()}" if widths.min() == widths.max() else f"{widths.min()} to {widths.max()}"
-    with style.theme():
-        figure = layers.draw_panels(table, f"property neurons (of {width})")
-        for axes in figure.axes:
-            axes.set_ylim(bottom=0)
-        style.heading(figure, "Property neurons by layer", model, corpus)
-        style.save(figure, table, out)
+    figure = layer_curves.draw_panels(table, f"property neurons (of {width})")
+    for axes in figure.axes:
+        axes.set_ylim(bottom=0)
+    style.heading(figure, "Property neurons by layer", model, corpus)
+    return figure, table
 
 
-def _curves(summaries: Mapping[str, Mapping[str, pd.DataFrame]], published: Published | None) -> Iterator[pd.DataFrame]:
-    model, *controls = summaries
-    for name, own in summaries[model].items():
-        own = _layers(own)
-        yield layers.curve(own, "property_neurons", role="model", series=model, name=name)
-        for control in controls:
-            if name in summaries[control]:
-                other = _layers(summaries[control][name])
-                yield layers.curve(other, "property_neurons", role="control", series=f"control {control}", name=name)
-        if published is not None and name in published.property_neurons:
-            values = published.property_neurons[name]
-            series = f"published, {published.name}"
-            yield layers.published_curve(values, own["site"].tolist(), series=series, name=name)
+def _curves(summaries: Mapping[str, ByProperty], published: Published | None) -> Iterator[pd.DataFrame]:
+    paper, theirs = (published.name, published.property_neurons) if published else ("", {})
+    (model, own), *controls = (
+        (model, {name: _layers(table) for name, table in tables.items()}) for model, tables in summaries.items()
+    )
+    for name, layers in own.items():
+        yield layer_curves.curve(layers, "property_neurons", role="model", series=model, name=name)
+        yield from layer_curves.held_against(
+            name, "property_neurons", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
+        )
 
 
 def _layers(summary: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,8 @@ from matplotlib_venn.layout.venn3 import DefaultLayoutAlgorithm
 
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import style
-from property_neurons.figures.published import Published
+from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.tables import read_tables
 
 if TYPE_CHECKING:
     from matplotlib_venn._common import VennDiagram
@@ -28,15 +28,30 @@ _REGIONS = ("100", "010", "110", "001", "101", "011", "111")
 _PUBLISHED_LAYER = 1
 
 
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    neurons, summaries = (
+        read_tables(paths, [params.model], params.properties)[params.model]
+        for paths in (inputs.neurons, inputs.summaries)
+    )
+    return {
+        "neurons": neurons,
+        "summaries": summaries,
+        "layer": params.layer,
+        "model": params.model,
+        "corpus": params.corpus,
+        "published": read_references(inputs.published, params.published).get(params.model),
+    }
+
+
 def draw(
     neurons: Mapping[str, pd.DataFrame],
     summaries: Mapping[str, pd.DataFrame],
     layer: int,
     model: str,
     corpus: str,
-    out: str | Path,
     published: Published | None = None,
-) -> None:
+) -> style.Drawing:
     """Draw the property neurons P of three properties in one layer as a Venn diagram, every count beside it.
 
     The circles are to scale where every region has room for its count, else of equal size, and say so.
@@ -47,7 +62,6 @@ def draw(
         layer: ordinal of the layer, from 1.
         model: the model's name.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
         published: the paper's values, where the model is the paper's.
 
     Raises:
@@ -61,14 +75,13 @@ def draw(
     table["published"] = _published(published, names, layer)
     table.insert(0, "layer", layer)
     table.insert(1, "site", site)
-    with style.theme():
-        figure = style.new_figure(5.8, 2.9)
-        diagram, listing = figure.subplots(1, 2, width_ratios=(1, 0.9))
-        _list(listing, table, width)
-        to_scale = _plot(figure, diagram, table, names)
-        scale = "" if to_scale else " (circles not to scale)"
-        style.heading(figure, f"Property neurons in layer {site}{scale}", model, corpus)
-        style.save(figure, table, out)
+    figure = style.new_figure(5.8, 2.9)
+    diagram, listing = figure.subplots(1, 2, width_ratios=(1, 0.9))
+    _list(listing, table, width)
+    to_scale = _plot(figure, diagram, table, names)
+    scale = "" if to_scale else " (circles not to scale)"
+    style.heading(figure, f"Property neurons in layer {site}{scale}", model, corpus)
+    return figure, table
 
 
 def _site(summaries: Mapping[str, pd.DataFrame], layer: int) -> tuple[str, int]:

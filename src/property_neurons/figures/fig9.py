@@ -1,19 +1,27 @@
 """Figure 9: models of one task that are cut and tuned in turn."""
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from property_neurons.figures import arms, style
+from property_neurons.figures import pruning_panels, style
+from property_neurons.figures.pruning_panels import COLOURS, CONSTANT, arm_title
+from property_neurons.figures.pruning_tables import (
+    MEASURES,
+    Study,
+    cut_to,
+    final_rows,
+    means,
+    read_study,
+    task_titles,
+)
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 
-STUDY = "task_specific"
 _CURVE_INCHES = 1.5
 # Inches that a number of neurons takes below the axis, and the numbers and name of the axis at the left.
 _TICK_INCHES = 0.32
@@ -27,69 +35,45 @@ _MARKERS = MappingProxyType(
         "random": ("x", (0, (1.5, 1.2))),
     }
 )
-_UNPRUNED = MappingProxyType({"color": arms.COLOURS["unpruned"], "linewidth": 0.9, "linestyle": ":", "zorder": 1})
+_UNPRUNED = MappingProxyType({"color": COLOURS["unpruned"], "linewidth": 0.9, "linestyle": ":", "zorder": 1})
 
 
-def table(runs: pd.DataFrame, comparisons: pd.DataFrame, published: Mapping[str, arms.Bars]) -> pd.DataFrame:
-    """What is drawn: part "curve" has the mean of each arm and step, the others are those of `arms.final_rows`.
-
-    Args:
-        runs: of `pruning.report.collect_runs`.
-        comparisons: of `pruning.report.compare_runs`.
-        published: the paper's bars by metric.
-    """
-    own = arms.of_study(runs, STUDY)
-    curves = arms.means(own[own["arm"] != "fine_tuned"], "curve")
-    last = arms.final_rows(own, comparisons[comparisons["study"] == STUDY], published)
-    curves = curves.assign(other="").reindex(columns=last.columns)
-    return pd.concat([curves.astype(dict.fromkeys(("step", "seeds", "seed"), "Int64")), last], ignore_index=True)
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    return {"study": read_study(inputs, params, "fig9")}
 
 
-def draw(
-    runs: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    model: str,
-    corpus: str,
-    out: str | Path,
-    published: Mapping[str, arms.Bars] | None = None,
-) -> None:
+def draw(study: Study) -> style.Drawing:
     """Draw each task's error from cut to cut, by arm after the last, and there protect minus the others.
-
-    Args:
-        runs, comparisons: as `table`.
-        model: name of the model that was tuned to the tasks and cut.
-        corpus: the corpus on which its property neurons were found.
-        out: the figure's path; .pdf, .png and .tsv are written.
-        published: the paper's bars by metric, where the model is the paper's.
 
     Raises:
         ConfigError: nothing was cut in this study.
     """
-    drawn = table(runs, comparisons, published or {})
-    bars = drawn[drawn["part"] == "bar"]
-    tasks = bars["task"].nunique()
-    heights = [_CURVE_INCHES, arms.BAR * bars["arm"].nunique(), arms.DIFFERENCE * len(arms.others_of(drawn))]
-    heights = [height for height in heights if height]
-    with style.theme():
-        handles = [*_legend(drawn), *arms.legend(drawn)]
-        figure = arms.new_figure(tasks, heights, handles)
-        figure.get_layout_engine().set(h_pad=0.06)
-        grid = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
-        for axes, (task, title) in zip(grid[0], arms.task_titles(drawn).items(), strict=True):
-            _plot(axes, drawn[drawn["task"] == task], arms.panel_width(tasks) - _LABEL_INCHES)
-            axes.set_title(title)
-        for row in grid[1:]:
-            for axes in row[1:]:
-                axes.sharey(row[0])
-                axes.tick_params("y", labelleft=False)
-        arms.draw_bars(grid[1], drawn)
-        for axes in grid[1]:
-            axes.set_title("after the last cut", fontsize=7.5)
-        if len(heights) > 2:
-            arms.draw_differences(grid[2], drawn)
-        style.legend_below(figure, handles)
-        style.heading(figure, f"Cut and tuned in turn, to {arms.cut_to(drawn)}", model, corpus)
-        style.save(figure, drawn, out)
+    table = _rows(study)
+    tasks = table["task"].nunique()
+    heights = [_CURVE_INCHES, *pruning_panels.heights(table)]
+    handles = [*_legend(table), *pruning_panels.legend(table)]
+    figure = pruning_panels.new_figure(tasks, heights, handles)
+    figure.get_layout_engine().set(h_pad=0.06)
+    curves, *below = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
+    for axes, (task, title) in zip(curves, task_titles(table).items(), strict=True):
+        _plot(axes, table[table["task"] == task], pruning_panels.panel_width(tasks) - _LABEL_INCHES)
+        axes.set_title(title)
+    pruning_panels.draw_bars_and_differences(below, table)
+    for axes in below[0]:
+        axes.set_title("after the last cut", fontsize=7.5)
+    style.legend_below(figure, handles)
+    style.heading(figure, f"Cut and tuned in turn, to {cut_to(table)}", study.model, study.corpus)
+    return figure, table
+
+
+def _rows(study: Study) -> pd.DataFrame:
+    """What is drawn: part "curve" has the mean of each arm and step, the others are those of `final_rows`."""
+    last = final_rows(study)
+    curves = (
+        means(study.runs[study.runs["arm"] != "fine_tuned"], "curve").assign(other="").reindex(columns=last.columns)
+    )
+    return pd.concat([curves.astype(dict.fromkeys(("step", "seeds", "seed"), "Int64")), last], ignore_index=True)
 
 
 def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
@@ -97,17 +81,23 @@ def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
     start = curves[curves["step"] == 0]
     axes.axhline(start["value"].iloc[0], **_UNPRUNED)
     for value in rows.loc[rows["part"] == "constant", "value"]:
-        axes.axhline(value, **arms.CONSTANT)
+        axes.axhline(value, **CONSTANT)
     for arm in [arm for arm in ARMS if arm in set(curves["arm"]) - set(UNCUT)]:
         steps = pd.concat([start, curves[curves["arm"] == arm]]).sort_values("step")
         marker, dashes = _MARKERS[arm]
-        line = {"color": arms.COLOURS[arm], "zorder": 2 + len(ARMS) - ARMS.index(arm)}
+        line = {"color": COLOURS[arm], "zorder": 2 + len(ARMS) - ARMS.index(arm)}
         axes.plot(steps["rows"], steps["value"], marker=marker, markersize=3, linewidth=1.2, linestyle=dashes, **line)
         axes.fill_between(steps["rows"], steps["low"], steps["high"], color=line["color"], alpha=0.15, linewidth=0)
     axes.plot(
-        start["rows"], start["value"], marker="D", markersize=4, color=arms.COLOURS["unpruned"], linestyle="", zorder=20
+        start["rows"],
+        start["value"],
+        marker="D",
+        markersize=4,
+        color=COLOURS["unpruned"],
+        linestyle="",
+        zorder=20,
     )
-    axes.set_ylabel(arms.MEASURES[rows["metric"].iloc[0]].label)
+    axes.set_ylabel(MEASURES[rows["metric"].iloc[0]].label)
     _sizes_axis(axes, curves, inches)
 
 
@@ -132,13 +122,19 @@ def _sizes_axis(axes: Axes, curves: pd.DataFrame, inches: float) -> None:
     axes.set_xlabel("neurons per layer (log scale)")
 
 
-def _legend(drawn: pd.DataFrame) -> list[Line2D]:
-    present = set(drawn.loc[drawn["part"] == "curve", "arm"])
+def _legend(table: pd.DataFrame) -> list[Line2D]:
+    present = set(table.loc[table["part"] == "curve", "arm"])
     handles = [
         Line2D(
-            [], [], label=arms.arm_title(arm), color=arms.COLOURS[arm], marker=marker, markersize=3, linestyle=dashes
+            [],
+            [],
+            label=arm_title(arm),
+            color=COLOURS[arm],
+            marker=marker,
+            markersize=3,
+            linestyle=dashes,
         )
         for arm, (marker, dashes) in _MARKERS.items()
         if arm in present
     ]
-    return [Line2D([], [], label=arms.arm_title("unpruned"), marker="D", markersize=4, **_UNPRUNED), *handles]
+    return [Line2D([], [], label=arm_title("unpruned"), marker="D", markersize=4, **_UNPRUNED), *handles]

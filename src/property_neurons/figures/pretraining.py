@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from property_neurons.figures import style
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.manifests import described_folder, verify_files
 
 _MEASURES = MappingProxyType({"loss": "loss (nats)", "masked_accuracy": "accuracy"})
 _LINES = MappingProxyType(
@@ -29,7 +32,17 @@ _LABELS = MappingProxyType(
 )
 
 
-def draw(stages: Sequence[tuple[pd.DataFrame, Mapping[str, float]]], run: str, corpus: str, out: str | Path) -> None:
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    stages = []
+    for manifest in map(Path, inputs.stages):
+        folder = described_folder(manifest)
+        verify_files(folder, manifest)
+        stages.append((read_table(folder / "curves.tsv"), read_json(folder / "metrics.json")))
+    return {"stages": stages, "run": params.run, "corpus": params.corpus}
+
+
+def draw(stages: Sequence[tuple[pd.DataFrame, Mapping[str, float]]], run: str, corpus: str) -> style.Drawing:
     """Draw the curves of every stage, beside what is reached without looking at the input.
 
     Args:
@@ -37,26 +50,24 @@ def draw(stages: Sequence[tuple[pd.DataFrame, Mapping[str, float]]], run: str, c
             unigram_accuracy).
         run: name of the pre-training.
         corpus: its corpus.
-        out: the figure's path; .pdf, .png and .tsv are written.
     """
     table = pd.concat([_drawn(number, *stage) for number, stage in enumerate(stages, start=1)], ignore_index=True)
-    with style.theme():
-        figure = style.new_figure(min(style.PAGE, 1.0 + 2.6 * len(stages)), 4.0)
-        grid = figure.subplots(len(_MEASURES), len(stages), squeeze=False, sharex="col")
-        for row, (measure, title) in enumerate(_MEASURES.items()):
-            for column in range(len(stages)):
-                axes = grid[row, column]
-                _plot(axes, table[(table["stage"] == column + 1) & (table["measure"] == measure)])
-                if column == 0:
-                    axes.set_ylabel(title)
-                if row == 0:
-                    axes.set_title(f"stage {column + 1}")
-                else:
-                    axes.set_xlabel("step")
-        handles = [Line2D([], [], label=_LABELS[series], **line) for series, line in _LINES.items()]
-        style.legend_below(figure, handles)
-        style.heading(figure, "Pre-training: masked frames", run, corpus)
-        style.save(figure, table, out)
+    figure = style.new_figure(min(style.PAGE, 1.0 + 2.6 * len(stages)), 4.0)
+    grid = figure.subplots(len(_MEASURES), len(stages), squeeze=False, sharex="col")
+    for row, (measure, title) in enumerate(_MEASURES.items()):
+        for column in range(len(stages)):
+            axes = grid[row, column]
+            _plot(axes, table[(table["stage"] == column + 1) & (table["measure"] == measure)])
+            if column == 0:
+                axes.set_ylabel(title)
+            if row == 0:
+                axes.set_title(f"stage {column + 1}")
+            else:
+                axes.set_xlabel("step")
+    handles = [Line2D([], [], label=_LABELS[series], **line) for series, line in _LINES.items()]
+    style.legend_below(figure, handles)
+    style.heading(figure, "Pre-training: masked frames", run, corpus)
+    return figure, table
 
 
 def _drawn(stage: int, curves: pd.DataFrame, metrics: Mapping[str, float]) -> pd.DataFrame:

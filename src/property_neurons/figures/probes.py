@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from property_neurons.figures import style
+from property_neurons.stores.files import read_table
 
 LOG_MEL = "log-Mel"
 
@@ -38,35 +38,39 @@ _LINES = MappingProxyType(
 )
 
 
-def draw(probes: Mapping[str, pd.DataFrame], corpus: str, out: str | Path) -> None:
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    probes = dict(zip(params.models, map(read_table, inputs.probes), strict=True))
+    return {"probes": probes, "corpus": params.corpus}
+
+
+def draw(probes: Mapping[str, pd.DataFrame], corpus: str) -> style.Drawing:
     """Draw PNMI, the accuracy of the linear probe with its interval, and the silhouette, by layer.
 
     Args:
         probes: by model, what `probing.probe.probe_model` made. The first model is the one shown; a second one is its
             control, drawn in grey. Log-Mel, the same for both, is a horizontal line.
         corpus: the corpus's name.
-        out: the figure's path; .pdf, .png and .tsv are written.
     """
     model = next(iter(probes))
     table = pd.concat(_curves(probes), ignore_index=True)
-    with style.theme():
-        figure = style.new_figure(style.PAGE, 2.5)
-        grid = figure.subplots(1, len(_MEASURES))
-        layers = [str(layer) for layer in range(1, int(table["layer"].max()) + 1)]
-        for axes, measure in zip(grid, _MEASURES, strict=True):
-            rows = table[table["measure"] == measure.value]
-            for _, curve in rows.groupby("series", sort=False):
-                _plot(axes, curve)
-            if measure.value == "silhouette":
-                axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
-            else:
-                axes.set_ylim(0, 1.06 * rows[["value", "highest"]].max(axis=None))
-            axes.set_title(measure.title)
-            axes.set_xlabel("layer")
-            style.layer_axis(axes, layers, style.PAGE / len(_MEASURES) - 0.5)
-        style.legend_below(figure, _legend(table))
-        style.heading(figure, "Phones in each layer, on other speakers", model, corpus)
-        style.save(figure, table, out)
+    figure = style.new_figure(style.PAGE, 2.5)
+    grid = figure.subplots(1, len(_MEASURES))
+    layers = [str(layer) for layer in range(1, int(table["layer"].max()) + 1)]
+    for axes, measure in zip(grid, _MEASURES, strict=True):
+        rows = table[table["measure"] == measure.value]
+        for _, curve in rows.groupby("series", sort=False):
+            _plot(axes, curve)
+        if measure.value == "silhouette":
+            axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+        else:
+            axes.set_ylim(0, 1.06 * rows[["value", "highest"]].max(axis=None))
+        axes.set_title(measure.title)
+        axes.set_xlabel("layer")
+        style.layer_axis(axes, layers, style.PAGE / len(_MEASURES) - 0.5)
+    style.legend_below(figure, _legend(table))
+    style.heading(figure, "Phones in each layer, on other speakers", model, corpus)
+    return figure, table
 
 
 def _curves(probes: Mapping[str, pd.DataFrame]) -> Iterator[pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""The paper's published values, drawn as a quiet reference beside one's own."""
+"""The paper's published values (resources/published.json), drawn as a quiet reference beside one's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,13 @@ _NAMES = MappingProxyType(
         "melhubert_sid": "MelHuBERT fine-tuned on SID",
     }
 )
-# Figures 4, 7 and 8 of the paper show this model only.
+# Figures 4, 6, 7, 8 and 9 of the paper show this model only.
 _LAYERWISE = "melhubert"
+# What the file calls the genders of the table, and what corpora do.
+_GENDERS = MappingProxyType({"male": "M", "female": "F"})
+
+Bars = Mapping[str, float]
+"""The bars of one metric in Figure 6 or 9: {arm: value}, as drawn."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,23 @@ def read_published(path: str | Path, model: str) -> Published:
         property_neurons=content["fig7_property_neurons_by_layer"] if layerwise else {},
         overlaps=content["fig8_layer1_whole_set_sizes"] if layerwise else {},
     )
+
+
+def read_references(path: str | Path, names: Mapping[str, str | None]) -> dict[str, Published]:
+    """The published values of those models that are the paper's: {model: values}; `names` says which."""
+    return {model: read_published(path, name) for model, name in names.items() if name is not None}
+
+
+def read_bars(path: str | Path, figure: str, published_as: str | None) -> dict[str, Bars]:
+    """The bars of `figure` ("fig6" or "fig9") by metric; none where the paper does not show the model there."""
+    content = read_json(path)[figure] if published_as == _LAYERWISE else {}
+    return {metric: bars for metric, bars in content.items() if isinstance(bars, dict)}
+
+
+def read_table1(path: str | Path) -> dict[tuple[str, str], float]:
+    """Table 1: {(erased, part): delta in points}. Which gender is which is not sure there."""
+    return {
+        (_GENDERS[erased.removeprefix("erase_")], _GENDERS[part]): value
+        for erased, parts in read_json(path)["table1_delta_error_rate"].items()
+        for part, value in parts.items()
+    }

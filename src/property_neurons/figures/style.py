@@ -1,5 +1,8 @@
 """The look of every figure, and the one way a figure is written.
 
+The module of a figure has two functions. `read` turns the files and settings of its rule into the arguments of `draw`,
+which returns a `Drawing`. workflow/scripts/draw_figure.py calls both within `theme()` and gives the result to `save`.
+
 Colours are Okabe and Ito's, which readers with any common colour blindness tell apart; whatever carries a
 colour also carries a shape, a dash pattern or a label. Nothing here depends on the user's matplotlib settings.
 """
@@ -13,13 +16,15 @@ from types import MappingProxyType
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from property_neurons.stores.files import atomic_path, write_table
+
+Drawing = tuple[Figure, pd.DataFrame]
+"""A figure, and the table of exactly what it shows."""
 
 # Inches: one column and the full text width of a two-column paper.
 COLUMN = 3.5
@@ -56,11 +61,16 @@ def theme() -> Iterator[None]:
     """The style in which a figure is both drawn and saved; leaves the caller's matplotlib settings alone."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        sns.set_theme(
-            context="paper",
-            style="ticks",
-            color_codes=False,
-            rc={
+        mpl.rcParams.update(
+            {
+                # Soft black, white edges between bars.
+                **dict.fromkeys(
+                    ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), ".15"
+                ),
+                "axes.axisbelow": True,
+                "lines.solid_capstyle": "round",
+                "patch.edgecolor": "w",
+                "patch.force_edgecolor": True,
                 "font.family": "DejaVu Sans",
                 "font.size": 7.5,
                 "axes.titlesize": 8,
@@ -89,7 +99,7 @@ def theme() -> Iterator[None]:
                 # for one format would not hold for the other.
                 "text.hinting": "none",
                 "axes.unicode_minus": True,
-            },
+            }
         )
         yield
 

@@ -1,7 +1,7 @@
 """Curves over layers, one panel per property (Figures 4 and 7)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import pandas as pd
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
+from property_neurons.figures.tables import ByProperty
 
 _MOST_IN_A_ROW = 4
 # Inches: room for the legend even where there are only one or two panels.
@@ -53,26 +54,46 @@ def curve(layers: pd.DataFrame, value: str, *, role: str, series: str, name: str
     )
 
 
-def published_curve(values: Sequence[float], sites: Sequence[str], *, series: str, name: str) -> pd.DataFrame:
-    """The paper's curve of one property, in the form of `curve`.
+def held_against(
+    name: str,
+    value: str,
+    sites: Sequence[str],
+    controls: Mapping[str, ByProperty],
+    paper: str,
+    published: Sequence[float] | None,
+) -> Iterator[pd.DataFrame]:
+    """The curves that the model's own are held against: those of the controls, and the paper's.
+
+    Args:
+        name: the property.
+        value: the column drawn.
+        sites: of the model's layers.
+        controls: by control, then property: one row per layer, as `curve` takes them. They may lack the property.
+        paper: the model's name in the paper.
+        published: the paper's value for each layer, where the paper shows the model.
 
     Raises:
-        ConfigError: it has another number of layers than the model.
+        ConfigError: the paper's model has another number of layers.
     """
-    if len(values) != len(sites):
+    for control, layers in controls.items():
+        if name in layers:
+            yield curve(layers[name], value, role="control", series=f"control {control}", name=name)
+    if published is None:
+        return
+    if len(published) != len(sites):
         raise ConfigError(
-            f"published_as: the paper's model has {len(values)} layers, this one {len(sites)}; "
+            f"published_as: the paper's model has {len(published)} layers, this one {len(sites)}; "
             "leave `published_as` out for a model that the paper does not show"
         )
-    layers = pd.DataFrame({"layer": range(1, len(values) + 1), "site": list(sites), "published": values})
-    return curve(layers, "published", role="published", series=series, name=name)
+    layers = pd.DataFrame({"layer": range(1, len(published) + 1), "site": list(sites), value: published})
+    yield curve(layers, value, role="published", series=f"published, {paper}", name=name)
 
 
 def draw_panels(curves: pd.DataFrame, label: str, *, floor: bool = False) -> Figure:
     """Draw the curves, one panel per property in their order, under shared axes and one legend.
 
     Args:
-        curves: rows of `curve` and `published_curve`.
+        curves: rows of `curve` and `held_against`.
         label: of the vertical axis.
         floor: shade the silhouettes that say "no separation".
     """

@@ -1,0 +1,202 @@
+"""What is drawn of a pruning study (Figures 6 and 9): an arm is one of the criteria and controls that it compares."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from property_neurons.errors import ConfigError
+from property_neurons.figures.published import Bars, read_bars
+from property_neurons.pruning.vocabulary import ARMS, UNCUT
+from property_neurons.stores.files import read_table
+
+DEVIATION = "standard deviation over seeds"
+BOOTSTRAP = "95 % bootstrap interval"
+
+
+class Measure(NamedTuple):
+    """How a metric is drawn: its task's name, its own, that of its differences, scale and decimals."""
+
+    task: str
+    label: str
+    difference: str
+    scale: float
+    decimals: int
+
+
+MEASURES = MappingProxyType(
+    {
+        "phone_error_rate": Measure("phone recognition", "phone error rate (%)", "percentage points", 100, 1),
+        "speaker_error_rate": Measure("speaker identification", "speaker error rate (%)", "percentage points", 100, 1),
+        "lnf0_mse": Measure("F0 reconstruction", "MSE of ln F0", "MSE", 1, 3),
+    }
+)
+
+
+class Study(NamedTuple):
+    """A pruning study, scored; the rows of no other.
+
+    runs: of `pruning.report.collect_runs`.
+    comparisons: of `pruning.report.compare_runs`.
+    model: name of the model that was cut.
+    corpus: the corpus on which its property neurons were found.
+    published: the paper's bars by metric, where the model is the paper's.
+    """
+
+    runs: pd.DataFrame
+    comparisons: pd.DataFrame
+    model: str
+    corpus: str
+    published: Mapping[str, Bars] = MappingProxyType({})
+
+
+def read_study(inputs: Any, params: Any, figure: str) -> Study:
+    """The study that a rule names, with the paper's bars of `figure`."""
+    published = read_bars(inputs.published, figure, params.published[params.model])
+    return Study(read_table(inputs.runs), read_table(inputs.comparisons), params.model, params.corpus, published)
+
+
+def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Mean of each arm and step over its seeds, in the unit that is drawn.
+
+    The error bar is the standard deviation over seeds, of one seed its bootstrap interval.
+
+    Args:
+        runs: of a `Study`, all or some.
+        part: what the rows are called.
+
+    Returns:
+        part, task, metric, arm, step, seeds (how many), rows (neurons of a layer), share (of the unpruned model's),
+        value, low, high, spread (`DEVIATION` or `BOOTSTRAP`).
+    """
+    rows = []
+    for (task, metric, arm, step), seeds in runs.groupby(["task", "metric", "arm", "step"], sort=False):
+        scale = MEASURES[metric].scale
+        value = seeds["value"].mean()
+        if len(seeds) > 1:
+            deviation = seeds["value"].std()
+            low, high, spread = value - deviation, value + deviation, DEVIATION
+        else:
+            low, high, spread = seeds["low"].iloc[0], seeds["high"].iloc[0], BOOTSTRAP
+        rows.append(
+            {
+                "part": part,
+                "task": task,
+                "metric": metric,
+                "arm": arm,
+                "step": step,
+                "seeds": len(seeds),
+                "rows": seeds["rows"].mean(),
+                "share": seeds["share"].mean(),
+                "value": value * scale,
+                "low": low * scale,
+                "high": high * scale,
+                "spread": spread,
+            }
+        )
+    return _in_order(pd.DataFrame(rows))
+
+
+def final_rows(study: Study) -> pd.DataFrame:
+    """What is drawn of each task's last step: the columns of `means`, and seed and other.
+
+    Parts: "bar" (mean over seeds); "seed" (each of them); "constant" (error of the best constant prediction);
+    "published"; "difference" (protect minus `other`, with its interval).
+
+    Raises:
+        ConfigError: nothing was cut in the study.
+    """
+    runs = study.runs
+    if runs["arm"].isin(UNCUT).all():
+        name, found = (", ".join(runs[column].unique()) or "none" for column in ("study", "arm"))
+        raise ConfigError(f"study {name}: expected runs of pruned models, found of the arms {found}; run more arms")
+    last = _last_step(runs)
+    parts = [
+        means(last, "bar").assign(other=""),
+        *_seed_rows(last),
+        *_constant_rows(last),
+        *_published_rows(last, study.published),
+    ]
+    table = pd.concat([*parts, *_difference_rows(last, study.comparisons)], ignore_index=True)
+    columns = "part task metric arm other step seeds seed rows share value low high spread"
+    table = table.reindex(columns=columns.split()).astype(dict.fromkeys(("step", "seeds", "seed"), "Int64"))
+    return table.fillna({"arm": "", "other": "", "spread": ""})
+
+
+def cut_to(table: pd.DataFrame) -> str:
+    """What the cuts left, for a heading: "128 neurons per layer (17 %)", or from fewest to most."""
+    cut = table[(table["part"] == "bar") & ~table["arm"].isin(UNCUT)]
+    rows, share = _span(cut["rows"]), _span(cut["share"] * 100)
+    return f"{rows} neurons per layer ({share} %)"
+
+
+def task_titles(table: pd.DataFrame) -> dict[str, str]:
+    """What each task is called above its panel; its own name tells tasks of one kind apart."""
+    metrics = table.drop_duplicates("task").set_index("task")["metric"]
+    titles = {task: MEASURES[metric].task for task, metric in metrics.items()}
+    return {
+        task: title if list(titles.values()).count(title) == 1 else f"{title}: {task}" for task, title in titles.items()
+    }
+
+
+def others_of(table: pd.DataFrame) -> list[str]:
+    """The arms that protect is held against, in their order."""
+    return [arm for arm in ARMS if arm in set(table.loc[table["part"] == "difference", "other"])]
+
+
+def _span(values: pd.Series) -> str:
+    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
+    return low if low == high else f"{low}–{high}"
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Tasks as they come, arms in the order of `ARMS`, steps ascending."""
+    tasks = {task: place for place, task in enumerate(table["task"].unique())}
+    keys = {"task": tasks, "arm": {arm: place for place, arm in enumerate(ARMS)}}
+    return table.sort_values(
+        ["task", "arm", "step"], key=lambda column: column.map(keys[column.name]) if column.name in keys else column
+    ).reset_index(drop=True)
+
+
+def _last_step(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of each task's last step, and the last ones of arms that keep every neuron."""
+    last = runs.groupby("task")["step"].transform("max")
+    own = runs.groupby(["task", "arm"])["step"].transform("max")
+    return runs[runs["step"].eq(last) | (runs["arm"].isin(UNCUT) & runs["step"].eq(own))]
+
+
+def _seed_rows(runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    seeds = runs[["task", "metric", "arm", "step", "seed", "rows", "share"]].assign(part="seed")
+    seeds["value"] = runs["value"] * runs["metric"].map({name: measure.scale for name, measure in MEASURES.items()})
+    yield _in_order(seeds.sort_values("seed", kind="stable"))
+
+
+def _constant_rows(runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for (task, metric), rows in runs.groupby(["task", "metric"], sort=False):
+        if rows["constant_mse"].notna().any():
+            value = rows["constant_mse"].mean() * MEASURES[metric].scale
+            yield pd.DataFrame([{"part": "constant", "task": task, "metric": metric, "value": value}])
+
+
+def _published_rows(runs: pd.DataFrame, published: Mapping[str, Bars]) -> Iterator[pd.DataFrame]:
+    for (task, metric), rows in runs.groupby(["task", "metric"], sort=False):
+        bars = [(arm, published[metric][arm]) for arm in ARMS if arm in published.get(metric, {})]
+        shown = [(arm, value) for arm, value in bars if arm in set(rows["arm"])]
+        if shown:
+            yield pd.DataFrame(shown, columns=["arm", "value"]).assign(part="published", task=task, metric=metric)
+
+
+def _difference_rows(runs: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for (task, metric), rows in runs.groupby(["task", "metric"], sort=False):
+        chosen = comparisons[
+            (comparisons["task"] == task)
+            & (comparisons["first"] == "protect")
+            & (comparisons["step"] == rows["step"].max())
+        ]
+        found = chosen[["task", "metric", "step", "low", "high"]].assign(
+            part="difference", arm="protect", other=chosen["second"], value=chosen["difference"], spread=BOOTSTRAP
+        )
+        found[["value", "low", "high"]] *= MEASURES[metric].scale
+        if not found.empty:
+            yield found.sort_values("other", key=lambda column: column.map(ARMS.index))
