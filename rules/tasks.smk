@@ -121,6 +121,8 @@ rule score_task:
         metrics=f"{RESULTS}/tasks/{{task}}/{{model}}/seed{{seed}}.metrics.json",
     log:
         f"{RESULTS}/logs/score_task/{{task}}/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_task/{{task}}/{{model}}-seed{{seed}}.tsv"
     wildcard_constraints:
         task=one_of(CONFIG.tasks),
         seed=r"\d+",
