@@ -1,4 +1,4 @@
-"""What all stages share: the validated config, paths, and the functions that give rules their inputs."""
+"""What all stages share: the validated config, and what rules ask of machines."""
 
 import os
 import re
@@ -37,11 +37,6 @@ GPU = 0 if CONFIG.device == "cpu" else 1
 PRUNED_MODELS, EDITED_MODELS = plan.pruning.models(CONFIG), plan.editing.models(CONFIG)
 STUDIES = plan.pruning.studies(CONFIG)
 
-MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
-PLANE_PROPERTIES = ["phone", "gender", "pitch"]
-LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
-PUBLISHED = str(HERE / "resources/published.json")
-
 
 wildcard_constraints:
     corpus="[^/]+",
@@ -62,33 +57,3 @@ def scaled(amount):
 def one_of(names):
     """A wildcard's pattern: one of some names, or nothing at all where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def compared_models():
-    """The models of Figure 5."""
-    return CONFIG.figures.compare or list(CONFIG.models)
-
-
-def drawn_models():
-    """The model of the figures and, where the config names one, its control."""
-    return [name for name in (CONFIG.figures.model, CONFIG.figures.control) if name]
-
-
-def embeddings(kind, models, properties):
-    """Tables of `points` or `silhouettes`, model by model."""
-    return [f"{RESULTS}/embeddings/{model}/{CORPUS}/{name}.{kind}.tsv" for model in models for name in properties]
-
-
-def neurons(suffix, models, properties):
-    """Neuron tables (suffix `parquet`) or their summaries (`summary.tsv`), model by model."""
-    return [f"{RESULTS}/neurons/{model}/{CORPUS}/{name}.{suffix}" for model in models for name in properties]
-
-
-def published_names(models):
-    """For each model, the model of the paper that it is, if any."""
-    return {name: CONFIG.models[name].published_as for name in models}
-
-
-def figures(names):
-    """The files of some figures."""
-    return [f"{RESULTS}/figures/{name}.{form}" for name in names for form in ("pdf", "png", "tsv")]

@@ -17,6 +17,12 @@ class Figure:
     name: str = ""  # of the files, with wildcards; "" = the key
 
 
+MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
+SHOWN, COMPARED = plan.figures.shown_models(CONFIG), plan.figures.compared_models(CONFIG)
+PLANE_PROPERTIES = ["phone", "gender", "pitch"]
+LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
+PUBLISHED = str(HERE / "resources/published.json")
+
 FIGURES = {
     # Sorted activation probabilities of one phone.
     "fig2": Figure(
@@ -30,8 +36,8 @@ FIGURES = {
         "Figure 3",
         "Activation patterns",
         inputs={
-            "points": embeddings("points", [MODEL], PLANE_PROPERTIES),
-            "silhouettes": embeddings("silhouettes", [MODEL], PLANE_PROPERTIES),
+            "points": plan.figures.points(CONFIG, [MODEL], PLANE_PROPERTIES),
+            "silhouettes": plan.figures.silhouettes(CONFIG, [MODEL], PLANE_PROPERTIES),
         },
         params={"properties": PLANE_PROPERTIES, "model": MODEL, "corpus": CORPUS},
     ),
@@ -40,14 +46,14 @@ FIGURES = {
         "Figure 4",
         "Activation patterns",
         inputs={
-            "silhouettes": embeddings("silhouettes", drawn_models(), LAYER_PROPERTIES),
+            "silhouettes": plan.figures.silhouettes(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
         },
         params={
             "properties": LAYER_PROPERTIES,
-            "models": drawn_models(),
+            "models": SHOWN,
             "corpus": CORPUS,
-            "published": published_names([MODEL]),
+            "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
     ),
     # Best layer of each model.
@@ -55,15 +61,15 @@ FIGURES = {
         "Figure 5",
         "Activation patterns",
         inputs={
-            "silhouettes": embeddings("silhouettes", compared_models(), PLANE_PROPERTIES),
+            "silhouettes": plan.figures.silhouettes(CONFIG, COMPARED, PLANE_PROPERTIES),
             "published": PUBLISHED,
         },
         params={
             "properties": PLANE_PROPERTIES,
-            "models": compared_models(),
-            "twins": [name for name in compared_models() if CONFIG.models[name].kind == "random_twin"],
+            "models": COMPARED,
+            "twins": [name for name in COMPARED if CONFIG.models[name].kind == "random_twin"],
             "corpus": CORPUS,
-            "published": published_names(compared_models()),
+            "published": plan.figures.published_names(CONFIG, COMPARED),
         },
     ),
     # Number of property neurons by layer.
@@ -71,14 +77,14 @@ FIGURES = {
         "Figure 7",
         "Property neurons",
         inputs={
-            "summaries": neurons("summary.tsv", drawn_models(), LAYER_PROPERTIES),
+            "summaries": plan.figures.neuron_summaries(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
         },
         params={
             "properties": LAYER_PROPERTIES,
-            "models": drawn_models(),
+            "models": SHOWN,
             "corpus": CORPUS,
-            "published": published_names([MODEL]),
+            "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
     ),
     # Overlap of the property neurons of phone, gender and pitch in one layer.
@@ -86,8 +92,8 @@ FIGURES = {
         "Figure 8",
         "Property neurons",
         inputs={
-            "neurons": neurons("parquet", [MODEL], PLANE_PROPERTIES),
-            "summaries": neurons("summary.tsv", [MODEL], PLANE_PROPERTIES),
+            "neurons": plan.figures.neurons(CONFIG, [MODEL], PLANE_PROPERTIES),
+            "summaries": plan.figures.neuron_summaries(CONFIG, [MODEL], PLANE_PROPERTIES),
             "published": PUBLISHED,
         },
         params={
@@ -95,25 +101,22 @@ FIGURES = {
             "layer": CONFIG.figures.overlap_layer,
             "model": MODEL,
             "corpus": CORPUS,
-            "published": published_names([MODEL]),
+            "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
     ),
     # What each layer knows about phones, beside the control and log-Mel frames.
     "probes": Figure(
         "what the layers know about phones",
         "Phones in the layers",
-        inputs={"probes": expand(f"{RESULTS}/probes/{{model}}/{CORPUS}.tsv", model=drawn_models())},
-        params={"models": drawn_models(), "corpus": CORPUS, "clusters": rules.probe_layers.params.clusters},
+        inputs={"probes": expand(f"{RESULTS}/probes/{{model}}/{CORPUS}.tsv", model=SHOWN)},
+        params={"models": SHOWN, "corpus": CORPUS, "clusters": rules.probe_layers.params.clusters},
     ),
     # Learning curves of every stage of one run.
     "pretraining": Figure(
         "the learning curves of {wildcards.run}",
         "Pre-training",
         inputs={
-            "stages": lambda wildcards: [
-                f"{plan.pretraining.checkpoint(CONFIG, wildcards.run, number)}.manifest.json"
-                for number, _ in enumerate(CONFIG.pretraining[wildcards.run].stages, start=1)
-            ],
+            "stages": lambda wildcards: plan.pretraining.checkpoints(CONFIG, wildcards.run),
         },
         params={
             "run": lambda wildcards: wildcards.run,
@@ -129,7 +132,9 @@ FIGURES = {
         params={
             "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
             "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
-            "published": lambda wildcards: published_names([CONFIG.erasure[wildcards.erasure].model]),
+            "published": lambda wildcards: plan.figures.published_names(
+                CONFIG, [CONFIG.erasure[wildcards.erasure].model]
+            ),
         },
         name="{erasure}",
     ),
@@ -162,7 +167,7 @@ for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
             params={
                 "model": section.model,
                 "corpus": section.corpus,
-                "published": published_names([section.model]),
+                "published": plan.figures.published_names(CONFIG, [section.model]),
             },
         )
 

@@ -56,6 +56,11 @@ def neurons(config: Config, model_name: str, corpus_name: str, property_name: st
     return f"{config.results}/neurons/{model_name}/{corpus_name}/{property_name}.parquet"
 
 
+def embedding(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
+    """Stem of the tables of one property's patterns in the plane."""
+    return f"{config.results}/embeddings/{model_name}/{corpus_name}/{property_name}"
+
+
 def targets(config: Config, run: str, stage: int | str) -> str:
     """Folder of the targets that one stage of pre-training predicts, shard by shard."""
     return f"{config.results}/pretraining/{run}/stage{stage}/targets"

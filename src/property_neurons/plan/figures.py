@@ -1,0 +1,52 @@
+"""What rules ask about figures: the models they show, and the tables they are drawn from."""
+
+from collections.abc import Iterable
+
+from property_neurons.config.root import Config
+from property_neurons.plan import paths
+
+FORMS = ("pdf", "png", "tsv")
+
+
+def files(config: Config, names: Iterable[str]) -> list[str]:
+    """All forms of some figures."""
+    return [f"{config.results}/figures/{name}.{form}" for name in names for form in FORMS]
+
+
+def shown_models(config: Config) -> list[str]:
+    """The model of the figures and, where the config names one, its control."""
+    return [name for name in (config.figures.model, config.figures.control) if name]
+
+
+def compared_models(config: Config) -> list[str]:
+    """The models of Figure 5."""
+    return config.figures.compare or list(config.models)
+
+
+def published_names(config: Config, models: Iterable[str]) -> dict[str, str | None]:
+    """For each model, the model of the paper that it is, if any."""
+    return {name: config.models[name].published_as for name in models}
+
+
+def points(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """Where patterns lie in the plane: tables on the corpus of the figures, model by model."""
+    return [f"{stem}.points.tsv" for stem in _embeddings(config, models, properties)]
+
+
+def silhouettes(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """The silhouettes of patterns, by layer and seed: tables on the corpus of the figures, model by model."""
+    return [f"{stem}.silhouettes.tsv" for stem in _embeddings(config, models, properties)]
+
+
+def _embeddings(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    return [paths.embedding(config, model, config.figures.corpus, name) for model in models for name in properties]
+
+
+def neurons(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """The tables of neurons on the corpus of the figures, model by model."""
+    return [paths.neurons(config, model, config.figures.corpus, name) for model in models for name in properties]
+
+
+def neuron_summaries(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """How many neurons there are by layer: summaries of `neurons`."""
+    return [table.removesuffix(".parquet") + ".summary.tsv" for table in neurons(config, models, properties)]
