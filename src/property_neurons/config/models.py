@@ -56,7 +56,7 @@ class RandomTwinModel(_Model):
     """The same architecture with its initial random weights: the control every figure should show."""
 
     kind: Literal["random_twin"] = Field(description="a model of the config, re-initialised")
-    of: Name = Field(description="name of the model it is the twin of")
+    of: Name = Field(description="name of the model it is the control of")
     seed: int = Field(default=0, ge=0, description="seed of the initialisation")
 
 

@@ -47,10 +47,11 @@ def _tables(path: str, model: type[BaseModel], seen: set[type]) -> Iterator[str]
         return
     seen.add(model)
     title = path or "Top level"
-    kind = next((_literal(f) for f in model.model_fields.values() if f.is_required() and _literal(f)), None)
+    kind = next(filter(None, map(_tag, model.model_fields.values())), None)
     yield f"\n### {title}" + (f" ({kind})" if kind else "")
     yield f"\n{(model.__doc__ or '').strip()}\n\n| key | default | meaning |\n| --- | --- | --- |"
-    for name, field in model.model_fields.items():
+    # What tells sections of one place apart stands first.
+    for name, field in sorted(model.model_fields.items(), key=lambda item: _tag(item[1]) is None):
         yield f"| `{field.alias or name}` | {_default(field)} | {field.description} |"
     for name, field in model.model_fields.items():
         for nested, inside in _sections(field.annotation):
@@ -68,14 +69,15 @@ def _sections(annotation: Any, inside: bool = False) -> Iterator[tuple[type[Base
         yield from _sections(argument, within)
 
 
-def _literal(field: FieldInfo) -> str | None:
+def _tag(field: FieldInfo) -> str | None:
+    """The one value of a required field, which tells the sections of one place apart."""
     values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    return str(values[0]) if len(values) == 1 else None
+    return str(values[0]) if len(values) == 1 and field.is_required() else None
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return f"`{_literal(field)}`" if _literal(field) else "(required)"
+        return f"`{_tag(field)}`" if _tag(field) else "(required)"
     if field.default is not PydanticUndefined:
         return f"`{json.dumps(field.default)}`"
     made = field.default_factory()
