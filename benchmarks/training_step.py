@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from workload import arguments, settings, speech
 
+from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertForPreTraining
@@ -65,7 +66,8 @@ class _TakingTurns(transformers.TrainerCallback):
 def _measure(folder: Path, architecture: dict, changes: dict, steps: int) -> _TakingTurns:
     shard, targets = open_log_mel(folder / "s-000.manifest.json"), open_targets(folder / "t.zarr")
     config = MelHubertConfig(**architecture, num_targets=targets.clusters)
-    training = Training(steps=steps + _WARM_UP, evaluate_every=10**6, save_every=10**6, log_every=10**6, **changes)
+    shared = Optimisation(steps=steps + _WARM_UP, evaluate_every=10**6, save_every=10**6, log_every=10**6)
+    training = Training(**(shared.model_dump() | {"seed": 0} | changes))
     crops = Crops(
         join_shards([(shard, targets)], config.frame_ms),
         measure_statistics([shard]),

@@ -5,6 +5,7 @@ from unittest import mock
 
 import numpy as np
 
+from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.pretraining.assign_targets import write_targets
@@ -62,15 +63,9 @@ def small_job(folder: Path, mp3: bool = False, **training) -> PretrainingJob:
         represent = LogMelFrames(statistics)
         centroids = fit_codebook([shard], represent, clusters=CLUSTERS, hours=1, seed=0)
         write_targets(folder / "targets.zarr", shard, represent, centroids)
-    settings = {
-        "steps": 12,
-        "batch_size": 4,
-        "crop_seconds": 1.0,
-        "learning_rate": 1e-3,
-        "evaluate_every": 4,
-        "save_every": 4,
-        "log_every": 2,
-    }
+    settings = Optimisation(
+        steps=12, batch_size=4, learning_rate=1e-3, evaluate_every=4, save_every=4, log_every=2
+    ).model_dump() | {"crop_seconds": 1.0, "seed": 0}
     return PretrainingJob(
         name="test",
         log_mel=[str(folder / "s-000.manifest.json")],

@@ -9,6 +9,7 @@ import pandas as pd
 import small_models
 import synthetic_stores
 
+from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.stores.files import write_table
@@ -20,12 +21,10 @@ SPEAKERS = 6
 PER_SPEAKER = 5
 TONES = {"AH": 150.0, "IY": 400.0, "OW": 1000.0, "S": None}
 SETTINGS = {
-    "steps": 12,
-    "batch_size": 4,
-    "learning_rate": 1e-2,
-    "evaluate_every": 4,
-    "save_every": 4,
-    "log_every": 2,
+    **Optimisation(
+        steps=12, batch_size=4, learning_rate=1e-2, evaluate_every=4, save_every=4, log_every=2
+    ).model_dump(),
+    "seed": 0,
 }
 
 

@@ -8,7 +8,7 @@ WITHOUT_RESULT = frozenset({"workers", "save_every"})
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """The settings that all trainings share.
+    """The settings that all trainings share; what they are by default, the config says.
 
     steps: of the optimiser.
     batch_size: items per step, over all devices and accumulated batches.
@@ -22,15 +22,15 @@ class Optimisation:
     """
 
     steps: int
-    batch_size: int = 32
-    accumulation: int = 1
-    learning_rate: float = 1e-4
-    schedule: str = "constant"
-    warmup_steps: int = 0
+    batch_size: int
+    accumulation: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
     max_grad_norm: float
-    precision: str = "fp32"
-    evaluate_every: int = 1000
-    save_every: int = 1000
-    log_every: int = 50
-    workers: int = 0
-    seed: int = 0
+    precision: str
+    evaluate_every: int
+    save_every: int
+    log_every: int
+    workers: int
+    seed: int
