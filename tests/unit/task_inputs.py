@@ -13,8 +13,8 @@ from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.stores.files import write_table
-from property_neurons.tasks.data import divide, write_task_data
 from property_neurons.tasks.job import TaskJob
+from property_neurons.tasks.make_table import divide, write_task_data
 from property_neurons.tasks.table import KINDS
 
 SPEAKERS = 6

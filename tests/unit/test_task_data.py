@@ -11,7 +11,7 @@ import synthetic_stores
 from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.errors import StoreError, TaskError
 from property_neurons.stores import files
-from property_neurons.tasks.data import divide, write_task_data
+from property_neurons.tasks.make_table import divide, write_task_data
 from property_neurons.tasks.table import COLUMNS, read_task_data
 
 BY_SPEAKER = {"by": "speaker", "corpus": "made", "dev": 0.2, "test": 0.3, "seed": 0}

@@ -5,7 +5,7 @@ from pathlib import Path
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path, verify_files
-from property_neurons.tasks.data import divide, write_task_data
+from property_neurons.tasks.make_table import divide, write_task_data
 
 with job_log(snakemake):
     params = snakemake.params

@@ -46,7 +46,7 @@ class TaskData:
 
 
 def read_task_data(manifest: str | Path) -> TaskData:
-    """Read what `data.write_task_data` wrote.
+    """Read what `make_table.write_task_data` wrote.
 
     Raises:
         StoreError: it is absent or damaged.
