@@ -26,6 +26,11 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+if others := plan.sources.made_from_others(CONFIG):
+    # Or what was made from another source would count as up to date.
+    lines = [f"{other.key}: expected {other.expected}; found {other.found}. Please {other.remedy}." for other in others]
+    raise WorkflowError("\n".join(lines))
+
 for line in plan.sources.missing(CONFIG):
     logger.warning(f"Not there; jobs that need it will not run. {line}")
 

@@ -9,7 +9,7 @@ utterance id, so one more utterance disturbs one shard, and one more subset none
 rule make_demo_corpus:
     """Synthetic speech by eSpeak NG in LibriSpeech's layout, with the synthesiser's own phone times."""
     input:
-        sentences=str(HERE / "resources/demo/sentences.txt"),
+        sentences=plan.paths.shipped("resources/demo/sentences.txt"),
     output:
         source=directory(f"{RESULTS}/corpora/{{corpus}}/source"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/source.manifest.json",

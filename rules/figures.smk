@@ -21,7 +21,7 @@ MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
 SHOWN, COMPARED = plan.figures.shown_models(CONFIG), plan.figures.compared_models(CONFIG)
 PLANE_PROPERTIES = ["phone", "gender", "pitch"]
 LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
-PUBLISHED = str(HERE / "resources/published.json")
+PUBLISHED = plan.paths.shipped("resources/published.json")
 
 FIGURES = {
     # Sorted activation probabilities of one phone.

@@ -1,8 +1,11 @@
 """What runs again after a change, read from dry runs of a finished project."""
 
 import os
+import subprocess
 
 import pytest
+
+from tests.integration.project import Project
 
 pytestmark = pytest.mark.integration
 
@@ -123,6 +126,18 @@ def test_editing_rules_comments_docstrings_and_times_runs_nothing(finished):
         os.utime(path)
     os.utime(finished.folder / "resources/demo/sentences.txt")
     assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+def test_a_project_that_is_copied_with_its_times_has_nothing_to_do(finished, tmp_path):
+    subprocess.run(["cp", "-a", finished.folder, tmp_path / "elsewhere"], check=True)
+    assert "Nothing to be done" in Project(tmp_path / "elsewhere").snakemake("--dry-run")
+
+
+def test_a_model_that_was_made_from_another_folder_is_not_up_to_date(finished, changed):
+    finished.configure(changed("models.melhubert-mini", {"kind": "folder", "path": "melhubert-mien"}))
+    printed = finished.snakemake("--dry-run", fails=True)
+    assert "models.melhubert-mini: expected what is made from path melhubert-mien, which is not there" in printed
+    assert "made from path resources/models/melhubert-mini" in printed
 
 
 def test_a_scan_runs_again_where_its_script_is_newer(finished):

@@ -29,7 +29,8 @@ with job_log(snakemake) as log:
     for shard, path in zip(shards, output.shards, strict=True):
         write_shard_list(path, scan.utterances, shard)
     tables = [Path(path) for path in (output.utterances, output.segments, output.report)]
-    write_manifest(output.manifest, describe_files(tables[0].parent, tables))
+    source = {"root": params.root, "alignments": params.alignments, "genders": params.genders}
+    write_manifest(output.manifest, {"source": source} | describe_files(tables[0].parent, tables))
     log.info(
         "%s/%s: %d utterances fit for use, %d refused",
         params.corpus,

@@ -11,7 +11,7 @@ from property_neurons.doctor.needs import all_needs, default_needs
 from property_neurons.doctor.profile import read_profile
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
-from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
+from property_neurons.doctor.sources import corpus_findings, model_findings, other_sources, task_findings
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def examine(config: Config, profile: Path | None = None) -> Report:
         *package_findings(),
         *profile_findings,
         *gpu_findings(config, default, on_cluster=jobs.executor != "local"),
+        *other_sources(config),
         *corpus_findings(config, default),
         *model_findings(config, default),
         *task_findings(config, default),

@@ -19,6 +19,12 @@ from property_neurons.stores.manifests import check_digest
 _ENDINGS = {"audio": tuple(sorted(AUDIO_SUFFIXES)), "transcripts": (".trans.txt",), "TextGrids": (".textgrid",)}
 
 
+def other_sources(config: Config) -> Iterator[Finding]:
+    """What was made from another source than is named now: no workflow goes on with it."""
+    for other in plan.sources.made_from_others(config):
+        yield Finding(other.key, other.expected, other.found, other.remedy, fatal=True)
+
+
 def corpus_findings(config: Config, needed: Needs) -> Iterator[Finding]:
     """Folders and files of every corpus that are not there; fatal where the default target needs the corpus."""
     for corpus in config.corpora:

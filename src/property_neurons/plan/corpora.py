@@ -97,6 +97,15 @@ def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     return pitch.model_dump() | {"path": path}
 
 
+def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
+    """What a subset is read from: {root, alignments, genders}."""
+    return {
+        "root": root(config, corpus),
+        "alignments": alignment_source(config, corpus, subset),
+        "genders": genders(config, corpus),
+    }
+
+
 def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
     """The small files that the scan of a subset depends on; audio and TextGrids are read, not tracked."""
     folder = paths.corpus(config, corpus)

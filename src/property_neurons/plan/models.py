@@ -15,10 +15,6 @@ from property_neurons.config.models import (
 from property_neurons.config.root import Config
 from property_neurons.plan import paths
 
-_SHIPPED = Path("resources/models")
-
-_PROJECT = Path(__file__).resolve().parents[3]
-
 
 def source(config: Config, model: str) -> dict[str, Any]:
     """Where a model comes from, as a kind and its own fields."""
@@ -27,7 +23,7 @@ def source(config: Config, model: str) -> dict[str, Any]:
         case RandomTwinModel():
             return {"kind": section.kind, "of": paths.model(config, section.of), "seed": section.seed}
         case ShippedModel():
-            return {"kind": "folder", "path": _shipped(section.name)}
+            return {"kind": "folder", "path": paths.shipped(f"resources/models/{section.name}")}
         case PretrainedModel():
             stage = section.stage or len(config.pretraining[section.run].stages)
             return {"kind": "folder", "path": paths.checkpoint(config, section.run, stage)}
@@ -37,12 +33,6 @@ def source(config: Config, model: str) -> dict[str, Any]:
         case HubModel() | FolderModel() | MelHubertReleaseModel():
             return section.model_dump(exclude={"published_as"})
     return {"kind": section.kind}
-
-
-def _shipped(name: str) -> str:
-    """The folder of a shipped model; relative where the project is the working directory, so that it may be moved."""
-    folder = _SHIPPED / name
-    return str(folder if folder.is_dir() else _PROJECT / folder)
 
 
 def source_files(config: Config, model: str) -> list[str]:

@@ -3,7 +3,19 @@
 A stem is a path without its ending: the folder or store, beside which `manifest(stem)` lies.
 """
 
+from pathlib import Path
+
 from property_neurons.config.root import Config
+
+_PROJECT = Path(__file__).resolve().parents[3]
+
+
+def shipped(name: str) -> str:
+    """A file or folder of the project, such as "resources/published.json".
+
+    Relative where the project is the working directory, so that it may be moved or copied and nothing re-runs.
+    """
+    return name if Path.cwd() == _PROJECT else str(_PROJECT / name)
 
 
 def manifest(stem: str) -> str:
