@@ -82,6 +82,17 @@ class Project:
         assert (done.returncode != 0) == fails, done.stdout[-6000:]
         return done.stdout
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run Snakemake beside the test, which reads what it prints from `stdout`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
     def kill_training(self, target: str, work: Path) -> None:
         """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
         running = subprocess.Popen(

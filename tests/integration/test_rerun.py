@@ -99,6 +99,23 @@ def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
     assert not rules & (MODEL_RULES | {"build_frames"})
 
 
+def test_what_runs_while_code_is_edited_is_not_taken_for_that_of_the_code_before(finished):
+    path = finished.folder / "src/property_neurons/ranks/topk.py"
+    before = path.read_text()
+    running = finished.start("-R", "rank_neurons")
+    for line in running.stdout:
+        if "Ranking neurons" in line:
+            break
+    path.write_text(f"{before}\nADDED = 1\n")
+    printed = running.stdout.read()
+    assert running.wait()
+    assert "expected the code that this run was planned with" in printed
+    assert "topk.py" in printed
+    path.write_text(before)
+    assert "rank_neurons" in finished.planned_rules()
+    finished.snakemake()
+
+
 FURTHER = '\nrule further:\n    output:\n        "further",\n    shell:\n        "touch {output}"\n\n'
 
 

@@ -1,6 +1,7 @@
 """What a job says on the screen and in its log."""
 
 import errno
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -108,6 +109,40 @@ def test_what_was_made_while_code_was_edited_is_set_aside(tmp_path, capsys, code
     with job_log(fake_job(tmp_path / "a.log", [], [folder], code=planned)):
         folder.mkdir()
     assert folder.exists()
+
+
+def test_what_took_hours_outlives_its_deletion_and_is_set_aside_when_it_is_made_anew(tmp_path, capsys):
+    folder, manifest = tmp_path / "run", tmp_path / "run.manifest.json"
+
+    def train(weights):
+        with job_log(fake_job(tmp_path / "a.log", [], [folder, manifest]), took_hours=True):
+            (folder / "encoder").mkdir(parents=True)
+            (folder / "encoder/weights").write_text(weights)
+            manifest.write_text(weights)
+
+    for number, weights in enumerate(("first", "second", "third")):
+        train(weights)
+        # As Snakemake does before it runs a rule again.
+        shutil.rmtree(folder)
+        manifest.unlink()
+        old = sorted(path for path in tmp_path.glob(".old/run-*") if path.is_dir())
+        assert sorted((path / "encoder/weights").read_text() for path in old) == ["first", "second"][:number]
+        assert all(path.with_name(f"{path.name}.manifest.json").is_file() for path in old)
+        printed = capsys.readouterr().err
+        assert ("is made anew" in printed) == bool(number)
+        assert all(str(path) in printed for path in old[-1:])
+
+
+def test_what_took_hours_is_made_all_the_same_where_there_are_no_hard_links(tmp_path, capsys, monkeypatch):
+    def no_links(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    with job_log(fake_job(tmp_path / "a.log", [], [tmp_path / "run"]), took_hours=True):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run/weights").write_text("hours")
+    assert "is not kept" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".kept/*"))
 
 
 @pytest.fixture

@@ -146,15 +146,36 @@ def write_checkpoint(folder: Path, identity: str) -> None:
     manifests.write_manifest(folder / "complete.json", {"training": identity, **manifests.describe_files(folder)})
 
 
-def test_torsos_and_checkpoints_of_other_trainings_are_not_resumed(tmp_path):
+def test_torsos_are_removed_and_checkpoints_of_other_trainings_set_aside(tmp_path, caplog):
+    work = tmp_path / ".run.work"
     for step, identity in ((4, "this"), (8, "this"), (12, "other")):
-        write_checkpoint(tmp_path / f"checkpoint-{step}", identity)
-    (tmp_path / "checkpoint-16").mkdir()
-    (tmp_path / "checkpoint-20").mkdir()
-    (tmp_path / "checkpoint-20" / "complete.json").write_text('{"trai')
-    assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-8"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-4", "checkpoint-8"]
+        write_checkpoint(work / f"checkpoint-{step}", identity)
+    (work / "checkpoint-16").mkdir()
+    (work / "checkpoint-20").mkdir()
+    (work / "checkpoint-20" / "complete.json").write_text('{"trai')
+    assert resume_point(work, "this") == work / "checkpoint-8"
+    assert sorted(path.name for path in work.iterdir()) == ["checkpoint-4", "checkpoint-8"]
+    others = {path.name.rpartition("-2")[0]: path for path in (tmp_path / ".old/run.work").iterdir()}
+    assert sorted(others) == ["checkpoint-12", "checkpoint-20"]
+    assert f"{work}/checkpoint-12: of a training with other settings" in caplog.text
+    assert f"moved to {others['checkpoint-12']}. To go on from it, undo that change" in caplog.text
     assert resume_point(tmp_path / "nowhere", "this") is None
+    # Put back, it is gone on from.
+    work.rename(tmp_path / "finished")
+    others["checkpoint-12"].rename(work.parent / "checkpoint-12")
+    assert resume_point(tmp_path, "other") == tmp_path / "checkpoint-12"
+
+
+def test_the_work_of_another_training_is_set_aside_with_all_that_belongs_to_it(tmp_path, caplog):
+    work = tmp_path / ".seed0.work"
+    write_checkpoint(work / "checkpoint-8", "other")
+    (work / "best.safetensors").write_bytes(b"best")
+    assert resume_point(work, "this") is None
+    (aside,) = (tmp_path / ".old").iterdir()
+    assert str(aside) in caplog.text
+    assert (aside / "best.safetensors").read_bytes() == b"best"
+    aside.rename(work)
+    assert resume_point(work, "other") == work / "checkpoint-8"
 
 
 @pytest.mark.parametrize("file", ["optimizer.pt", "complete.json"])
@@ -165,10 +186,12 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(tmp_path, fil
     damage(tmp_path / "checkpoint-8" / file)
     assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-4"
     assert not (tmp_path / "checkpoint-8").exists()
+    kept = list(tmp_path.parent.glob(f".old/{tmp_path.name}/checkpoint-8-*"))
+    assert len(kept) == ((file, damage) != ("complete.json", removed))
     if (file, damage) != ("complete.json", removed):
         # Without its marker it is one that was never finished, which is nothing to worry about.
         assert file in caplog.text
-        assert "the one before" in caplog.text
+        assert "the checkpoint before" in caplog.text
 
 
 def test_one_stage_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.manifests import store_path
 
-with job_log(snakemake), threadpool_limits(snakemake.threads):
+with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)

@@ -96,13 +96,14 @@ def erase_groups(
         conditions, masks = _conditions(trained, counts, erasure, seed)
         how = _intervention(trained, erasure, roots)
         identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
-        tables = []
+        tables, finished = [], []
         for number in progress(list(range(len(conditions))), what=f"erasing {counts.property_name}", unit="edit"):
             file = Path(work) / f"{_digest(identity, masks[number])}.parquet"
             if not _is_whole(file):
                 files.write_table(file, _scores(trained, examples, divide, masks[number], how, erasure.batch_size))
                 manifests.record_digest(file)
             tables.append(files.read_table(file).assign(condition=number))
+            finished.append(file)
         widths = [site.width for site in counts.sites]
         rows = [
             asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
@@ -125,6 +126,17 @@ def erase_groups(
                 "split_digest": trained.data.description["split_digest"],
             }
             files.write_json(temporary / "description.json", description)
+        _clear(Path(work), finished)
+
+
+def _clear(work: Path, finished: Sequence[Path]) -> None:
+    """Remove the conditions that are in the result now; those of other settings or code are set aside."""
+    for file in finished:
+        manifests.forget_digest(file)
+        file.unlink(missing_ok=True)
+    if any(work.glob("*.parquet")):
+        log.warning("%s: conditions of other settings, data or code; moved to %s", work, files.set_aside(work))
+    else:
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from property_neurons.errors import CodeChangedError, PropertyNeuronsError
 from property_neurons.jobs.fingerprint import check_code
+from property_neurons.jobs.kept import keep, set_kept_aside
 from property_neurons.stores.files import set_aside
 from property_neurons.stores.manifests import check_digest, forget_digest, record_digest
 
@@ -48,7 +49,7 @@ class _Tee:
 
 
 @contextmanager
-def job_log(job: Any) -> Iterator[logging.Logger]:
+def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     """Run a job's work: its messages go to the screen and to the rule's log, the rest to the log alone.
 
     Before the work, input files are held against the digests that the jobs that made them wrote down, and the code on
@@ -61,6 +62,7 @@ def job_log(job: Any) -> Iterator[logging.Logger]:
 
     Args:
         job: the `snakemake` object of a script; or what has such `log`, `input`, `output` and `params`.
+        took_hours: what an earlier run made is kept beside what is made anew; see `jobs.kept`.
     """
     screen = sys.stderr
     path = Path(job.log[0])
@@ -86,17 +88,21 @@ def job_log(job: Any) -> Iterator[logging.Logger]:
                 check_digest(file)
             if code:
                 check_code(code)
+            if took_hours:
+                set_kept_aside(made, logger)
             yield logger
             if code:
                 check_code(code)
             for file in made:
                 if file.is_file() and not file.name.endswith(".manifest.json"):
                     record_digest(file)
+            if took_hours:
+                keep(made, logger)
         except PropertyNeuronsError as error:
             _note(log)
             screen.write(f"\n{error}\n")
             if isinstance(error, CodeChangedError):
-                screen.write(_keep(made))
+                screen.write(_set_aside(made))
             screen.write(f"(log: {path})\n")
             sys.exit(1)
         except Exception as error:
@@ -113,7 +119,7 @@ def job_log(job: Any) -> Iterator[logging.Logger]:
             log.close()
 
 
-def _keep(made: Iterable[Path]) -> str:
+def _set_aside(made: Iterable[Path]) -> str:
     """Set aside what was made by code that may have changed meanwhile: no later job takes it for that of the plan."""
     lines = [f"{path} was set aside: {set_aside(path)}\n" for path in made if path.exists()]
     return "".join([*lines, "What was set aside may be good; look at it, or delete it.\n"] if lines else [])

@@ -7,6 +7,7 @@ What is made of them (`metrics`) does not.
 """
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +30,8 @@ from property_neurons.tasks.table import TaskData, read_task_data
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.optimisation import WITHOUT_RESULT
 from property_neurons.training.trainer import add_callbacks, training_arguments
+
+log = logging.getLogger(__name__)
 
 CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
 
@@ -62,7 +65,8 @@ def _run(job: TaskJob) -> None:
             checkpoint = resume_point(work, identity)
             if checkpoint is not None and not trainer.has_best_of(checkpoint):
                 # What was best on dev cannot be known again but by training.
-                shutil.rmtree(work)
+                aside = files.set_aside(work)
+                log.warning("%s: the best state so far is lost; trained from the start (now %s)", work, aside)
                 checkpoint = None
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             best = trainer.restore_best()

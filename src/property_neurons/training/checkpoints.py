@@ -14,6 +14,7 @@ import torch
 
 from property_neurons.errors import StoreError
 from property_neurons.models.backend import transformers
+from property_neurons.stores.files import set_aside
 from property_neurons.stores.manifests import describe_files, read_manifest, verify_files, write_manifest
 
 log = logging.getLogger(__name__)
@@ -40,35 +41,48 @@ class MarkComplete(transformers.TrainerCallback):
 
 
 def resume_point(work: str | Path, identity: str) -> Path | None:
-    """The newest whole checkpoint of this training below `work`; torsos, damaged and others' ones are removed.
+    """The newest whole checkpoint of this training below `work`.
+
+    Those of another training, and damaged ones, are moved to `.old` beside `work`, and it is said where they are; what
+    was never finished is removed.
 
     Args:
         work: the Trainer's output folder; need not exist.
         identity: of the training; a checkpoint of another one is of no use to it.
     """
-    found: dict[int, Path] = {}
-    for folder in Path(work).glob("checkpoint-*"):
-        match = _NAME.search(folder.name)
-        if match and _belongs(folder, identity):
-            found[int(match[1])] = folder
-        else:
+    work = Path(work)
+    mine: dict[int, Path] = {}
+    others = []
+    for folder in sorted(work.glob("checkpoint-*")):
+        step = _NAME.search(folder.name)
+        marker = folder / _MARKER
+        if not step or not marker.is_file():
+            print(f"{folder}: was never finished; removed", file=sys.stderr)
             shutil.rmtree(folder)
-    return found[max(found)] if found else None
+            continue
+        try:
+            if read_manifest(marker).get("training") != identity:
+                others.append(folder)
+                continue
+            verify_files(folder, marker)
+        except StoreError as error:
+            found = str(error).partition(";")[0]
+            aside = _set_aside(folder, work)
+            log.warning(
+                "%s. Training goes on from the checkpoint before, or from the start; it is now %s.", found, aside
+            )
+            continue
+        mine[int(step[1])] = folder
+    # What belongs to checkpoints (the best state so far) goes with them.
+    for folder in others if mine else others and [work]:
+        log.warning(
+            "%s: of a training with other settings, data or code; moved to %s. To go on from it, undo that change and "
+            "move it back; delete it if you do not need it",
+            folder,
+            set_aside(work) if folder == work else _set_aside(folder, work),
+        )
+    return mine[max(mine)] if mine else None
 
 
-def _belongs(folder: Path, identity: str) -> bool:
-    """Whether a checkpoint is whole and of this training; if not, it has been said why."""
-    marker = folder / _MARKER
-    if not marker.is_file():
-        print(f"{folder}: was never finished; removed", file=sys.stderr)
-        return False
-    try:
-        if read_manifest(marker).get("training") != identity:
-            print(f"{folder}: of other settings, data or code; removed", file=sys.stderr)
-            return False
-        verify_files(folder, marker)
-    except StoreError as error:
-        found = str(error).partition(";")[0]
-        log.warning("%s. This checkpoint is removed; training goes on from the one before, or from the start.", found)
-        return False
-    return True
+def _set_aside(folder: Path, work: Path) -> Path:
+    return set_aside(folder, work.with_name(".old") / work.name.removeprefix("."))

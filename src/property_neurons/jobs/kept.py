@@ -1,0 +1,54 @@
+"""Results that took hours: a second name that outlives the first.
+
+Snakemake deletes what a rule has made before the rule runs again, whether its code, a setting or an input changed. So a
+job that trains links its finished files under `.kept` beside them (hard links: no room on disk), and the job that makes
+them anew first moves those to `.old`, with their date, and says so.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from logging import Logger
+from pathlib import Path
+
+from property_neurons.stores.files import set_aside
+
+
+def set_kept_aside(outputs: Iterable[Path], log: Logger) -> None:
+    """Move what an earlier run of this job has made, and Snakemake has deleted, from `.kept` to `.old`."""
+    for output in outputs:
+        kept = _kept(output)
+        if kept.exists():
+            aside = set_aside(kept, output.with_name(".old"))
+            log.warning("%s is made anew; the one before is now %s: delete it if you do not need it", output, aside)
+
+
+def keep(outputs: Iterable[Path], log: Logger) -> None:
+    """Link finished files and folders under `.kept`; where the file system has no hard links, nothing is kept."""
+    for output in outputs:
+        kept = _kept(output)
+        unfinished = kept.with_name(f"{kept.name}.tmp")
+        try:
+            kept.parent.mkdir(exist_ok=True)
+            _remove(unfinished)
+            if output.is_dir():
+                shutil.copytree(output, unfinished, copy_function=os.link)
+            else:
+                os.link(output, unfinished)
+            _remove(kept)
+            unfinished.rename(kept)
+        except OSError as error:
+            _remove(unfinished)
+            log.info("%s is not kept for the day that it is made anew: %s", output, error)
+
+
+def _kept(output: Path) -> Path:
+    return output.with_name(".kept") / output.name
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
