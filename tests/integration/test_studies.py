@@ -75,7 +75,7 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     assert table.loc[("general", "pr", "random_protect", 1), "neurons_per_layer"] == widths
     assert table.loc[("task_specific", "sid-tuned", "protect", 2), "neurons_per_layer"] == "38,38,38,38,38,38"
     assert not list(results.glob("states/*/*")), "temporary states are removed when their tasks are done"
-    assert not list(results.glob("tasks/*/*/.seed*")), "the Trainer's own checkpoints are removed"
+    assert not list(results.glob("tasks/*/*/.seed*.work")), "the Trainer's own checkpoints are removed"
 
 
 def test_the_control_protects_as_many_neurons_at_every_step(studied):
