@@ -51,7 +51,7 @@ class Pitch(Section):
 class Subset(Section):
     """One folder of a corpus, such as dev-clean."""
 
-    shards: int = Field(default=1, ge=1, le=10_000, description="number of pieces (and model jobs) it is cut into")
+    shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
     alignments: Alignments | None = Field(default=None, description="instead of the corpus's alignments")
 
 
@@ -90,7 +90,7 @@ class DemoCorpus(_AlignedCorpus):
     voices: int = Field(default=24, ge=2, le=24, description="number of voices, half female and half male (even)")
     minutes: float = Field(default=16, gt=0, le=600, description="least total duration")
     seed: int = Field(default=0, ge=0, description="seed of texts and voice settings")
-    shards: int = Field(default=4, ge=1, le=10_000, description="number of pieces (and model jobs) it is cut into")
+    shards: int = Field(default=4, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
 
     @field_validator("voices")
     @classmethod
