@@ -344,7 +344,7 @@ def newest_checkpoint(folder: Path) -> str:
 def left_behind(folder: Path) -> list[Path]:
     """Temporary files, locks and half-written folders."""
     hidden = [path for path in (folder / "results").rglob(".*") if path.suffix != ".digest"]
-    return [path for path in hidden if path.name not in (".snakemake_timestamp",)]
+    return [path for path in hidden if path.name not in (".snakemake_timestamp", ".kept", ".old")]
 
 
 def send(process: int, number: signal.Signals) -> None:

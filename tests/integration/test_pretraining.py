@@ -7,6 +7,7 @@ import pytest
 from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.manifests import verify_files
 from tests.integration.project import TINY, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -64,7 +65,7 @@ def test_both_stages_learn_and_the_model_is_ranked(trained):
     assert set(drawn["series"]) == {"train", "validation", "unigram", "chance"}
     assert set(drawn["stage"]) == {1, 2}
     assert list((results / "logs/tensorboard/tiny-stage1").iterdir())
-    assert not list((results / "checkpoints").glob(".*"))
+    assert [path.name for path in (results / "checkpoints").glob(".*")] == [".kept"]
 
 
 def test_nothing_is_left_to_do(trained):
@@ -89,6 +90,9 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     work = folder.parent / ".tiny-stage1.work"
     trained.kill_training(target, work)
     assert not manifest.exists()
+    # Snakemake has deleted what was finished; it is beside, as it was.
+    (aside,) = (path for path in folder.parent.glob(".old/tiny-stage1-*") if path.is_dir())
+    assert verify_files(aside, f"{aside}.manifest.json")["files"] == undisturbed
     trained.snakemake("--unlock")
     trained.snakemake("--rerun-incomplete", target)
     log = (trained.folder / "results/logs/pretrain/tiny-stage1.log").read_text()

@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,6 +141,11 @@ def _package(root: Path) -> "_Package":
     return _Package(root)
 
 
+@functools.cache
+def _kept_summaries(root: Path) -> "_KeptSummaries":
+    return _KeptSummaries(root)
+
+
 class _Package:
     """The modules below one folder, each as it was when first read."""
 
@@ -148,7 +153,7 @@ class _Package:
         self._root = root
         self._files: dict[str, Path | None] = {}
         self._summaries: dict[str, _Summary] = {}
-        self._kept = _KeptSummaries(root)
+        self._kept = _kept_summaries(root)
 
     def reachable_code(self, modules: Iterable[str]) -> list[tuple[str, str]]:
         """(module, digest of its code) of `modules` and all they import that count, sorted by name."""
@@ -247,56 +252,61 @@ class _KeptSummaries:
 
 
 def _summarise(module: str, file: Path, content: bytes, source: str) -> _Summary:
-    code = _Stripped().visit(ast.parse(content, filename=str(file)))
+    tree = ast.parse(content, filename=str(file))
+    version = [node.value for node in tree.body if isinstance(node, ast.Assign) and _names(node) == ["RESULT_VERSION"]]
+    pieces: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+    _write_out(tree, pieces.append, imports.append)
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    imports = (node for node in ast.walk(code) if isinstance(node, ast.Import | ast.ImportFrom))
     own = sorted({pair for node in imports for pair in _own_imports(node, package)})
-    version = [node.value for node in code.body if isinstance(node, ast.Assign) and _names(node) == ["RESULT_VERSION"]]
-    return _Summary(source, _digest_of(code.body), _digest_of(version), [list(pair) for pair in own])
+    code = _digest("".join(pieces).encode()) if tree.body else ""
+    return _Summary(source, code, _digest(ast.dump(version[-1]).encode()) if version else "", list(map(list, own)))
 
 
 def _names(node: ast.Assign) -> list[str | None]:
     return [getattr(target, "id", None) for target in node.targets]
 
 
-class _Stripped(ast.NodeTransformer):
-    """Takes out what never counts: docstrings, and what only a type checker reads."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0].value if isinstance(node.body[0], ast.Expr) else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                node.body = node.body[1:]
-        return super().generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        if getattr(node.test, "attr", getattr(node.test, "id", None)) == "TYPE_CHECKING":
-            node.body = []
-        return self.generic_visit(node)
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        # CPython 3.12.0 and 3.12.1 end some format specifications with an empty piece.
-        node.values = [value for value in node.values if getattr(value, "value", None) != ""]
-        return self.generic_visit(node)
-
-
-def _digest_of(code: list[Any]) -> str:
-    return _digest(repr(_plain(code)).encode()) if code else ""
-
-
-def _plain(value: Any) -> Any:
-    """A tree as plain values that are the same in all Python versions, which ast.dump's and ast.unparse's text is not.
+def _write_out(value: Any, write: Callable[[str], None], found_import: Callable[[ast.stmt], None]) -> None:
+    """Write a tree as text that is the same in all Python versions, which that of ast.dump and ast.unparse is not.
 
     That matters: with --sdm conda a job may run under another Python than the one that planned it. Fields that are
     empty are left out, because each version has its own set of those.
     """
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if not isinstance(value, ast.AST):
+    if isinstance(value, ast.AST):
+        _strip(value)
+        if isinstance(value, ast.Import | ast.ImportFrom):
+            found_import(value)
+        write(f"{type(value).__name__}(")
+        for field in value._fields:
+            item = getattr(value, field, None)
+            if item is not None and item != [] and field not in _REDUNDANT_FIELDS:
+                write(f"{field}=")
+                _write_out(item, write, found_import)
+        write(")")
+    elif isinstance(value, list):
+        write("[")
+        for item in value:
+            _write_out(item, write, found_import)
+            write(",")
+        write("]")
+    else:
         # ascii: which characters repr escapes depends on the version's Unicode tables.
-        return ascii(value)
-    fields = ((name, item) for name, item in ast.iter_fields(value) if name not in _REDUNDANT_FIELDS)
-    return [type(value).__name__, *((name, _plain(item)) for name, item in fields if item is not None and item != [])]
+        write(ascii(value))
+
+
+def _strip(node: ast.AST) -> None:
+    """Take out of a node what never counts: a docstring, and what only a type checker reads."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        first = node.body[0].value if node.body and isinstance(node.body[0], ast.Expr) else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            node.body = node.body[1:]
+    elif isinstance(node, ast.If):
+        if getattr(node.test, "attr", getattr(node.test, "id", None)) == "TYPE_CHECKING":
+            node.body = []
+    elif isinstance(node, ast.JoinedStr):
+        # CPython 3.12.0 and 3.12.1 end some format specifications with an empty piece.
+        node.values = [value for value in node.values if getattr(value, "value", None) != ""]
 
 
 def _own_imports(node: ast.Import | ast.ImportFrom, package: str) -> list[tuple[str, str]]:
