@@ -26,7 +26,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-if others := plan.sources.made_from_others(CONFIG):
+if others := plan.other_sources.made_from_others(CONFIG):
     # Or what was made from another source would count as up to date.
     lines = [f"{other.key}: expected {other.expected}; found {other.found}. Please {other.remedy}." for other in others]
     raise WorkflowError("\n".join(lines))

@@ -48,7 +48,7 @@ def made(path, source):
 )
 def test_a_model_made_from_another_source_is_refused_while_the_named_one_is_absent(config, tmp_path, named, said):
     made(tmp_path / "results/models/mine.manifest.json", FOLDER | {"normalise": None})
-    (other,) = plan.sources.made_from_others(config(named))
+    (other,) = plan.other_sources.made_from_others(config(named))
     assert other.key == "models.mine"
     assert "results/models/mine, made from" in other.found
     assert "path hubert-mine" in other.found
@@ -60,17 +60,17 @@ def test_a_model_made_from_another_source_is_refused_while_the_named_one_is_abse
 
 def test_a_model_whose_source_was_put_away_since_goes_on(config, tmp_path):
     made(tmp_path / "results/models/mine.manifest.json", FOLDER | {"normalise": None})
-    assert not plan.sources.made_from_others(config(FOLDER))
+    assert not plan.other_sources.made_from_others(config(FOLDER))
 
 
 def test_a_model_whose_new_source_is_there_is_made_anew_and_not_refused(config, tmp_path):
     made(tmp_path / "results/models/mine.manifest.json", FOLDER)
     (tmp_path / "another").mkdir()
-    assert not plan.sources.made_from_others(config({"kind": "folder", "path": "another"}))
+    assert not plan.other_sources.made_from_others(config({"kind": "folder", "path": "another"}))
 
 
 def test_a_model_that_was_never_made_is_not_refused(config):
-    assert not plan.sources.made_from_others(config(FOLDER))
+    assert not plan.other_sources.made_from_others(config(FOLDER))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_subset_scanned_from_elsewhere_is_refused(config, tmp_path, change, sa
     before = config(FOLDER)
     scanned = tmp_path / "results/corpora/speech/subsets/a/tables.manifest.json"
     made(scanned, plan.corpora.scan_source(before, "speech", "a"))
-    assert not plan.sources.made_from_others(before)
-    (other,) = plan.sources.made_from_others(config(FOLDER, **change))
+    assert not plan.other_sources.made_from_others(before)
+    (other,) = plan.other_sources.made_from_others(config(FOLDER, **change))
     assert other.key == "corpora.speech"
     assert said in other.expected
