@@ -68,7 +68,7 @@ def drawn_twice(module: ModuleType, *args, **kwargs) -> pd.DataFrame:
         figure, table = drawn(module, *args, **kwargs)
         page = io.BytesIO()
         with style.theme():
-            figure.savefig(page, format="pdf", metadata={"CreationDate": None})
+            figure.savefig(page, format="raw", dpi=100)
         pages.append(page.getvalue())
         tables.append(table)
     assert pages[0] == pages[1]

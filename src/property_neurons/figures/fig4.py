@@ -13,11 +13,9 @@ from property_neurons.figures.tables import ByProperty, read_tables
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
-    return {
-        "silhouettes": read_tables(inputs.silhouettes, params.models, params.properties),
-        "corpus": params.corpus,
-        "published": read_references(inputs.published, params.published).get(params.models[0]),
-    }
+    silhouettes = read_tables(inputs.silhouettes, params.models, params.properties)
+    published = read_references(inputs.published, params.published).get(params.models[0])
+    return {"silhouettes": silhouettes, "corpus": params.corpus, "published": published}
 
 
 def draw(silhouettes: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:

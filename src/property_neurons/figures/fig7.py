@@ -12,11 +12,9 @@ from property_neurons.figures.tables import ByProperty, read_tables
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
-    return {
-        "summaries": read_tables(inputs.summaries, params.models, params.properties),
-        "corpus": params.corpus,
-        "published": read_references(inputs.published, params.published).get(params.models[0]),
-    }
+    summaries = read_tables(inputs.summaries, params.models, params.properties)
+    published = read_references(inputs.published, params.published).get(params.models[0])
+    return {"summaries": summaries, "corpus": params.corpus, "published": published}
 
 
 def draw(summaries: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:
