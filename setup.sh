@@ -43,7 +43,7 @@ say "installing the packages of $lock"
 # uv does not read pip's own settings; hand over the one that names local wheels.
 UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
   .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$lock"
-.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
+.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 
 # torchaudio's Linux wheel is built against CUDA; beside a CPU-only torch its compiled part cannot load and takes
 # transformers' audio models with it. Its Python part, all that is used here, works without.

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from property_neurons.config.root import Config
 
-_PROJECT = Path(__file__).resolve().parents[3]
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Resources lie beside src in a clone, and in the package where that was installed by pip.
+_HOME = _PACKAGE if (_PACKAGE / "resources").is_dir() else _PACKAGE.parents[1]
 
 
 def shipped(name: str) -> str:
-    """A file or folder of the project, such as "resources/published.json".
+    """A file or folder that comes with the project, such as "resources/published.json".
 
     Relative where the project is the working directory, so that it may be moved or copied and nothing re-runs.
     """
-    return name if Path.cwd() == _PROJECT else str(_PROJECT / name)
+    return name if Path.cwd() == _HOME else str(_HOME / name)
 
 
 def manifest(stem: str) -> str:
