@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up .venv with the locked packages and this project. Safe to run again: it does only what is missing.
 #   bash setup.sh            everything needed to run the workflow and its tests
-# PYTHON=python3.12 bash setup.sh uses another interpreter (3.11 or newer).
+# PYTHON=python3.12 bash setup.sh uses another interpreter: Python 3.11, 3.12 or 3.13.
+# Not supported: Windows (WSL works as Linux does), and Linux with musl (Alpine), for which torch has no packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -11,19 +12,36 @@ find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
     if [ -n "$candidate" ] && command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
       command -v "$candidate"
       return
     fi
   done
-  say "needs Python 3.11 or newer, found none; install one (on Debian: apt-get install python3 python3-venv) or set PYTHON"
+  say "needs Python 3.11, 3.12 or 3.13, found none; install one (on Debian: apt-get install python3 python3-venv) or set PYTHON"
   return 1
 }
+
+case "$(uname -s)" in
+Linux | Darwin) ;;
+*)
+  say "needs Linux or macOS, found $(uname -s); on Windows use WSL"
+  exit 1
+  ;;
+esac
+if ldd --version 2>&1 | grep -qi musl; then
+  say "needs a Linux with glibc, found musl, for which torch has no packages; use Debian, Ubuntu, Fedora or the like"
+  exit 1
+fi
+
+# Once here: where PYTHONDONTWRITEBYTECODE is set, or the folders cannot be written to, every job would compile what it
+# imports anew, which takes longer than the import itself.
+compile_own() { .venv/bin/python -m compileall -q src; }
 
 lock=requirements.lock
 stamp=.venv/.setup-done
 wanted="$(cat "$lock" pyproject.toml setup.sh | cksum)"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+  compile_own
   exit 0
 fi
 
@@ -36,8 +54,6 @@ if [ ! -x .venv/bin/python ]; then
   }
 fi
 
-# Compiled here, once: where PYTHONDONTWRITEBYTECODE is set, or .venv cannot be written to, every job would compile what it
-# imports anew, which takes longer than the import itself.
 say "installing the packages of $lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
 # uv does not read pip's own settings; hand over the one that names local wheels.
@@ -59,5 +75,6 @@ if torch.version.cuda is None and spec is not None:
         library.unlink()
 PY
 
+compile_own
 printf '%s' "$wanted" >"$stamp"
 say "done"
