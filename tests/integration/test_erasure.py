@@ -71,7 +71,7 @@ def test_more_draws_train_nothing_again(erased):
         planned = erased.planned_rules(*TARGETS)
     finally:
         erased.configure(CONFIG)
-    assert planned == {"erase_groups", "tabulate_erasure", "draw_erasure"}
+    assert planned == {"erase_groups", "tabulate_erasure", "draw_erasure", "draw_erasure_dose"}
 
 
 def test_an_edited_model_of_the_config_equals_that_of_the_command(erased):
