@@ -61,8 +61,8 @@ UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
   .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$lock"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 
-# torchaudio's Linux wheel is built against CUDA; beside a CPU-only torch its compiled part cannot load and takes
-# transformers' audio models with it. Its Python part, all that is used here, works without.
+# torchaudio's Linux wheel is built against CUDA; beside a CPU-only torch its compiled part cannot load, and then neither
+# torchaudio nor `transformers.HubertModel` can be imported. Its Python part, all that is used here, works without.
 .venv/bin/python - <<'PY'
 import importlib.util
 import pathlib
