@@ -234,6 +234,7 @@ def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypa
         patch.setattr(erasing, "error_table", killed_after(4))
         erase(tmp_path / "second", tuned)
     assert not (tmp_path / "second/out").exists()
+    (tmp_path / "second/work/of-other-settings.parquet").write_bytes(b"hours")
     again = []
     with monkeypatch.context() as patch:
         patch.setattr(erasing, "error_table", lambda *arguments: again.append(1) or plain(*arguments))
@@ -242,6 +243,8 @@ def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypa
         assert (resumed / file).read_bytes() == (undisturbed / file).read_bytes()
     assert 0 < len(again) <= len(read_table(undisturbed / "conditions.tsv")) - 4
     assert not (tmp_path / "second/work").exists()
+    (aside,) = (tmp_path / "second/.old").iterdir()
+    assert [file.name for file in aside.iterdir()] == ["of-other-settings.parquet"]
 
 
 def test_a_damaged_score_of_before_is_named_and_made_anew(speakers, tmp_path, monkeypatch, caplog):

@@ -298,6 +298,8 @@ def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeyp
     damage(Path(killed.work) / "best.safetensors")
     assert steps_taken(monkeypatch, killed) == [4, 8, 12]
     assert "best.safetensors" in caplog.text
+    (aside,) = Path(killed.work).parent.glob(f".old/{Path(killed.work).name}-*")
+    assert (aside / "checkpoint-8/complete.json").exists()
     assert files_of(killed) == files_of(whole)
 
 
@@ -315,12 +317,15 @@ def test_the_last_step_is_scored_even_between_two_scorings(job):
     assert curves.loc[curves["split"] == "dev", "step"].tolist() == [3, 5]
 
 
-def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(job, monkeypatch, capsys):
+def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(job, monkeypatch, caplog):
     before, changed = job(settings={"learning_rate": 1e-1}), job(settings={"learning_rate": 1e-9})
     run_and_kill(monkeypatch, before, "on_save", 8)
     assert (Path(before.work) / "best.safetensors").exists()
     assert steps_taken(monkeypatch, changed) == [4, 8, 12]
-    assert "of other settings, data or code" in capsys.readouterr().err
+    assert "of a training with other settings, data or code" in caplog.text
+    (aside,) = Path(before.work).parent.glob(f".old/{Path(before.work).name}-*")
+    assert (aside / "checkpoint-8/complete.json").exists()
+    assert (aside / "best.safetensors").exists()
     fresh = job(name="fresh", settings={"learning_rate": 1e-9})
     train_task(fresh)
     assert files_of(changed) == files_of(fresh)
