@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
@@ -81,7 +81,7 @@ def _probabilities(counts: Counts, phone: str) -> pd.DataFrame:
 def _plot(axes: Axes, table: pd.DataFrame) -> None:
     layers = table["layer"].unique()
     # The light end of the palette is left out: it would not show on white.
-    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, max(2, len(layers))))
+    colours = sns.color_palette("viridis", 20)[: 17 : 16 // max(1, len(layers) - 1)]
     for (_, rows), colour, dashes in zip(table.groupby("layer"), colours, _DASHES, strict=False):
         above = int((rows["probability"] > rows["baseline"]).sum())
         label = f"layer {rows['site'].iloc[0]}: {above} of {len(rows)}"

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import matplotlib as mpl
 import pandas as pd
+import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -61,16 +62,11 @@ def theme() -> Iterator[None]:
     """The style in which a figure is both drawn and saved; leaves the caller's matplotlib settings alone."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(
-            {
-                # Soft black, white edges between bars.
-                **dict.fromkeys(
-                    ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), ".15"
-                ),
-                "axes.axisbelow": True,
-                "lines.solid_capstyle": "round",
-                "patch.edgecolor": "w",
-                "patch.force_edgecolor": True,
+        sns.set_theme(
+            context="paper",
+            style="ticks",
+            color_codes=False,
+            rc={
                 "font.family": "DejaVu Sans",
                 "font.size": 7.5,
                 "axes.titlesize": 8,
@@ -99,7 +95,7 @@ def theme() -> Iterator[None]:
                 # for one format would not hold for the other.
                 "text.hinting": "none",
                 "axes.unicode_minus": True,
-            }
+            },
         )
         yield
 
