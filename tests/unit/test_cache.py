@@ -71,6 +71,7 @@ def never(*_):
 def test_what_one_publishes_another_takes_without_making_it(tmp_path, cache, published, caplog):
     other = result_in(tmp_path / "second", noted={"job": {"folder": "second"}}, work=tmp_path / "second/.work")
     other.work.mkdir(parents=True)
+    (other.work / "checkpoint").write_text("of another training")
     take_or_make(cache, lambda: other, never, log, code=CODE)
     assert read(other) == CONTENT
     assert f"taken from cache {published.key}" in caplog.text
@@ -78,6 +79,23 @@ def test_what_one_publishes_another_takes_without_making_it(tmp_path, cache, pub
     assert manifest["job"] == {"folder": "second"}
     assert [manifest[key] for key in ("digest", "files")] == [original[key] for key in ("digest", "files")]
     assert not other.work.exists()
+    (aside,) = (tmp_path / "second/.old").iterdir()
+    assert (aside / "checkpoint").read_text() == "of another training"
+    assert f"moved to {aside}" in caplog.text
+
+
+def test_an_entry_stays_where_its_copy_alone_is_damaged(tmp_path, cache, published, caplog, monkeypatch):
+    copy = shutil.copyfile
+
+    def spoilt(source, target):
+        copy(source, target)
+        target.write_bytes(b"of a bad disk")
+
+    monkeypatch.setattr("shutil.copyfile", spoilt)
+    assert not take(cache, result_in(tmp_path / "second"), log)
+    assert "could not be taken from the cache" in caplog.text
+    monkeypatch.undo()
+    assert take(cache, result_in(tmp_path / "third"), log)
 
 
 def test_what_is_taken_shares_no_file_with_the_cache(tmp_path, cache, published):

@@ -111,6 +111,31 @@ def test_what_was_made_while_code_was_edited_is_set_aside(tmp_path, capsys, code
     assert folder.exists()
 
 
+def test_what_is_made_is_set_aside_where_the_code_is_gone_in_the_end(tmp_path, capsys, code_in, monkeypatch):
+    """A clone that was moved while its job ran: Snakemake deletes what a failed job has left in place."""
+    planned, folder = code_in("VALUE = 1"), tmp_path / "made/run"
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "a.log", [], [folder], code=planned)):
+        folder.mkdir(parents=True)
+        monkeypatch.setattr(fingerprint, "_ROOT", tmp_path / "nowhere")
+    printed = capsys.readouterr().err
+    assert "where nothing is left" in printed
+    (kept,) = (tmp_path / "made/.old").iterdir()
+    assert f"{folder} was set aside: {kept}" in printed
+
+
+def test_what_is_made_is_set_aside_where_its_digest_cannot_be_written(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("property_neurons.jobs.log.record_digest", full)
+    table = tmp_path / "made/table.tsv"
+    with pytest.raises(SystemExit), job_log(fake_job(tmp_path / "a.log", [], [table])):
+        table.parent.mkdir()
+        table.write_text("hours")
+    assert "There is no room" in capsys.readouterr().err
+    assert [path.read_text() for path in (tmp_path / "made/.old").iterdir()] == ["hours"]
+
+
 def test_what_took_hours_outlives_its_deletion_and_is_set_aside_when_it_is_made_anew(tmp_path, capsys):
     folder, manifest = tmp_path / "run", tmp_path / "run.manifest.json"
 

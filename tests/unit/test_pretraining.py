@@ -162,8 +162,17 @@ def test_torsos_are_removed_and_checkpoints_of_other_trainings_set_aside(tmp_pat
     assert resume_point(tmp_path / "nowhere", "this") is None
     # Put back, it is gone on from.
     work.rename(tmp_path / "finished")
-    others["checkpoint-12"].rename(work.parent / "checkpoint-12")
+    others["checkpoint-12"].rename(work.parent / others["checkpoint-12"].name)
     assert resume_point(tmp_path, "other") == tmp_path / "checkpoint-12"
+
+
+def test_folders_that_are_no_checkpoints_by_their_names_are_left_alone(tmp_path, caplog):
+    write_checkpoint(tmp_path / "checkpoint-4", "this")
+    write_checkpoint(tmp_path / "checkpoint-4-20261128-132605", "this")
+    write_checkpoint(tmp_path / "checkpoint-8-backup", "this")
+    assert resume_point(tmp_path, "this") == tmp_path / "checkpoint-4"
+    assert len(list(tmp_path.iterdir())) == 3
+    assert "checkpoint-8-backup: expected the name of a checkpoint" in caplog.text
 
 
 def test_the_work_of_another_training_is_set_aside_with_all_that_belongs_to_it(tmp_path, caplog):

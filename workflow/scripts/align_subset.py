@@ -5,7 +5,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
 
-with job_log(snakemake) as log:
+with job_log(snakemake, took_hours=True) as log:
     output = snakemake.output
     report = align_subset(
         snakemake.params.root, snakemake.wildcards.subset, output.alignments, workers=snakemake.threads

@@ -10,7 +10,7 @@ from property_neurons.pretraining.fit_targets import fit_codebook
 from property_neurons.pretraining.log_mel_store import open_log_mel
 from property_neurons.pretraining.represent import load_represent
 
-with job_log(snakemake), threadpool_limits(snakemake.threads):
+with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     targets = snakemake.params.targets
     represent = load_represent(

@@ -14,7 +14,7 @@ from property_neurons.probing.probe import probe_model
 from property_neurons.stores.files import read_table, write_table
 from property_neurons.stores.manifests import store_path, verify_files
 
-with job_log(snakemake), threadpool_limits(snakemake.threads):
+with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, manifest, root = snakemake.params, Path(snakemake.input.model), Path(snakemake.params.root)
     corpus = Path(snakemake.input.checked).parent

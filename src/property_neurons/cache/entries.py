@@ -47,7 +47,7 @@ class Result:
     noted: what the manifest says beside files and digest.
     put_names: writes this working directory's names into a folder that may have been made under others.
     audio: files that must still be those of `made_of` when the result is published.
-    work: what a killed job may have left; removed where the result is taken.
+    work: what a killed job may have left; set aside where the result is taken, as it may be another training's.
     """
 
     kind: str
@@ -119,18 +119,22 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
                 raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
             result.put_names(temporary)
     except StoreError as error:
-        if _is_there((entry / _ENTRY).is_file):
+        if not _is_there((entry / _ENTRY).is_file):
+            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
+        elif _is_whole(entry):
+            log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        else:
             log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
             _discard(entry)
-        else:
-            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
         return False
     except OSError as error:
         # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    if result.work is not None:
-        shutil.rmtree(result.work, ignore_errors=True)
+    if result.work is not None and result.work.exists():
+        with suppress(OSError):
+            aside = files.set_aside(result.work)
+            log.warning("%s: left by a training that was not finished; moved to %s", result.work, aside)
     with suppress(OSError):
         os.utime(entry / _ENTRY)
     log.info("taken from cache %s", result.key)
@@ -242,6 +246,15 @@ def _is_there(question: Callable[[], bool]) -> bool:
     with suppress(OSError):
         return question()
     return False
+
+
+def _is_whole(entry: Path) -> bool:
+    """Whether the trouble is not the entry's: a copy may be damaged by the disk that it is made on."""
+    try:
+        described = manifests.verify_files(entry / _CONTENT, entry / _ENTRY)
+    except (StoreError, OSError):
+        return False
+    return manifests.digest_of(described.get("made_of")) == entry.name
 
 
 def _lacks_description(entry: Path) -> bool:

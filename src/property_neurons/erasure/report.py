@@ -131,7 +131,7 @@ def _check_alike(runs: Sequence[_Run], folders: Sequence[str | Path]) -> None:
                 )
 
 
-def _parts(run: _Run, erased: str) -> list[str]:
+def _parts(run: _Run) -> list[str]:
     groups = [part for part in run.described["groups"] if part in set(run.scores[0]["part"])]
     if len(groups) > MOST_SPELLED_OUT:
         return [OWN, OTHERS, ALL]
@@ -143,7 +143,7 @@ def _cells(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> It
     table = runs[0].conditions
     sigma = table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
     erased = list(dict.fromkeys(table.loc[table["kind"] == GROUP, "erased"]))
-    rows = [_cell(runs, fixed, measure, group, part, sigma) for group in erased for part in _parts(runs[0], group)]
+    rows = [_cell(runs, fixed, measure, group, part, sigma) for group in erased for part in _parts(runs[0])]
     yield from rows
     if len(erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
@@ -208,7 +208,7 @@ def _curves(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> I
     wanted = table.loc[table["kind"] == GROUP, ["erased", "sigma", "dose"]].drop_duplicates()
     for row in wanted.itertuples(index=False):
         where = {"erased": row.erased, "sigma": row.sigma, "dose": row.dose}
-        for part in _parts(runs[0], row.erased):
+        for part in _parts(runs[0]):
             before = [run.part(run.numbers(kind=WHOLE)[0], part, row.erased, measure) for run in runs]
             for kind in (GROUP, RANDOM):
                 found = [(at, number) for at, run in enumerate(runs) for number in run.numbers(kind=kind, **where)]

@@ -50,7 +50,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str) -> style.Drawing:
             if number == 0:
                 axes.set_title(f"mean of {len(groups)} groups" if together else f"erased: {style.group_title(group)}")
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
-    style.legend_below(figure, _legend(curves, together=together))
+    style.legend_below(figure, _legend(curves))
     title = f"Erasing neurons of {style.property_title(curves['property'].iloc[0])} by degrees"
     style.heading(figure, title, model, corpus)
     return figure, curves
@@ -91,7 +91,7 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
     return pd.concat([none, line], ignore_index=True) if x == "dose" and len(line) else line
 
 
-def _legend(curves: pd.DataFrame, *, together: bool) -> list[Line2D]:
+def _legend(curves: pd.DataFrame) -> list[Line2D]:
     looks = part_looks(curves["part"])
     titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all utterances"}
     handles = [

@@ -95,7 +95,7 @@ def check_code(planned: str) -> None:
     package = _Package(_ROOT)
     try:
         found, _, _ = _fingerprint(modules, package).partition(" ")
-    except (ConfigError, SyntaxError, OSError) as error:
+    except (ConfigError, SyntaxError, ValueError, OSError) as error:
         found = f"none ({error})"
     if found != digest:
         raise CodeChangedError(
@@ -176,7 +176,12 @@ class _Package:
 
     def newest(self) -> str:
         """The newest of the files that were read, and when it was written."""
-        times = {file: file.stat().st_mtime for file in filter(None, self._files.values())}
+        times = {}
+        for file in filter(None, self._files.values()):
+            with contextlib.suppress(OSError):
+                times[file] = file.stat().st_mtime
+        if not times:
+            return f"{self._root}, where nothing is left"
         file = max(times, key=times.__getitem__)
         return f"{file} ({time.ctime(times[file])})"
 

@@ -40,7 +40,7 @@ def keep(outputs: Iterable[Path], log: Logger) -> None:
             unfinished.rename(kept)
         except OSError as error:
             _remove(unfinished)
-            log.info("%s is not kept for the day that it is made anew: %s", output, error)
+            log.warning("%s is not kept for the day that it is made anew: %s", output, error)
 
 
 def _kept(output: Path) -> Path:

@@ -69,6 +69,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.open("w", buffering=1)
     made = [Path(output) for output in job.output]
+    made_whole = False
     code = job.params.get("code")
     try:
         logger = logging.getLogger("property_neurons")
@@ -91,6 +92,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
             if took_hours:
                 set_kept_aside(made, logger)
             yield logger
+            made_whole = True
             if code:
                 check_code(code)
             for file in made:
@@ -101,13 +103,15 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
         except PropertyNeuronsError as error:
             _note(log)
             screen.write(f"\n{error}\n")
-            if isinstance(error, CodeChangedError):
+            if made_whole or isinstance(error, CodeChangedError):
                 screen.write(_set_aside(made))
             screen.write(f"(log: {path})\n")
             sys.exit(1)
         except Exception as error:
             _note(log)
             screen.write(f"\n{_explanation(error, path, made[0].parent if made else path.parent)}\n")
+            if made_whole:
+                screen.write(_set_aside(made))
             sys.exit(1)
         finally:
             sys.stderr = screen
@@ -120,8 +124,15 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
 
 
 def _set_aside(made: Iterable[Path]) -> str:
-    """Set aside what was made by code that may have changed meanwhile: no later job takes it for that of the plan."""
-    lines = [f"{path} was set aside: {set_aside(path)}\n" for path in made if path.exists()]
+    """Set aside what was made where its code may have changed meanwhile, or what followed failed.
+
+    No later job takes it for that of the plan, and Snakemake, which deletes what a failed job has made, does not find
+    it.
+    """
+    lines = []
+    for path in made:
+        with suppress(OSError):
+            lines += [f"{path} was set aside: {set_aside(path)}\n"] if path.exists() else []
     return "".join([*lines, "What was set aside may be good; look at it, or delete it.\n"] if lines else [])
 
 

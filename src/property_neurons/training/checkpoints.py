@@ -20,7 +20,8 @@ from property_neurons.stores.manifests import describe_files, read_manifest, ver
 log = logging.getLogger(__name__)
 
 _MARKER = "complete.json"
-_NAME = re.compile(r"checkpoint-(\d+)$")
+# With the date that `set_aside` gives a name, too: one that was moved back.
+_NAME = re.compile(r"checkpoint-(\d+)(-\d{8}-\d{6}(-\d+)?)?")
 
 
 class MarkComplete(transformers.TrainerCallback):
@@ -54,9 +55,15 @@ def resume_point(work: str | Path, identity: str) -> Path | None:
     mine: dict[int, Path] = {}
     others = []
     for folder in sorted(work.glob("checkpoint-*")):
-        step = _NAME.search(folder.name)
+        step = _NAME.fullmatch(folder.name)
+        own = step and folder.with_name(f"checkpoint-{step[1]}")
+        if own != folder:
+            if own is None or own.exists():
+                log.warning("%s: expected the name of a checkpoint that is not there yet; left alone", folder)
+                continue
+            folder = folder.rename(own)
         marker = folder / _MARKER
-        if not step or not marker.is_file():
+        if not marker.is_file():
             print(f"{folder}: was never finished; removed", file=sys.stderr)
             shutil.rmtree(folder)
             continue
