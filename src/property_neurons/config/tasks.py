@@ -27,8 +27,8 @@ class _Task(Optimisation):
     precompute: bool = Field(
         default=False,
         description="of a frozen model: pass the corpus once and share the states among all tasks and seeds, in half "
-        "precision, until they are done (2 bytes x (layers + 1) x width a frame); for small models and corpora: when one "
-        "task changes, the states are made anew, and every other task of the run that shares them is trained again",
+        "precision, until they are done (2 bytes x (layers + 1) x width a frame); for small models and corpora: when "
+        "one task changes, the states are made anew, and every other task of the run that shares them is trained again",
     )
 
     @model_validator(mode="after")
