@@ -281,3 +281,19 @@ def test_a_mapped_array_beyond_the_limit_is_an_error_and_no_signal(tmp_path):
         os._exit(3)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 1
+
+
+def test_what_is_set_aside_together_bears_one_date(tmp_path, monkeypatch):
+    """A folder and its manifest go on to belong together, though a second passes between them, or one name is taken."""
+    seconds = iter(range(10, 60))
+    monkeypatch.setattr(files.time, "strftime", lambda _: f"20261128-1200{next(seconds)}")
+    (tmp_path / ".old").mkdir()
+    (tmp_path / ".old/run-20261128-120010.manifest.json").write_text("of another")
+    folder, manifest = tmp_path / "run", tmp_path / "run.manifest.json"
+    folder.mkdir()
+    manifest.write_text("{}")
+    aside = files.set_all_aside([folder, manifest])
+    assert [path.name for path in aside] == ["run-20261128-120010-2", "run-20261128-120010-2.manifest.json"]
+    assert aside[0].is_dir()
+    assert aside[1].read_text() == "{}"
+    assert not folder.exists()

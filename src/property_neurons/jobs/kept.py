@@ -12,15 +12,15 @@ from contextlib import suppress
 from logging import Logger
 from pathlib import Path
 
-from property_neurons.stores.files import set_aside
+from property_neurons.stores.files import set_all_aside
 
 
 def set_kept_aside(outputs: Iterable[Path], log: Logger) -> None:
     """Move what an earlier run of this job has made, and Snakemake has deleted, from `.kept` to `.old`."""
-    for output in outputs:
-        kept = _kept(output)
-        if kept.exists():
-            aside = set_aside(kept, output.with_name(".old"))
+    made_before = [output for output in outputs if _kept(output).exists()]
+    for folder in dict.fromkeys(output.parent for output in made_before):
+        mine = [output for output in made_before if output.parent == folder]
+        for output, aside in zip(mine, set_all_aside(map(_kept, mine), folder / ".old"), strict=True):
             log.warning("%s is made anew; the one before is now %s: delete it if you do not need it", output, aside)
 
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from property_neurons.errors import CodeChangedError, PropertyNeuronsError
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.jobs.kept import keep, set_kept_aside
-from property_neurons.stores.files import set_aside
+from property_neurons.stores.files import set_all_aside
 from property_neurons.stores.manifests import check_digest, forget_digest, record_digest
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -129,10 +129,9 @@ def _set_aside(made: Iterable[Path]) -> str:
     No later job takes it for that of the plan, and Snakemake, which deletes what a failed job has made, does not find
     it.
     """
-    lines = []
-    for path in made:
-        with suppress(OSError):
-            lines += [f"{path} was set aside: {set_aside(path)}\n"] if path.exists() else []
+    there, lines = [path for path in made if path.exists()], []
+    with suppress(OSError):
+        lines = [f"{path} was set aside: {aside}\n" for path, aside in zip(there, set_all_aside(there), strict=True)]
     return "".join([*lines, "What was set aside may be good; look at it, or delete it.\n"] if lines else [])
 
 

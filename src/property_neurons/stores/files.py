@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -142,17 +142,28 @@ def set_aside(path: str | Path, among: str | Path | None = None) -> Path:
     Args:
         among: the folder of those set aside; by default `.old` beside `path`.
     """
-    path = Path(path)
-    among = Path(among) if among else path.with_name(".old")
-    among.mkdir(parents=True, exist_ok=True)
+    return set_all_aside([path], among)[0]
+
+
+def set_all_aside(paths: Iterable[str | Path], among: str | Path | None = None) -> list[Path]:
+    """As `set_aside`, with one date for all: x.manifest.json goes on to be the one of x."""
+    paths = [Path(path) for path in paths]
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    # The suffix stays last, so that x.manifest.json goes on to be the one of x.
-    stem, dot, suffix = path.name.partition(".manifest.")
     for number in count(1):
-        aside = among / f"{stem}-{stamp}{'' if number == 1 else f'-{number}'}{dot}{suffix}"
-        if not os.path.lexists(aside):
-            return path.rename(aside)
-    raise AssertionError
+        date = stamp if number == 1 else f"{stamp}-{number}"
+        aside = [(Path(among) if among else path.with_name(".old")) / _dated(path.name, date) for path in paths]
+        if not any(map(os.path.lexists, aside)):
+            break
+    for old, new in zip(paths, aside, strict=True):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+    return aside
+
+
+def _dated(name: str, date: str) -> str:
+    # The suffix of a manifest stays last.
+    stem, dot, suffix = name.partition(".manifest.")
+    return f"{stem}-{date}{dot}{suffix}"
 
 
 @contextmanager
