@@ -15,6 +15,16 @@ def some_of(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def printable(text: object) -> str:
+    """Text from outside, such as a file name, as it can be shown: what moves a cursor or hides is escaped ("\\x1b").
+
+    A name that is not UTF-8, which Python holds as surrogates, is escaped too: what this returns can always be written.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(text)
+    )
+
+
 class PropertyNeuronsError(Exception):
     """Base of every error this library raises on purpose."""
 

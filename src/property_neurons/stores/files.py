@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from property_neurons.errors import StoreError
+from property_neurons.stores.outside import parse_json
 
 _ATTEMPTS = 10
 
@@ -87,17 +88,17 @@ def _take_place(temporary: Path, path: Path) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON with sorted keys, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        StoreError: the file is absent or not JSON.
+        StoreError: the file is absent, not JSON, or has a key twice.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return parse_json(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a JSON file, found nothing; run the rule that makes it") from None
     except OSError as error:

@@ -1,0 +1,125 @@
+"""Reading what comes from outside: text, JSON, gzip; within what such a file can honestly hold.
+
+What this reads was made by others: by hand, by a spreadsheet, on another system. A mark at the beginning of the text
+is no part of it; what is not UTF-8, a key that stands twice, and a file that unpacks to a thousand times its size are
+refused by name, never guessed at.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from property_neurons.errors import StoreError, printable
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# Labels of whole corpora shrink to a tenth or twentieth; the format itself would allow a thousandth.
+_MOST_TIMES_LARGER = 100
+_ALWAYS_ALLOWED = 2**26
+_PIECE = 2**20
+
+
+def read_text(path: str | Path, *, remedy: str = "save it as UTF-8") -> str:
+    """The text of a file in UTF-8, with or without a mark at its beginning, plain or in gzip; line ends become "\\n".
+
+    Raises:
+        StoreError: the file is absent or cannot be read, is not UTF-8 (the message names the line), or unpacks to more
+            than such a file can hold.
+    """
+    return decoded(read_bytes(path), path, remedy=remedy)
+
+
+def decoded(raw: bytes, path: str | Path, *, remedy: str = "save it as UTF-8") -> str:
+    """As `read_text`, of bytes that have been read."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        found = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else f"the byte 0x{raw[error.start]:02x}"
+        raise StoreError(f"{printable(path)}, line {line}: expected text in UTF-8, found {found}; {remedy}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file, unpacked where they are gzip, whatever its name.
+
+    Raises:
+        StoreError: the file is absent or cannot be read, is gzip that is damaged, cut short, or unpacks to more than
+            100 times its size (above 64 MiB).
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise StoreError(f"{printable(path)}: expected a file, found nothing; correct the path") from None
+    except OSError as error:
+        raise StoreError(
+            f"{printable(path)}: expected a file, found {error.strerror}; correct the path or the file"
+        ) from None
+    return _unpacked(raw, path) if raw.startswith(_GZIP_MAGIC) else raw
+
+
+def _unpacked(raw: bytes, path: Path) -> bytes:
+    limit = max(_ALWAYS_ALLOWED, _MOST_TIMES_LARGER * len(raw))
+    pieces, size = [], 0
+    try:
+        while raw:
+            member = zlib.decompressobj(wbits=31)
+            rest = raw
+            while not member.eof:
+                piece = member.decompress(rest, _PIECE)
+                rest = member.unconsumed_tail
+                if not piece and not rest and not member.eof:
+                    raise zlib.error("a stream that is cut short")
+                pieces.append(piece)
+                size += len(piece)
+                if size > limit:
+                    raise StoreError(
+                        f"{printable(path)}: expected a gzip file of at most {limit >> 20} MiB when unpacked, found "
+                        "more; do not use this file unless you know what it holds: then unpack it yourself"
+                    )
+            # Padding with zeros is allowed after the last member.
+            raw = member.unused_data.lstrip(b"\0")
+    except zlib.error as error:
+        raise StoreError(
+            f"{printable(path)}: expected a whole gzip file, found {error}; fetch or make the file again"
+        ) from None
+    return b"".join(pieces)
+
+
+def read_outside_json(path: str | Path, expected: str = "JSON", *, remedy: str = "mend the file") -> Any:
+    """The content of a JSON file (plain or in gzip) that others may have written.
+
+    Args:
+        expected: what it should hold, for the message: "a JSON object {speaker: M or F}".
+
+    Raises:
+        StoreError: the file is absent, not UTF-8, not JSON, nested too deep, or has a key twice in one object.
+    """
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise StoreError(f"{printable(path)}: expected {expected}, found {error}; {remedy}") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """As `json.loads`, but a key that stands twice in one object is an error, and so is nesting without end.
+
+    Raises:
+        ValueError: not such JSON; the message says what was found.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("lists or objects nested too deep") from None
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in content if keys.count(key) > 1)
+        raise ValueError(f"the key {printable(repr(twice))} {keys.count(twice)} times in one object")
+    return content
