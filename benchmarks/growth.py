@@ -90,7 +90,7 @@ def growth_config(minutes: float, multiples: Sequence[int], shards: int, voices:
 def run(folder: Path, multiple: int, options: argparse.Namespace) -> Corpus:
     """Make one corpus and everything up to its patterns in the plane."""
     content = growth_config(options.minutes, options.multiples, options.shards, options.voices, options.pitch)
-    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    (folder / "config.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     arguments = ["--configfile", str(folder / "config.yaml"), "--cores", "1"]
     corpus = f"demo{multiple}"
     targets = [

@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
 
 def paper_config(data: Path, corpus: str) -> dict[str, Any]:
     """config/paper.yaml with the analysis on `corpus` and the fine-tuned model among those compared."""
-    content = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    content = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
     content["data_root"] = str(data)
     content["models"] |= TUNED
     content["figures"]["corpus"] = corpus
@@ -84,7 +84,7 @@ def stub_librispeech(data: Path) -> None:
         for index in range(n_speakers):
             (data / "LibriSpeech" / subset / f"{subset}{index}").mkdir(parents=True)
             speakers.append(f"{subset}{index} | {'FM'[index % 2]} | {subset} | 25.0 | stub")
-    (data / "LibriSpeech/SPEAKERS.TXT").write_text("\n".join(speakers) + "\n")
+    (data / "LibriSpeech/SPEAKERS.TXT").write_text("\n".join(speakers) + "\n", encoding="utf-8")
     (data / "VoxCeleb1/wav").mkdir(parents=True)
     for name in ("iden_split.txt", "vox1_meta.csv"):
         (data / "VoxCeleb1" / name).touch()
@@ -116,7 +116,7 @@ def measure(folder: Path, corpus: str, repeats: int) -> dict[str, Any]:
 def _project(folder: Path, name: str, content: dict[str, Any]) -> tuple[Path, list[str]]:
     project = folder / "projects" / name
     project.mkdir(parents=True)
-    (project / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (project / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return project, ["--configfile", str(project / "config.yaml"), "--cores", "1"]
 
 

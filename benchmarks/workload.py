@@ -70,7 +70,7 @@ def settings(utterances: list[Utterance], data: Path | None) -> dict[str, object
     """What a number means nothing without."""
     flags, processor = set(), platform.processor()
     if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         facts = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
         flags, processor = set(facts.get("flags", "").split()), facts.get("model name", processor)
     return {
@@ -111,7 +111,7 @@ def report(result: dict[str, object], out: Path | None) -> None:
     """Print the settings, and write everything where asked to."""
     print("\n" + "; ".join(f"{name}: {value}" for name, value in result["settings"].items()))
     if out is not None:
-        out.write_text(json.dumps(result, indent=1) + "\n")
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def _noise(path: Path, index: int) -> Utterance:

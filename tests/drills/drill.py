@@ -324,7 +324,7 @@ def jobs_of(folder: Path) -> dict[int, str]:
 def processor_seconds(process: int) -> float:
     """The processor time that a process has taken; 0 if it is gone."""
     with suppress(OSError):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0
 

@@ -24,21 +24,21 @@ def one_byte_changed(file: Path) -> None:
 
 
 def entry_removed(manifest: Path) -> None:
-    content = json.loads(manifest.read_text())
+    content = json.loads(manifest.read_text(encoding="utf-8"))
     del content["files"][sorted(content["files"])[0]]
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content), encoding="utf-8")
 
 
 def digest_changed(manifest: Path) -> None:
-    content = json.loads(manifest.read_text())
+    content = json.loads(manifest.read_text(encoding="utf-8"))
     content["files"][sorted(content["files"])[0]][1] = "0" * 32
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content), encoding="utf-8")
 
 
 def size_changed(manifest: Path) -> None:
-    content = json.loads(manifest.read_text())
+    content = json.loads(manifest.read_text(encoding="utf-8"))
     content["files"][sorted(content["files"])[0]][0] += 1
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content), encoding="utf-8")
 
 
 # What is damaged, and how; what is made of it (deleted, and asked for again).

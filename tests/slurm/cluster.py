@@ -269,14 +269,14 @@ def _output(*command: str) -> str:
 
 def _fields(path: Path) -> Iterator[dict[str, str]]:
     """The lines KEY=VALUE KEY=VALUE ... of a file, if it is there."""
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         yield dict(field.split("=", 1) for field in line.split() if "=" in field)
 
 
 def _pid(path: Path) -> int | None:
     """The process that a pid file names, if it lives."""
     try:
-        pid = int(path.read_text())
+        pid = int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return pid if _lives(pid) else None
@@ -285,7 +285,7 @@ def _pid(path: Path) -> int | None:
 def _lives(pid: int) -> bool:
     """Whether a process is there and no zombie that nobody has fetched yet."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 

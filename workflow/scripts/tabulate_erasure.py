@@ -15,4 +15,4 @@ with job_log(snakemake):
     write_table(snakemake.output.table, cells)
     write_table(snakemake.output.curves, curves)
     with atomic_path(Path(snakemake.output.rendered)) as path:
-        path.write_text(markdown_table(cells))
+        path.write_text(markdown_table(cells), encoding="utf-8")

@@ -30,9 +30,9 @@ def key_tables() -> str:
 
 def write(folder: Path) -> None:
     """Bring schema.json and the tables in README.md up to date."""
-    (folder / "schema.json").write_text(schema())
+    (folder / "schema.json").write_text(schema(), encoding="utf-8")
     readme = folder / "README.md"
-    readme.write_text(with_tables(readme.read_text()))
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def with_tables(text: str) -> str:

@@ -25,7 +25,7 @@ def folder_findings(about: str, folder: str, fatal: bool) -> Iterator[Finding]:
         return Finding(about, expected, found, remedy, fatal)
 
     try:
-        content = json.loads((Path(folder) / "config.json").read_text())
+        content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         if not isinstance(content, dict) or "model_type" not in content:
             yield finding("a config.json without model_type")
     except FileNotFoundError:
@@ -70,7 +70,7 @@ _WEIGHTS: dict[str, Callable[[Path], str | None]] = {
 def _missing_parts(folder: Path) -> Iterator[str]:
     for index in sorted(folder.glob("*.index.json")):
         try:
-            parts = set(json.loads(index.read_text())["weight_map"].values())
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (OSError, ValueError, KeyError, AttributeError):
             yield f"an unreadable {index.name}"
             continue

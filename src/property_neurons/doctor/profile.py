@@ -28,7 +28,7 @@ def read_profile(folder: Path | None) -> tuple[Profile, list[Finding]]:
         return Profile(), []
     file = folder / "config.yaml"
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/config.yaml"))) or "none"
         found, remedy = f"nothing; there: {known}", "correct --profile"

@@ -66,7 +66,7 @@ def shape_of(config: Config, model: str) -> Shape:
 
 def _shape_in(file: str) -> Shape:
     try:
-        return _shape(json.loads(Path(file).read_text()))
+        return _shape(json.loads(Path(file).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return Shape(*_BASE, assumed=True)
 

@@ -34,7 +34,9 @@ def slurm_findings(profile: Profile) -> Iterator[Finding]:
     # %R: one name a line, without the asterisk of the default one.
     command = ["sinfo", "--noheader", "--format=%R"]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+        asked = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_TIMEOUT_S
+        )
     except subprocess.TimeoutExpired:
         remedy = "ask the cluster's operators whether Slurm is up"
         yield Finding("profile", "an answer of sinfo", f"none in {_TIMEOUT_S} s", remedy)

@@ -23,7 +23,7 @@ def package_findings(pyproject: Path = _PYPROJECT) -> Iterator[Finding]:
     """
     if not pyproject.is_file():
         return
-    project = tomllib.loads(pyproject.read_text())["project"]
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     if platform.python_version() not in SpecifierSet(project["requires-python"]):
         expected = f"Python {project['requires-python']}"
         yield Finding("Python", expected, platform.python_version(), "PYTHON=python3.12 bash setup.sh")

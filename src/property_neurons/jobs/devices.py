@@ -68,7 +68,7 @@ def _take(gpus: Sequence[str], wanted: int) -> list[str]:
     while True:
         taken = {}
         for gpu in gpus:
-            lock = (folder / gpu.strip().replace("/", "_")).open("w")
+            lock = (folder / gpu.strip().replace("/", "_")).open("w", encoding="utf-8")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -232,7 +232,7 @@ class _KeptSummaries:
         self._summaries: dict[str, _Summary] = {}
         # A file that is absent, damaged or another version's is as good as none.
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, LookupError):
-            content = json.loads(self._path.read_text())
+            content = json.loads(self._path.read_text(encoding="utf-8"))
             if content["maker"] == self._maker:
                 self._summaries = {module: _Summary(*values) for module, values in content["modules"].items()}
 
@@ -252,7 +252,7 @@ class _KeptSummaries:
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(exist_ok=True)
-            temporary.write_text(json.dumps({"maker": self._maker, "modules": merged}))
+            temporary.write_text(json.dumps({"maker": self._maker, "modules": merged}), encoding="utf-8")
             temporary.replace(self._path)
 
 

@@ -48,7 +48,7 @@ def _locked(path: Path, work: Path) -> IO[str]:
     # What a killed process has started ends some seconds after it.
     deadline = time.monotonic() + _PATIENCE
     while True:
-        lock = path.open("a+")
+        lock = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

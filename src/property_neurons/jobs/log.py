@@ -67,7 +67,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     screen = sys.stderr
     path = Path(job.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = path.open("w", buffering=1)
+    log = path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace")
     made = [Path(output) for output in job.output]
     made_whole = False
     code = job.params.get("code")

@@ -48,9 +48,9 @@ def rerun_table(roots: Mapping[str, list[str]]) -> str:
 
 def write_table(document: Path, table: str) -> None:
     """Put the table between its two marks in a Markdown file."""
-    before, begin, rest = document.read_text().partition("<!-- what re-runs -->\n")
+    before, begin, rest = document.read_text(encoding="utf-8").partition("<!-- what re-runs -->\n")
     _, end, after = rest.partition("\n<!-- end -->")
-    document.write_text(f"{before}{begin}{table}{end}{after}")
+    document.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def _noted(manifest: str, key: str) -> dict[str, Any] | None:
     """What a manifest says of where its content comes from; nothing where it cannot be read or does not say."""
     # Without the readers of manifests, which planning would have to load.
     try:
-        return json.loads(Path(manifest).read_text()).get(key)
+        return json.loads(Path(manifest).read_text(encoding="utf-8")).get(key)
     except (OSError, ValueError, AttributeError):
         return None
 

@@ -143,7 +143,7 @@ def record_digest(path: str | Path) -> None:
     """Write down what a finished file holds, beside it: `x.tsv` -> `.x.tsv.digest`."""
     path = Path(path)
     with atomic_path(_digest_path(path)) as temporary:
-        temporary.write_text(f"{path.stat().st_size} {_digest(path)}\n")
+        temporary.write_text(f"{path.stat().st_size} {_digest(path)}\n", encoding="utf-8")
 
 
 def forget_digest(path: str | Path) -> None:
@@ -166,7 +166,7 @@ def check_digest(path: str | Path) -> None:
     if not has_digest(path):
         return
     record = _digest_path(path)
-    size, _, digest = record.read_text(errors="replace").strip().partition(" ")
+    size, _, digest = record.read_text(errors="replace", encoding="utf-8").strip().partition(" ")
     found = str(path.stat().st_size)
     if found != size:
         found = f"{found} bytes"

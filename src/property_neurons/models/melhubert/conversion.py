@@ -110,7 +110,7 @@ def read_statistics(path: str | Path) -> LogMelStatistics:
                 raise ModelError(f"{expected}, found shape {list(content.shape)}; {remedy}")
             mean, std = content.astype(np.float64)
         elif path.suffix == ".json":
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
             mean, std = (np.asarray(content[name], np.float64) for name in ("mean", "std"))
         else:
             raise ModelError(f"{expected}, found suffix {path.suffix!r}; {remedy}")
