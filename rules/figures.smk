@@ -38,6 +38,7 @@ FIGURES = {
         inputs={
             "points": plan.figures.points(CONFIG, [MODEL], PLANE_PROPERTIES),
             "silhouettes": plan.figures.silhouettes(CONFIG, [MODEL], PLANE_PROPERTIES),
+            "cells": plan.figures.cells(CONFIG, PLANE_PROPERTIES),
         },
         params={"properties": PLANE_PROPERTIES, "model": MODEL, "corpus": CORPUS},
     ),
@@ -48,6 +49,7 @@ FIGURES = {
         inputs={
             "silhouettes": plan.figures.silhouettes(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
+            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
         },
         params={
             "properties": LAYER_PROPERTIES,
@@ -63,6 +65,7 @@ FIGURES = {
         inputs={
             "silhouettes": plan.figures.silhouettes(CONFIG, COMPARED, PLANE_PROPERTIES),
             "published": PUBLISHED,
+            "cells": plan.figures.cells(CONFIG, PLANE_PROPERTIES),
         },
         params={
             "properties": PLANE_PROPERTIES,
@@ -79,6 +82,7 @@ FIGURES = {
         inputs={
             "summaries": plan.figures.neuron_summaries(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
+            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
         },
         params={
             "properties": LAYER_PROPERTIES,
@@ -95,6 +99,7 @@ FIGURES = {
             "neurons": plan.figures.neurons(CONFIG, [MODEL], PLANE_PROPERTIES),
             "summaries": plan.figures.neuron_summaries(CONFIG, [MODEL], PLANE_PROPERTIES),
             "published": PUBLISHED,
+            "cells": plan.figures.cells(CONFIG, PLANE_PROPERTIES),
         },
         params={
             "properties": PLANE_PROPERTIES,

@@ -24,7 +24,7 @@ rule find_neurons:
     params:
         sigma=CONFIG.analysis.sigma,
         patterns=plan.analysis.pattern_settings(CONFIG),
-        code=code_fingerprint("property_neurons.neurons.groups"),
+        code=code_fingerprint("property_neurons.neurons.groups", "property_neurons.neurons.cells"),
     message:
         "Finding the {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"
     script:

@@ -1,4 +1,4 @@
-"""One progress bar for the whole project: quick on a terminal, a line every ten seconds in a log."""
+"""One progress bar for the whole project, quick on a terminal, a line every ten seconds in a log; and durations."""
 
 import sys
 from collections.abc import Iterable
@@ -21,3 +21,12 @@ def progress_bar(*, total: int, what: str, unit: str = "it", initial: int = 0) -
     return tqdm(
         desc=what, total=total, initial=initial, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr
     )
+
+
+def duration(seconds: float) -> str:
+    """A length of time as it is printed, two digits or more: "12 s", "18 min", "5.4 h", "961 h"."""
+    if seconds < 59.5:
+        return f"{seconds:.{0 if seconds >= 9.95 or not seconds else 1}f} s"
+    if seconds < 59.5 * 60:
+        return f"{seconds / 60:.{0 if seconds >= 9.95 * 60 else 1}f} min"
+    return f"{seconds / 3600:,.{0 if seconds >= 99.5 * 3600 else 1}f} h"

@@ -31,6 +31,7 @@ from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, task_findings
 from property_neurons.doctor.speech import Speech, speech_of
 from property_neurons.plan import sources
+from property_neurons.progress import duration
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, record_digest, write_manifest
 
@@ -89,7 +90,7 @@ def test_nothing_is_found_where_all_is_well(healthy):
     assert not report.fatal
     assert str(report).endswith("Nothing found that would stop the workflow.")
     assert re.search(
-        r"ranks of m on libri +\d+ kB +0\.0 h \(by the size of the audio files\), 12 x 61 ids", str(report)
+        r"ranks of m on libri +\d+ kB +1\.0 s \(by the size of the audio files\), 12 x 61 ids", str(report)
     )
 
 
@@ -507,3 +508,22 @@ def test_the_command_exits_with_1_only_if_something_is_fatal(healthy, tmp_path, 
     monkeypatch.setattr(command, "package_findings", lambda: [absent])
     assert command.main(["--configfile", str(file)]) == 1
     assert capsys.readouterr().out.startswith("FATAL  package x")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (1, "1.0 s"),
+        (59.4, "59 s"),
+        (59.6, "1.0 min"),
+        (1080, "18 min"),
+        (3569, "59 min"),
+        (3575, "1.0 h"),
+        (5.4 * 3600, "5.4 h"),
+        (961 * 3600, "961 h"),
+        (8760 * 3600, "8,760 h"),
+    ],
+)
+def test_durations_are_printed_in_units_that_fit(seconds, text):
+    assert duration(seconds) == text

@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+import pandas as pd
 import pytest
 from figure_inputs import (
     PUBLISHED,
@@ -16,9 +18,11 @@ from figure_inputs import (
     summary,
 )
 
+from property_neurons.corpus.phones import LABELS
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import fig7, fig8
 from property_neurons.figures.published import read_published
+from property_neurons.figures.rare_cells import rare_cells_note
 
 MELHUBERT = (297, 124, 14, 31, 19, 95, 45)
 NAMES = ("phone", "gender", "pitch")
@@ -122,3 +126,29 @@ def test_fig8_refuses_what_does_not_fit_together(tmp_path):
     summaries["pitch"]["property_neurons"] += 1
     with pytest.raises(StoreError, match=r"pitch, layer 1.*190"):
         fig8.draw(neurons, summaries, 1, "own", "demo")
+
+
+def cell_tables(rare):
+    """Of each property, cells of which the first few are rare."""
+    groups = {"phone": ["vowel"], "gender": ["M", "F"], "pitch": ["low", "middle", "high"], "duration": ["< 60 ms"]}
+    tables = {}
+    for name, n_rare in rare.items():
+        table = pd.DataFrame(itertools.product(groups[name], LABELS), columns=["group", "label"])
+        table["n"] = np.where(table.index < n_rare, 7, 1000)
+        tables[name] = table.assign(rare=table["n"] < 100)
+    return tables
+
+
+def test_too_little_speech_is_a_line_of_the_figure():
+    assert rare_cells_note(cell_tables({"phone": 0, "gender": 0})) == ""
+    note = rare_cells_note(cell_tables({"phone": 2, "gender": 0, "pitch": 30, "duration": 5}))
+    assert note == (
+        "Too little speech: cells of fewer than 1/λ frames: phone classes 2 of 39, pitch 30 of 117, duration 5 of 39"
+    )
+    summaries = {"own": all_summaries(12)}
+    figures = [drawn(fig7, summaries, "demo", note=text)[0] for text in ("", note)]
+    assert figures[1].get_suptitle() == f"{figures[0].get_suptitle()}\n{note}"
+    # Panels are not made smaller for it.
+    heights = [figure.axes[0].get_position().height * figure.get_figheight() for figure in figures]
+    assert heights[1] == pytest.approx(heights[0], rel=0.02)
+    drawn(fig8, *overlapping(MELHUBERT), 1, "own", "demo", note=note)

@@ -163,3 +163,25 @@ def test_fig5_draws_models_that_lack_a_property(tmp_path):
     _, table = drawn(fig5, models, "demo")
     pairs = [("phone", "one"), ("gender", "one"), ("gender", "two"), ("pitch", "one")]
     assert list(zip(table["property"], table["model"], strict=True)) == pairs
+
+
+NOTE = "Too little speech: cells of fewer than 1/λ frames: phone classes 14 of 39, gender 59 of 82, pitch 82 of 96"
+
+
+def test_too_little_speech_is_said_where_patterns_are_drawn():
+    names = sites(4)
+    planes = {name: points(name, names, seeds=(0,)) for name in PLANES}
+    scores = all_silhouettes(4, PLANES)
+    figure, _ = drawn(fig3, planes, scores, "tiny", "demo", NOTE)
+    assert figure.get_suptitle().endswith(NOTE)
+    for module in (fig4, fig5):
+        figure, _ = drawn(module, {"tiny": scores}, "demo", note=NOTE)
+        assert figure.get_suptitle().replace("\n", " ").endswith(NOTE)
+
+
+def test_fig2_says_that_its_phone_has_few_frames(tmp_path):
+    count_store(tmp_path / "counts.zarr", sites(1), frames=99)
+    figure, _ = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
+    assert figure.get_suptitle().endswith("\nToo little speech: 99 frames, fewer than 1/λ")
+    count_store(tmp_path / "enough.zarr", sites(1), frames=100)
+    assert "Too little" not in drawn(fig2, open_counts(tmp_path / "enough.zarr"), "AH")[0].get_suptitle()

@@ -11,8 +11,9 @@ from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
-from property_neurons.neurons.groups import cell_table, layer_summary, neuron_sets, neuron_table
-from property_neurons.neurons.patterns import site_patterns
+from property_neurons.neurons.cells import cell_table, enough_frames, too_little_speech
+from property_neurons.neurons.groups import layer_summary, neuron_sets, neuron_table
+from property_neurons.neurons.patterns import activation_patterns, site_patterns
 
 
 def loop_sets(patterns, group_of_row, n_groups, sigma):
@@ -120,3 +121,25 @@ def test_the_cells_are_reported_and_rare_ones_marked(tmp_path):
     ]
     assert table["rare"].tolist() == expected
     assert table["rare"].sum() > 0
+
+
+def test_too_little_speech_is_said_with_what_to_do(tmp_path):
+    cells = cell_table(counted(tmp_path, "label", groups={"front": ["IY", "T"]}))
+    rare = cells[cells["rare"]].sort_values("n", kind="stable")
+    said = too_little_speech(cells, "vowels on demo", lambda_=0.05)
+    assert said.startswith(f"vowels on demo: too little speech, {len(rare)} of 2 cells")
+    assert "fewer than 20 frames (1 / lambda): a single hit" in said
+    assert f"front {rare['label'].iloc[0]} {rare['n'].iloc[0]}" in said
+    assert said.endswith("or empty these patterns with analysis.min_count: 20.")
+    said = too_little_speech(cells, "vowels on demo", lambda_=0.05, min_count=20)
+    assert "their patterns are empty (analysis.min_count: 20)" in said
+    assert said.endswith("Use more speech.")
+    assert too_little_speech(cells.assign(rare=False), "vowels on demo", lambda_=0.05) is None
+
+
+@pytest.mark.parametrize(("lambda_", "frames"), [(0.01, 100), (0.05, 20), (0.03, 34), (0.3, 4), (0.5, 2)])
+def test_with_enough_frames_a_single_hit_makes_no_pattern(lambda_, frames):
+    for n, hit in ((frames - 1, True), (frames, False)):
+        found = activation_patterns(np.array([[1]]), np.array([n]), threshold="lambda", lambda_=lambda_, tau=1)
+        assert found.item() == hit
+    assert enough_frames(lambda_) == frames

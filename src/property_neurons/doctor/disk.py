@@ -11,6 +11,7 @@ from property_neurons.config.root import Config
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of
 from property_neurons.doctor.speech import speech_of
+from property_neurons.progress import duration
 from property_neurons.ranks.sites import active_neurons
 
 FRAMES_PER_SECOND = 50
@@ -80,7 +81,7 @@ def _ranks(config: Config, needs: Needs) -> Iterator[DiskUse]:
         kept = [active_neurons(config.ranks.lambda_max, width) for width in shape.widths]
         layers = f"{len(kept)} x {max(kept)} ids of {max(shape.widths)}" if kept else "no layers"
         assumed = "a base model assumed" if shape.assumed else config.ranks.frames
-        detail = f"{speech.seconds / 3600:,.1f} h ({speech.source}), {layers}, {assumed}"
+        detail = f"{duration(speech.seconds)} ({speech.source}), {layers}, {assumed}"
         n_bytes, folder = rank_bytes(shape, speech.seconds, config), plan.paths.ranks(config, model, corpus)
         yield _by_shard(config, corpus, folder, f"ranks of {model} on {corpus}", detail, n_bytes)
 
@@ -89,14 +90,14 @@ def _frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
     for corpus in dict.fromkeys(corpus for _, corpus in needs.ranks):
         seconds, folder = speech_of(config, corpus).seconds, plan.paths.frames(config, corpus)
         n_bytes = seconds * _FRAME_STORE_BYTES_PER_SECOND
-        yield _by_shard(config, corpus, folder, f"frames of {corpus}", f"{seconds / 3600:,.1f} h", n_bytes)
+        yield _by_shard(config, corpus, folder, f"frames of {corpus}", duration(seconds), n_bytes)
 
 
 def _log_mel(config: Config, needs: Needs) -> Iterator[DiskUse]:
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds, folder = speech_of(config, corpus).seconds, plan.paths.log_mel(config, corpus)
         n_bytes = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.pretraining.needs_mp3(config, corpus))
-        yield _by_shard(config, corpus, folder, f"log-Mel frames of {corpus}", f"{seconds / 3600:,.1f} h", n_bytes)
+        yield _by_shard(config, corpus, folder, f"log-Mel frames of {corpus}", duration(seconds), n_bytes)
 
 
 def _by_shard(config: Config, corpus: str, folder: str, what: str, detail: str, n_bytes: float) -> DiskUse:

@@ -11,6 +11,7 @@ from matplotlib.ticker import StrMethodFormatter
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import CountingError
 from property_neurons.figures import style
+from property_neurons.figures.rare_cells import rare_phone_note
 from property_neurons.stores.manifests import store_path
 
 _MOST_LAYERS = 4
@@ -38,7 +39,9 @@ def draw(counts: Counts, phone: str) -> style.Drawing:
     table = _probabilities(counts, phone)
     figure = style.new_figure(style.COLUMN, 2.5)
     _plot(figure.subplots(), table)
-    style.heading(figure, f"Phone {style.phone_label(phone)}", counts.model, counts.corpus)
+    style.heading(
+        figure, f"Phone {style.phone_label(phone)}", counts.model, counts.corpus, rare_phone_note(counts, phone)
+    )
     return figure, table
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.silhouettes import best_layer
 from property_neurons.figures.tables import read_tables
 
@@ -26,11 +27,21 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
         read_tables(paths, [params.model], params.properties)[params.model]
         for paths in (inputs.points, inputs.silhouettes)
     )
-    return {"points": points, "silhouettes": silhouettes, "model": params.model, "corpus": params.corpus}
+    return {
+        "points": points,
+        "silhouettes": silhouettes,
+        "model": params.model,
+        "corpus": params.corpus,
+        "note": read_note(inputs.cells, params.properties),
+    }
 
 
 def draw(
-    points: Mapping[str, pd.DataFrame], silhouettes: Mapping[str, pd.DataFrame], model: str, corpus: str
+    points: Mapping[str, pd.DataFrame],
+    silhouettes: Mapping[str, pd.DataFrame],
+    model: str,
+    corpus: str,
+    note: str = "",
 ) -> style.Drawing:
     """Draw one panel per property: MDS of the first seed, at the layer with the highest mean silhouette.
 
@@ -39,6 +50,7 @@ def draw(
         silhouettes: of the same properties: layer, site, seed, silhouette, silhouette_full.
         model: the model's name.
         corpus: the corpus's name.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
     table = pd.concat([_best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
     names = list(points)
@@ -47,7 +59,7 @@ def draw(
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         _scatter(axes, table[table["property"] == name], name, side)
-    style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus)
+    style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus, note)
     style.settle(figure)
     for axes, name in zip(panels, names, strict=True):
         _name_points(axes, table[table["property"] == name])

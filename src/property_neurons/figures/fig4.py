@@ -7,6 +7,7 @@ import pandas as pd
 
 from property_neurons.figures import layer_curves, style
 from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.silhouettes import by_layer
 from property_neurons.figures.tables import ByProperty, read_tables
 
@@ -15,10 +16,13 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
     silhouettes = read_tables(inputs.silhouettes, params.models, params.properties)
     published = read_references(inputs.published, params.published).get(params.models[0])
-    return {"silhouettes": silhouettes, "corpus": params.corpus, "published": published}
+    note = read_note(inputs.cells, params.properties)
+    return {"silhouettes": silhouettes, "corpus": params.corpus, "published": published, "note": note}
 
 
-def draw(silhouettes: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:
+def draw(
+    silhouettes: Mapping[str, ByProperty], corpus: str, published: Published | None = None, note: str = ""
+) -> style.Drawing:
     """Draw the silhouette in the MDS plane (mean and range over seeds) and in the full binary space, by layer.
 
     Args:
@@ -26,13 +30,14 @@ def draw(silhouettes: Mapping[str, ByProperty], corpus: str, published: Publishe
             the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
     Raises:
         ConfigError: the published model has another number of layers.
     """
     table = pd.concat(_curves(silhouettes, published), ignore_index=True)
     figure = layer_curves.draw_panels(table, "silhouette", floor=True)
-    style.heading(figure, "Separation of activation patterns", next(iter(silhouettes)), corpus)
+    style.heading(figure, "Separation of activation patterns", next(iter(silhouettes)), corpus, note)
     return figure, table
 
 

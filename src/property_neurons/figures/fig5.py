@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from property_neurons.figures import style
 from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.silhouettes import best_layer
 from property_neurons.figures.tables import ByProperty, read_tables
 
@@ -29,6 +30,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
         "corpus": params.corpus,
         "controls": params.twins,
         "published": read_references(inputs.published, params.published),
+        "note": read_note(inputs.cells, params.properties),
     }
 
 
@@ -37,6 +39,7 @@ def draw(
     corpus: str,
     controls: Collection[str] = (),
     published: Mapping[str, Published] | None = None,
+    note: str = "",
 ) -> style.Drawing:
     """Draw one bar per model and property: the highest mean silhouette of any layer, with the seeds' range.
 
@@ -45,6 +48,7 @@ def draw(
         corpus: the corpus's name.
         controls: which of the models are controls (random twins); drawn grey and hatched.
         published: the paper's values of those models that are the paper's, by model.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
     table = _best_layers(silhouettes, controls, published or {})
     models = list(silhouettes)
@@ -64,7 +68,7 @@ def draw(
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     panels[0].set_xlim(*_limits(table, (style.PAGE - _NAMES_INCHES) / len(properties)))
     style.legend_below(figure, _legend(table))
-    style.heading(figure, "Separation at the best layer", f"{len(models)} models", corpus)
+    style.heading(figure, "Separation at the best layer", f"{len(models)} models", corpus, note)
     return figure, table
 
 

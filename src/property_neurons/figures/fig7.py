@@ -7,6 +7,7 @@ import pandas as pd
 
 from property_neurons.figures import layer_curves, style
 from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.tables import ByProperty, read_tables
 
 
@@ -14,10 +15,13 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
     summaries = read_tables(inputs.summaries, params.models, params.properties)
     published = read_references(inputs.published, params.published).get(params.models[0])
-    return {"summaries": summaries, "corpus": params.corpus, "published": published}
+    note = read_note(inputs.cells, params.properties)
+    return {"summaries": summaries, "corpus": params.corpus, "published": published, "note": note}
 
 
-def draw(summaries: Mapping[str, ByProperty], corpus: str, published: Published | None = None) -> style.Drawing:
+def draw(
+    summaries: Mapping[str, ByProperty], corpus: str, published: Published | None = None, note: str = ""
+) -> style.Drawing:
     """Draw |P| by layer for each property.
 
     Args:
@@ -25,6 +29,7 @@ def draw(summaries: Mapping[str, ByProperty], corpus: str, published: Published 
             in each of its rows). The first model is the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
     Raises:
         ConfigError: the published model has another number of layers.
@@ -36,7 +41,7 @@ def draw(summaries: Mapping[str, ByProperty], corpus: str, published: Published 
     figure = layer_curves.draw_panels(table, f"property neurons (of {width})")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)
-    style.heading(figure, "Property neurons by layer", model, corpus)
+    style.heading(figure, "Property neurons by layer", model, corpus, note)
     return figure, table
 
 

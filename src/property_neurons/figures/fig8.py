@@ -17,6 +17,7 @@ from matplotlib_venn.layout.venn3 import DefaultLayoutAlgorithm
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import style
 from property_neurons.figures.published import Published, read_references
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.tables import read_tables
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
         "model": params.model,
         "corpus": params.corpus,
         "published": read_references(inputs.published, params.published).get(params.model),
+        "note": read_note(inputs.cells, params.properties),
     }
 
 
@@ -51,6 +53,7 @@ def draw(
     model: str,
     corpus: str,
     published: Published | None = None,
+    note: str = "",
 ) -> style.Drawing:
     """Draw the property neurons P of three properties in one layer as a Venn diagram, every count beside it.
 
@@ -63,6 +66,7 @@ def draw(
         model: the model's name.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
     Raises:
         ConfigError: the model has no such layer.
@@ -80,7 +84,7 @@ def draw(
     _list(listing, table, width)
     to_scale = _plot(figure, diagram, table, names)
     scale = "" if to_scale else " (circles not to scale)"
-    style.heading(figure, f"Property neurons in layer {site}{scale}", model, corpus)
+    style.heading(figure, f"Property neurons in layer {site}{scale}", model, corpus, note)
     return figure, table
 
 

@@ -33,6 +33,8 @@ PAGE = 7.16
 _DPI = 200
 # Inches that a character of running text takes, a little generously.
 _CHARACTER = 0.06
+# Inches that a line of the heading takes.
+_LINE = 0.13
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CONTROL = "#8C8C8C"
@@ -105,10 +107,14 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
-def heading(figure: Figure, what: str, model: str, corpus: str) -> None:
-    """Name what is shown, the model and the corpus, above the panels."""
+def heading(figure: Figure, what: str, model: str, corpus: str, note: str = "") -> None:
+    """Name what is shown, the model and the corpus, above the panels; below that, what has to be known of it."""
     room = int(figure.get_figwidth() / _CHARACTER)
-    figure.suptitle(textwrap.fill(f"{what} · {model} · {corpus}", room, break_on_hyphens=False), x=0.01, ha="left")
+    lines = textwrap.wrap(f"{what} · {model} · {corpus}", room, break_on_hyphens=False)
+    of_note = textwrap.wrap(note, room, break_on_hyphens=False)
+    # The panels keep their height.
+    figure.set_figheight(figure.get_figheight() + _LINE * len(of_note))
+    figure.suptitle("\n".join(lines + of_note), x=0.01, ha="left")
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:

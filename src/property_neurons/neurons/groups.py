@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -116,14 +115,3 @@ def layer_summary(table: pd.DataFrame, counts: Counts) -> pd.DataFrame:
     # The G_i of a layer share no neuron, so their sizes add up to that of their union P.
     summary["property_neurons"] = summary.groupby("layer")["group_neurons"].transform("sum")
     return summary
-
-
-def cell_table(counts: Counts) -> pd.DataFrame:
-    """How many frames each cell has: group, label, n, rare.
-
-    A cell is rare where a single hit makes a pattern (n < 1 / lambda) and its pattern can enter a set.
-    """
-    enough = 1 / Fraction(str(counts.lambda_))
-    table = pd.DataFrame(counts.cells, columns=["group", "label"]).assign(n=counts.n)
-    table["rare"] = table.index.isin(counts.phone_cells) & (table["n"] < float(enough))
-    return table

@@ -47,6 +47,16 @@ def neurons(config: Config, models: Iterable[str], properties: Iterable[str]) ->
     return [paths.neurons(config, model, config.figures.corpus, name) for model in models for name in properties]
 
 
+def cells(config: Config, properties: Iterable[str]) -> list[str]:
+    """How many frames each cell of some properties has: tables on the corpus of the figures.
+
+    Those of the figures' model, which differ from another model's by the frames that it gives no row for, if at all.
+    """
+    return [
+        table.removesuffix(".parquet") + ".cells.tsv" for table in neurons(config, [config.figures.model], properties)
+    ]
+
+
 def neuron_summaries(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
     """How many neurons there are by layer: summaries of `neurons`."""
     return [table.removesuffix(".parquet") + ".summary.tsv" for table in neurons(config, models, properties)]
