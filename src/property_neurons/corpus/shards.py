@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from property_neurons.corpus.shard_names import shard_name
 from property_neurons.errors import CorpusError
+from property_neurons.stores.cells import unquoted
 from property_neurons.stores.files import atomic_path, write_table
 
 SHARD_COLUMNS = ("utterance", "audio", "n_samples", "audio_digest")
@@ -49,7 +50,7 @@ def read_shard_list(path: str | Path) -> pd.DataFrame:
     """
     text = {"utterance": "str", "audio": "str", "n_samples": "int64", "audio_digest": "str"}
     try:
-        table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)
+        table = unquoted(pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False))
     except (FileNotFoundError, ValueError) as error:
         raise CorpusError(f"{path}: expected a shard list, found: {error}; run the corpus rules again") from None
     if tuple(table.columns) != SHARD_COLUMNS:

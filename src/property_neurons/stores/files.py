@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from property_neurons.errors import StoreError
+from property_neurons.stores.cells import quoted, unquoted
 from property_neurons.stores.outside import parse_json
 
 _ATTEMPTS = 10
@@ -113,7 +114,9 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
         if Path(path).suffix == ".parquet":
             table.to_parquet(temporary, index=False, compression="zstd")
         else:
-            table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", na_rep="nan", lineterminator="\n")
+            quoted(table).to_csv(
+                temporary, sep="\t", index=False, float_format="%.10g", na_rep="nan", lineterminator="\n"
+            )
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -130,7 +133,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     try:
         if Path(path).suffix == ".parquet":
             return pd.read_parquet(path, columns=columns)
-        return pd.read_csv(path, sep="\t", usecols=columns, keep_default_na=False, na_values=["nan", "NaN"])
+        return unquoted(pd.read_csv(path, sep="\t", usecols=columns, keep_default_na=False, na_values=["nan", "NaN"]))
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a table, found nothing; run the rule that makes it") from None
     except (ValueError, OSError) as error:
