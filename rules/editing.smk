@@ -38,6 +38,7 @@ rule erase_groups:
             f"{RESULTS}/models/{plan.erasure.model(CONFIG, wildcards.erasure, wildcards.seed)}.manifest.json"
         ),
         counts=lambda wildcards: plan.paths.manifest(plan.erasure.counts(CONFIG, wildcards.erasure, wildcards.seed)),
+        frames=lambda wildcards: plan.erasure.frames(CONFIG, wildcards.erasure),
     output:
         folder=directory(f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}"),
         manifest=f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}.manifest.json",

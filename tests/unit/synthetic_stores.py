@@ -1,6 +1,7 @@
 """A small made-up corpus: its frame and rank stores, and its counts by a plain loop straight from the activations."""
 
 import math
+import struct
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -206,7 +207,7 @@ def loop_runs(utterance: Utterance, options: dict[str, str]) -> list[list[int]]:
 def loop_cuts(corpus: list[Utterance], pitch_cuts) -> tuple[float, float]:
     """Percentiles of all voiced F0 by their definition: linear interpolation between order statistics."""
     if not isinstance(pitch_cuts, str):
-        return pitch_cuts
+        return in_single_precision(pitch_cuts)
     voiced = sorted(value for utterance in corpus for value in utterance.f0 if not math.isnan(value))
     cuts = []
     for share in (1 / 3, 2 / 3) if pitch_cuts == "tertiles" else (0.33, 0.66):
@@ -217,7 +218,13 @@ def loop_cuts(corpus: list[Utterance], pitch_cuts) -> tuple[float, float]:
             cuts.append(voiced[below])
         else:
             cuts.append(voiced[below] + (place - below) * (voiced[above] - voiced[below]))
-    return cuts[0], cuts[1]
+    return in_single_precision(cuts)
+
+
+def in_single_precision(cuts) -> tuple[float, float]:
+    """Both cuts as F0 is stored."""
+    low, high = struct.unpack("2f", struct.pack("2f", *cuts))
+    return low, high
 
 
 def loop_pitch(utterance: Utterance, cuts: tuple[float, float] | None, options: dict[str, str]) -> list[int]:

@@ -96,6 +96,8 @@ def test_contradictions_across_sections_are_all_listed():
     [
         ({"corpora": {"d": {"kind": "demo", "voices": 5}}}, "must be even"),
         ({"corpora": {"a/b": {"kind": "demo"}}}, "a/b"),
+        ({"analysis": {"pitch_cuts": ["16000/0", 200]}}, "analysis.pitch_cuts.0: input should be a valid number"),
+        ({"analysis": {"pitch_cuts": ["16000/85", "16000/120"]}}, "the lower first"),
         ({"analysis": {"pitch_cuts": [200, 100]}}, "the lower first"),
         ({"properties": {"p": {"column": "label", "groups": {"x": ["AH", "XX"], "y": ["AH"]}}}}, r"XX"),
         ({"properties": {"p": {"column": "duration", "edges_ms": [100, 60]}}}, "the shorter first"),
@@ -244,3 +246,9 @@ def test_what_a_snakefile_imports_loads_nothing_heavy():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "nothing"
+
+
+def test_pitch_cuts_can_be_quotients():
+    """16000 / 120 is no decimal number; YAML reads it as text."""
+    cuts = yaml.safe_load("[16000/120, 16000 / 85.0]")
+    assert load_config(MINIMAL | {"analysis": {"pitch_cuts": cuts}}).analysis.pitch_cuts == (16000 / 120, 16000 / 85)

@@ -14,6 +14,7 @@ from task_inputs import make_data, make_job, prepared, read_audio
 
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count_store import Counts
+from property_neurons.counting.pitch_bins import bin_track
 from property_neurons.editing.parts import divide_errors
 from property_neurons.erasure import study as erasing
 from property_neurons.erasure.study import Erasure, erase_groups
@@ -22,6 +23,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.ranks.sites import Site
 from property_neurons.stores.files import read_json, read_table
+from property_neurons.tasks.f0_tracks import ln_f0
 from property_neurons.tasks.table import KINDS, TaskData, read_task_data
 from property_neurons.tasks.train import train_task
 
@@ -101,7 +103,8 @@ def erase(folder, tuned, erasure=ERASURE, counts=None):
     kind, training, model = tuned
     erasure = dataclasses.replace(erasure, column=COLUMNS[kind])
     counts = counts or made_counts(COLUMNS[kind])
-    erase_groups(folder / "out", folder / "work", training, model, counts, erasure, roots={"tones": ""})
+    frames = [Path(read_json(training)["job"]["data"]).with_name("f.zarr")]
+    erase_groups(folder / "out", folder / "work", training, model, counts, erasure, roots={"tones": ""}, frames=frames)
     return folder / "out"
 
 
@@ -308,14 +311,43 @@ def test_phone_errors_are_those_of_the_phones_that_were_said():
 
 
 def test_f0_errors_go_by_the_range_that_was_to_be_found():
-    data = TaskData(None, (), {"kind": "f0_reconstruction"})
-    divide = divide_errors(data, made_counts("f0"), "f0")
-    labels = np.log(np.array([100, 300, 800, np.nan, 400], dtype=np.float32))
+    track = np.array([100, 300, 800, np.nan, 400], dtype=np.float32)
+    divide = divide_f0({"u": track})
+    labels = ln_f0(track)
     outputs = labels + np.array([1, 2, 3, 9, 1], dtype=np.float32)
     outputs[3] = 0
-    found = {part: (error, weight) for part, error, weight in divide({}, outputs, np.append(labels, np.nan))}
+    found = parts_of(divide, outputs, np.append(labels, np.nan))
     for part, wanted in {"all": (15, 4), "low": (1, 1), "middle": (5, 2), "high": (9, 1)}.items():
         assert found[part] == pytest.approx(wanted, rel=1e-5)
+    # A track may end before, or after, what the model puts out.
+    assert parts_of(divide, np.zeros(6), np.append(labels, [np.nan] * 2))["all"][1] == 4
+    assert parts_of(divide, np.zeros(2), labels[:2])["all"][1] == 2
+
+
+def test_errors_at_a_cut_are_of_the_range_in_which_their_frames_are_counted():
+    """Through ln F0 in single precision and back, many of YAAPT's values are no longer what they were."""
+    for lag in range(20, 225):
+        cut = np.float32(16_000 / lag)
+        track = np.array([np.nextafter(cut, np.float32(0)), cut, np.nextafter(cut, np.float32(900)), 900], np.float32)
+        for cuts, counted in (((16_000 / lag, 850.0), [0, 0, 1, 2]), ((60.0, 16_000 / lag), [1, 1, 2, 2])):
+            assert bin_track(track, cuts, "lower_bin").tolist() == counted
+            scored = parts_of(divide_f0({"u": track}, cuts), np.zeros(4), ln_f0(track))
+            assert [scored[part][1] for part in ("low", "middle", "high")] == np.bincount(counted, minlength=3).tolist()
+
+
+def test_references_made_of_other_frames_are_refused():
+    track = np.array([100, 300], dtype=np.float32)
+    with pytest.raises(TaskError, match="u: expected the F0 that the task's references were made of"):
+        parts_of(divide_f0({"u": track}), np.zeros(2), ln_f0(track + 1))
+
+
+def divide_f0(f0, cuts=(200.0, 500.0)):
+    counts = dataclasses.replace(made_counts("f0"), pitch_cuts_hz=cuts)
+    return divide_errors(TaskData(None, (), {"kind": "f0_reconstruction"}), counts, "f0", f0)
+
+
+def parts_of(divide, outputs, labels):
+    return {part: (error, weight) for part, error, weight in divide({"utterance": "u"}, outputs, labels)}
 
 
 def test_speakers_go_by_their_gender():

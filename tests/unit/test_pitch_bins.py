@@ -23,13 +23,14 @@ def test_omission_drops_frames_at_the_lower_cut_alone_so_that_later_ones_move_ea
     assert bin_track(f0, (100.0, 200.0), "omit").tolist() == [-1, 1, 1, 2]
 
 
-def test_cuts_are_held_against_values_exactly():
-    # 129.03 is no float32: no stored value equals it, though one is its nearest neighbour.
-    near = np.array([129.03], dtype=np.float32)
-    assert bin_track(near, (129.03, 200.0), "omit").tolist() == [int(float(near[0]) > 129.03)]
-    between = (float(np.float32(100.0)) + float(np.nextafter(np.float32(100.0), np.float32(200.0)))) / 2
-    pair = np.array([100.0, np.nextafter(np.float32(100.0), np.float32(200.0))], dtype=np.float32)
-    assert bin_track(pair, (between, 200.0), "omit").tolist() == [0, 1]
+def test_cuts_are_compared_in_the_precision_of_the_track():
+    # 16000 / 120 is no float32: what YAAPT gives there is its nearest neighbour, 133.33332825.
+    track = np.array([16000 / 120, 16000 / 85, 16000 / 121, 16000 / 119, 16000 / 84], dtype=np.float32)
+    cuts = (16000 / 120, 16000 / 85)
+    assert bin_track(track, cuts, "lower_bin").tolist() == [0, 1, 0, 1, 2]
+    assert bin_track(track, cuts, "omit").tolist() == [1, 0, 1, 2]
+    assert bin_track(track.astype(np.float64), cuts, "omit").tolist() == [0, 1, 0, 1, 2]
+    assert bin_track(np.array([np.nextafter(track[0], np.float32(200))]), cuts, "omit").tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,15 @@ def test_corpora_without_usable_pitch_are_refused(tmp_path):
         find_cuts([none], "tertiles")
     with pytest.raises(CountingError, match=r"F0 in .*f0.zarr and bins in .*bins.zarr"):
         find_cuts([f0, bins], "tertiles")
-    with pytest.raises(CountingError, match="expected voiced frames"):
-        find_cuts([shard_of_values(np.float32(NAN), np.empty(0, dtype=np.float32))], "tertiles")
+    for rule in ("tertiles", (100.0, 200.0)):
+        with pytest.raises(CountingError, match="expected voiced frames"):
+            find_cuts([shard_of_values(np.float32(NAN), np.empty(0, dtype=np.float32))], rule)
+
+
+@pytest.mark.parametrize("rule", ["tertiles", "percentiles_33_66", (100.0, 100.000001)])
+def test_cuts_that_leave_no_frame_between_them_are_refused(rule):
+    with pytest.raises(CountingError, match=r"the lower first, found 100 and 100 Hz.*analysis\.pitch_cuts"):
+        find_cuts([shard_of_values(np.float32(100), np.float32([80, 90, 110]))], rule)
 
 
 def shard_of_values(common, others):

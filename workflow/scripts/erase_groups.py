@@ -23,6 +23,7 @@ with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
         snakemake.input.model,
         open_counts(store_path(snakemake.input.counts)),
         Erasure(**params.erasure),
+        frames=[store_path(manifest) for manifest in snakemake.input.frames],
         roots={name: plan.corpora.root(config, name) for name in plan.tasks.corpora_of(config, task)},
         device=job_device(config.device, snakemake.resources),
         seed=int(wildcards.seed),

@@ -1,8 +1,9 @@
 """Configuration of what is counted, and of which neurons a pattern and a group have (method.md, section 1)."""
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from property_neurons.config.section import Section
 
@@ -17,6 +18,24 @@ _PUBLISHED = {
     "f0_padding": "front",
     "pitch_phones": "all",
 }
+
+
+_QUOTIENT = r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*$"
+
+
+def _divided(value: object) -> object:
+    """The number that a quotient stands for: "16000/120" is 133.3333..., which no decimal number says exactly."""
+    found = re.match(_QUOTIENT, value) if isinstance(value, str) else None
+    if found is None or not float(found[2]):
+        return value
+    return float(found[1]) / float(found[2])
+
+
+Hertz = Annotated[
+    float,
+    BeforeValidator(_divided),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _QUOTIENT}]}),
+]
 
 
 def _option(default: str, meaning: str, key: str) -> Any:
@@ -44,8 +63,11 @@ class Analysis(Section):
     threshold: Literal["lambda", "tau_over_width"] = _option(
         "lambda", "a neuron is in the pattern above lambda, or above tau / width", "threshold"
     )
-    pitch_cuts: Literal["tertiles", "percentiles_33_66"] | tuple[float, float] = _option(
-        "tertiles", "cuts between low, middle and high pitch, or two values in Hz", "pitch_cuts"
+    pitch_cuts: Literal["tertiles", "percentiles_33_66"] | tuple[Hertz, Hertz] = _option(
+        "tertiles",
+        "cuts between low, middle and high pitch: of all voiced F0, or two values in Hz, as numbers or as quotients "
+        "such as `[16000/120, 16000/85]`",
+        "pitch_cuts",
     )
     at_lower_cut: Literal["lower_bin", "omit"] = _option(
         "lower_bin", "a frame whose F0 equals the lower cut", "at_lower_cut"

@@ -1,12 +1,12 @@
 """F0 tracks to low, middle and high: the cuts, the value that equals a cut, and the fit to the labels (section 1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.errors import CountingError
+from property_neurons.errors import CountingError, some_of
 
 UNVOICED = -1
 PitchCuts = Literal["tertiles", "percentiles_33_66"] | tuple[float, float]
@@ -17,13 +17,14 @@ _PERCENTILES = {"tertiles": (100 / 3, 200 / 3), "percentiles_33_66": (33.0, 66.0
 
 
 def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[float, float] | None:
-    """The two cuts in Hz; None for a corpus that comes with pitch bins.
+    """The two cuts in Hz, as F0 is stored (float32); None for a corpus that comes with pitch bins.
 
     Args:
         pitch_cuts: percentiles of all voiced F0 of the kept utterances, or two values in Hz.
 
     Raises:
-        CountingError: a shard has no pitch, some shards have F0 and others bins, or no frame is voiced.
+        CountingError: a shard has no pitch, some shards have F0 and others bins, no frame is voiced, or no F0 lies
+            between the cuts.
     """
     voiced, from_bins, from_f0 = [], [], []
     for shard in shards:
@@ -40,15 +41,27 @@ def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[floa
         )
     if from_bins:
         return None
-    if not isinstance(pitch_cuts, str):
-        low, high = pitch_cuts
-        return float(low), float(high)
     values = np.concatenate([np.empty(0, np.float32), *voiced])
     del voiced
     if not values.size:
-        raise CountingError(f"{', '.join(from_f0)}: expected voiced frames to cut pitch by, found none")
-    low, high = (_percentile(values, percent) for percent in _PERCENTILES[pitch_cuts])
-    return low, high
+        raise CountingError(
+            f"{some_of(from_f0)}: expected voiced frames to cut pitch by, found none; is there speech in the audio?"
+        )
+    named = isinstance(pitch_cuts, str)
+    cuts = [_percentile(values, percent) for percent in _PERCENTILES[pitch_cuts]] if named else pitch_cuts
+    low, high = _as_stored(cuts, values)
+    if not low < high:
+        raise CountingError(
+            f"{some_of(from_f0)}: expected two cuts of F0, the lower first, found {low:.9g} and {high:.9g} Hz (F0 is "
+            "stored in single precision), so that no frame would be in the middle range; give two values in Hz in "
+            "analysis.pitch_cuts"
+        )
+    return float(low), float(high)
+
+
+def _as_stored(cuts: Sequence[float], f0: np.ndarray) -> np.ndarray:
+    """The two cuts in the precision of a track: 16000 / 120 is 133.3333..., and stored F0 is 133.33332825."""
+    return np.asarray(cuts, dtype=f0.dtype if f0.dtype.kind == "f" else np.float64)
 
 
 def _percentile(values: np.ndarray, percent: float) -> float:
@@ -65,11 +78,25 @@ def _percentile(values: np.ndarray, percent: float) -> float:
     return float(np.quantile(neighbours, place - below))
 
 
-def bin_track(f0: np.ndarray, cuts: tuple[float, float], at_lower_cut: AtLowerCut) -> np.ndarray:
-    """Pitch bins of one F0 track: 0 up to the lower cut, 1 above it up to the upper cut, 2 above; -1 unvoiced.
+def pitch_ranges(f0: np.ndarray, cuts: tuple[float, float]) -> np.ndarray:
+    """The range of each F0 value: 0 up to the lower cut, 1 above it up to the upper cut, 2 above; -1 unvoiced.
 
-    A value equal to a cut falls in the bin below it. For the upper cut the authors' bins say the same: where
-    YAAPT gives their upper cut exactly, their bin is the middle one.
+    A value equal to a cut falls in the range below it. For the upper cut the authors' bins say the same: where
+    YAAPT gives their upper cut exactly, their bin is the middle one. Frames are counted and errors are scored by this
+    one function, in the precision of the track: a cut that is compared in double never equals a value in single.
+
+    Args:
+        f0: float [values] Hz, NaN unvoiced.
+
+    Returns:
+        int8 [values]
+    """
+    low, high = _as_stored(cuts, f0)
+    return np.where(np.isnan(f0), UNVOICED, (f0 > low).astype(np.int8) + (f0 > high)).astype(np.int8)
+
+
+def bin_track(f0: np.ndarray, cuts: tuple[float, float], at_lower_cut: AtLowerCut) -> np.ndarray:
+    """Pitch bins of one F0 track; see `pitch_ranges`.
 
     Args:
         f0: float [values] Hz, NaN unvoiced.
@@ -79,12 +106,9 @@ def bin_track(f0: np.ndarray, cuts: tuple[float, float], at_lower_cut: AtLowerCu
     Returns:
         int8 [values], or fewer where frames at the lower cut are left out
     """
-    low, high = cuts
-    # numpy would round the cuts to the precision of the track, and find values equal that are not.
-    f0 = np.asarray(f0, dtype=np.float64)
     if at_lower_cut == "omit":
-        f0 = f0[f0 != low]
-    return np.where(np.isnan(f0), UNVOICED, (f0 > low).astype(np.int8) + (f0 > high)).astype(np.int8)
+        f0 = f0[f0 != _as_stored(cuts, f0)[0]]
+    return pitch_ranges(f0, cuts)
 
 
 def fit_to_labels(bins: np.ndarray, n_labels: int, f0_padding: F0Padding) -> np.ndarray:

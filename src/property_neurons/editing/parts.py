@@ -12,11 +12,12 @@ from rapidfuzz.distance import Levenshtein
 from scipy.special import log_softmax
 
 from property_neurons.counting.count_store import Counts
-from property_neurons.counting.pitch_bins import bin_track
+from property_neurons.counting.pitch_bins import UNVOICED, pitch_ranges
 from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.errors import TaskError
 from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.f0_tracks import ln_f0
 from property_neurons.tasks.fine_tuned import FineTuned, predictions
 from property_neurons.tasks.table import Kind, TaskData
 from property_neurons.tasks.utterance_errors import decoded, utterance_error
@@ -27,12 +28,13 @@ Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, f
 _COLUMNS = ("gender", "speaker")
 
 
-def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
+def divide_errors(data: TaskData, counts: Counts, column: str, f0: Mapping[str, np.ndarray] | None = None) -> Divide:
     """How errors of a task are divided by a property.
 
     Args:
         counts: of the property, for its groups and cuts.
         column: the property's own: "label", "f0", "gender", "speaker".
+        f0: the track of each utterance, for "f0"; see `tasks.f0_tracks`.
 
     Raises:
         TaskError: the property does not divide the errors of such a task.
@@ -44,7 +46,7 @@ def divide_errors(data: TaskData, counts: Counts, column: str) -> Divide:
         )
     if column in _COLUMNS:
         return own_errors(data, column)
-    return _by_phone(data, counts) if column == "label" else _by_pitch(data, counts)
+    return _by_phone(data, counts) if column == "label" else _by_pitch(data, counts, f0 or {})
 
 
 def own_errors(data: TaskData, column: str) -> Divide:
@@ -96,7 +98,7 @@ def _by_phone(data: TaskData, counts: Counts) -> Divide:
     return divide
 
 
-def _by_pitch(data: TaskData, counts: Counts) -> Divide:
+def _by_pitch(data: TaskData, counts: Counts, f0: Mapping[str, np.ndarray]) -> Divide:
     cuts = counts.pitch_cuts_hz
     if cuts is None:
         raise TaskError(
@@ -106,11 +108,18 @@ def _by_pitch(data: TaskData, counts: Counts) -> Divide:
 
     def divide(row, outputs, labels):
         labels = labels[: len(outputs)]
-        f0 = np.exp(labels.astype(np.float64))
-        bins = bin_track(f0, cuts, "lower_bin")
+        # Labels are ln F0 in single precision, in which values beside a cut fall together: the track itself decides.
+        track = f0[row["utterance"]][: len(labels)]
+        if not np.array_equal(ln_f0(track), labels[: len(track)], equal_nan=True):
+            raise TaskError(
+                f"{row['utterance']}: expected the F0 that the task's references were made of, found another in the "
+                "frame stores; make the task's table again (prepare_task) and train on it"
+            )
+        ranges = np.full(len(labels), UNVOICED, dtype=np.int8)
+        ranges[: len(track)] = pitch_ranges(track, cuts)
         found = []
         for number, group in enumerate(counts.groups):
-            own = np.where(bins == number, labels, np.nan)
+            own = np.where(ranges == number, labels, np.nan)
             found.append((group, *_score(data.kind, outputs, own)))
         return [(ALL, *_score(data.kind, outputs, labels)), *found]
 

@@ -33,6 +33,7 @@ from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.f0_tracks import read_f0
 from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def erase_groups(
     erasure: Erasure,
     *,
     roots: Mapping[str, str],
+    frames: Sequence[str | Path] = (),
     device: str = "cpu",
     seed: int = 0,
     code: str = "",
@@ -82,6 +84,7 @@ def erase_groups(
         training: manifest of a training of mode fine_tuned.
         model: manifest of the trained model as a prepared model, on which `counts` were made.
         roots: the folder that each corpus's audio paths start from.
+        frames: the frame stores that the task's references come from, for a property of F0.
         seed: of random sets, with the draw's number.
         code: fingerprint, so that conditions scored by other code are not taken over.
 
@@ -92,7 +95,8 @@ def erase_groups(
     with locks.sole_process(work), quiet_transformers():
         trained = load_fine_tuned(training, model=model, device=device)
         examples = trained.examples("test", roots)
-        divide = divide_errors(trained.data, counts, erasure.column)
+        f0 = read_f0(examples.table["utterance"], frames) if erasure.column == "f0" else None
+        divide = divide_errors(trained.data, counts, erasure.column, f0)
         conditions, masks = _conditions(trained, counts, erasure, seed)
         how = _intervention(trained, erasure, roots)
         identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}

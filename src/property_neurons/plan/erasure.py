@@ -3,8 +3,9 @@
 from typing import Any
 
 from property_neurons.config.models import TunedModel
+from property_neurons.config.properties import F0Property
 from property_neurons.config.root import Config
-from property_neurons.plan import analysis, paths
+from property_neurons.plan import analysis, paths, tasks
 
 
 def model(config: Config, study: str, seed: int | str) -> str:
@@ -24,6 +25,13 @@ def counts(config: Config, study: str, seed: int | str) -> str:
     """Stem of the counts that give the edited neurons."""
     section = config.erasure[study]
     return paths.counts(config, model(config, study, seed), section.corpus, section.property)
+
+
+def frames(config: Config, study: str) -> list[str]:
+    """The manifests of the frame stores whose F0 says in which range an error is; none for other properties."""
+    section = config.erasure[study]
+    by_f0 = isinstance(config.properties[section.property], F0Property)
+    return tasks.references(config, section.task) if by_f0 else []
 
 
 def settings(config: Config, study: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.audio import SAMPLE_RATE
-from property_neurons.corpus.frame_store import open_frames
 from property_neurons.errors import TaskError, some_of
 from property_neurons.stores import files, manifests
 from property_neurons.tasks import splits
+from property_neurons.tasks.f0_tracks import ln_f0, read_f0
 from property_neurons.tasks.table import COLUMNS, Kind
 from property_neurons.tasks.units import (
     PHONE_UNITS,
@@ -81,7 +81,7 @@ def write_task_data(
         numbers = {name: number for number, name in enumerate(labels)}
         references = {row.utterance: np.array([numbers[row.speaker]], np.int16) for row in divided.itertuples()}
     elif kind == "f0_reconstruction":
-        references = _ln_f0(divided, frames)
+        references = {name: ln_f0(track) for name, track in read_f0(divided["utterance"], frames).items()}
     elif lexicon is None:
         labels = PHONE_UNITS
         aligned = pd.concat([files.read_table(table) for table in segments], ignore_index=True)
@@ -110,27 +110,6 @@ def write_task_data(
     manifest.unlink(missing_ok=True)
     files.write_table(path, table)
     manifests.write_manifest(manifest, description | manifests.describe_files(path.parent, [path]))
-
-
-def _ln_f0(divided: pd.DataFrame, stores: Sequence[str | Path]) -> dict[str, np.ndarray]:
-    wanted, found = set(divided["utterance"]), {}
-    for path in stores:
-        shard = open_frames(path)
-        if shard.pitch in ("bins", "none"):
-            raise TaskError(
-                f"{shard.name}: expected F0 in Hz, found pitch {shard.pitch!r}; set the corpus's pitch.method to "
-                "yaapt, praat or pyin"
-            )
-        for index, name in enumerate(shard.utterances):
-            if name in wanted:
-                track = shard.pitch_values[shard.pitch_offset[index] : shard.pitch_offset[index + 1]]
-                found[name] = np.log(track, dtype=np.float32)
-    absent = sorted(wanted - found.keys())
-    if absent:
-        raise TaskError(
-            f"F0: expected a track of every utterance, found none of {some_of(absent)}; make the frames again"
-        )
-    return found
 
 
 def _pronounced(divided: pd.DataFrame, lexicon: str | Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
