@@ -14,6 +14,7 @@ import pytest
 import safetensors.numpy
 import torch
 import yaml
+from doctor_inputs import TEXTGRIDS, libri_speech
 
 from property_neurons.config.load import load_config
 from property_neurons.doctor import __main__ as command
@@ -36,7 +37,6 @@ from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, record_digest, write_manifest
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
-TEXTGRIDS = {"kind": "textgrid", "path": "alignments/{subset}"}
 
 
 def base_model(folder):
@@ -50,10 +50,7 @@ def base_model(folder):
 @pytest.fixture
 def healthy(tmp_path):
     """A config whose corpus and model are there; keyword arguments replace its sections."""
-    for path in ("LibriSpeech/a/1/2/1-2-0001.flac", "alignments/a/1/2/1-2-0001.TextGrid", "LibriSpeech/SPEAKERS.TXT"):
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(bytes(17_400))
+    libri_speech(tmp_path)
     model = base_model(tmp_path / "model")
 
     def make(**sections):

@@ -143,7 +143,7 @@ def test_too_little_speech_is_a_line_of_the_figure():
     assert rare_cells_note(cell_tables({"phone": 0, "gender": 0})) == ""
     note = rare_cells_note(cell_tables({"phone": 2, "gender": 0, "pitch": 30, "duration": 5}))
     assert note == (
-        "Too little speech: cells of fewer than 1/λ frames: phone classes 2 of 39, pitch 30 of 117, duration 5 of 39"
+        "Too little speech (cells of fewer than 1/λ frames): phone classes 2 of 39, pitch 30 of 117, duration 5 of 39"
     )
     summaries = {"own": all_summaries(12)}
     figures = [drawn(fig7, summaries, "demo", note=text)[0] for text in ("", note)]

@@ -165,7 +165,7 @@ def test_fig5_draws_models_that_lack_a_property(tmp_path):
     assert list(zip(table["property"], table["model"], strict=True)) == pairs
 
 
-NOTE = "Too little speech: cells of fewer than 1/λ frames: phone classes 14 of 39, gender 59 of 82, pitch 82 of 96"
+NOTE = "Too little speech (cells of fewer than 1/λ frames): phone classes 14 of 39, gender 59 of 82, pitch 82 of 96"
 
 
 def test_too_little_speech_is_said_where_patterns_are_drawn():

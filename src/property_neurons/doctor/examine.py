@@ -5,6 +5,7 @@ from pathlib import Path
 
 from property_neurons.config.root import Config
 from property_neurons.doctor.disk import DiskUse, disk_uses, shown, still_to_write
+from property_neurons.doctor.earlier_runs import rare_cell_findings, report_findings
 from property_neurons.doctor.finding import Finding, ordered, verdict
 from property_neurons.doctor.machine import cache_findings, existing_part, gpu_findings, space_findings
 from property_neurons.doctor.needs import all_needs, default_needs
@@ -12,6 +13,7 @@ from property_neurons.doctor.profile import read_profile
 from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, other_sources, task_findings
+from property_neurons.doctor.speech_files import speech_file_findings
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ def examine(config: Config, profile: Path | None = None) -> Report:
         *gpu_findings(config, default, on_cluster=jobs.executor != "local"),
         *other_sources(config),
         *corpus_findings(config, default),
+        *speech_file_findings(config, default),
+        *report_findings(config, default),
+        *rare_cell_findings(config),
         *model_findings(config, default),
         *task_findings(config, default),
         *space_findings(config, default_uses, all_uses),

@@ -5,10 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import soundfile
+
 from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import SAMPLE_RATE
+from property_neurons.doctor.samples import sampled_files
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_table
 
@@ -23,8 +26,10 @@ LIBRISPEECH = {
     "train-other-500": (496.86, 148_688, 1166),
 }
 _VOXCELEB1 = (352.0, 153_516)
-# Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s.
+# Bytes a second of 16 kHz speech takes: 16-bit samples; what FLAC makes of LibriSpeech; 64 kbit/s. Where files can be
+# read, a few of them tell better.
 _AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
+_SAMPLED = 5
 # Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
 _DEMO_SURPLUS = 1.15
 
@@ -76,10 +81,21 @@ def _folders_in(folder: Path) -> int | None:
 
 def _speech_by_size(folder: Path) -> Speech:
     seconds, utterances = 0.0, 0
+    rates = {ending: _bytes_per_second(folder, ending, usual) for ending, usual in _AUDIO_BYTES.items()}
     for path, _, files in os.walk(folder):
         for file in files:
-            rate = _AUDIO_BYTES.get(Path(file).suffix.lower())
+            rate = rates.get(Path(file).suffix.lower())
             if rate is not None:
                 seconds += (Path(path) / file).stat().st_size / rate
                 utterances += 1
     return Speech(seconds, utterances, "by the size of the audio files")
+
+
+def _bytes_per_second(folder: Path, ending: str, usual: float) -> float:
+    """What a second of speech takes in a few files of an ending below a folder; `usual` where none can be read."""
+    n_bytes, seconds = 0, 0.0
+    for path in sampled_files(folder, [ending], _SAMPLED):
+        with suppress(soundfile.SoundFileError, OSError):
+            seconds += soundfile.info(path).duration
+            n_bytes += path.stat().st_size
+    return n_bytes / seconds if seconds else usual

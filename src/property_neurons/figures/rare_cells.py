@@ -27,7 +27,7 @@ def rare_cells_note(cells: Mapping[str, pd.DataFrame]) -> str:
         for name, table in cells.items()
         if table["rare"].any()
     ]
-    return f"Too little speech: cells of fewer than 1/λ frames: {', '.join(found)}" if found else ""
+    return f"Too little speech (cells of fewer than 1/λ frames): {', '.join(found)}" if found else ""
 
 
 def rare_phone_note(counts: Counts, phone: str) -> str:
