@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,13 +86,13 @@ def test_what_one_publishes_another_takes_without_making_it(tmp_path, cache, pub
 
 
 def test_an_entry_stays_where_its_copy_alone_is_damaged(tmp_path, cache, published, caplog, monkeypatch):
-    copy = shutil.copyfile
+    copy = entries_module._copy
 
-    def spoilt(source, target):
-        copy(source, target)
-        target.write_bytes(b"of a bad disk")
+    def spoilt(source, below, target, described):
+        copy(source, below, target, described)
+        (target / "a.bin").write_bytes(b"of a bad disk")
 
-    monkeypatch.setattr("shutil.copyfile", spoilt)
+    monkeypatch.setattr(entries_module, "_copy", spoilt)
     assert not take(cache, result_in(tmp_path / "second"), log)
     assert "could not be taken from the cache" in caplog.text
     monkeypatch.undo()
@@ -190,23 +191,21 @@ def test_damage_leaves_nothing_where_it_would_have_been_taken_to(tmp_path, cache
 
 
 def test_an_entry_that_is_pruned_while_it_is_copied_is_made_here(tmp_path, cache, published, caplog, monkeypatch):
-    copy = shutil.copyfile
+    open_inside = manifests.open_inside
 
-    def copy_and_prune(source, target):
-        copy(source, target)
-        prune(cache, 0)
+    def open_and_prune(folder, name):
+        if name == "content/deep/b.bin":
+            prune(cache, 0)
+        return open_inside(folder, name)
 
-    monkeypatch.setattr(shutil, "copyfile", copy_and_prune)
+    monkeypatch.setattr(manifests, "open_inside", open_and_prune)
     assert not take(cache, result_in(tmp_path / "second"), log)
     assert "removed from the cache while it was copied" in caplog.text
     assert files_in(tmp_path / "second") == []
 
 
 def test_no_room_here_leaves_the_entry(tmp_path, cache, published, caplog, monkeypatch):
-    def full(source, target):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
-
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=21_000))
     assert not take(cache, result_in(tmp_path / "second"), log)
     assert "could not be taken" in caplog.text
     monkeypatch.undo()
@@ -268,14 +267,14 @@ def test_an_entry_out_of_reach_stops_nothing_and_stays(tmp_path, cache, publishe
 
     def out_of_reach(method):
         def call(path, *arguments, **options):
-            if cache in path.parents:
+            if cache in Path(os.fsdecode(path)).parents:
                 raise OSError(code, os.strerror(code), str(path))
             return method(path, *arguments, **options)
 
         return call
 
-    for name in ("stat", "open", "read_bytes"):
-        monkeypatch.setattr(Path, name, out_of_reach(getattr(Path, name)))
+    for name in ("stat", "lstat", "open"):
+        monkeypatch.setattr(os, name, out_of_reach(getattr(os, name)))
     result = result_in(tmp_path / "second")
     made = []
     take_or_make(cache, lambda: result, lambda: made.append(1), log, code=CODE)
@@ -337,7 +336,7 @@ def _die_in(step, cache, result):
 
 @pytest.mark.parametrize(
     "step",
-    [(manifests, "verify_files"), (manifests, "write_manifest"), (Path, "rename")],
+    [(manifests, "verify_content"), (manifests, "write_manifest"), (Path, "rename")],
     ids=["copied", "checked", "written"],
 )
 def test_a_publication_that_was_killed_is_never_taken_and_cleared_away(tmp_path, cache, step):
@@ -363,9 +362,10 @@ def test_old_entries_and_leftovers_are_pruned_and_others_stay(tmp_path, cache, p
     for result in (published, used):
         os.utime(cache / result.key / "entry.json", (now - 40 * DAY, now - 40 * DAY))
     assert take(cache, result_in(tmp_path / "again", {"used": True}), log)
-    for name, days in (("old", 31), ("new", 0.5)):
-        (cache / f"ranks/.{name}.host.1.tmp").mkdir()
-        os.utime(cache / f"ranks/.{name}.host.1.tmp", (now - days * DAY, now - days * DAY))
+    old, new, other = f".{'0' * 32}.host.1.tmp", f".{'1' * 32}.host.1.tmp", "mine.tmp"
+    for name, days in ((old, 31), (new, 0.5), (other, 99)):
+        (cache / "ranks" / name).mkdir()
+        os.utime(cache / "ranks" / name, (now - days * DAY, now - days * DAY))
     (cache / "mine.txt").write_text("not of the cache")
 
     assert main(["list", str(cache)]) == 0
@@ -375,7 +375,7 @@ def test_old_entries_and_leftovers_are_pruned_and_others_stay(tmp_path, cache, p
     assert main(["prune", "--older-than", "30", str(cache)]) == 0
     assert published.key in capsys.readouterr().out
     assert [entry.key for entry in entries(cache)] == [used.key]
-    assert {path.name for path in (cache / "ranks").iterdir()} == {Path(used.key).name, ".new.host.1.tmp"}
+    assert {path.name for path in (cache / "ranks").iterdir()} == {Path(used.key).name, new, other}
     assert (cache / "mine.txt").is_file()
 
 

@@ -102,6 +102,52 @@ def test_json_that_is_no_manifest_is_named(store, content):
         open_store(store)
 
 
+def described_anew(store):
+    write_json(manifest_path(store), manifests.describe_files(store))
+
+
+@pytest.mark.parametrize("shape", [[10**12, 10], [6, 10**12], [6_000_000, 10]])
+def test_a_shape_beyond_what_the_chunks_can_hold_is_refused_before_memory_is_taken(store, shape):
+    metadata = store / "counts/00/zarr.json"
+    content = read_json(metadata)
+    chunks = [-(-shape[0] // 3), shape[1]]
+    content |= {"shape": shape, "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}}}
+    write_json(metadata, content)
+    described_anew(store)
+    with pytest.raises(StoreError, match=r"0\.zarr: expected counts/00 to be .*found the shape.*Do not use"):
+        open_store(store)
+
+
+def test_a_store_that_says_it_has_more_chunks_is_refused(store):
+    write_json(store / "counts/00/zarr.json", read_json(store / "counts/00/zarr.json") | {"shape": [600, 10]})
+    described_anew(store)
+    with pytest.raises(StoreError, match="found the shape"):
+        open_store(store)
+
+
+def test_a_store_of_the_format_that_may_unpickle_is_refused(tmp_path):
+    group = zarr.open_group(tmp_path / "0.zarr", mode="w", zarr_format=2)
+    group.create_array("x", shape=(2,), dtype="int64")[...] = 1
+    described_anew(tmp_path / "0.zarr")
+    with pytest.raises(StoreError, match=r"0\.zarr: expected a zarr store of format 3"):
+        open_store(tmp_path / "0.zarr")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "nothing", '{"zarr_format": 3, "node_type": "array"}'])
+def test_metadata_that_is_none_is_refused(store, text):
+    (store / "counts/00/zarr.json").write_text(text)
+    (store / "zarr.json").write_text(text)
+    described_anew(store)
+    with pytest.raises(StoreError, match=r"0\.zarr: expected a zarr store"):
+        open_store(store)
+
+
+def test_an_array_of_zeros_is_no_bomb(tmp_path):
+    with new_store(tmp_path / "0.zarr") as group:
+        add_array(group, "zeros", np.zeros(5_000_000, np.int64))
+    assert open_store(tmp_path / "0.zarr")["zeros"].size == 5_000_000
+
+
 def test_two_writers_of_one_store_do_not_disturb_each_other(store, monkeypatch):
     """A job that outlived a killed workflow ends beside the one that was started anew."""
     first, second = new_store(store), None

@@ -4,6 +4,9 @@ An entry is `KIND/KEY/`, with the result in `content/` and in `entry.json` its m
 It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
 that publish the same, the first stays. What is taken is copied, and the copy is held against the manifest: a damaged
 entry is named, not used, and replaced. A cache that cannot be used never stops a job.
+
+Others can write to a cache, at any moment. So no name in an entry leads out of the folder it is copied to, no link in
+an entry is followed, nothing but files is opened, and no file that is there is written over.
 """
 
 import errno
@@ -11,7 +14,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,14 +22,16 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from property_neurons.errors import StoreError
+from property_neurons.errors import StoreError, printable
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.stores import files, manifests
 
 KINDS = ("ranks", "checkpoints", "tasks")
 _CONTENT, _ENTRY = "content", "entry.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
+_LEFT = re.compile(r"\.[0-9a-f]{32}\..+\.tmp")
 _DAY_S = 86_400
+_PIECE = 2**20
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,9 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
     """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
     entry = Path(cache) / result.key
     try:
-        (entry / _ENTRY).read_bytes()
+        # What is there and no file is found again below, and taken out of the way.
+        with suppress(StoreError):
+            manifests.open_inside(entry, _ENTRY).close()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -112,14 +119,13 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         return False
     try:
         with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
-            described = manifests.read_manifest(entry / _ENTRY)
-            _copy(entry / _CONTENT, temporary, described["files"])
-            manifests.verify_files(temporary, entry / _ENTRY)
-            if manifests.digest_of(described.get("made_of")) != entry.name:
-                raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
-            result.put_names(temporary)
+            described = _description(entry)
+            _check_room(temporary, described["files"])
+            _copy(entry, f"{_CONTENT}/", temporary, described["files"])
+            manifests.verify_content(temporary, described, entry / _ENTRY)
+            _put_names(result, temporary)
     except StoreError as error:
-        if not _is_there((entry / _ENTRY).is_file):
+        if not os.path.lexists(entry / _ENTRY):
             log.info("%s was removed from the cache while it was copied; it is made here", result.key)
         elif _is_whole(entry):
             log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
@@ -136,7 +142,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
             aside = files.set_aside(result.work)
             log.warning("%s: left by a training that was not finished; moved to %s", result.work, aside)
     with suppress(OSError):
-        os.utime(entry / _ENTRY)
+        os.utime(entry / _ENTRY, follow_symlinks=False)
     log.info("taken from cache %s", result.key)
     return True
 
@@ -151,15 +157,14 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
         _check_audio(result.audio)
         with files.temporary_folder(entry) as temporary:
             contents = manifests.read_manifest(result.manifest)
-            _copy(result.folder, temporary / _CONTENT, contents["files"])
-            manifests.verify_files(temporary / _CONTENT, result.manifest)
+            _copy(result.folder, "", temporary / _CONTENT, contents["files"])
+            manifests.verify_content(temporary / _CONTENT, contents, result.manifest)
             described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
             manifests.write_manifest(temporary / _ENTRY, described)
-            temporary.rename(entry)
+            if not _appears(temporary, entry):
+                log.info("another run has published %s meanwhile; its entry stays", result.key)
+                return True
     except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            log.info("another run has published %s meanwhile; its entry stays", result.key)
-            return True
         log.warning("%s was not published to the cache: %s; free space or make %s writable", result.key, error, cache)
         return False
     except StoreError as error:
@@ -196,10 +201,10 @@ def entries(cache: str | Path) -> list[Entry]:
 
 def _described(path: Path) -> Entry:
     try:
-        used = (path / _ENTRY).stat().st_mtime
-        n_bytes = sum(size for size, _ in manifests.read_manifest(path / _ENTRY)["files"].values())
+        used = (path / _ENTRY).lstat().st_mtime
+        n_bytes = sum(size for size, _ in manifests.read_manifest(path / _ENTRY, follow=False)["files"].values())
     except (FileNotFoundError, PermissionError):
-        used, n_bytes = path.stat().st_mtime, None
+        used, n_bytes = path.lstat().st_mtime, None
     except StoreError:
         n_bytes = None
     return Entry(path, f"{path.parent.name}/{path.name}", n_bytes, used)
@@ -220,7 +225,8 @@ def prune(cache: str | Path, days: float) -> list[Entry]:
     gone = [entry for entry in old if not os.path.lexists(entry.path)]
     for path in _folders(cache):
         with suppress(FileNotFoundError):
-            if path.name.endswith(".tmp") and now - path.stat().st_mtime >= max(days, 1) * _DAY_S:
+            # By their whole name: what others put here may be a link to a folder of theirs.
+            if _LEFT.fullmatch(path.name) and now - path.stat().st_mtime >= max(days, 1) * _DAY_S:
                 shutil.rmtree(path, ignore_errors=True)
     return gone
 
@@ -232,13 +238,69 @@ def _folders(cache: str | Path) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_dir())
 
 
-def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy the content of files, without modes and times; those that are missing show when the copy is verified."""
-    for name in names:
+def _description(entry: Path) -> dict[str, Any]:
+    """The manifest of an entry, which is the one that its key promises.
+
+    Raises:
+        StoreError: it is not, or is no manifest.
+    """
+    described = manifests.read_manifest(entry / _ENTRY, follow=False)
+    if manifests.digest_of(described.get("made_of")) != entry.name:
+        raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
+    return described
+
+
+def _put_names(result: Result, folder: Path) -> None:
+    try:
+        result.put_names(folder)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        found = printable(f"{type(error).__name__}: {error}")
+        raise StoreError(f"expected a folder to write names into, found another ({found})") from None
+
+
+def _appears(temporary: Path, entry: Path) -> bool:
+    """Move a finished entry to its place; returns whether that was free."""
+    try:
+        temporary.rename(entry)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
+
+
+def _check_room(folder: Path, files: Mapping[str, Sequence[Any]]) -> None:
+    free, wanted = shutil.disk_usage(folder).free, sum(size for size, _ in files.values())
+    if wanted > free:
+        found = f"the entry takes {wanted / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free"
+        raise OSError(errno.ENOSPC, found, str(folder))
+
+
+def _copy(source: Path, below: str, target: Path, files: Mapping[str, Sequence[Any]]) -> None:
+    """Copy the content of files, without modes and times; those that are missing show when the copy is verified.
+
+    Args:
+        below: the folder in `source` that their names start from, with a slash at its end; "" for `source`.
+
+    Raises:
+        StoreError: one of them is a link or no file, or two are one file where they are copied to.
+    """
+    for name, (size, _) in files.items():
         file = target / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            shutil.copyfile(source / name, file)
+        with suppress(FileNotFoundError), manifests.open_inside(source, below + name) as stream:
+            try:
+                copy = file.open("xb")
+            except FileExistsError:
+                raise StoreError(
+                    f"{printable(file)}: expected one file of that name, found two whose names differ in case or form"
+                ) from None
+            with copy:
+                # No more than it should be: a file may grow while it is read.
+                left = size + 1
+                while left and (piece := stream.read(min(left, _PIECE))):
+                    copy.write(piece)
+                    left -= len(piece)
 
 
 def _is_there(question: Callable[[], bool]) -> bool:
@@ -251,15 +313,15 @@ def _is_there(question: Callable[[], bool]) -> bool:
 def _is_whole(entry: Path) -> bool:
     """Whether the trouble is not the entry's: a copy may be damaged by the disk that it is made on."""
     try:
-        described = manifests.verify_files(entry / _CONTENT, entry / _ENTRY)
+        manifests.verify_content(entry / _CONTENT, _description(entry), entry / _ENTRY)
     except (StoreError, OSError):
         return False
-    return manifests.digest_of(described.get("made_of")) == entry.name
+    return not (entry / _CONTENT).is_symlink()
 
 
 def _lacks_description(entry: Path) -> bool:
     try:
-        (entry / _ENTRY).stat()
+        (entry / _ENTRY).lstat()
     except FileNotFoundError:
         return entry.is_dir()
     return False
@@ -273,13 +335,13 @@ def _discard(entry: Path) -> None:
 
 def _check_audio(audio: Sequence[Audio]) -> None:
     for corpus in audio:
-        try:
-            files = manifests.describe_files(corpus.root, [corpus.root / path for path in corpus.digests])["files"]
-        except OSError as error:
-            raise StoreError(f"{error}: expected the audio that it was made from, to compare") from None
         for path, digest in corpus.digests.items():
-            if files[path][1] != digest:
+            try:
+                _, found = manifests.describe_file(corpus.root / path)
+            except OSError as error:
+                raise StoreError(f"{printable(error)}: expected the audio that it was made from, to compare") from None
+            if found != digest:
                 raise StoreError(
-                    f"{corpus.root / path}: expected the file that the scan of the corpus read, found another; run the "
-                    "scan again (snakemake -R, see config/README.md)"
+                    f"{printable(corpus.root / path)}: expected the file that the scan of the corpus read, found "
+                    "another; run the scan again (snakemake -R, see config/README.md)"
                 )

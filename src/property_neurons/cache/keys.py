@@ -66,7 +66,7 @@ def ranks_result(
     described = manifests.verify_files(manifests.described_folder(manifest), manifest)
 
     def put_names(folder: Path) -> None:
-        zarr.open_group(folder, mode="r+").attrs.update({"model": model})
+        zarr.open_group(folder, mode="r+", zarr_format=3).attrs.update({"model": model})
 
     return Result(
         kind="ranks",

@@ -52,7 +52,7 @@ def _temporary(path: Path, stem: str, suffix: str = "") -> Path:
     for left in path.parent.glob(f".{glob.escape(stem)}.{glob.escape(host)}.*.tmp{glob.escape(suffix)}"):
         process = left.name.removesuffix(f".tmp{suffix}").rpartition(".")[2]
         if process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
     return path.with_name(f".{stem}.{host}.{os.getpid()}.tmp{suffix}")
 
 

@@ -7,15 +7,25 @@ manifest describes (tables, mostly) have a digest beside them (`x.tsv` -> `.x.ts
 what it made and holds against what it reads.
 """
 
+import errno
 import hashlib
 import json
+import os
+import re
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from property_neurons.errors import StoreError
-from property_neurons.stores.files import atomic_path, new_folder, read_json, write_json
+from property_neurons.errors import StoreError, printable
+from property_neurons.stores.files import atomic_path, new_folder, write_json
+from property_neurons.stores.outside import decoded, parse_json
+
+# Of 700,000 files; the manifest of the largest alignments (LibriSpeech's train-other-500) takes 13 MB.
+_LARGEST = 2**26
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def manifest_path(store: str | Path) -> Path:
@@ -40,11 +50,33 @@ def digest_of(values: Any) -> str:
 
 
 def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:
-    """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all."""
+    """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all.
+
+    Raises:
+        StoreError: a name could not stand in a manifest, or something in the directory is neither file nor folder.
+    """
     directory = Path(directory)
-    chosen = sorted(file for file in directory.rglob("*") if file.is_file()) if files is None else sorted(files)
-    entries = {file.relative_to(directory).as_posix(): [file.stat().st_size, _digest(file)] for file in chosen}
+    chosen = sorted(_files_in(directory) if files is None else files)
+    names = [file.relative_to(directory).as_posix() for file in chosen]
+    for name in names:
+        if found := _unfit_name(name):
+            raise StoreError(f"{printable(directory)}: expected names of files, found {found}; rename the file")
+    entries = {name: describe_file(file) for name, file in zip(names, chosen, strict=True)}
     return {"digest": digest_of(entries), "files": entries}
+
+
+def describe_file(file: Path) -> list[int | str]:
+    """[size in bytes, digest] of a file, as a manifest has them."""
+    with file.open("rb") as stream:
+        return [os.fstat(stream.fileno()).st_size, _digest(stream)]
+
+
+def _files_in(directory: Path) -> Iterator[Path]:
+    for path in directory.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise StoreError(f"{printable(path)}: expected a file or folder, found {_what_is_at(path)}; remove it")
+        if path.is_file():
+            yield path
 
 
 @contextmanager
@@ -84,48 +116,174 @@ def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:
     write_json(manifest, content | {"checksum": _checksum(content)})
 
 
-def read_manifest(manifest: str | Path) -> dict[str, Any]:
+def read_manifest(manifest: str | Path, *, follow: bool = True) -> dict[str, Any]:
     """Read a manifest: {digest, files, and what else its writer says}. Those of before checksums have none.
+
+    The names of its files are relative, and lead nowhere else.
+
+    Args:
+        follow: read the manifest where it is a link itself.
 
     Raises:
         StoreError: it is absent, no manifest, or not as it was written.
     """
+    shown = printable(manifest)
     if Path(manifest).is_dir():
-        beside = str(manifest).removesuffix(".zarr") + ".manifest.json"
-        raise StoreError(f"{manifest}: expected a manifest, found a folder; give {beside}, which lies beside it")
-    content = read_json(manifest)
-    found = None
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
-        found = "no manifest"
-    elif content.get("digest") != digest_of(content["files"]):
-        found = "entries of another digest"
-    elif (checksum := content.pop("checksum", None)) is not None and checksum != _checksum(content):
-        found = "values of another checksum"
+        beside = shown.removesuffix(".zarr") + ".manifest.json"
+        raise StoreError(f"{shown}: expected a manifest, found a folder; give {beside}, which lies beside it")
+    try:
+        content = parse_json(decoded(_manifest_bytes(Path(manifest), follow=follow), manifest))
+        found = _unfit(content)
+    except FileNotFoundError:
+        raise StoreError(f"{shown}: expected a manifest, found nothing; run the rule that makes it") from None
+    except OSError as error:
+        raise StoreError(
+            f"{shown}: expected a manifest, found {error.strerror}; make it readable, and run again"
+        ) from None
+    except ValueError as error:
+        found = str(error)
+    except RecursionError:
+        found = "lists or objects nested too deep"
     if found:
-        raise StoreError(f"{manifest}: expected a manifest as it was written, found {found}; {_remedy(manifest)}")
+        raise StoreError(f"{shown}: expected a manifest as it was written, found {found}; {_remedy(manifest)}")
+    content.pop("checksum", None)
     return content
+
+
+def _manifest_bytes(manifest: Path, *, follow: bool) -> bytes:
+    with _opened(manifest, follow=follow) as stream:
+        raw = stream.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise ValueError(f"more than {_LARGEST >> 20} MiB")
+    return raw
+
+
+def _unfit(content: Any) -> str | None:
+    """Why this is no manifest as it was written; None where it is one."""
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        return "no manifest"
+    for name, entry in content["files"].items():
+        if found := _unfit_name(name) or _unfit_entry(name, entry):
+            return found
+    folders = {name[:end] for name in content["files"] for end in _ends_of_folders(name)}
+    if both := sorted(folders & content["files"].keys()):
+        return f"{printable(repr(both[0]))} as a file and as a folder"
+    if content.get("digest") != digest_of(content["files"]):
+        return "entries of another digest"
+    checksum = _checksum({key: value for key, value in content.items() if key != "checksum"})
+    return None if content.get("checksum", checksum) in (None, checksum) else "values of another checksum"
+
+
+def _unfit_name(name: str) -> str | None:
+    """Why a name is none of a file below the folder that is described; None where it is one."""
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        found = "that leads elsewhere"
+    elif "\\" in name:
+        found = "with a backslash"
+    elif any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        found = "with characters that are no text"
+    else:
+        return None
+    return f"the name {printable(repr(name))} {found}"
+
+
+def _unfit_entry(name: str, entry: Any) -> str | None:
+    match entry:
+        case [int(size), str(digest)] if not isinstance(size, bool) and 0 <= size < 2**63 and _DIGEST.fullmatch(digest):
+            return None
+    return f"something else than [bytes, digest] of {printable(name)}"
+
+
+def _ends_of_folders(name: str) -> Iterator[int]:
+    return (place for place, letter in enumerate(name) if letter == "/")
 
 
 def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
     """Hold every file that `manifest` describes against what lies in `directory`; returns the manifest.
 
     Raises:
-        StoreError: the directory or the manifest is absent, or a file in it is missing or altered.
+        StoreError: the directory or the manifest is absent, or a file in it is missing, altered, or a link.
     """
-    directory, manifest = Path(directory), Path(manifest)
     content = read_manifest(manifest)
-    remedy = _remedy(manifest)
-    if not directory.is_dir():
-        raise StoreError(f"{directory}: expected a folder (its manifest is there), found nothing; {remedy}")
-    for name, (size, digest) in content["files"].items():
-        file = directory / name
-        if not file.is_file():
-            raise StoreError(f"{directory}: {name} is missing; {remedy}")
-        if file.stat().st_size != size:
-            raise StoreError(f"{directory}: {name} should be {size} bytes, found {file.stat().st_size}; {remedy}")
-        if _digest(file) != digest:
-            raise StoreError(f"{directory}: the content of {name} is not what was written; {remedy}")
+    verify_content(directory, content, manifest)
     return content
+
+
+def verify_content(directory: str | Path, content: Mapping[str, Any], manifest: str | Path) -> None:
+    """As `verify_files`, with the content of a manifest that has been read; `manifest` is named in messages.
+
+    Raises:
+        StoreError: the directory is absent, or a file in it is missing, altered, or a link.
+    """
+    directory, shown, remedy = Path(directory), printable(directory), _remedy(manifest)
+    if not directory.is_dir():
+        raise StoreError(f"{shown}: expected a folder (its manifest is there), found nothing; {remedy}")
+    for name, (size, digest) in content["files"].items():
+        try:
+            with open_inside(directory, name) as stream:
+                found = os.fstat(stream.fileno()).st_size
+                if found != size:
+                    raise StoreError(f"{shown}: {printable(name)} should be {size} bytes, found {found}; {remedy}")
+                if _digest(stream) != digest:
+                    raise StoreError(f"{shown}: the content of {printable(name)} is not what was written; {remedy}")
+        except FileNotFoundError:
+            raise StoreError(f"{shown}: {printable(name)} is missing; {remedy}") from None
+
+
+def open_inside(directory: str | Path, name: str) -> IO[bytes]:
+    """Open a file for reading by its name below a folder, whatever others put in its place at this moment.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreError: it, or a folder on the way from `directory` to it, is a link, or it is no file.
+    """
+    directory = Path(directory)
+    *folders, last = name.split("/")
+    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for depth, folder in enumerate(folders, 1):
+            try:
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+            except NotADirectoryError:
+                raise _no_file(directory.joinpath(*folders[:depth]), "a folder") from None
+            os.close(place)
+            place = inner
+        return _opened(Path(last), folder=place, shown=directory / name, follow=False)
+    finally:
+        os.close(place)
+
+
+def _opened(file: Path, *, folder: int | None = None, shown: Path | None = None, follow: bool) -> IO[bytes]:
+    """A file, open for reading; nothing else is opened, as a pipe would be waited for and a device may do anything."""
+    there = os.stat(file, dir_fd=folder, follow_symlinks=follow)
+    if not stat.S_ISREG(there.st_mode):
+        raise _no_file(shown or file, "a file")
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    try:
+        stream = os.fdopen(os.open(file, flags, dir_fd=folder), "rb")
+    except OSError as error:
+        if follow or error.errno != errno.ELOOP:
+            raise
+        raise _no_file(shown or file, "a file") from None
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise _no_file(shown or file, "a file")
+    return stream
+
+
+def _no_file(path: Path, expected: str) -> StoreError:
+    return StoreError(
+        f"{printable(path)}: expected {expected}, found {_what_is_at(path)}; put the file itself in its place, or make "
+        "it anew"
+    )
+
+
+def _what_is_at(path: Path) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFREG: "a file", stat.S_IFDIR: "a folder"}
+    try:
+        return kinds.get(stat.S_IFMT(path.lstat().st_mode), "a pipe, socket or device")
+    except OSError as error:
+        return str(error.strerror)
 
 
 def verify_described(files: Iterable[str | Path]) -> None:
@@ -143,7 +301,8 @@ def record_digest(path: str | Path) -> None:
     """Write down what a finished file holds, beside it: `x.tsv` -> `.x.tsv.digest`."""
     path = Path(path)
     with atomic_path(_digest_path(path)) as temporary:
-        temporary.write_text(f"{path.stat().st_size} {_digest(path)}\n", encoding="utf-8")
+        size, digest = describe_file(path)
+        temporary.write_text(f"{size} {digest}\n", encoding="utf-8")
 
 
 def forget_digest(path: str | Path) -> None:
@@ -170,18 +329,18 @@ def check_digest(path: str | Path) -> None:
     found = str(path.stat().st_size)
     if found != size:
         found = f"{found} bytes"
-    elif _digest(path) != digest:
+    elif describe_file(path)[1] != digest:
         found = "another content of that size"
     else:
         return
     raise StoreError(
-        f"{path}: expected the {size} bytes that were written, found {found}; delete it and run again: it is then made "
-        f"anew (if you changed it on purpose, delete {record} instead)"
+        f"{printable(path)}: expected the {printable(size)} bytes that were written, found {found}; delete it and run "
+        f"again: it is then made anew (if you changed it on purpose, delete {printable(record)} instead)"
     )
 
 
 def _remedy(manifest: str | Path) -> str:
-    return f"delete {manifest} and run again: what it describes is then made anew"
+    return f"delete {printable(manifest)} and run again: what it describes is then made anew"
 
 
 def _digest_path(path: Path) -> Path:
@@ -193,6 +352,5 @@ def _checksum(content: dict[str, Any]) -> str:
     return digest_of(json.loads(json.dumps(content)))
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def _digest(stream: IO[bytes]) -> str:
+    return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,8 +1,9 @@
 """Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -12,11 +13,14 @@ from zarr.codecs import BloscCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from property_neurons.errors import StoreError
+from property_neurons.errors import StoreError, printable
 from property_neurons.stores.manifests import manifest_path, new_described_folder, verify_files
 
 # In the keys of chunks, as zarr's format 3 names them: ranks/00/c/0/0.
 _CHUNK = "/c/"
+# An array of zeros takes an 8000th of its size.
+_MOST_TIMES_SMALLER = 2**15
+_ANEW = "Do not use this store unless you made it; delete it and its manifest, and run again"
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
@@ -61,7 +65,28 @@ def open_store(path: str | Path) -> zarr.Group:
             reads an array: a file has gone since.
     """
     described = verify_files(path, manifest_path(path))
-    return zarr.open_group(_WholeStore(Path(path), described["files"]), mode="r")
+    shown = printable(path)
+    try:
+        # Of format 3 alone: the one before may name a codec that unpickles what it reads.
+        group = zarr.open_group(_WholeStore(Path(path), described["files"]), mode="r", zarr_format=3)
+        _check_sizes(group, "", described["files"], shown)
+    except (ValueError, TypeError, LookupError, AttributeError, OSError, RecursionError) as error:
+        raise StoreError(f"{shown}: expected a zarr store of format 3, found {printable(error)}; {_ANEW}") from None
+    return group
+
+
+def _check_sizes(group: zarr.Group, below: str, files: Mapping[str, Sequence[Any]], shown: str) -> None:
+    """See that every array is as large as its chunks can be: memory is taken by its shape, which is a mere number."""
+    for name, array in group.arrays():
+        key = f"{below}{name}{_CHUNK}"
+        sizes = [size for file, (size, _) in files.items() if file.startswith(key)]
+        if array.size and (len(sizes) != array.nchunks or array.nbytes > _MOST_TIMES_SMALLER * sum(sizes)):
+            raise StoreError(
+                f"{shown}: expected {printable(below + name)} to be as large as its {len(sizes)} chunks of "
+                f"{sum(sizes)} bytes can hold, found the shape {array.shape} in {array.nchunks} chunks. {_ANEW}"
+            )
+    for name, child in group.groups():
+        _check_sizes(child, f"{below}{name}/", files, shown)
 
 
 class _WholeStore(LocalStore):
