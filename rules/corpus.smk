@@ -96,7 +96,11 @@ for corpus_name in CONFIG.corpora:
                 alignments=plan.corpora.alignment_source(CONFIG, corpus_name, subset_name),
                 genders=plan.corpora.genders(CONFIG, corpus_name),
                 n_shards=subset_section.shards,
-                code=code_fingerprint("property_neurons.corpus.librispeech", "property_neurons.corpus.sources"),
+                code=code_fingerprint(
+                    "property_neurons.corpus.genders",
+                    "property_neurons.corpus.librispeech",
+                    "property_neurons.corpus.sources",
+                ),
             message:
                 f"Reading and checking every utterance of {corpus_name}/{subset_name}"
             script:

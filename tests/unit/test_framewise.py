@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from property_neurons.corpus.alignments import UnusableAlignment
-from property_neurons.corpus.framewise import FramewiseSource, read_gender_json, read_pitch_bins
+from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.phones import LABEL_IDS
-from property_neurons.errors import CorpusError
+from property_neurons.errors import CorpusError, StoreError
 
 NAMES = {"": [0, 3], "DH": [1, 2], "AH": [2, 2], "spn": [3, 1], "XX": [4, 1]}
 
@@ -46,6 +46,13 @@ def test_segments_are_runs(tmp_path, compressed):
         (None, "unreadable_alignment"),
         ({"a": 1}, "unreadable_alignment"),
         (3, "unreadable_alignment"),
+        # What numpy would take for the phone 1, or wrap to it.
+        ([0, 1, True], "unreadable_alignment"),
+        ([0, 1.0], "unreadable_alignment"),
+        ([0, 2**32 + 1], "unknown_phone"),
+        ([0, 2**64 + 1], "unreadable_alignment"),
+        ([0, -1], "unknown_phone"),
+        ("12", "unreadable_alignment"),
     ],
 )
 def test_troubles_have_codes(tmp_path, frames, code):
@@ -58,9 +65,9 @@ def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "bins.json"
     for content in [b"{", b"\x1f\x8bnonsense", gzip.compress(b'{"a": [1]}')[:-6], b"[1]", b"\xff\xff"]:
         path.write_bytes(content)
-        with pytest.raises(CorpusError, match=r"bins\.json"):
+        with pytest.raises((CorpusError, StoreError), match=r"bins\.json"):
             read_pitch_bins(path)
-    with pytest.raises(CorpusError, match="no file"):
+    with pytest.raises(StoreError, match="found nothing"):
         read_pitch_bins(tmp_path / "absent.json")
 
 
@@ -70,15 +77,51 @@ def test_pitch_bins(tmp_path):
     bins = read_pitch_bins(path)
     assert bins["u"].dtype == np.int8
     assert {utterance: track.tolist() for utterance, track in bins.items()} == {"u": [-1, 0, 1, 2], "v": []}
-    path.write_text(json.dumps({"u": [0, 3]}))
-    with pytest.raises(CorpusError, match="utterance u"):
+
+
+@pytest.mark.parametrize("value", [3, 2**32 + 1, 2**64, True, 1.0, "1", None, [1]])
+def test_pitch_bins_are_exact_or_refused(tmp_path, value):
+    path = tmp_path / "bins.json"
+    path.write_text(json.dumps({"u": [0, 1, value]}))
+    with pytest.raises(CorpusError, match=r"bins\.json: utterance u: expected"):
         read_pitch_bins(path)
 
 
-def test_genders(tmp_path):
-    path = tmp_path / "genders.json"
-    path.write_text(json.dumps({"84": "F", "174": "M"}))
-    assert read_gender_json(path) == {"84": "F", "174": "M"}
-    path.write_text(json.dumps({"84": "F", "174": "male"}))
-    with pytest.raises(CorpusError, match="'174': 'male'"):
-        read_gender_json(path)
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ({"AH": [True, 1]}, "'AH': .True, 1"),
+        ({"AH": [1.0, 1]}, "'AH'"),
+        ({"AH": "12"}, "'AH': '12'"),
+        ({"AH": ["1", 1]}, "'AH'"),
+        ({"AH": [-1, 1]}, "'AH': .-1"),
+        ({"AH": []}, "'AH'"),
+        ({"AH": 1}, "'AH': 1"),
+        ({"AH": [1, 2], "T": [1, 3]}, "id 1 of both 'AH' and 'T'"),
+    ],
+)
+def test_label_ids_are_exact_and_of_one_label_each(tmp_path, names, found):
+    (tmp_path / "frames.json").write_text('{"u": [1]}')
+    (tmp_path / "labels.json").write_text(json.dumps(names))
+    with pytest.raises(CorpusError, match=rf"labels\.json.*{found}"):
+        FramewiseSource(tmp_path / "frames.json", tmp_path / "labels.json")
+
+
+@pytest.mark.parametrize("file", ["frames", "labels"])
+def test_what_stands_twice_is_refused(tmp_path, file):
+    (tmp_path / "frames.json").write_text('{"1-2-3": [0, 1]}')
+    (tmp_path / "labels.json").write_text('{"AH": [1, 1], "": [0, 1]}')
+    twice = {"frames": '{"1-2-3": [1, 1], "1-2-3": [0, 1]}', "labels": '{"AH": [1, 1], "AH": [0, 1]}'}
+    (tmp_path / f"{file}.json").write_text(twice[file])
+    with pytest.raises(StoreError, match=rf"{file}\.json.*2 times"):
+        FramewiseSource(tmp_path / "frames.json", tmp_path / "labels.json")
+
+
+def test_names_are_compared_composed(tmp_path):
+    (tmp_path / "labels.json").write_text('{"AH": [1, 1]}')
+    (tmp_path / "frames.json").write_text(json.dumps({"e\u0301-1-1": [1]}))
+    source = FramewiseSource(tmp_path / "frames.json", tmp_path / "labels.json")
+    assert source.utterances() == {"\u00e9-1-1"}
+    (tmp_path / "frames.json").write_text(json.dumps({"e\u0301-1-1": [1], "\u00e9-1-1": [2]}))
+    with pytest.raises(CorpusError, match="spelled in two ways"):
+        FramewiseSource(tmp_path / "frames.json", tmp_path / "labels.json")

@@ -1,5 +1,9 @@
 """Scanning a small corpus that holds every trouble there is a code for."""
 
+import os
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,11 +11,13 @@ import soundfile
 
 from property_neurons.corpus.alignments import TextGridSource
 from property_neurons.corpus.codes import CODES
-from property_neurons.corpus.librispeech import read_speakers, read_transcripts, scan_subset
+from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.phones import LABEL_IDS
+from property_neurons.corpus.report import KEPT
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import shard_of
-from property_neurons.errors import CorpusError
+from property_neurons.corpus.transcripts import read_transcripts
+from property_neurons.errors import CorpusError, StoreError
 
 GENDERS = {"1": "M", "2": "F"}
 WHOLE = 16_000
@@ -101,12 +107,14 @@ def test_every_trouble_is_found_in_one_scan(corpus):
     corpus.audio(corpus.root / "sub/1/10/1-10-both.mp3")
     corpus.audio(corpus.root / "sub/9/90/9-90-0000.flac")
     corpus.align("9-90-0000")
+    corpus.audio(corpus.root / "sub/8/80/8-80-0000.flac")
+    corpus.align("8-80-0000")
     absent = corpus.utterance("absent", audio=False, alignment=False)
     corpus.transcribe("1-10-0000 HI", f"{absent} HI", "1-10-nolabels HI")
     expected = {
         truncated: ["corrupt_audio"],
         absent: ["missing_audio"],
-        "9-90-0000": ["unknown_speaker"],
+        "8-80-0000": ["unknown_speaker"],
         corpus.utterance("twice"): ["duplicate_utterance"],
         corpus.utterance("both"): ["duplicate_utterance"],
         corpus.utterance("noaudio", audio=False): ["labels_without_audio"],
@@ -133,16 +141,27 @@ def test_every_trouble_is_found_in_one_scan(corpus):
         corpus.utterance("rounded", alignment={"end": 1.01}): [],
         corpus.utterance("uncovered", alignment={"segments": [(0.3, 0.4, "AA")], "end": 0.96}): [],
     }
+    corpus.audio(corpus.root / "sub/1/10/1-10-\x1b[2J.flac")
+    (corpus.root / "sub/9/90").rename(os.fsdecode(os.fsencode(corpus.root / "sub/9") + b"/\xff"))
+    (corpus.root / "sub/gone").symlink_to("/nowhere")
+    (corpus.root / "sub/again").symlink_to("1")
+    expected["9-90-0000"] = ["unusable_name"]
+    expected["1-10-\\x1b[2J"] = ["unusable_name"]
+    expected["gone"] = ["not_read"]
     scan = corpus.scan()
+    kept = scan.report[scan.report["action"] == KEPT]
+    assert kept[["utterance", "code"]].values.tolist() == [["again", "read_once"]]
+    scan = replace(scan, report=scan.report.drop(kept.index))
     assert {utterance: codes(scan, utterance) for utterance in expected} == expected
     assert set(scan.utterances["utterance"]) == {utterance for utterance, found in expected.items() if not found}
     assert set(scan.report["utterance"]) == {utterance for utterance, found in expected.items() if found}
     assert set(scan.segments["utterance"]) == set(scan.utterances["utterance"])
-    assert set(scan.report["code"]) == set(CODES)
+    assert set(scan.report["code"]) | {"read_once"} == set(CODES)
     assert set(scan.report["action"]) == {"skipped"}
     assert scan.report.loc[~scan.report["detail"].str.contains("expected .* found .*; "), "detail"].tolist() == []
 
     again = corpus.scan(workers=2)
+    again = replace(again, report=again.report.drop(kept.index))
     for name in ["utterances", "segments", "report"]:
         pd.testing.assert_frame_equal(getattr(again, name), getattr(scan, name))
 
@@ -184,19 +203,131 @@ def test_missing_folders_are_named_at_once(corpus, tmp_path):
             scan_subset("demo", root, subset, **settings)
 
 
-def test_speakers(tmp_path):
-    path = tmp_path / "SPEAKERS.TXT"
-    path.write_text(
-        "; comment | X\n14   | F | train-clean-360  | 25.03 | Kristin LeMoine\n60 |M| s | 20 | |CBW|Simon\n\n"
-    )
-    assert read_speakers(path) == {"14": "F", "60": "M"}
-    path.write_text("14 | F | x\n15 | female | x\nnonsense\n")
-    with pytest.raises(CorpusError, match=r"lines \[2, 3\]"):
-        read_speakers(path)
-    with pytest.raises(CorpusError, match="no file"):
-        read_speakers(tmp_path / "absent.txt")
-
-
 def test_transcripts(corpus):
     corpus.transcribe("1-10-0000 IT'S ONE", "", "1-10-0001")
     assert read_transcripts(corpus.root) == {"1-10-0000": ["IT'S ONE"], "1-10-0001": [""]}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"1-10-0000\tHI YOU\r\n", b"\xef\xbb\xbf1-10-0000 HI YOU", b"  1-10-0000  HI YOU\n\x0b"]
+)
+def test_tabs_marks_and_foreign_line_ends_are_no_part_of_a_transcript(corpus, raw):
+    (corpus.root / "sub/1/10/1-10.trans.txt").write_bytes(raw)
+    scan = corpus.scan()
+    assert scan.utterances["transcript"].tolist() == ["HI YOU"]
+    assert scan.report.empty
+
+
+@pytest.mark.parametrize("raw", ["1-10-0000 JOSÉ\n".encode("latin-1"), "1-10-0000 JOSE\n".encode("utf-16-le")])
+def test_transcripts_that_are_not_utf_8_are_named_with_their_line(corpus, raw):
+    (corpus.root / "sub/1/10/1-10.trans.txt").write_bytes(raw)
+    with pytest.raises(StoreError, match=r"1-10\.trans\.txt, line 1: expected text in UTF-8"):
+        corpus.scan()
+
+
+def test_hidden_names_and_folders_named_like_files_are_no_data(corpus):
+    folder = corpus.root / "sub/1/10"
+    for name in ["._1-10-0000.flac", "._1-10.trans.txt", ".ipynb_checkpoints/1-10-0000.flac"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\x00\x05\x16\x07")
+    labels = corpus.labels / "1/10"
+    (labels / "._1-10-0000.TextGrid").write_bytes(b"\x00\x05\x16\x07")
+    for folder_named_so in (folder / "1-10-0001.flac", folder / "x.trans.txt", labels / "1-10-0001.TextGrid"):
+        folder_named_so.mkdir()
+    scan = corpus.scan()
+    assert scan.utterances["utterance"].tolist() == ["1-10-0000"]
+    assert scan.report.empty
+
+
+def test_linked_folders_and_files_are_read(corpus, tmp_path):
+    """Two of four speakers on another disk, their TextGrids too, and a corpus whose files are all links."""
+    for speaker in ("2", "3", "4"):
+        corpus.audio(corpus.root / f"sub/{speaker}/20/{speaker}-20-0000.flac")
+        corpus.align(f"{speaker}-20-0000")
+    (corpus.root / "sub/2/20/2-20.trans.txt").write_text("2-20-0000 HI")
+    for tree in (corpus.root / "sub", corpus.labels):
+        for speaker in ("2", "3"):
+            away = tmp_path / "elsewhere" / tree.name / speaker
+            away.parent.mkdir(parents=True, exist_ok=True)
+            (tree / speaker).rename(away)
+            (tree / speaker).symlink_to(away)
+    store = tmp_path / "objects/ab12"
+    store.parent.mkdir()
+    (corpus.root / "sub/4/20/4-20-0000.flac").rename(store)
+    (corpus.root / "sub/4/20/4-20-0000.flac").symlink_to(store)
+    scan = corpus.scan(genders=dict.fromkeys("1234", "F"))
+    assert scan.utterances["speaker"].tolist() == ["1", "2", "3", "4"]
+    assert scan.utterances["audio"].tolist()[1] == "sub/2/20/2-20-0000.flac"
+    assert scan.utterances["transcript"].tolist() == ["", "HI", "", ""]
+    assert scan.report.empty
+
+
+def test_a_link_back_is_followed_once_and_said(corpus):
+    """To the corpus itself, which would bring in its other subsets too, and to a folder that has been read."""
+    corpus.transcribe("1-10-0000 HI")
+    corpus.audio(corpus.root / "other/1/10/1-10-0009.flac")
+    for name, target in [
+        ("up", ".."),
+        ("1/10/loop", ".."),
+        ("A", "1"),
+        ("1/10/self", "self"),
+        ("1-10.trans.txt", "1/10"),
+    ]:
+        (corpus.root / "sub" / name).symlink_to(target)
+    (corpus.root / "sub/1/copy").mkdir()
+    (corpus.root / "sub/1/copy/1-10-0000.flac").symlink_to("../10/1-10-0000.flac")
+    (corpus.labels / "loop").symlink_to(corpus.labels)
+    scan = corpus.scan()
+    assert scan.utterances[["utterance", "transcript"]].values.tolist() == [["1-10-0000", "HI"]]
+    rows = scan.report[["utterance", "code", "action"]].values.tolist()
+    assert rows[0] == ["1/10/self", "not_read", "skipped"]
+    assert sorted(rows[1:]) == [
+        [name, "read_once", "kept"] for name in ["1-10.trans.txt", "1/10/loop", "1/copy/1-10-0000.flac", "A", "up"]
+    ]
+
+
+def test_links_that_lead_nowhere_and_closed_folders_are_reported(corpus, tmp_path, monkeypatch):
+    (corpus.root / "sub/2").symlink_to(tmp_path / "unmounted/2")
+    (corpus.labels / "2").symlink_to(tmp_path / "unmounted/labels")
+    (corpus.root / "sub/1/10/1-10-0001.flac").symlink_to(tmp_path / "gone.flac")
+    corpus.align("1-10-0001")
+    (corpus.root / "sub/closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = corpus.scan().report
+    assert report[["utterance", "code"]].values.tolist() == [
+        ["1-10-0001", "missing_audio"],
+        ["2", "not_read"],
+        ["closed", "not_read"],
+        ["2", "not_read"],
+    ]
+    assert set(report["action"]) == {"skipped"}
+    assert "unmounted/2, where nothing is" in report["detail"][1]
+    assert "Permission denied" in report["detail"][2]
+
+
+def test_a_subset_of_dead_links_says_so(corpus, tmp_path):
+    shutil.rmtree(corpus.root / "sub")
+    (corpus.root / "sub").mkdir()
+    (corpus.root / "sub/1").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(CorpusError, match=r"found none, but 1: .*unmounted, where nothing is"):
+        corpus.scan()
+
+
+def test_names_are_compared_composed(corpus):
+    """A Mac's file names (NFD) beside transcripts, TextGrids and speakers written elsewhere (NFC)."""
+    name = "\u00e9-10-0000"
+    corpus.audio(corpus.root / "sub/1/10/e\u0301-10-0000.flac")
+    corpus.align(name)
+    corpus.transcribe(f"{name} HI")
+    scan = corpus.scan(genders=GENDERS | {"\u00e9": "F"})
+    assert scan.utterances["utterance"].tolist() == ["1-10-0000", name]
+    assert scan.utterances["transcript"].tolist() == ["", "HI"]
+    corpus.audio(corpus.root / f"sub/1/10/{name}.flac", n_samples=WHOLE - 1)
+    assert codes(corpus.scan(genders=GENDERS | {"\u00e9": "F"}), name) == ["duplicate_utterance"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from property_neurons.corpus.phones import LABEL_IDS, PHONES
-from property_neurons.errors import TaskError
+from property_neurons.errors import StoreError, TaskError
 from property_neurons.tasks.units import (
     PHONE_UNITS,
     aligned_units,
@@ -144,7 +144,7 @@ def test_lines_of_another_form_are_named(tmp_path, line, problem):
 def test_files_that_are_no_lexicon_are_refused(tmp_path):
     with pytest.raises(TaskError, match="no file"):
         read_lexicon(tmp_path / "absent.txt")
-    with pytest.raises(TaskError, match="line 2"):
+    with pytest.raises(StoreError, match="line 2"):
         read_lexicon(lexicon_file(tmp_path, "A  AH0\nDÉJÀ  D EY2 ZH AA2\n", "latin-1"))
     with pytest.raises(TaskError, match="found none"):
         read_lexicon(lexicon_file(tmp_path, ";;; only this\n"))

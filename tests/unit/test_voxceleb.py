@@ -8,9 +8,9 @@ import soundfile
 from property_neurons.config.corpora import VoxCelebCorpus
 from property_neurons.corpus.assemble import assemble
 from property_neurons.corpus.check import check_report, describe
-from property_neurons.corpus.report import SKIPPED
+from property_neurons.corpus.report import KEPT, SKIPPED
 from property_neurons.corpus.voxceleb import IGNORED, NOT_LISTED, read_meta, read_split, scan_voxceleb
-from property_neurons.errors import CorpusError
+from property_neurons.errors import CorpusError, StoreError
 from property_neurons.stores import files
 
 WHOLE = 16_000
@@ -220,3 +220,33 @@ def test_the_config_section_has_no_pitch_and_the_official_file_names():
     assert (section.split, section.meta) == ("iden_split.txt", "vox1_meta.csv")
     assert section.on_bad_utterance == "fail"
     assert "pitch" not in VoxCelebCorpus.model_fields
+
+
+def test_links_are_followed_and_hidden_names_are_no_data(vox, tmp_path):
+    vox.utterance("id10001/video/00001")
+    (vox.root / "wav/id10001").rename(tmp_path / "elsewhere")
+    (vox.root / "wav/id10001").symlink_to(tmp_path / "elsewhere")
+    (vox.root / "all").symlink_to("wav")
+    (vox.root / "wav/id10002/gone").symlink_to(tmp_path / "gone")
+    (tmp_path / "elsewhere/video/._00001.wav").write_bytes(b"\x00\x05\x16\x07")
+    utterances, report = vox.scan()
+    assert utterances["utterance"].tolist() == ["id10001/video/00001", "id10002/1zcIwhmdeo4/00002"]
+    assert report[["utterance", "code", "action"]].values.tolist() == [
+        ["wav/id10002/gone", "not_read", SKIPPED],
+        ["all", "read_once", KEPT],
+    ]
+
+
+@pytest.mark.parametrize("raw", [b"\xef\xbb\xbf", b""])
+def test_lists_with_a_mark_and_foreign_line_ends(tmp_path, raw):
+    (tmp_path / "meta").write_bytes(raw + META.replace("\n", "\r\n").encode())
+    assert read_meta(tmp_path / "meta") == {"id10001": "M", "id10002": "F"}
+    (tmp_path / "split").write_bytes(raw + b"1 id10001/a/00001.wav\r\n2 id10001/a/00002.wav\r\n")
+    assert read_split(tmp_path / "split") == {"id10001/a/00001": ["train"], "id10001/a/00002": ["dev"]}
+
+
+@pytest.mark.parametrize("read", [read_meta, read_split])
+def test_lists_in_latin_1_are_refused_with_their_line(tmp_path, read):
+    (tmp_path / "list").write_bytes((META + "id10003\tJos\u00e9\tm\n").encode("latin-1"))
+    with pytest.raises(StoreError, match="list, line 4: expected text in UTF-8"):
+        read(tmp_path / "list")

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.librispeech import scan_subset
+from property_neurons.corpus.report import SKIPPED
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import write_segments, write_shard_list
-from property_neurons.corpus.sources import open_alignments, read_genders
+from property_neurons.corpus.sources import open_alignments
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, verify_described, write_manifest
@@ -36,5 +38,5 @@ with job_log(snakemake) as log:
         params.corpus,
         params.subset,
         len(scan.utterances),
-        scan.report["utterance"].nunique(),
+        scan.report.loc[scan.report["action"] == SKIPPED, "utterance"].nunique(),
     )

@@ -1,7 +1,7 @@
 """Forced alignments: who says which phone from when to when, in integer microseconds."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from praatio.utilities.errors import PraatioException
 
 from property_neurons.corpus.phones import SILENCE_ID, label_id
 from property_neurons.corpus.report import Trouble
+from property_neurons.corpus.utterance_files import find_utterance_files
 from property_neurons.errors import AlignmentError, CorpusError
 
 # Period of the label cells and of the frames of every model: 20 ms.
@@ -68,32 +69,44 @@ class AlignmentSource(Protocol):
         """Ids of all utterances it has an alignment for."""
         ...
 
+    def not_read(self) -> list[tuple[str, Trouble]]:
+        """(path, trouble) of what could not be looked into, where it reads a folder."""
+        ...
+
     def read(self, utterance: str) -> Alignment:
         """One alignment; raises UnusableAlignment."""
         ...
 
 
 class TextGridSource:
-    """One `{utterance}.TextGrid` per utterance, anywhere below `root` (MFA keeps the speaker/chapter tree)."""
+    """One `{utterance}.TextGrid` per utterance, anywhere below `root` (MFA keeps the speaker/chapter tree).
+
+    Where there are none, one `{utterance}.json`, as `mfa align --output_format json` writes them.
+    """
 
     def __init__(self, root: str | Path) -> None:
         root = Path(root)
         if not root.is_dir():
             raise CorpusError(f"{root}: expected a folder of TextGrids, found none; check `alignments` in the config")
-        self._files: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(root.rglob("*")):
-            if path.suffix.lower() == ".textgrid":
-                self._files[path.stem].append(path)
-        if not self._files:
+        # The Montreal Forced Aligner names TextGrids in JSON so; other files of that ending may lie beside real ones.
+        for ending in (".textgrid", ".json"):
+            self._found = find_utterance_files(root, (ending,))
+            if self._found.paths:
+                break
+        else:
             raise CorpusError(f"{root}: expected TextGrid files below it, found none; check `alignments` in the config")
+
+    def not_read(self) -> list[tuple[str, Trouble]]:
+        """Folders that cannot be looked into and links that lead nowhere, for the report."""
+        return self._found.not_read
 
     def utterances(self) -> frozenset[str]:
         """Ids of all utterances that have a TextGrid."""
-        return frozenset(self._files)
+        return frozenset(self._found.paths)
 
     def read(self, utterance: str) -> Alignment:
         """The alignment of one utterance; raises UnusableAlignment."""
-        paths = self._files[utterance]
+        paths = self._found.paths[utterance]
         if len(paths) > 1:
             places = ", ".join(map(str, paths))
             detail = f"expected one TextGrid of this name, found {places}; remove all but one"

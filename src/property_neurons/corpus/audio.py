@@ -16,6 +16,7 @@ import soundfile
 
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AudioError
+from property_neurons.stores.tree import walk
 
 SAMPLE_RATE = 16_000
 AUDIO_SUFFIXES = frozenset({".flac", ".wav", ".mp3", ".ogg"})
@@ -63,8 +64,8 @@ def model_frames(n_samples: int) -> int:
 
 
 def find_audio(directory: str | Path) -> list[Path]:
-    """All audio files below `directory`, by extension, sorted."""
-    return sorted(path for path in Path(directory).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    """All audio files below `directory`, by extension, sorted; links are followed."""
+    return walk(directory).ending(AUDIO_SUFFIXES)
 
 
 def read_audio(path: str | Path) -> np.ndarray:

@@ -9,6 +9,8 @@ CODES = {
     "labels_without_audio": "there is an alignment but no audio file",
     "missing_alignment": "there is audio but no alignment",
     "missing_audio": "a transcript or split names an utterance that has no audio file",
+    "not_read": "a folder that cannot be looked into, or a link that leads nowhere",
+    "read_once": "a file or folder that links reach on two ways",
     "segment_not_positive": "an aligned segment is of zero or negative length",
     "segments_overlap": "two aligned segments overlap",
     "stereo": "the audio has more than one channel",
@@ -16,5 +18,6 @@ CODES = {
     "unknown_phone": "the alignment holds a label that is no ARPABET phone",
     "unknown_speaker": "the gender of the speaker is not known",
     "unreadable_alignment": "the alignment cannot be parsed",
+    "unusable_name": "a name is not UTF-8, or holds control characters",
     "wrong_sample_rate": "the audio is not sampled at 16 kHz",
 }

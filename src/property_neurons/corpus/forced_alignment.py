@@ -10,12 +10,13 @@ import pandas as pd
 from pocketsphinx import Decoder
 
 from property_neurons.corpus.alignments import Alignment
-from property_neurons.corpus.audio import SAMPLE_RATE, find_audio, read_audio
+from property_neurons.corpus.audio import AUDIO_SUFFIXES, SAMPLE_RATE, read_audio
 from property_neurons.corpus.espeak_phones import pronounce
-from property_neurons.corpus.librispeech import read_transcripts
 from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, label_id
 from property_neurons.corpus.textgrid import write_textgrid
-from property_neurons.errors import AlignmentError, CorpusError, PropertyNeuronsError
+from property_neurons.corpus.transcripts import read_transcripts
+from property_neurons.corpus.utterance_files import find_utterance_files, name_troubles
+from property_neurons.errors import AlignmentError, CorpusError, PropertyNeuronsError, printable
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 from property_neurons.stores.files import new_folder
@@ -84,20 +85,22 @@ def align_subset(root: str | Path, subset: str, out_root: str | Path, *, workers
     folder = Path(root) / subset
     if not folder.is_dir():
         raise CorpusError(f"{folder}: expected a folder of the corpus, found none; check the paths in the config")
-    audio: dict[str, list[Path]] = {}
-    for path in find_audio(folder):
-        audio.setdefault(path.stem, []).append(path)
+    found = find_utterance_files(folder, AUDIO_SUFFIXES)
+    audio = found.paths
     transcripts = read_transcripts(folder)
     utterances = sorted({*audio, *transcripts})
     if not utterances:
-        raise CorpusError(f"{folder}: expected audio and transcripts below it, found neither; check the paths")
+        raise CorpusError(
+            f"{printable(folder)}: expected audio and transcripts below it, found neither{found.reasons()}; "
+            "check the paths"
+        )
     with new_folder(out_root) as tree:
         align = _Task(folder, tree, audio, transcripts)
         details = progress(
             map_in_processes(align, utterances, workers), total=len(utterances), what=f"aligning {subset}", unit="utt"
         )
         rows = [
-            (subset, utterance, ALIGNMENT_FAILED, " ".join(detail.split()))
+            (subset, printable(utterance), ALIGNMENT_FAILED, printable(" ".join(detail.split())))
             for utterance, detail in zip(utterances, details, strict=True)
             if detail is not None
         ]
@@ -115,6 +118,8 @@ class _Task:
 
     def __call__(self, utterance: str) -> str | None:
         paths, texts = self.audio.get(utterance, ()), self.transcripts.get(utterance, ())
+        if unusable := name_troubles(utterance, paths):
+            return unusable[0].detail
         if len(paths) != 1 or len(texts) != 1:
             return (
                 f"expected one audio file and one transcript, found {len(paths)} and {len(texts)}; "

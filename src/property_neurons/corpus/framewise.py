@@ -1,25 +1,20 @@
-"""The paper authors' own JSON files: 20 ms phone labels, pitch bins, and speaker genders.
+"""The paper authors' own JSON files: 20 ms phone labels and pitch bins.
 
-All may be plain or gzip-compressed, whatever their name.
+Both may be plain or gzip-compressed, whatever their name.
 """
 
-import gzip
-import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from property_neurons.corpus.alignments import FRAME_US, Alignment, UnusableAlignment, checked_alignment
+from property_neurons.corpus.outside_json import read_object
 from property_neurons.corpus.report import Trouble
-from property_neurons.errors import CorpusError
+from property_neurons.errors import CorpusError, printable, some_of
 
 # -1 unvoiced, then low, middle, high.
 PITCH_BINS = (-1, 0, 1, 2)
-GENDERS = ("M", "F")
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class FramewiseSource:
@@ -27,18 +22,18 @@ class FramewiseSource:
 
     def __init__(self, path: str | Path, labels_path: str | Path) -> None:
         self._path = Path(path)
-        names = _read_object(labels_path, "a JSON object {label: [id, count]}")
-        try:
-            self._names = {int(value[0]): name for name, value in names.items()}
-        except (TypeError, LookupError, ValueError):
-            raise CorpusError(f"{labels_path}: expected {{label: [id, count]}}, found another form; mend it") from None
+        self._names = _read_names(labels_path)
         # As arrays: Python lists of all of LibriSpeech would take gigabytes.
-        content = _read_object(path, "a JSON object {utterance: [label id, ...]}")
+        content = read_object(path, "a JSON object {utterance: [label id, ...]}")
         self._frames = {utterance: _integers(frames) for utterance, frames in content.items()}
 
     def utterances(self) -> frozenset[str]:
         """Ids of all utterances that have labels."""
         return frozenset(self._frames)
+
+    def not_read(self) -> list[tuple[str, Trouble]]:
+        """Nothing: a file is read whole or not at all."""
+        return []
 
     def read(self, utterance: str) -> Alignment:
         """The alignment of one utterance, a segment for each run of equal labels; raises UnusableAlignment."""
@@ -58,53 +53,49 @@ def read_pitch_bins(path: str | Path) -> dict[str, np.ndarray]:
     """Pitch bins every 20 ms: {utterance: int8 [frames]}, -1 unvoiced, 0, 1, 2 from low to high.
 
     Raises:
-        CorpusError: the file is absent, not such a JSON object, or holds other numbers.
+        CorpusError: the file holds something else, or other numbers.
+        StoreError: the file is absent, not UTF-8, not JSON, or has an utterance twice.
     """
     bins = {}
-    for utterance, values in _read_object(path, "a JSON object {utterance: [pitch bin, ...]}").items():
+    for utterance, values in read_object(path, "a JSON object {utterance: [pitch bin, ...]}").items():
         track = _integers(values)
         if track is None or not np.isin(track, PITCH_BINS).all():
             raise CorpusError(
-                f"{path}: utterance {utterance}: expected a list of {PITCH_BINS}, found other values; "
-                "make the file again"
+                f"{printable(path)}: utterance {printable(utterance)}: expected a list of {PITCH_BINS}, found other "
+                "values; make the file again"
             )
         bins[utterance] = track.astype(np.int8)
     return bins
 
 
-def read_gender_json(path: str | Path) -> dict[str, str]:
-    """Speaker genders, {speaker: "M" | "F"}.
-
-    Raises:
-        CorpusError: the file is absent, not such a JSON object, or holds other values.
-    """
-    genders = _read_object(path, 'a JSON object {speaker: "M" | "F"}')
-    wrong = {speaker: value for speaker, value in genders.items() if value not in GENDERS}
+def _read_names(path: str | Path) -> dict[int, str]:
+    """{label id: label}."""
+    expected = "a JSON object {label: [id, count]}"
+    names: dict[int, str] = {}
+    wrong = []
+    for name, value in read_object(path, expected).items():
+        identity = value[0] if isinstance(value, list) and value else None
+        # A bool is an int in Python, and True would be the label 1.
+        if type(identity) is not int or identity < 0:
+            wrong.append(printable(f"{name!r}: {value!r}"))
+        elif names.setdefault(identity, name) != name:
+            wrong.append(printable(f"id {identity} of both {names[identity]!r} and {name!r}"))
     if wrong:
-        raise CorpusError(f'{path}: expected "M" or "F" for each speaker, found {wrong}; mend these entries')
-    return genders
-
-
-def _read_object(path: str | Path, expected: str) -> dict[str, Any]:
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-        content = json.loads(gzip.decompress(raw) if raw.startswith(_GZIP_MAGIC) else raw)
-    except FileNotFoundError:
-        raise CorpusError(f"{path}: expected {expected}, found no file; check its path in the config") from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise CorpusError(f"{path}: expected {expected}, found: {error}; fetch or make the file again") from None
-    if not isinstance(content, dict):
-        raise CorpusError(f"{path}: expected {expected}, found a {type(content).__name__}; make the file again")
-    return content
+        raise CorpusError(
+            f"{printable(path)}: expected {expected}, each with an id of its own from 0, found {some_of(wrong)}; "
+            "mend these entries"
+        )
+    return names
 
 
 def _integers(values: Any) -> np.ndarray | None:
-    """int32 [n], or None where `values` is no flat list of integers."""
+    """int32 [n], or int64 where they are too large for that; None where `values` is no flat list of integers."""
+    # Held against the type itself: numpy would take True for 1 beside integers.
+    if type(values) is not list or not set(map(type, values)) <= {int}:
+        return None
     try:
-        array = np.array(values, dtype=np.int64 if not values else None)
-    except (ValueError, TypeError, OverflowError):
+        array = np.array(values, dtype=np.int64)
+    except OverflowError:
         return None
-    if array.ndim != 1 or array.dtype.kind != "i":
-        return None
-    return array.astype(np.int32)
+    narrow = array.astype(np.int32)
+    return narrow if np.array_equal(narrow, array) else array

@@ -7,9 +7,8 @@
 Here every audio file is decoded and every alignment parsed, once; later stages trust the tables.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +20,13 @@ from property_neurons.corpus.audio import (
     SAMPLE_RATE,
     AudioFacts,
     UnusableAudio,
-    find_audio,
     inspect_audio,
     model_frames,
 )
-from property_neurons.corpus.report import Trouble, report_table
+from property_neurons.corpus.report import KEPT, Trouble, report_table
 from property_neurons.corpus.shards import shard_of
+from property_neurons.corpus.transcripts import read_transcripts
+from property_neurons.corpus.utterance_files import UtteranceFiles, find_utterance_files, name_troubles
 from property_neurons.errors import CorpusError
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
@@ -34,7 +34,6 @@ from property_neurons.progress import progress
 # Aligners round times to their own frames, 10 ms as a rule: an alignment that ends so little late is not wrong.
 END_TOLERANCE_US = 10_000
 
-_GENDERS = ("M", "F")
 _UTTERANCE_TYPES = {
     "utterance": "str",
     "subset": "str",
@@ -65,43 +64,6 @@ class Scan:
     report: pd.DataFrame
 
 
-def read_speakers(path: str | Path) -> dict[str, str]:
-    """The genders in SPEAKERS.TXT ("id | sex | subset | minutes | name", comments after ";"): {speaker: "M" | "F"}.
-
-    Raises:
-        CorpusError: the file is absent, or lines in it are of another form (all are named).
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CorpusError(
-            f"{path}: expected LibriSpeech's list of speakers, found no file; fetch it, or give a gender JSON instead"
-        )
-    genders, wrong = {}, []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip() or line.startswith(";"):
-            continue
-        # Names hold bars too, so only the first two fields are cut off.
-        fields = [field.strip() for field in line.split("|", 2)]
-        if len(fields) < 2 or not fields[0] or fields[1] not in _GENDERS:
-            wrong.append(number)
-            continue
-        genders[fields[0]] = fields[1]
-    if wrong:
-        raise CorpusError(f"{path}: expected 'id | M or F | ...', found another form in lines {wrong}; mend them")
-    return genders
-
-
-def read_transcripts(directory: str | Path) -> dict[str, list[str]]:
-    """All lines of the *.trans.txt files below `directory`: {utterance: [text]}; two texts mean an id occurs twice."""
-    transcripts = defaultdict(list)
-    for path in sorted(Path(directory).rglob("*.trans.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                utterance, _, text = line.strip().partition(" ")
-                transcripts[utterance].append(text.strip())
-    return dict(transcripts)
-
-
 def scan_subset(
     corpus: str,
     root: str | Path,
@@ -128,7 +90,8 @@ def scan_subset(
             not raised but reported.
     """
     root = Path(root)
-    audio = _audio_by_utterance(root, subset)
+    found = _audio_of(root, subset)
+    audio = found.paths
     transcripts = read_transcripts(root / subset)
     labelled = alignments.utterances()
     examine = _Examiner(audio, transcripts, labelled, alignments, genders)
@@ -136,7 +99,12 @@ def scan_subset(
     findings = progress(
         map_in_processes(examine, utterances, workers), total=len(utterances), what=f"{corpus}/{subset}", unit="utt"
     )
-    return _tables(corpus, root, subset, audio, transcripts, genders, n_shards, list(findings))
+    scan = _tables(corpus, root, subset, audio, transcripts, genders, n_shards, list(findings))
+    beside = [
+        report_table(corpus, subset, list(dict.fromkeys([*found.not_read, *alignments.not_read()]))),
+        report_table(corpus, subset, found.read_once, KEPT),
+    ]
+    return replace(scan, report=pd.concat([scan.report, *beside], ignore_index=True))
 
 
 @dataclass(frozen=True)
@@ -156,6 +124,9 @@ class _Examiner:
     genders: Mapping[str, str]
 
     def __call__(self, utterance: str) -> _Finding:
+        unusable = name_troubles(utterance, self.audio.get(utterance, ()))
+        if unusable:
+            return _Finding(utterance, None, None, tuple(unusable))
         troubles = [*self._presence(utterance), *self._identity(utterance)]
         facts, alignment = None, None
         for path in self.audio.get(utterance, ()):
@@ -209,19 +180,17 @@ class _Examiner:
         return troubles
 
 
-def _audio_by_utterance(root: Path, subset: str) -> dict[str, list[Path]]:
+def _audio_of(root: Path, subset: str) -> UtteranceFiles:
     for folder in (root, root / subset):
         if not folder.is_dir():
             raise CorpusError(f"{folder}: expected a folder of the corpus, found none; check the paths in the config")
-    audio = defaultdict(list)
-    for path in find_audio(root / subset):
-        audio[path.stem].append(path)
-    if not audio:
+    found = find_utterance_files(root / subset, AUDIO_SUFFIXES)
+    if not found.paths:
         raise CorpusError(
-            f"{root / subset}: expected audio ({', '.join(sorted(AUDIO_SUFFIXES))}) below it, found none; "
-            "check the paths in the config, or fetch the subset"
+            f"{root / subset}: expected audio ({', '.join(sorted(AUDIO_SUFFIXES))}) below it, found none"
+            f"{found.reasons()}; check the paths in the config, or fetch the subset"
         )
-    return dict(audio)
+    return found
 
 
 def _speaker_and_chapter(utterance: str) -> tuple[str, str]:

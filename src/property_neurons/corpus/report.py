@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from property_neurons.corpus.codes import CODES
+from property_neurons.errors import printable
 
 REPORT_COLUMNS = ("corpus", "subset", "utterance", "code", "detail", "action")
 SKIPPED = "skipped"
+KEPT = "kept"
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Trouble:
             raise ValueError(f"unknown report code {self.code!r}: add it to CODES")
 
 
-def report_table(corpus: str, subset: str, troubles: Sequence[tuple[str, Trouble]]) -> pd.DataFrame:
-    """The report rows for (utterance, trouble) pairs, in their order; every such utterance is skipped."""
+def report_table(
+    corpus: str, subset: str, troubles: Sequence[tuple[str, Trouble]], action: str = SKIPPED
+) -> pd.DataFrame:
+    """The report rows for (utterance, trouble) pairs, in their order, and what is done with every such utterance."""
     rows = [
         # A detail stays on one line of the .tsv, whatever a parser's message holds.
-        (corpus, subset, utterance, trouble.code, " ".join(trouble.detail.split()), SKIPPED)
+        (corpus, subset, printable(utterance), trouble.code, printable(" ".join(trouble.detail.split())), action)
         for utterance, trouble in troubles
     ]
     return pd.DataFrame(rows, columns=list(REPORT_COLUMNS), dtype="str")

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from property_neurons.corpus.audio import AUDIO_SUFFIXES, AudioFacts, UnusableAudio, find_audio, inspect_audio
-from property_neurons.corpus.report import REPORT_COLUMNS, Trouble, report_table
-from property_neurons.errors import CorpusError
+from property_neurons.corpus.audio import AUDIO_SUFFIXES, AudioFacts, UnusableAudio, inspect_audio
+from property_neurons.corpus.report import KEPT, REPORT_COLUMNS, Trouble, report_table
+from property_neurons.corpus.utterance_files import UtteranceFiles, find_utterance_files, name_troubles
+from property_neurons.errors import CorpusError, printable
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
+from property_neurons.stores.outside import composed, read_text
 
 SUBSET = "voxceleb1"
 PARTS = {"1": "train", "2": "dev", "3": "test"}
@@ -128,7 +130,8 @@ def scan_voxceleb(
     """
     root = Path(root)
     parts, genders = read_split(split_file), read_meta(meta)
-    audio = _audio_by_utterance(root)
+    found = _audio_below(root)
+    audio = found.paths
     utterances = sorted(parts)
     findings = progress(
         map_in_processes(_Examiner(audio, parts, genders), utterances, workers),
@@ -137,9 +140,9 @@ def scan_voxceleb(
         unit="utt",
     )
     rows, troubles = [], []
-    for utterance, (facts, found) in zip(utterances, findings, strict=True):
-        if found:
-            troubles += [(utterance, trouble) for trouble in found]
+    for utterance, (facts, wrong) in zip(utterances, findings, strict=True):
+        if wrong:
+            troubles += [(utterance, trouble) for trouble in wrong]
             continue
         speaker, video, _ = utterance.split("/")
         rows.append(
@@ -156,9 +159,12 @@ def scan_voxceleb(
             }
         )
     unlisted = [path for utterance in sorted(audio.keys() - parts.keys()) for path in audio[utterance]]
-    report = pd.concat(
-        [report_table(corpus, SUBSET, troubles), _unlisted_row(corpus, root, unlisted)], ignore_index=True
-    )
+    reports = [
+        report_table(corpus, SUBSET, [*troubles, *found.not_read]),
+        report_table(corpus, SUBSET, found.read_once, KEPT),
+        _unlisted_row(corpus, root, unlisted),
+    ]
+    report = pd.concat(reports, ignore_index=True)
     return pd.DataFrame(rows, columns=list(_UTTERANCE_TYPES)).astype(_UTTERANCE_TYPES), report
 
 
@@ -169,6 +175,8 @@ class _Examiner:
     genders: Mapping[str, str]
 
     def __call__(self, utterance: str) -> tuple[AudioFacts | None, tuple[Trouble, ...]]:
+        if unusable := name_troubles(utterance, self.audio.get(utterance, ())):
+            return None, tuple(unusable)
         facts, troubles = None, self._identity(utterance)
         for path in self.audio.get(utterance, ()):
             try:
@@ -203,22 +211,26 @@ class _Examiner:
 
 def _lines(path: Path, what: str) -> list[str]:
     if not path.is_file():
-        raise CorpusError(f"{path}: expected {what}, found no file; fetch it, or correct the path in the config")
-    return path.read_text(encoding="utf-8").splitlines()
+        raise CorpusError(
+            f"{printable(path)}: expected {what}, found no file; fetch it, or correct the path in the config"
+        )
+    return composed(read_text(path)).split("\n")
 
 
-def _audio_by_utterance(root: Path) -> dict[str, list[Path]]:
+def _audio_below(root: Path) -> UtteranceFiles:
     if not root.is_dir():
         raise CorpusError(f"{root}: expected a folder of the corpus, found none; check the paths in the config")
-    audio = defaultdict(list)
-    for path in find_audio(root):
-        audio["/".join(path.relative_to(root).with_suffix("").parts[-3:])].append(path)
-    if not audio:
+
+    def last_three(path: Path) -> str:
+        return composed("/".join(path.relative_to(root).with_suffix("").parts[-3:]))
+
+    found = find_utterance_files(root, AUDIO_SUFFIXES, last_three)
+    if not found.paths:
         raise CorpusError(
-            f"{root}: expected audio ({', '.join(sorted(AUDIO_SUFFIXES))}) below it, found none; "
+            f"{root}: expected audio ({', '.join(sorted(AUDIO_SUFFIXES))}) below it, found none{found.reasons()}; "
             "check the paths in the config, or fetch the corpus"
         )
-    return dict(audio)
+    return found
 
 
 def _unlisted_row(corpus: str, root: Path, paths: Sequence[Path]) -> pd.DataFrame:
@@ -230,5 +242,5 @@ def _unlisted_row(corpus: str, root: Path, paths: Sequence[Path]) -> pd.DataFram
             f"expected only audio that the split lists, found {len(paths)} other files ({examples}{more}); "
             "nothing need be done"
         )
-        rows.append((corpus, SUBSET, "", NOT_LISTED, detail, IGNORED))
+        rows.append((corpus, SUBSET, "", NOT_LISTED, printable(detail), IGNORED))
     return pd.DataFrame(rows, columns=list(REPORT_COLUMNS), dtype="str")

@@ -1,6 +1,5 @@
 """Findings about what the configuration names on disk or on the hub: corpora, alignments, checkpoints."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,14 @@ from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.doctor.checkpoints import folder_findings, hub_findings, torch_trouble
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
+from property_neurons.doctor.samples import sampled_files
 from property_neurons.errors import StoreError
 from property_neurons.plan.sources import Source
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import check_digest
+from property_neurons.stores.tree import walk
 
-_ENDINGS = {"audio": tuple(sorted(AUDIO_SUFFIXES)), "transcripts": (".trans.txt",), "TextGrids": (".textgrid",)}
+_ENDINGS = {"audio": tuple(sorted(AUDIO_SUFFIXES)), "transcripts": (".trans.txt",), "TextGrids": (".textgrid", ".json")}
 
 
 def other_sources(config: Config) -> Iterator[Finding]:
@@ -48,7 +49,7 @@ def _look(source: Source, fatal: bool) -> Iterator[Finding]:
 
 
 def _holds(folder: str, endings: tuple[str, ...]) -> bool:
-    return any(name.lower().endswith(endings) for _, _, files in os.walk(folder) for name in files)
+    return bool(sampled_files(folder, endings, 1) or walk(folder).ending(endings))
 
 
 def _scan_findings(config: Config, corpus: str, subset: str, fatal: bool) -> Iterator[Finding]:

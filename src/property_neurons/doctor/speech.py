@@ -14,6 +14,7 @@ from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.doctor.samples import sampled_files
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_table
+from property_neurons.stores.tree import walk
 
 # Subset of LibriSpeech: hours, utterances, speakers.
 LIBRISPEECH = {
@@ -74,7 +75,7 @@ def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
 def _folders_in(folder: Path) -> int | None:
     """How many folders it holds; None where it cannot be looked into."""
     try:
-        return sum(entry.is_dir() for entry in os.scandir(folder))
+        return sum(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(folder))
     except OSError:
         return None
 
@@ -82,12 +83,11 @@ def _folders_in(folder: Path) -> int | None:
 def _speech_by_size(folder: Path) -> Speech:
     seconds, utterances = 0.0, 0
     rates = {ending: _bytes_per_second(folder, ending, usual) for ending, usual in _AUDIO_BYTES.items()}
-    for path, _, files in os.walk(folder):
-        for file in files:
-            rate = rates.get(Path(file).suffix.lower())
-            if rate is not None:
-                seconds += (Path(path) / file).stat().st_size / rate
-                utterances += 1
+    for path in walk(folder).ending(_AUDIO_BYTES):
+        # A link that leads nowhere is named by the scan.
+        with suppress(OSError):
+            seconds += path.stat().st_size / rates[path.suffix.lower()]
+            utterances += 1
     return Speech(seconds, utterances, "by the size of the audio files")
 
 

@@ -11,13 +11,16 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import UnusableAlignment, read_textgrid
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
 from property_neurons.corpus.codes import CODES
+from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.report import Trouble
-from property_neurons.corpus.sources import open_alignments, read_genders
+from property_neurons.corpus.sources import open_alignments
+from property_neurons.corpus.utterance_files import utterance_of
 from property_neurons.corpus.voxceleb import read_meta, read_split
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.samples import evenly, sampled_files
 from property_neurons.errors import PropertyNeuronsError, printable, some_of
+from property_neurons.stores.outside import composed
 
 _SAMPLED = 20
 # Bytes of a JSON of frame labels that is read in a second.
@@ -58,7 +61,7 @@ def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
 def _alignments(about: str, source: dict[str, str], strict: bool, needed: bool) -> Iterator[Finding]:
     path = Path(source["path"])
     if source["kind"] == "textgrid":
-        grids = sampled_files(path, (".textgrid",), _SAMPLED)
+        grids = sampled_files(path, (".textgrid",), _SAMPLED) or sampled_files(path, (".json",), _SAMPLED)
         yield from _sampled(about, "alignments", path, grids, read_textgrid, strict, needed)
     elif path.is_file() and Path(source["labels"]).is_file() and path.stat().st_size < _QUICKLY_READ:
         labels = yield from _read(about, str(path), lambda _: open_alignments(**source), needed)
@@ -123,8 +126,8 @@ def _unknown_speakers(
     about: str, folder: Path, audio: Sequence[Path], genders: dict[str, str], strict: bool, needed: bool
 ) -> Iterator[Finding]:
     """Speakers without a gender: of sampled files, and of all folders where these are named after their speakers."""
-    sampled = {path.stem.partition("-")[0] for path in audio}
-    by_folder = {path.relative_to(folder).parts[0] for path in audio}
+    sampled = {utterance_of(path).partition("-")[0] for path in audio}
+    by_folder = {composed(path.relative_to(folder).parts[0]) for path in audio}
     speakers = set(_folders(folder)) if sampled == by_folder else sampled
     unknown = sorted(speakers - set(genders))
     if unknown:
@@ -139,4 +142,4 @@ def _unknown_speakers(
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as scanned:
-        return [entry.name for entry in scanned if entry.is_dir() and not entry.name.startswith(".")]
+        return [composed(entry.name) for entry in scanned if entry.is_dir() and not entry.name.startswith(".")]

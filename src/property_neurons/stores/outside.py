@@ -6,6 +6,7 @@ refused by name, never guessed at.
 """
 
 import json
+import unicodedata
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,16 @@ def decoded(raw: bytes, path: str | Path, *, remedy: str = "save it as UTF-8") -
         line = raw.count(b"\n", 0, error.start) + 1
         found = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else f"the byte 0x{raw[error.start]:02x}"
         raise StoreError(f"{printable(path)}, line {line}: expected text in UTF-8, found {found}; {remedy}") from None
+    if "\0" in text:
+        # UTF-16 without its mark, or no text at all.
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise StoreError(f"{printable(path)}, line {line}: expected text in UTF-8, found the byte 0x00; {remedy}")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def composed(name: str) -> str:
+    """A name as it is compared: "é" is one letter, whether a system stores it as one (NFC) or two (NFD, macOS)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from property_neurons.corpus.phones import PHONES, SILENCE, SILENCE_ID, SPOKEN_NOISE_ID, VOWELS
 from property_neurons.errors import TaskError, some_of
+from property_neurons.stores.outside import composed, read_text
 
 # In the order of `phones.LABELS`, so that a label's id is its unit.
 PHONE_UNITS = (*PHONES, SILENCE)
@@ -66,19 +67,13 @@ def read_lexicon(path: str | Path) -> dict[str, tuple[str, ...]]:
     taken. Left out are lines that begin with ";;;", and what follows " #" in a line.
 
     Raises:
-        TaskError: the file is absent, not UTF-8 or without words, or lines in it are of another form.
+        TaskError: the file is absent or without words, or lines in it are of another form.
+        StoreError: the file is not UTF-8.
     """
     path = Path(path)
     if not path.is_file():
         raise TaskError(f"{path}: expected a lexicon, found no file; fetch one, or take the units of the alignment")
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = raw.count(b"\n", 0, error.start) + 1
-        raise TaskError(
-            f"{path}: expected UTF-8, found other bytes in line {number}; convert the file (iconv -f latin1 -t utf-8)"
-        ) from None
+    text = composed(read_text(path, remedy="convert the file (iconv -f latin1 -t utf-8)"))
     lexicon, wrong = {}, []
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.partition(" #")[0].split()

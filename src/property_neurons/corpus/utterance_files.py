@@ -1,0 +1,87 @@
+"""Which files below a folder belong to which utterance, and what there could not be read."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from property_neurons.corpus.report import Trouble
+from property_neurons.errors import printable, some_of
+from property_neurons.stores.outside import composed
+from property_neurons.stores.tree import walk
+
+
+@dataclass(frozen=True)
+class UtteranceFiles:
+    """The files of each utterance below a folder.
+
+    paths: {utterance: its files}; more than one where different files bear its name.
+    not_read: what could not be looked into, with its path below the folder in the place of an utterance.
+    read_once: the same of what is reached on two ways: nothing is lost.
+    """
+
+    paths: dict[str, list[Path]]
+    not_read: list[tuple[str, Trouble]]
+    read_once: list[tuple[str, Trouble]]
+
+    def reasons(self) -> str:
+        """What could not be read, for a message that says that nothing was found: ", but a: ..., b: ..."."""
+        return f", but {some_of([f'{name}: {trouble.detail}' for name, trouble in self.not_read])}" * bool(
+            self.not_read
+        )
+
+
+def utterance_of(path: Path) -> str:
+    """The utterance that a file is named after: its name without the ending."""
+    return composed(path.stem)
+
+
+def find_utterance_files(
+    folder: Path, endings: Collection[str], name: Callable[[Path], str] = utterance_of
+) -> UtteranceFiles:
+    """The files below a folder whose names end in one of `endings`, by utterance.
+
+    Args:
+        folder: must exist; links below it are followed.
+        endings: in lower case, such as ".flac".
+        name: from a file to its utterance.
+    """
+    tree = walk(folder)
+    files = tree.ending(endings)
+    paths, read_once = defaultdict(list), []
+    for path in files:
+        earlier = next((other for other in paths[name(path)] if other.resolve() == path.resolve()), None)
+        if earlier is None:
+            paths[name(path)].append(path)
+        else:
+            read_once.append((path, earlier))
+    taken = set(files)
+    return UtteranceFiles(
+        paths=dict(paths),
+        not_read=[
+            (path.relative_to(folder).as_posix(), _not_read(reason))
+            for path, reason in tree.not_read
+            if path not in taken
+        ],
+        read_once=[
+            (path.relative_to(folder).as_posix(), _read_once(other)) for path, other in (*tree.read_once, *read_once)
+        ],
+    )
+
+
+def name_troubles(utterance: str, paths: Collection[Path]) -> list[Trouble]:
+    """Whether an id and the paths of its files can be written into tables: UTF-8, and nothing that moves a cursor."""
+    for name in (utterance, *map(str, paths)):
+        if printable(name) != name:
+            detail = f"expected a name in UTF-8 without control characters, found {printable(name)}; rename it"
+            return [Trouble("unusable_name", detail)]
+    return []
+
+
+def _not_read(reason: str) -> Trouble:
+    detail = f"expected files, folders, and links that lead to some, found {reason}; mend it or remove it"
+    return Trouble("not_read", detail)
+
+
+def _read_once(other: Path) -> Trouble:
+    return Trouble("read_once", f"expected each file on one way, found {other} on another; nothing need be done")
