@@ -1,13 +1,16 @@
 """Reading audio: exact where it is whole, an error with the right code where it is not."""
 
 import hashlib
+import os
 import pickle
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from property_neurons.corpus import audio
 from property_neurons.corpus.audio import (
     UnusableAudio,
     find_audio,
@@ -62,33 +65,134 @@ def test_24_bit_flac_is_read(tmp_path):
     np.testing.assert_allclose(read_audio(path), speech_like(), atol=2**-23)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("share", [0.99, 0.5])
-def test_truncated_files_are_found(tmp_path, suffix, share):
-    content = write(tmp_path / f"whole.{suffix}").read_bytes()
-    cut = tmp_path / f"cut.{suffix}"
-    cut.write_bytes(content[: int(len(content) * share)])
-    assert codes(cut) == ["corrupt_audio"]
+# -- samples that no recording has
 
 
-@pytest.mark.parametrize("suffix", ["flac", "ogg"])
-def test_flipped_bits_are_found_where_the_format_has_checksums(tmp_path, suffix):
-    content = write(tmp_path / f"whole.{suffix}").read_bytes()
-    path = tmp_path / f"flipped.{suffix}"
-    # From the second quarter on, where samples lie in both formats.
-    for position in np.random.default_rng(1).integers(len(content) // 4, len(content), size=20):
-        damaged = bytearray(content)
-        damaged[position] ^= 0x10
-        path.write_bytes(bytes(damaged))
-        assert codes(path) == ["corrupt_audio"], position
+def floats(path, samples, subtype="FLOAT"):
+    soundfile.write(path, samples, 16_000, subtype=subtype)
+    return path
 
 
-def test_flac_with_a_frame_left_out_is_found(tmp_path):
-    content = write(tmp_path / "whole.flac").read_bytes()
-    frames = [i for i in range(len(content) - 1) if content[i] == 0xFF and content[i + 1] in (0xF8, 0xF9)]
-    path = tmp_path / "short.flac"
-    path.write_bytes(content[: frames[3]] + content[frames[4] :])
-    assert codes(path) == ["corrupt_audio"]
+def with_sample(value):
+    samples = speech_like().astype(np.float64)
+    samples[17_000] = value
+    return samples
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+@pytest.mark.parametrize(
+    ("samples", "found"),
+    [
+        (np.round(speech_like() * 2**15), r"found -\d+ to \d+; divide integers .* by 2\^15"),
+        (np.round(speech_like() * 2**7), "divide integers"),
+        (np.round(speech_like() * 2.0**31), "divide integers"),
+        (speech_like() / speech_like().std() + 1, "divide integers"),
+        (with_sample(1e30), r"to 1e\+30"),
+        (with_sample(-4.01), r"found -4\.01"),
+        (with_sample(np.nan), "found NaN or infinite"),
+        (with_sample(np.inf), "found NaN or infinite"),
+        (with_sample(-np.inf), "found NaN or infinite"),
+    ],
+)
+def test_floats_that_no_recording_holds_are_refused(tmp_path, subtype, samples, found):
+    path = floats(tmp_path / "a.wav", samples, subtype)
+    with pytest.raises(UnusableAudio, match=f"impossible_samples: .*{found}"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("level", [1.4, 3.9])
+def test_floats_above_full_scale_are_kept(tmp_path, level):
+    """As decoding MP3 and resampling give them."""
+    samples = speech_like() * np.float32(level / np.abs(speech_like()).max())
+    np.testing.assert_array_equal(read_audio(floats(tmp_path / "a.wav", samples)), samples)
+
+
+def test_clipped_speech_is_kept(tmp_path):
+    clipped = np.clip(speech_like() * 20, -1, 1)
+    samples = read_audio(write(tmp_path / "a.flac", clipped))
+    assert (samples.min(), samples.max()) == (-1, np.float32(1 - 2**-15))
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(32_000),
+        np.full(32_000, 0.25),
+        speech_like() / 2.0**15,
+        np.arange(32_000) % 2 / 2**15,
+    ],
+    ids=["zeros", "a constant", "divided by 2^15 twice", "one bit"],
+)
+def test_digital_silence_is_no_speech(tmp_path, samples):
+    assert codes(floats(tmp_path / "a.wav", samples)) == ["silent_audio"]
+    assert codes(write(tmp_path / "a.flac", samples)) == ["silent_audio"]
+
+
+def test_very_quiet_speech_is_kept(tmp_path):
+    quiet = speech_like() / 2**11
+    assert len(read_audio(write(tmp_path / "a.flac", quiet))) == 32_000
+
+
+# -- files that cannot be read
+
+
+@pytest.fixture
+def nothing_is_opened(monkeypatch):
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail("it would wait for ever"))
+
+
+def test_folders_pipes_and_devices_are_no_audio(tmp_path, nothing_is_opened):
+    (tmp_path / "folder.wav").mkdir()
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "device.wav").symlink_to("/dev/zero")
+    (tmp_path / "nowhere.wav").symlink_to(tmp_path / "gone.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    for name in ("folder", "pipe", "device", "nowhere"):
+        assert codes(tmp_path / f"{name}.wav") == ["missing_audio"]
+    assert codes(tmp_path / "loop.wav") == ["unreadable_audio"]
+    assert codes(tmp_path / "folder.wav" / "a.wav") == ["missing_audio"]
+
+
+@pytest.mark.parametrize("step", ["stat", "read_bytes"])
+@pytest.mark.parametrize(
+    ("error", "code", "found"),
+    [
+        (PermissionError(13, "Permission denied"), "unreadable_audio", "Permission denied"),
+        (OSError(5, "Input/output error"), "unreadable_audio", "Input/output error"),
+        (FileNotFoundError(2, "No such file"), "missing_audio", "found none"),
+    ],
+)
+def test_what_the_system_refuses_is_a_trouble_of_the_file(tmp_path, monkeypatch, step, error, code, found):
+    """A file may also vanish, or its disk fail, between two looks at it."""
+    path = write(tmp_path / "a.wav")
+
+    def refuse(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(Path, step, refuse)
+    with pytest.raises(UnusableAudio, match=f"{code}: .*{found}"):
+        inspect_audio(path)
+
+
+def test_what_is_too_long_is_refused_before_it_is_all_in_memory(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.flac")
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 30_000)
+    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    assert codes(path) == ["too_long"]
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 32_000)
+    assert len(read_audio(path)) == 32_000
+    monkeypatch.setattr(audio, "_MAX_BYTES", 10_000)
+    assert codes(path) == ["too_long"]
+
+
+def test_names_are_printed_without_what_moves_a_cursor(tmp_path):
+    with pytest.raises(UnusableAudio) as caught:
+        read_audio(tmp_path / "\x1b[2J.wav")
+    assert "\\x1b[2J.wav" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+# -- form
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -1,5 +1,6 @@
 """Forced alignment with PocketSphinx, held against the demo corpus's true phone times."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -171,6 +172,37 @@ def test_every_utterance_is_aligned_or_listed(corpus, tmp_path):
         audio = soundfile.info((root / "demo" / name).with_suffix(".flac"))
         assert alignment.end == audio.frames * 1_000_000 // 16_000
         assert agreement([(read_textgrid(corpus / "alignments" / "demo" / name), alignment)])[0] > 0.7
+
+
+def test_no_transcript_is_laid_on_part_of_an_utterance(corpus, tmp_path, monkeypatch):
+    folder = tmp_path / "LibriSpeech" / "demo" / "1" / "101"
+    folder.mkdir(parents=True)
+    samples = read_audio(next(corpus.rglob("1-101-0000.flac")))
+
+    def coded(form, **options):
+        file = io.BytesIO()
+        soundfile.write(file, samples, 16_000, format=form, **options)
+        return file.getvalue()
+
+    parts = {
+        "sphere.wav": coded("NIST", subtype="PCM_16")[: len(samples)],
+        "variable.mp3": (mp3 := coded("MP3", bitrate_mode="VARIABLE"))[mp3.index(mp3[:4], 4) :],
+        "aiff.wav": coded("AIFF")[: len(samples)],
+        "wav.wav": coded("WAV")[: len(samples)],
+        "stream.wav": coded("WAV").replace(b"data" + (2 * len(samples)).to_bytes(4, "little"), b"data" + bytes(4)),
+    }
+    for name, content in parts.items():
+        (folder / f"1-101-{name}").write_bytes(content)
+    utterances = sorted(f"1-101-{name.partition('.')[0]}" for name in parts)
+    (folder / "1-101.trans.txt").write_text("".join(f"{utterance} THE BOY\n" for utterance in utterances))
+    monkeypatch.setattr(forced_alignment, "align_utterance", lambda *_: pytest.fail("the aligner has seen a part"))
+
+    table = align_subset(tmp_path / "LibriSpeech", "demo", tmp_path / "out")
+
+    assert table["utterance"].tolist() == utterances
+    codes = ["unsupported_container", "corrupt_audio", "unknown_length", "unknown_length", "corrupt_audio"]
+    for code, detail in zip(codes, table["detail"], strict=True):
+        assert f": {code}: expected" in detail
 
 
 def test_the_result_does_not_depend_on_the_number_of_processes(corpus, tmp_path):

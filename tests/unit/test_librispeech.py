@@ -109,12 +109,35 @@ def test_every_trouble_is_found_in_one_scan(corpus):
     corpus.align("9-90-0000")
     corpus.audio(corpus.root / "sub/8/80/8-80-0000.flac")
     corpus.align("8-80-0000")
+    os.mkfifo(corpus.root / "sub/1/10/1-10-pipe.flac")
+    folder = corpus.root / "sub/1/10"
+    # A regular file that gives an error to whoever reads it.
+    (folder / "1-10-disk.flac").symlink_to("/proc/self/mem")
+    with (folder / "1-10-huge.flac").open("wb") as file:
+        file.truncate(2**31 + 1)
+    soundfile.write(folder / "1-10-scale.wav", np.arange(WHOLE, dtype=np.float32), 16_000, subtype="FLOAT")
+    soundfile.write(folder / "1-10-aiff.wav", np.linspace(0, 0.5, WHOLE), 16_000, format="AIFF")
+    soundfile.write(folder / "1-10-zeros.flac", np.zeros(WHOLE), 16_000)
+    sphere = folder / "1-10-sphere.wav"
+    soundfile.write(sphere, np.linspace(0, 0.5, WHOLE), 16_000, format="NIST")
+    sphere.write_bytes(sphere.read_bytes()[:16_000])
+    stream = folder / "1-10-stream.wav"
+    soundfile.write(stream, np.linspace(0, 0.5, WHOLE), 16_000)
+    stream.write_bytes(stream.read_bytes().replace(b"data" + (2 * WHOLE).to_bytes(4, "little"), b"data" + b"\xff" * 4))
     absent = corpus.utterance("absent", audio=False, alignment=False)
     corpus.transcribe("1-10-0000 HI", f"{absent} HI", "1-10-nolabels HI")
     expected = {
         truncated: ["corrupt_audio"],
         absent: ["missing_audio"],
         "8-80-0000": ["unknown_speaker"],
+        corpus.utterance("pipe", audio=False): ["labels_without_audio"],
+        corpus.utterance("disk", audio=False): ["unreadable_audio"],
+        corpus.utterance("huge", audio=False): ["too_long"],
+        corpus.utterance("scale", audio=False): ["impossible_samples"],
+        corpus.utterance("aiff", audio=False): ["unsupported_container"],
+        corpus.utterance("zeros", audio=False): ["silent_audio"],
+        corpus.utterance("sphere", audio=False): ["corrupt_audio"],
+        corpus.utterance("stream", audio=False): ["unknown_length"],
         corpus.utterance("twice"): ["duplicate_utterance"],
         corpus.utterance("both"): ["duplicate_utterance"],
         corpus.utterance("noaudio", audio=False): ["labels_without_audio"],

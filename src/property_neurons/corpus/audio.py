@@ -1,40 +1,38 @@
 """Reading speech: 16 kHz mono, whole, or not at all.
 
-What libsndfile 1.2 leaves unsaid is checked here. It fails on a damaged FLAC file unless whole frames are
-gone, which it fills in silently; it shortens a truncated WAV or OGG file without a word; it gives fewer
-samples than announced for a truncated MP3 or a damaged OGG file. An MP3 file has no checksum: a flipped
-bit in it goes unnoticed, and a truncated one without a length header shows only against its alignment.
+What a container says of its length is held against its bytes before it is decoded (`containers`), and what is decoded
+is held against that length; FLAC also against its own MD5 checksum. A flipped bit in the samples of a WAV, SPHERE or
+MP3 file goes unnoticed: these have no checksum.
 """
 
 import hashlib
-import re
+import io
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from property_neurons.corpus.containers import Announced, UncheckedContainer, announced
 from property_neurons.corpus.report import Trouble
-from property_neurons.errors import AudioError
+from property_neurons.errors import AudioError, printable
 from property_neurons.stores.tree import walk
 
 SAMPLE_RATE = 16_000
 AUDIO_SUFFIXES = frozenset({".flac", ".wav", ".mp3", ".ogg"})
 # One output frame of a HuBERT-type front end needs 400 samples: floor((N - 80) / 320) = 1.
 MIN_SAMPLES = 400
+# Two hours: no utterance, and as much memory as a job can be asked for.
+MAX_SAMPLES = 2 * 3600 * SAMPLE_RATE
+# Full scale is 1. Speech clipped to a square wave comes back from MP3 at up to 3.1, from Vorbis at 3.0, from resampling
+# at 2.1 (40 LibriSpeech utterances); speech scaled to a standard deviation of 1 peaks at 3.9 to 22, integers at 100 up.
+MAX_LEVEL = 4.0
 
-_FLAC_MD5 = slice(26, 42)
-# What libsndfile notes in its log, and nowhere else, about WAV and OGG files of which a part is missing.
-_PART_MISSING = re.compile(
-    "|".join(
-        [
-            r"data : \d+ \(should be \d+\)",
-            r"Last page lacks an end-of-stream bit",
-            r"Junk after the last page",
-            r"libogg reports a hole",
-        ]
-    )
-)
+_MAX_BYTES = 2**31
+# Samples within one step of 16 bits around a constant are no speech; nor is what was divided by 32768 twice.
+_SILENT_SPAN = 2 / 2**15
+_BLOCK = 2**20
 _FETCH_AGAIN = "fetch or make the file again"
 
 
@@ -55,7 +53,8 @@ class UnusableAudio(AudioError):
         self.troubles = troubles
 
     def __str__(self) -> str:
-        return f"{self.path}: " + "; ".join(f"{trouble.code}: {trouble.detail}" for trouble in self.troubles)
+        found = "; ".join(f"{trouble.code}: {trouble.detail}" for trouble in self.troubles)
+        return f"{printable(self.path)}: {found}"
 
 
 def model_frames(n_samples: int) -> int:
@@ -69,32 +68,17 @@ def find_audio(directory: str | Path) -> list[Path]:
 
 
 def read_audio(path: str | Path) -> np.ndarray:
-    """Decode a 16 kHz mono file in full.
+    """Decode a 16 kHz mono file in full. Its first bytes say what it is, whatever its name.
 
     Returns:
-        float32 samples [N] in [-1, 1].
+        float32 samples [N]; full scale is 1, and nothing is beyond 4.
 
     Raises:
-        UnusableAudio: absent, damaged, cut short, shorter than one frame, not mono, or not 16 kHz.
+        UnusableAudio: absent, not readable, damaged, cut short, of unknown length or a container that is not checked,
+            shorter than one frame or longer than two hours, not mono, not 16 kHz, digital silence, or with samples
+            that no recording has.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UnusableAudio(path, (Trouble("missing_audio", "expected an audio file, found none; fetch it"),))
-    if not path.stat().st_size:
-        raise UnusableAudio(path, (_too_short("a file of 0 bytes"),))
-    try:
-        with soundfile.SoundFile(path) as file:
-            # 16-bit samples are what a FLAC checksum is made over; as floats they are the same numbers / 2^15.
-            samples = file.read(dtype="int16" if file.subtype == "PCM_16" else "float32")
-            troubles = [*_form(file), *_cut(path, file, samples)]
-    except (soundfile.SoundFileError, OSError) as error:
-        detail = f"expected a decodable file, found none ({error}); {_FETCH_AGAIN}"
-        raise UnusableAudio(path, (Trouble("corrupt_audio", detail),)) from None
-    if len(samples) < MIN_SAMPLES and not any(trouble.code == "corrupt_audio" for trouble in troubles):
-        troubles.append(_too_short(f"{len(samples)}"))
-    if troubles:
-        raise UnusableAudio(path, tuple(troubles))
-    return samples if samples.dtype == np.float32 else samples.astype(np.float32) / np.float32(2**15)
+    return _decoded(Path(path), _content(Path(path)))
 
 
 def inspect_audio(path: str | Path) -> AudioFacts:
@@ -103,14 +87,77 @@ def inspect_audio(path: str | Path) -> AudioFacts:
     Raises:
         UnusableAudio: as for `read_audio`.
     """
-    n_samples = len(read_audio(path))
-    with Path(path).open("rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    return AudioFacts(n_samples, digest)
+    content = _content(Path(path))
+    n_samples = len(_decoded(Path(path), content))
+    return AudioFacts(n_samples, hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
-def _too_short(found: str) -> Trouble:
-    return Trouble("too_short", f"expected at least {MIN_SAMPLES} samples (one frame), found {found}; leave it out")
+class _Stream(soundfile.SoundFile):
+    """A file that is read from its beginning to its end in pieces, whatever length its header announces.
+
+    soundfile would take memory for that length, and seek after each piece.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, once it is known to be one: a pipe or a device could keep its reader waiting for ever."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise _unusable(path, "missing_audio", f"expected an audio file, found {found}; put the file there")
+        if status.st_size > _MAX_BYTES:
+            raise _too_long(path, f"{status.st_size / 1e9:.1f} GB")
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _unusable(path, "missing_audio", "expected an audio file, found none; fetch it") from None
+    except OSError as error:
+        detail = f"expected a file that can be read, found none ({error.strerror}); check its permissions and its disk"
+        raise _unusable(path, "unreadable_audio", detail) from None
+    if not content:
+        raise UnusableAudio(path, (_too_short("a file of 0 bytes"),))
+    return content
+
+
+def _decoded(path: Path, content: bytes) -> np.ndarray:
+    try:
+        says = announced(content)
+    except UncheckedContainer as error:
+        raise UnusableAudio(path, (error.trouble,)) from None
+    try:
+        with _Stream(io.BytesIO(content)) as file:
+            samples = _samples(path, file)
+            troubles = [*_form(file), *_cut(file, says, samples)]
+    except soundfile.SoundFileError as error:
+        found = getattr(error, "error_string", error)
+        detail = f"expected a decodable file, found none ({found}); {_FETCH_AGAIN}"
+        raise _unusable(path, "corrupt_audio", detail) from None
+    if not any(trouble.code == "corrupt_audio" for trouble in troubles):
+        troubles += _level(samples) if len(samples) >= MIN_SAMPLES else [_too_short(f"{len(samples)}")]
+    if troubles:
+        raise UnusableAudio(path, tuple(troubles))
+    if samples.dtype == np.float32:
+        return samples
+    return samples.astype(np.float32) * np.float32(_one_step(samples))
+
+
+def _samples(path: Path, file: soundfile.SoundFile) -> np.ndarray:
+    # The checksum of FLAC is made over integers. As floats, those of 16 bits are the same numbers / 2^15.
+    dtype = "int16" if file.subtype == "PCM_16" else "int32" if file.format == "FLAC" else "float32"
+    blocks, found = [], 0
+    while len(block := file.read(min(_BLOCK, file.frames), dtype=dtype)):
+        blocks.append(block)
+        found += len(block)
+        if found > MAX_SAMPLES:
+            raise _too_long(path, f"more than {MAX_SAMPLES} samples")
+        if found == file.frames:
+            break
+    if not blocks:
+        return np.zeros(0, np.float32)
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def _form(file: soundfile.SoundFile) -> list[Trouble]:
@@ -123,22 +170,59 @@ def _form(file: soundfile.SoundFile) -> list[Trouble]:
     return troubles
 
 
-def _cut(path: Path, file: soundfile.SoundFile, samples: np.ndarray) -> list[Trouble]:
+def _cut(file: soundfile.SoundFile, says: Announced, samples: np.ndarray) -> list[Trouble]:
     """What decoding went through without complaint although part of the file is missing or altered."""
-    if len(samples) != file.frames:
-        found = f"expected the {file.frames} samples its header announces, found {len(samples)}"
-    elif file.format == "FLAC" and not _matches_checksum(path, samples):
+    # Of a FLAC file of unknown length, with a checksum, the checksum alone speaks.
+    expected = says.n_samples if says.n_samples is not None or says.md5 else file.frames
+    if expected is not None and len(samples) != expected:
+        found = f"expected the {expected} samples its header announces, found {len(samples)}"
+    elif says.md5 is not None and _md5(file, samples) != says.md5:
         found = "expected samples that match the MD5 checksum in its header, found others"
-    elif (note := _PART_MISSING.search(file.extra_info)) is not None:
-        found = f"expected a whole file, found one of which libsndfile notes {note[0]!r}"
     else:
         return []
     return [Trouble("corrupt_audio", f"{found}; {_FETCH_AGAIN}")]
 
 
-def _matches_checksum(path: Path, samples: np.ndarray) -> bool:
-    with path.open("rb") as stream:
-        head = stream.read(_FLAC_MD5.stop)
-    checksum = head[_FLAC_MD5]
-    checkable = head.startswith(b"fLaC") and any(checksum) and samples.dtype == np.int16
-    return not checkable or hashlib.md5(samples.astype("<i2").tobytes()).digest() == checksum
+def _md5(file: soundfile.SoundFile, samples: np.ndarray) -> bytes:
+    """The checksum that FLAC makes of its samples: little-endian, in as many bytes as each of them needs."""
+    width = {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3}[file.subtype]
+    unused = samples.itemsize - width
+    # libsndfile aligns what it widens to 32 bits with the upper end.
+    raw = samples.astype(samples.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(-1, samples.itemsize)
+    return hashlib.md5(np.ascontiguousarray(raw[:, unused:])).digest()
+
+
+def _level(samples: np.ndarray) -> list[Trouble]:
+    """Samples that no recording has: not numbers, on another scale, or all the same."""
+    step = _one_step(samples)
+    low, high = float(samples.min()) * step, float(samples.max()) * step
+    if not (np.isfinite(low) and np.isfinite(high)):
+        found = "expected finite samples, found NaN or infinite ones; make the file again"
+    elif max(-low, high) > MAX_LEVEL:
+        found = (
+            f"expected samples from -1 to 1 (up to {MAX_LEVEL:g} after lossy coding), found {low:.6g} to {high:.6g}; "
+            "divide integers that were saved as floats by 2^15 (of 16 bits) or 2^31 (of 32), leave damaged files out"
+        )
+    elif high - low <= _SILENT_SPAN:
+        found = f"expected speech, found digital silence ({low:.6g} to {high:.6g}); fetch the recording or leave it out"
+        return [Trouble("silent_audio", found)]
+    else:
+        return []
+    return [Trouble("impossible_samples", found)]
+
+
+def _one_step(samples: np.ndarray) -> float:
+    return 1.0 if samples.dtype.kind == "f" else 2.0 ** (1 - 8 * samples.itemsize)
+
+
+def _unusable(path: Path, code: str, detail: str) -> UnusableAudio:
+    return UnusableAudio(path, (Trouble(code, detail),))
+
+
+def _too_short(found: str) -> Trouble:
+    return Trouble("too_short", f"expected at least {MIN_SAMPLES} samples (one frame), found {found}; leave it out")
+
+
+def _too_long(path: Path, found: str) -> UnusableAudio:
+    detail = f"expected an utterance of at most two hours, found {found}; divide it into utterances"
+    return _unusable(path, "too_long", detail)

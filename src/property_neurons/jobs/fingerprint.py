@@ -35,6 +35,7 @@ OUTSIDE = (
     "stores",
     "jobs",
     "corpus.audio",
+    "corpus.containers",
     "corpus.recordings",
     "corpus.codes",
     "training.checkpoints",
