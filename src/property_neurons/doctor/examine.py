@@ -14,6 +14,9 @@ from property_neurons.doctor.slurm import slurm_findings
 from property_neurons.doctor.software import package_findings
 from property_neurons.doctor.sources import corpus_findings, model_findings, other_sources, task_findings
 from property_neurons.doctor.speech_files import speech_file_findings
+from property_neurons.doctor.times import TimeUse, not_estimated, time_uses, together, with_gpu
+from property_neurons.errors import some_of
+from property_neurons.progress import duration
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,14 @@ class Report:
     """What the results will take, and what is wrong.
 
     default, everything: for the default target, and for all that the configuration defines.
+    times: for the default target; not_timed: what of it has no estimate.
     """
 
     results: str
     default: list[DiskUse]
     everything: list[DiskUse]
+    times: list[TimeUse]
+    not_timed: list[str]
     findings: list[Finding]
 
     @property
@@ -35,12 +41,27 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"Disk space, estimated (below {self.results}, on the disk of {existing_part(self.results)}):"]
-        width = max(len(use.what) for use in self.default)
+        width = max((len(use.what) for use in self.default), default=0)
         lines += [f"  {use.what:<{width}}  {shown(use.n_bytes):>8}  {use.detail}" for use in self.default]
         lines.append(f"  {'to be written for the default target':<{width}}  {shown(still_to_write(self.default)):>8}")
         if still_to_write(self.everything) > still_to_write(self.default):
             lines.append(f"  {'and for all that is configured':<{width}}  {shown(still_to_write(self.everything)):>8}")
-        return "\n\n".join(["\n".join(lines), *map(str, self.findings), verdict(self.findings)])
+        parts = ["\n".join(lines), *self._times(), *map(str, self.findings), verdict(self.findings)]
+        return "\n\n".join(parts)
+
+    def _times(self) -> list[str]:
+        if not self.times:
+            return []
+        width = max(len(use.what) for use in self.times)
+        lines = ["Time, very roughly, on one core of a server; beside it with an A100 for the models (not measured):"]
+        for use in self.times:
+            core, gpu = duration(use.core * use.lacking), use.gpu and duration(use.gpu * use.lacking)
+            lines.append(f"  {use.what:<{width}}  {core:>8}  {gpu or '':>8}  {use.detail}")
+        totals = [duration(seconds(self.times)) for seconds in (together, with_gpu)]
+        lines.append(f"  {'together, for the default target':<{width}}  {totals[0]:>8}  {totals[1]:>8}")
+        if self.not_timed:
+            lines.append(f"  Not estimated: {some_of(self.not_timed)}.")
+        return ["\n".join(lines)]
 
 
 def examine(config: Config, profile: Path | None = None) -> Report:
@@ -67,4 +88,5 @@ def examine(config: Config, profile: Path | None = None) -> Report:
         *cache_findings(config),
         *slurm_findings(jobs),
     ]
-    return Report(config.results, default_uses, all_uses, ordered(findings))
+    times, not_timed = time_uses(config, default), not_estimated(config, default)
+    return Report(config.results, default_uses, all_uses, times, not_timed, ordered(findings))

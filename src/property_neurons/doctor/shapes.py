@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import huggingface_hub
@@ -22,6 +22,9 @@ from property_neurons.errors import StoreError
 from property_neurons.stores.manifests import read_manifest
 
 _BASE = ((3072,) * 12, 94_400_000, 13 * 768)
+_WHISPER_SECONDS = 30.0
+# Model types that take log-Mel features.
+_LOG_MEL = ("melhubert", "wav2vec2-bert", "whisper")
 _WHISPER_TINY = ((1536,) * 4, 8_200_000, 5 * 384)
 
 
@@ -32,6 +35,8 @@ class Shape:
     widths: neurons of each feed-forward network.
     parameters: about.
     states: values of its hidden states in one frame, (blocks + 1) x hidden size.
+    reads_waveform: by convolutions; other models read log-Mel features.
+    window_seconds: length of the windows that it reads, however short the utterance (Whisper); 0 where there are none.
     assumed: nothing told, so the shape of a base model is taken.
     """
 
@@ -39,6 +44,8 @@ class Shape:
     parameters: int
     states: int
     assumed: bool = False
+    reads_waveform: bool = True
+    window_seconds: float = 0.0
 
 
 def shape_of(config: Config, model: str) -> Shape:
@@ -46,22 +53,31 @@ def shape_of(config: Config, model: str) -> Shape:
     prepared = plan.paths.model(config, model)
     with suppress(StoreError):
         content = read_manifest(plan.paths.manifest(prepared))
-        states = _shape_in(f"{prepared}/config.json").states
-        return Shape(tuple(site["width"] for site in content["sites"]), content["n_parameters"], states)
+        widths = tuple(site["width"] for site in content["sites"])
+        return replace(
+            _shape_in(f"{prepared}/config.json"), widths=widths, parameters=content["n_parameters"], assumed=False
+        )
     section = config.models[model]
     match section:
         case EditedModel() | PrunedModel() | RandomTwinModel() | TunedModel():
             return shape_of(config, section.of)
         case PretrainedModel():
-            run = config.pretraining[section.run]
-            return shape_of(config, run.starts_from) if run.starts_from else _shape(run.architecture.model_dump())
+            return shape_of_run(config, section.run)
         case WhisperWheelModel():
-            return Shape(*_WHISPER_TINY)
+            return Shape(*_WHISPER_TINY, reads_waveform=False, window_seconds=_WHISPER_SECONDS)
         case HubModel():
             cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
             return _shape_in(cached) if isinstance(cached, str) else Shape(*_BASE, assumed=True)
     folder = plan.models.source(config, model).get("path")
     return _shape_in(f"{folder}/config.json") if folder else Shape(*_BASE, assumed=True)
+
+
+def shape_of_run(config: Config, run: str) -> Shape:
+    """The shape of the model that a pre-training run trains."""
+    section = config.pretraining[run]
+    if section.starts_from:
+        return shape_of(config, section.starts_from)
+    return _shape(section.architecture.model_dump() | {"model_type": "melhubert"})
 
 
 def _shape_in(file: str) -> Shape:
@@ -79,4 +95,11 @@ def _shape(fields: dict) -> Shape:
     widths = tuple(fields.get("intermediate_sizes") or (width,) * (layers * per_block))
     # Attention, feed-forward networks, and the convolution that tells positions (in 16 groups).
     parameters = layers * 4 * hidden**2 + 2 * hidden * sum(widths) + 8 * hidden**2
-    return Shape(widths, parameters, (layers + 1) * hidden)
+    model_type = str(fields.get("model_type")).removeprefix("pruned-")
+    return Shape(
+        widths,
+        parameters,
+        (layers + 1) * hidden,
+        reads_waveform=model_type not in _LOG_MEL,
+        window_seconds=_WHISPER_SECONDS if model_type == "whisper" else 0.0,
+    )

@@ -52,12 +52,13 @@ def speech_of(config: Config, corpus: str) -> Speech:
         return Speech(seconds, round(seconds / 10), "as configured")
     if isinstance(section, VoxCelebCorpus):
         return Speech(_VOXCELEB1[0] * 3600, _VOXCELEB1[1], "known size of VoxCeleb1")
-    parts = [_subset_speech(config, corpus, subset) for subset in plan.corpora.subsets(config, corpus)]
+    parts = [subset_speech(config, corpus, subset) for subset in plan.corpora.subsets(config, corpus)]
     sources = dict.fromkeys(part.source for part in parts)
     return Speech(sum(part.seconds for part in parts), sum(part.utterances for part in parts), ", ".join(sources))
 
 
-def _subset_speech(config: Config, corpus: str, subset: str) -> Speech:
+def subset_speech(config: Config, corpus: str, subset: str) -> Speech:
+    """As `speech_of`, of one subset of a corpus in LibriSpeech's layout."""
     table = f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet"
     # One that is damaged tells nothing; `sources.corpus_findings` names it.
     with suppress(StoreError):

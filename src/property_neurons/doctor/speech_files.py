@@ -126,6 +126,8 @@ def _unknown_speakers(
     about: str, folder: Path, audio: Sequence[Path], genders: dict[str, str], strict: bool, needed: bool
 ) -> Iterator[Finding]:
     """Speakers without a gender: of sampled files, and of all folders where these are named after their speakers."""
+    if not audio:
+        return
     sampled = {utterance_of(path).partition("-")[0] for path in audio}
     by_folder = {composed(path.relative_to(folder).parts[0]) for path in audio}
     speakers = set(_folders(folder)) if sampled == by_folder else sampled
