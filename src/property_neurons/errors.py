@@ -15,14 +15,23 @@ def some_of(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def printable(text: object) -> str:
+def printable(text: object, *, keep: str = "") -> str:
     """Text from outside, such as a file name, as it can be shown: what moves a cursor or hides is escaped ("\\x1b").
 
     A name that is not UTF-8, which Python holds as surrogates, is escaped too: what this returns can always be written.
+
+    Args:
+        keep: characters that stay as they are.
     """
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(text)
+        letter if letter.isprintable() or letter in keep else letter.encode("unicode_escape").decode("ascii")
+        for letter in str(text)
     )
+
+
+def printable_lines(text: object) -> str:
+    """As `printable`, of a message that has lines of its own: what a terminal is given, whatever it quotes."""
+    return printable(text, keep="\n\t")
 
 
 class PropertyNeuronsError(Exception):
@@ -59,6 +68,10 @@ class CodeChangedError(PropertyNeuronsError):
 
 class CountingError(PropertyNeuronsError):
     """Ranks, frames and settings do not fit together."""
+
+
+class JobError(PropertyNeuronsError):
+    """A job could not end its work: a process of it was killed, or something that it needs of the machine is absent."""
 
 
 class TaskError(PropertyNeuronsError):

@@ -7,6 +7,7 @@ ends.
 
 import fcntl
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from property_neurons.errors import ModelError
+from property_neurons.errors import JobError, ModelError
 
 # Open files hold the locks until the process ends.
 _held: list[Any] = []
@@ -38,6 +39,7 @@ def job_device(setting: str, resources: Mapping[str, Any]) -> str:
 
     Raises:
         ModelError: there are fewer GPUs than were asked for, or torch cannot use them.
+        JobError: GPUs cannot be locked.
     """
     asked = asked_gpus(resources)
     if setting == "cpu" or not asked:
@@ -64,6 +66,10 @@ def _take(gpus: Sequence[str], wanted: int) -> list[str]:
     owner = f"{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'local')}"
     folder = Path(tempfile.gettempdir()) / f"property-neurons-gpus-{owner}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    there = folder.lstat()
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid():
+        # Everyone can make a folder of that name in /tmp, or a link to one of this user's.
+        raise JobError(f"{folder}: expected a folder of this user, found another's; remove it, or set TMPDIR")
     waiting = False
     while True:
         taken = {}
@@ -74,6 +80,10 @@ def _take(gpus: Sequence[str], wanted: int) -> list[str]:
             except BlockingIOError:
                 lock.close()
                 continue
+            except OSError as error:
+                raise JobError(
+                    f"{folder}: expected to lock a GPU there, found {error.strerror}; set TMPDIR to a local disk"
+                ) from None
             taken[gpu] = lock
             if len(taken) == wanted:
                 _held.extend(taken.values())

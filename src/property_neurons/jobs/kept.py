@@ -40,7 +40,13 @@ def keep(outputs: Iterable[Path], log: Logger) -> None:
             unfinished.rename(kept)
         except OSError as error:
             _remove(unfinished)
-            log.warning("%s is not kept for the day that it is made anew: %s", output, error)
+            log.warning(
+                "%s is not kept for the day that it is made anew, as that takes hard links (%s); before you change its "
+                "settings or the code, copy it elsewhere",
+                output,
+                # Of a folder, the troubles with each file of it.
+                error.strerror or error.args[0][0][-1],
+            )
 
 
 def _kept(output: Path) -> Path:

@@ -6,6 +6,7 @@ has the lock, and fails where the file system knows locks but its server does no
 
 import errno
 import fcntl
+import logging
 import os
 import socket
 import time
@@ -14,10 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from property_neurons.errors import StoreError
+from property_neurons.errors import StoreError, printable
+
+log = logging.getLogger(__name__)
 
 _PATIENCE = 15.0  # seconds
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+# Lustre without -o flock, NFS without its lock service, FUSE and 9p that know no flock.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.EPROTONOSUPPORT})
+# NFS says EACCES of a lock that another has.
+_HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
 
 @contextmanager
@@ -25,10 +31,11 @@ def sole_process(work: str | Path) -> Iterator[int]:
     """Keep `work`, a folder in which a job keeps what it has done so far, to this process until the block ends.
 
     Yields the descriptor that holds the lock. It goes with the process, and those it was handed on to, however they
-    end. Where the file system knows no locks, there is none.
+    end. Where the file system knows no locks, there is none, and a warning says so.
 
     Raises:
-        StoreError: another process has it: a job that outlived its workflow, or a second workflow.
+        StoreError: another process has it: a job that outlived its workflow, or a second workflow; or the file system
+            fails.
     """
     work = Path(work)
     path = work.with_name(f"{work.name}.lock")
@@ -40,7 +47,9 @@ def sole_process(work: str | Path) -> Iterator[int]:
         try:
             yield lock.fileno()
         finally:
-            path.unlink(missing_ok=True)
+            # The work is done; that a server has gone is no reason to lose it.
+            with suppress(OSError):
+                path.unlink()
 
 
 def _locked(path: Path, work: Path) -> IO[str]:
@@ -51,23 +60,37 @@ def _locked(path: Path, work: Path) -> IO[str]:
         lock = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read() or "another process"
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                log.warning(
+                    "%s: the file system knows no locks (%s): see that no second workflow works there",
+                    work,
+                    error.strerror,
+                )
+                return lock
+            owner = _owner(lock) if error.errno in _HELD else None
             lock.close()
             if time.monotonic() < deadline:
                 time.sleep(0.2)
                 continue
+            if owner is None:
+                raise StoreError(
+                    f"{printable(path)}: expected to lock it, found {error.strerror}; see that its file system is "
+                    "well, and run again"
+                ) from None
             raise StoreError(
-                f"{work}: expected no other process at work there, found {owner}; wait until it has ended, or stop it "
-                "(what it has done so far is kept), and run again"
+                f"{printable(work)}: expected no other process at work there, found {owner}; wait until it has ended, "
+                "or stop it (what it has done so far is kept), and run again"
             ) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            return lock
         # Whoever had it before may have removed it in between.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
                 return lock
         lock.close()
+
+
+def _owner(lock: IO[str]) -> str:
+    with suppress(OSError):
+        lock.seek(0)
+        return printable(lock.read(200)) or "another process"
+    return "another process"

@@ -1,51 +1,22 @@
 """What all workflow jobs do: short messages on the screen, everything in the rule's log, digests of what is made."""
 
-import errno
 import logging
-import re
-import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from property_neurons.errors import CodeChangedError, PropertyNeuronsError
+from property_neurons.errors import CodeChangedError, PropertyNeuronsError, printable, printable_lines
+from property_neurons.jobs.explanation import explanation
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.jobs.kept import keep, set_kept_aside
+from property_neurons.jobs.stopping import Stopped, signals_raised
+from property_neurons.jobs.streams import Lines, Log, Tee, say
 from property_neurons.stores.files import set_all_aside
 from property_neurons.stores.manifests import check_digest, forget_digest, record_digest
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# Rust's libraries (safetensors) tell the number in words only; torch tells that it could not write and not why.
-_NO_ROOM_IN_WORDS = re.compile(
-    rf"os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b|PytorchStreamWriter failed writing"
-)
-
-
-class _Tee:
-    """A stream that writes to the log, and to the terminal as well where there is one (for progress bars)."""
-
-    def __init__(self, log, terminal) -> None:
-        self._log, self._terminal = log, terminal
-
-    def write(self, text: str) -> int:
-        # A bar redraws itself over a carriage return; in the log each state is a line of its own.
-        self._log.write(text.replace("\r", "\n"))
-        if self._terminal.isatty():
-            self._terminal.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        self._log.flush()
-        self._terminal.flush()
-
-    def isatty(self) -> bool:
-        return self._terminal.isatty()
-
-    def fileno(self) -> int:
-        return self._log.fileno()
 
 
 @contextmanager
@@ -57,8 +28,9 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     again (what was made meanwhile is set aside where it differs), and the digests of output files are written down.
     Folders are left to whoever opens them, by their manifests.
 
-    An error of this library is shown as its message, a full disk as what it is; any other error as its last line
-    and the place of the log, which holds the traceback. Either way the job ends with exit status 1.
+    An error of this library is shown as its message; a full disk, too little memory and a failing file system as what
+    they are; any other error as its last line and the place of the log, which holds the traceback. Either way the job
+    ends with exit status 1. A signal ends it with a line, once what is half-written has been removed.
 
     Args:
         job: the `snakemake` object of a script; or what has such `log`, `input`, `output` and `params`.
@@ -66,61 +38,71 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     """
     screen = sys.stderr
     path = Path(job.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    log = path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace")
     made = [Path(output) for output in job.output]
+    asked = getattr(job, "resources", None)
     made_whole = False
     code = job.params.get("code")
+    try:
+        log = Log(path)
+    except OSError as error:
+        say(screen, f"\nThe log cannot be made. {explanation(error, path, [path])}\n")
+        sys.exit(1)
     try:
         logger = logging.getLogger("property_neurons")
         logger.setLevel(logging.INFO)
         to_log, to_screen = logging.StreamHandler(log), logging.StreamHandler(screen)
-        to_log.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-        to_screen.setFormatter(logging.Formatter("%(message)s"))
+        to_log.setFormatter(Lines(timed=True))
+        to_screen.setFormatter(Lines(timed=False))
         logger.handlers = [to_log, to_screen]
         logger.propagate = False
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = [to_log]
-        sys.stderr = _Tee(log, screen)
+        sys.stderr = Tee(log, screen)
         try:
-            for file in made:
-                forget_digest(file)
-            for file in job.input:
-                check_digest(file)
-            if code:
-                check_code(code)
-            if took_hours:
-                set_kept_aside(made, logger)
-            yield logger
-            made_whole = True
-            if code:
-                check_code(code)
-            for file in made:
-                if file.is_file() and not file.name.endswith(".manifest.json"):
-                    record_digest(file)
-            if took_hours:
-                keep(made, logger)
+            with signals_raised():
+                for file in made:
+                    forget_digest(file)
+                for file in job.input:
+                    check_digest(file)
+                if code:
+                    check_code(code)
+                if took_hours:
+                    set_kept_aside(made, logger)
+                yield logger
+                made_whole = True
+                if code:
+                    check_code(code)
+                for file in made:
+                    if file.is_file() and not file.name.endswith(".manifest.json"):
+                        record_digest(file)
+                if took_hours:
+                    keep(made, logger)
         except PropertyNeuronsError as error:
             _note(log)
-            screen.write(f"\n{error}\n")
+            say(screen, f"\n{error}\n")
             if made_whole or isinstance(error, CodeChangedError):
-                screen.write(_set_aside(made))
-            screen.write(f"(log: {path})\n")
+                say(screen, _set_aside(made))
+            say(screen, f"(log: {path})\n")
             sys.exit(1)
+        except KeyboardInterrupt as stopped:
+            _note(log)
+            stopped = stopped if isinstance(stopped, Stopped) else Stopped(signal.SIGINT)
+            say(screen, f"\n{stopped}\n")
+            sys.exit(stopped.exit_status)
         except Exception as error:
             _note(log)
-            screen.write(f"\n{_explanation(error, path, made[0].parent if made else path.parent)}\n")
+            say(screen, f"\n{explanation(error, path, made, asked)}\n")
             if made_whole:
-                screen.write(_set_aside(made))
+                say(screen, _set_aside(made))
             sys.exit(1)
         finally:
             sys.stderr = screen
             logging.captureWarnings(False)
             logger.handlers = []
     finally:
-        # On a full disk closing fails too; the screen has said so.
-        with suppress(OSError):
-            log.close()
+        log.close()
+        if log.trouble:
+            say(screen, f"The log is not whole. {explanation(log.trouble, path, [path])}\n")
 
 
 def _set_aside(made: Iterable[Path]) -> str:
@@ -131,23 +113,14 @@ def _set_aside(made: Iterable[Path]) -> str:
     """
     there, lines = [path for path in made if path.exists()], []
     with suppress(OSError):
-        lines = [f"{path} was set aside: {aside}\n" for path, aside in zip(there, set_all_aside(there), strict=True)]
+        lines = [
+            f"{printable(path)} was set aside: {printable(aside)}\n"
+            for path, aside in zip(there, set_all_aside(there), strict=True)
+        ]
     return "".join([*lines, "What was set aside may be good; look at it, or delete it.\n"] if lines else [])
 
 
-def _note(log: TextIO) -> None:
-    with suppress(OSError):
-        log.write(traceback.format_exc())
-
-
-def _explanation(error: Exception, path: Path, folder: Path) -> str:
-    """What to say of an error that is not of ours; `folder`: of what the job was to make."""
-    if getattr(error, "errno", None) in _NO_ROOM or _NO_ROOM_IN_WORDS.search(str(error)):
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
-        usage = shutil.disk_usage(there)
-        return (
-            f"There is no room to write in {folder}: {error} (free there now: {usage.free / 1e6:.1f} MB of "
-            f"{usage.total / 1e6:.1f}; what was half-written has been removed)\n"
-            "Free space, or raise the quota or limit, and run again: what is finished is kept, nothing half-written is."
-        )
-    return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {path}; please report it."
+def _note(log: Log) -> None:
+    # Where memory is short, the traceback may be too much.
+    with suppress(MemoryError):
+        log.write(printable_lines(traceback.format_exc()))

@@ -1,9 +1,13 @@
 """Utterance-wise work over several processes, with results in the order of the input."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
+
+from property_neurons.errors import JobError, printable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -13,19 +17,60 @@ _function: Callable | None = None
 
 
 def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
-    """Yield function(item) for each item, in order, computed by `workers` processes (1: in this one)."""
+    """Yield function(item) for each item, in order, computed by `workers` processes (1: in this one).
+
+    Raises:
+        JobError: a process was killed, or ended without a word.
+    """
     if workers <= 1:
         yield from map(function, items)
         return
     # fork: a spawned process would run the calling script again, and workflow scripts have no __main__ guard.
     # It also hands over what the function holds (all labels of a corpus, say) without copying it.
     with ProcessPoolExecutor(workers, get_context("fork"), initializer=_install, initargs=(function,)) as pool:
-        yield from pool.map(_call, items, chunksize=_CHUNK)
+        done, processes = 0, []
+        try:
+            results = pool.map(_call, items, chunksize=_CHUNK)
+            processes = list(pool._processes.values())
+            for result in results:
+                yield result
+                done += 1
+        except BrokenProcessPool:
+            at_work = items[done : done + workers * _CHUNK]
+            raise JobError(
+                f"expected {workers} processes to end their work, found that one {_end(processes)} at work on one of "
+                f"{len(at_work)} items from {_shown(at_work[0])} to {_shown(at_work[-1])}. Give the job more memory or "
+                "fewer threads (--set-threads, --set-resources) and run again; if it ends there again, look at these "
+                "files"
+            ) from None
+        except BaseException:
+            # Whoever ends the work does not wait for what is no longer wanted.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+            raise
+
+
+def _end(processes: Sequence) -> str:
+    """How the first of the processes ended; the pool itself ends the others, by SIGTERM."""
+    for process in processes:
+        process.join(1)
+    signals = {-process.exitcode for process in processes if (process.exitcode or 0) < 0} - {signal.SIGTERM}
+    if signal.SIGKILL in signals:
+        return "was killed (as happens where memory runs out)"
+    return f"crashed ({signal.Signals(min(signals)).name})" if signals else "ended"
+
+
+def _shown(item: object) -> str:
+    return printable(item[0] if isinstance(item, tuple) else item)
 
 
 def _install(function: Callable) -> None:
     global _function
     _function = function
+    # Ctrl-C is sent to all processes; the one that started these ends them, and says so once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _call(item: Item) -> Result:
