@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from property_neurons.corpus.alignments import TextGridSource
 from property_neurons.corpus.assemble import assemble
 from property_neurons.corpus.audio import model_frames
 from property_neurons.corpus.check import check_report
@@ -16,6 +15,7 @@ from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.genders import read_gender_json, read_speakers
 from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.phones import LABEL_IDS, PHONE_CLASSES, label_id
+from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.counting.runs import middle_frames, runs
 from property_neurons.errors import CorpusError
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from property_neurons.corpus.alignments import read_textgrid
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.forced_alignment import align_utterance
+from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from tests.agreement import agreement
 

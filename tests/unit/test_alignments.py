@@ -1,11 +1,15 @@
 """Forced alignments as TextGrids."""
 
+import json
+
 import numpy as np
 import pytest
 from praatio import textgrid
 
-from property_neurons.corpus.alignments import TextGridSource, UnusableAlignment, checked_alignment, read_textgrid
+from property_neurons.corpus.alignments import UnusableAlignment, checked_alignment
 from property_neurons.corpus.phones import LABEL_IDS
+from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.errors import AlignmentError, CorpusError
 
 SEGMENTS = [(0.0, 0.14, ""), (0.14, 0.29, "HH"), (0.29, 0.5, "AH0"), (0.5, 0.8004, "sp"), (0.8004, 1.2785, "spn")]
@@ -21,6 +25,17 @@ def long_form(segments, tier="phones", end=None, tier_class="IntervalTier"):
         lines += [f"        intervals [{number}]:", f"            xmin = {start}", f"            xmax = {stop}"]
         lines += [f'            text = "{text}"']
     return "\n".join(lines) + "\n"
+
+
+def short_form(segments, tier="phones", end=None):
+    end = segments[-1][1] if end is None else end
+    header = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end}\n<exists>\n1\n'
+    return header + tier_of(segments, tier, end)
+
+
+def tier_of(segments, tier, end=None):
+    rows = "".join(f'{start}\n{stop}\n"{text}"\n' for start, stop, text in segments)
+    return f'"IntervalTier"\n"{tier}"\n0\n{segments[-1][1] if end is None else end}\n{len(segments)}\n{rows}'
 
 
 def write(tmp_path, segments, **options):
@@ -95,7 +110,7 @@ def test_a_point_tier_is_no_alignment(tmp_path):
 
 def test_bytes_that_are_no_text_are_unreadable(tmp_path):
     path = tmp_path / "a.TextGrid"
-    for content in [b"", b"\x00\xff\xfe\x01" * 30, b"[1, 2]", b"17", b'{"start": 0}']:
+    for content in [b"", b"\x00\xff\xfe\x01" * 30, b"[1, 2]", b"17", b'{"start": 0}', b"[" * 100_000]:
         path.write_bytes(content)
         assert list(troubles(path)) == ["unreadable_alignment"], content
 
@@ -164,3 +179,92 @@ def test_source_without_files_is_an_error(tmp_path):
         TextGridSource(tmp_path)
     with pytest.raises(CorpusError, match="expected a folder"):
         TextGridSource(tmp_path / "absent")
+
+
+def test_a_folder_of_the_montreal_forced_aligners_json(tmp_path):
+    """As `mfa align --output_format json` writes it; other JSON files beside TextGrids are not alignments."""
+    path = tmp_path / "1/1-2-0001.json"
+    path.parent.mkdir()
+    phones = [[0.0, 0.3, "HH"], [0.3, 0.31, "sp"], [0.31, 1.0, "AY1"]]
+    tiers = {"words": {"type": "interval", "entries": [[0.0, 1.0, "hi"]]}, "phones": {"type": "interval"}}
+    tiers["phones"]["entries"] = phones
+    path.write_text(json.dumps({"start": 0, "end": 1.0, "tiers": tiers}))
+    source = TextGridSource(tmp_path)
+    assert source.utterances() == {"1-2-0001"}
+    alignment = source.read("1-2-0001")
+    assert alignment.labels.tolist() == [LABEL_IDS[label] for label in ["HH", "SIL", "AY"]]
+    assert alignment.ends.tolist() == [300_000, 310_000, 1_000_000]
+    (tmp_path / "2-2-0001.TextGrid").write_text(long_form(SEGMENTS))
+    assert TextGridSource(tmp_path).utterances() == {"2-2-0001"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ([0, 0.5, 3], "the label 3"),
+        ([0, True, "AH"], "the time True"),
+        ([0, "0.5", "AH"], "the time '0.5'"),
+        ([0, None, "AH"], "the time None"),
+        ([0, float("nan"), "AH"], "not finite"),
+        ([0, 0.5], "not enough values"),
+    ],
+)
+def test_json_is_exact_or_refused(tmp_path, entry, found):
+    path = tmp_path / "a.TextGrid"
+    tier = {"class": "IntervalTier", "name": "phones", "xmin": 0, "xmax": 1, "entries": [entry, [0.5, 1, "T"]]}
+    path.write_text(json.dumps({"xmin": 0, "xmax": 1, "tiers": [tier]}))
+    assert found in troubles(path)["unreadable_alignment"]
+
+
+def test_a_label_that_is_null_is_silence(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    tier = {"class": "IntervalTier", "name": "phones", "xmin": 0, "xmax": 1, "entries": [[0, 0.5, None], [0.5, 1, "T"]]}
+    path.write_text(json.dumps({"xmin": 0, "xmax": 1, "tiers": [tier]}))
+    assert read_textgrid(path).labels.tolist() == [LABEL_IDS["SIL"], LABEL_IDS["T"]]
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    tier = '{"type": "interval", "entries": [[0, 1, "T"]]}'
+    path.write_text(f'{{"start": 0, "end": 1, "tiers": {{"phones": {tier}, "phones": {tier}}}}}')
+    assert "'phones' 2 times" in troubles(path)["unreadable_alignment"]
+
+
+@pytest.mark.parametrize("form", [long_form, short_form])
+@pytest.mark.parametrize("zero", ["0", "-0", "0.0", "5.55e-17", "-5.55E-17", "0e0", ".0"])
+def test_numbers_as_programs_write_them(tmp_path, form, zero):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(form([(zero, "2.9e-1", "HH"), ("0.29", "5e-1", "AH0")], end="0.5"))
+    alignment = read_textgrid(path)
+    assert alignment.starts.tolist() == [0, 290_000]
+    assert alignment.ends.tolist() == [290_000, 500_000]
+
+
+def test_labels_hold_quotes_numbers_and_several_lines(tmp_path):
+    """A tier of words before that of phones must not confuse the reader."""
+    words = [(0, 1, 'say ""hi"" 12'), (1, 2, "two\n3.5\nxmin = 4"), (2, 3, "! no comment <exists>")]
+    path = tmp_path / "a.TextGrid"
+    text = short_form(words, tier="words").replace("<exists>\n1\n", "<exists>\n2\n", 1) + "! a comment 12\n"
+    path.write_text(text + tier_of([(0, 3, "AH0")], "phones"))
+    assert read_textgrid(path).labels.tolist() == [LABEL_IDS["AH"]]
+
+
+def test_what_does_not_belong_names_its_line(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(long_form(SEGMENTS).replace("xmax = 0.29", "xmax = 0.2.9"))
+    assert "in line" in troubles(path)["unreadable_alignment"]
+    path.write_text(long_form(SEGMENTS) + '        intervals [6]:\n            xmin = 1.3\n            text = "T"\n')
+    assert "more than the file announces, from line 36" in troubles(path)["unreadable_alignment"]
+    path.write_bytes(long_form([(0, 1, "caf\u00e9")]).encode("latin-1"))
+    assert "line 18: expected text in UTF-8" in troubles(path)["unreadable_alignment"]
+
+
+def test_silence_of_no_length_is_dropped(tmp_path):
+    """As aligners of the HTK family write it between words; a phone of no length stays an error."""
+    alignment = read_textgrid(write(tmp_path, [(0, 0.2, "AH"), (0.2, 0.2, "sp"), (0.2, 0.5, "T"), (0.5, 0.5, "")]))
+    assert alignment.labels.tolist() == [LABEL_IDS["AH"], LABEL_IDS["T"]]
+    assert alignment.starts.tolist() == [0, 200_000]
+    for label in ("T", "spn"):
+        found = troubles(write(tmp_path, [(0, 0.2, "AH"), (0.2, 0.2, label)]))
+        assert list(found) == ["segment_not_positive"]
+    assert list(troubles(write(tmp_path, [(0, 0.2, "AH"), (0.2, 0.1, "sp")]))) == ["segment_not_positive"]

@@ -12,12 +12,13 @@ import pytest
 import soundfile
 
 from property_neurons.corpus import demo
-from property_neurons.corpus.alignments import TextGridSource, read_textgrid
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.corpus.genders import read_speakers
 from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.phones import LABEL_IDS, PHONES, SILENCE_ID, UNVOICED_CONSONANTS, VOWELS
+from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.errors import CorpusError, StoreError
 

@@ -10,12 +10,13 @@ import soundfile
 from scipy.signal import resample_poly
 
 from property_neurons.corpus import forced_alignment
-from property_neurons.corpus.alignments import Alignment, read_textgrid
+from property_neurons.corpus.alignments import Alignment
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.corpus.espeak import synthesise
 from property_neurons.corpus.forced_alignment import align_subset, align_utterance
 from property_neurons.corpus.phones import LABEL_IDS, SILENCE_ID, SPOKEN_NOISE_ID
+from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.errors import AlignmentError, CorpusError
 from tests.agreement import agreement

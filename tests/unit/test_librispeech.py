@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import soundfile
 
-from property_neurons.corpus.alignments import TextGridSource
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.corpus.report import KEPT
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import shard_of
+from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.errors import CorpusError, StoreError
 

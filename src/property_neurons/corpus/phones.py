@@ -31,6 +31,11 @@ _SILENCE_SPELLINGS = frozenset({"", "sil", "sp", "<eps>", "<sil>", "silence"})
 _NOISE_SPELLINGS = frozenset({"spn", "<unk>"})
 
 
+def is_silence(text: str) -> bool:
+    """Whether an alignment label stands for silence."""
+    return text.strip().lower() in _SILENCE_SPELLINGS
+
+
 def label_id(text: str) -> int:
     """The id of an alignment label: stress digits dropped, silences and spoken noise unified.
 
@@ -38,7 +43,7 @@ def label_id(text: str) -> int:
         AlignmentError: the label is none of the 39 ARPABET phones, a silence or spoken noise.
     """
     bare = text.strip()
-    if bare.lower() in _SILENCE_SPELLINGS:
+    if is_silence(text):
         return SILENCE_ID
     if bare.lower() in _NOISE_SPELLINGS:
         return SPOKEN_NOISE_ID

@@ -1,7 +1,8 @@
 """From the settings of a corpus to the object that reads its alignments."""
 
-from property_neurons.corpus.alignments import AlignmentSource, TextGridSource
+from property_neurons.corpus.alignments import AlignmentSource
 from property_neurons.corpus.framewise import FramewiseSource
+from property_neurons.corpus.textgrid_source import TextGridSource
 
 
 def open_alignments(kind: str, path: str, labels: str | None = None) -> AlignmentSource:

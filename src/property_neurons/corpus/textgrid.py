@@ -1,12 +1,62 @@
-"""Writing alignments as TextGrids."""
+"""Reading and writing alignments as TextGrids."""
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from praatio.data_classes.interval_tier import IntervalTier
 from praatio.data_classes.textgrid import Textgrid
 
-from property_neurons.corpus.alignments import Alignment
+from property_neurons.corpus.alignments import ALIGN_AGAIN, Alignment, UnusableAlignment, checked_alignment
 from property_neurons.corpus.phones import LABELS, SILENCE_ID
+from property_neurons.corpus.report import Trouble
+from property_neurons.errors import StoreError, some_of
+from property_neurons.stores.outside import decoded, parse_json, read_bytes
+
+_TIER = "phones"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# All that counts in Praat's text files: strings, flags, and numbers that stand alone; the rest says what they are.
+_TOKEN = re.compile(r'"((?:[^"]|"")*)"|<(\w+)>|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)|![^\n]*')
+_INTERVALS, _POINTS = "IntervalTier", "TextTier"
+# As the Montreal Forced Aligner and praatio call tiers in JSON.
+_CLASSES = {"interval": _INTERVALS, "point": _POINTS}
+
+
+@dataclass(frozen=True)
+class _Tier:
+    """A tier as it was written: times in seconds; intervals of a start, an end and a label."""
+
+    kind: str
+    name: str
+    start: float
+    end: float
+    intervals: Sequence[tuple[float, float, str]]
+
+
+def read_textgrid(path: str | Path) -> Alignment:
+    """Read the tier "phones" of a TextGrid (long, short or JSON form; UTF-8 or UTF-16).
+
+    In JSON, where a label can be null, null is silence.
+
+    Raises:
+        UnusableAlignment: no such interval tier, a file that is damaged or cut short, or segments that
+            contradict themselves.
+    """
+    path = Path(path)
+    try:
+        raw = read_bytes(path)
+        text = raw.decode("utf-16") if raw.startswith(_UTF_16_MARKS) else decoded(raw, path)
+        tier = _only_tier(_json_tiers(text) if text.lstrip().startswith(("{", "[")) else _text_tiers(text))
+        starts, ends, texts = zip(*tier.intervals, strict=True) if tier.intervals else ((), (), ())
+        starts_us, ends_us = _microseconds(starts), _microseconds(ends)
+        _, end_us = _microseconds([tier.start, tier.end]).tolist()
+    except (StoreError, LookupError, TypeError, ValueError, AttributeError) as error:
+        detail = f"expected a TextGrid with an interval tier {_TIER!r}, found something else ({error}); {ALIGN_AGAIN}"
+        raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
+    return checked_alignment(str(path), starts_us, ends_us, texts, end_us)
 
 
 def write_textgrid(path: str | Path, alignment: Alignment) -> None:
@@ -22,3 +72,109 @@ def write_textgrid(path: str | Path, alignment: Alignment) -> None:
     grid = Textgrid(0.0, end)
     grid.addTier(IntervalTier("phones", entries, 0.0, end))
     grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
+
+
+def _only_tier(tiers: Sequence[_Tier]) -> _Tier:
+    wanted = [tier for tier in tiers if tier.name == _TIER]
+    if len(wanted) != 1 or wanted[0].kind != _INTERVALS:
+        raise ValueError(f"the tiers {some_of([f'{tier.name!r} ({tier.kind})' for tier in tiers]) or 'none'}")
+    return wanted[0]
+
+
+def _text_tiers(text: str) -> list[_Tier]:
+    """The tiers of Praat's long and short text files."""
+    tokens = _Tokens(text)
+    if not tokens.take(str).startswith("ooTextFile") or tokens.take(str) != "TextGrid":
+        raise ValueError("another kind of file")
+    tokens.take(float), tokens.take(float)
+    if not tokens.take(bool):
+        return []
+    tiers = []
+    for _ in range(tokens.count()):
+        kind, name, start, end = tokens.take(str), tokens.take(str), tokens.take(float), tokens.take(float)
+        if kind not in (_INTERVALS, _POINTS):
+            raise ValueError(f"a tier of class {kind!r}")
+        numbers = 2 if kind == _INTERVALS else 1
+        entries = [
+            (*(tokens.take(float) for _ in range(numbers)), tokens.take(str).replace('""', '"'))
+            for _ in range(tokens.count())
+        ]
+        tiers.append(_Tier(kind, name, start, end, entries))
+    tokens.expect_end()
+    return tiers
+
+
+class _Tokens:
+    """Strings, numbers and flags of a Praat text file, in order."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: Iterator[re.Match[str]] = (match for match in _TOKEN.finditer(text) if match.lastindex)
+
+    def take(self, kind: type[str] | type[float] | type[bool]) -> Any:
+        """The next one, which must be a string, a number or a flag (True for <exists>)."""
+        match = next(self._found, None)
+        if match is None:
+            raise ValueError("a file that is cut short")
+        if match.lastindex != {str: 1, bool: 2, float: 3}[kind]:
+            names = {str: "a string", bool: "<exists>", float: "a number"}
+            line = self._text.count("\n", 0, match.start()) + 1
+            raise ValueError(f"{match[0][:40]!r} in line {line} where {names[kind]} is due")
+        value = match[match.lastindex]
+        return value == "exists" if kind is bool else kind(value)
+
+    def count(self) -> int:
+        """The next one, which must be a whole number from 0."""
+        number = self.take(float)
+        if number < 0 or not number.is_integer():
+            raise ValueError(f"{number:g} tiers or intervals")
+        return int(number)
+
+    def expect_end(self) -> None:
+        """Nothing may follow."""
+        match = next(self._found, None)
+        if match is not None:
+            line = self._text.count("\n", 0, match.start()) + 1
+            raise ValueError(f"more than the file announces, from line {line}")
+
+
+def _json_tiers(text: str) -> list[_Tier]:
+    """The tiers of a JSON object, as praatio and the Montreal Forced Aligner write them."""
+    content = parse_json(text)
+    if "start" in content:
+        start, end = content["start"], content["end"]
+        tiers = [(tier["type"], name, start, end, tier["entries"]) for name, tier in content["tiers"].items()]
+    else:
+        tiers = [tuple(tier[key] for key in ("class", "name", "xmin", "xmax", "entries")) for tier in content["tiers"]]
+    return [
+        _Tier(
+            _CLASSES.get(kind, kind),
+            name,
+            _number(start),
+            _number(end),
+            [_interval(entry) for entry in entries] if name == _TIER and _CLASSES.get(kind, kind) == _INTERVALS else (),
+        )
+        for kind, name, start, end, entries in tiers
+    ]
+
+
+def _interval(entry: Any) -> tuple[float, float, str]:
+    start, end, label = entry
+    if label is not None and not isinstance(label, str):
+        raise ValueError(f"the label {label!r}")
+    return _number(start), _number(end), label or ""
+
+
+def _number(value: Any) -> float:
+    # A bool is an int in Python.
+    if type(value) not in (int, float):
+        raise ValueError(f"the time {value!r}")
+    return float(value)
+
+
+def _microseconds(seconds: Sequence[float]) -> np.ndarray:
+    """int64 us [n]; exact, since times are written with at most six or so decimals."""
+    micro = np.rint(np.array(seconds, dtype=np.float64) * 1e6)
+    if not np.all((micro >= 0) & (micro < 2**62)):
+        raise ValueError("a time before 0 or not finite")
+    return micro.astype(np.int64)

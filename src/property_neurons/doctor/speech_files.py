@@ -8,12 +8,13 @@ from pathlib import Path
 from property_neurons import plan
 from property_neurons.config.corpora import LibriSpeechCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
-from property_neurons.corpus.alignments import UnusableAlignment, read_textgrid
+from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.sources import open_alignments
+from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.corpus.utterance_files import utterance_of
 from property_neurons.corpus.voxceleb import read_meta, read_split
 from property_neurons.doctor.finding import Finding
