@@ -197,6 +197,27 @@ def test_marks_are_filled_beyond_every_random_draw(tmp_path):
     assert table["beyond"].tolist() == [True, False, False, True, False, False]
 
 
+@pytest.mark.parametrize("groups", [["1", "2"], ["01", "nan"], ["True", "False"], ["a $x$", "_b_1"]])
+def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypatch, groups):
+    monkeypatch.setattr(report, "_RESAMPLES", 100)
+    cells, curves = erasure_tables("study", [write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))])
+    files.write_table(tmp_path / "cells.tsv", cells)
+    files.write_table(tmp_path / "curves.tsv", curves)
+    table = drawn(erasure, files.read_table(tmp_path / "cells.tsv"), "m", "c")[1]
+    assert table["erased"].tolist() == [group for group in groups for _ in range(3)] * 2
+    assert table["part"].tolist() == [*groups, "all"] * 4
+    assert table["random_most"].notna().all()
+    figure, doses = drawn(erasure_dose, files.read_table(tmp_path / "curves.tsv"), "m", "c")
+    assert doses[["erased", "part"]].drop_duplicates().to_numpy().tolist() == [
+        [erased, part] for erased in groups for part in (*groups, "all")
+    ]
+    bands = [collection for axes in figure.axes for collection in axes.collections]
+    assert len(bands) == len(figure.axes) == 4 * len(groups)
+    assert all(np.ptp(band.get_paths()[0].vertices[:, 1]) > 0 for band in bands)
+    named = [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()]
+    assert named == [*groups, "all utterances", "the erased group, random neurons"]
+
+
 def test_drawing_loads_no_model():
     """The environment of figures (envs/analysis.yaml) has no torch; and a job's start is most of what it costs."""
     unwanted = {"torch", "transformers", "sklearn"}

@@ -18,6 +18,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.errors import ConfigError, CountingError
 from property_neurons.figures import fig2, fig3, fig4, fig5
 from property_neurons.figures.published import read_published
+from property_neurons.stores.files import read_table, write_table
 
 PLANES = ("phone", "gender", "pitch")
 
@@ -185,3 +186,15 @@ def test_fig2_says_that_its_phone_has_few_frames(tmp_path):
     assert figure.get_suptitle().endswith("\nToo little speech: 99 frames, fewer than 1/λ")
     count_store(tmp_path / "enough.zarr", sites(1), frames=100)
     assert "Too little" not in drawn(fig2, open_counts(tmp_path / "enough.zarr"), "AH")[0].get_suptitle()
+
+
+def test_fig3_shows_groups_whatever_they_are_called(tmp_path):
+    """Numbers are names, and a legend does not pass over "_2"."""
+    plane = points("gender", sites(1), seeds=(0,)).replace({"group": {"M": "1", "F": "_2"}})
+    write_table(tmp_path / "points.tsv", plane)
+    write_table(tmp_path / "silhouettes.tsv", silhouettes([0.3], sites(1), (0,)))
+    planes, scores = ({"speaker": read_table(tmp_path / f"{name}.tsv")} for name in ("points", "silhouettes"))
+    figure, table = drawn(fig3, planes, scores, "m", "c")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["1", "_2"]
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [39, 39]
+    assert table["group"].tolist() == plane["group"].tolist()

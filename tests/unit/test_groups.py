@@ -11,9 +11,12 @@ from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
+from property_neurons.editing.sets import group_set
 from property_neurons.neurons.cells import cell_table, enough_frames, too_little_speech
 from property_neurons.neurons.groups import layer_summary, neuron_sets, neuron_table
+from property_neurons.neurons.membership import group_masks
 from property_neurons.neurons.patterns import activation_patterns, site_patterns
+from property_neurons.stores.files import read_table, write_table
 
 
 def loop_sets(patterns, group_of_row, n_groups, sigma):
@@ -93,6 +96,18 @@ def test_the_table_holds_every_member_and_the_summary_every_layer(tmp_path):
     expected = ["layer", "site", "width", "group", "members", "group_neurons", "property_neurons"]
     assert summary.columns.tolist() == expected
     assert sum(len_ for *_, len_ in sizes) > 0
+
+
+def test_tables_of_groups_named_by_numbers_come_back_from_text(tmp_path):
+    counts = counted(tmp_path, "label", groups={"1": ["IY", "T"], "02": ["AH", "N"], "nan": ["D"]})
+    table = neuron_table(counts, threshold="lambda", sigma=0.5)
+    for name, written in (("neurons", table), ("summary", layer_summary(table, counts)), ("cells", cell_table(counts))):
+        write_table(tmp_path / f"{name}.tsv", written)
+        pd.testing.assert_frame_equal(read_table(tmp_path / f"{name}.tsv"), written, check_dtype=False)
+    widths = [site.width for site in counts.sites]
+    for group in counts.groups:
+        found = group_set(read_table(tmp_path / "neurons.tsv"), [group], widths, digest=None)
+        np.testing.assert_array_equal(np.concatenate(found), np.concatenate(group_masks(table, group, widths)))
 
 
 def test_layers_without_neurons_are_zeros_in_the_summary(tmp_path):

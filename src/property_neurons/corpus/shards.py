@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from property_neurons.corpus.shard_names import shard_name
-from property_neurons.errors import CorpusError
-from property_neurons.stores.cells import unquoted
-from property_neurons.stores.files import atomic_path, write_table
+from property_neurons.errors import CorpusError, StoreError
+from property_neurons.stores.files import atomic_path, read_table, write_table
 
 SHARD_COLUMNS = ("utterance", "audio", "n_samples", "audio_digest")
 _SEGMENT_SCHEMA = pa.schema(
@@ -48,17 +47,16 @@ def read_shard_list(path: str | Path) -> pd.DataFrame:
     Raises:
         CorpusError: the file is absent or has other columns.
     """
-    text = {"utterance": "str", "audio": "str", "n_samples": "int64", "audio_digest": "str"}
     try:
-        table = unquoted(pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False))
-    except (FileNotFoundError, ValueError) as error:
-        raise CorpusError(f"{path}: expected a shard list, found: {error}; run the corpus rules again") from None
+        table = read_table(path)
+    except StoreError as error:
+        raise CorpusError(f"{error} (this is a shard list: run the corpus rules again)") from None
     if tuple(table.columns) != SHARD_COLUMNS:
         raise CorpusError(
             f"{path}: expected the columns {', '.join(SHARD_COLUMNS)}, found {', '.join(table.columns)}; "
             "run the corpus rules again"
         )
-    return table
+    return table.astype({"n_samples": "int64"})
 
 
 def write_segments(path: str | Path, segments: pd.DataFrame, shards: Sequence[str]) -> None:

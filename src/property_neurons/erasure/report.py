@@ -12,14 +12,12 @@ from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
 from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.errors import StoreError
-from property_neurons.stores.cells import unquoted
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.intervals import paired_difference
 from property_neurons.tasks.scores import rate
 
 _RESAMPLES = 2000
 
-_CONDITION_TYPES = {"erased": str, "neurons_per_layer": str}
 _FIXED = ["study", "task", "metric", "unit", "property", "erased"]
 CELL_COLUMNS = [
     *_FIXED,
@@ -115,9 +113,7 @@ def _read(folder: Path) -> _Run:
     scores = read_table(folder / "scores.parquet")
     return _Run(
         described=read_json(folder / "description.json"),
-        conditions=unquoted(
-            pd.read_csv(folder / "conditions.tsv", sep="\t", dtype=_CONDITION_TYPES, keep_default_na=False)
-        ),
+        conditions=read_table(folder / "conditions.tsv"),
         scores={int(number): table for number, table in scores.groupby("condition")},
     )
 

@@ -112,7 +112,9 @@ def _scatter(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> None:
         text += f" (mean of seeds {style.silhouette_text(first['silhouette_mean'])})"
     axes.set_title(f"{style.property_title(name)}, layer {first['site']}\nsilhouette {text}")
     columns = style.legend_columns([style.group_title(group) for group in looks], inches)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, handletextpad=0.1, columnspacing=1.0)
+    # Left to itself, a legend passes over names that begin with an underscore.
+    spacing = {"handletextpad": 0.1, "columnspacing": 1.0}
+    axes.legend(handles=[*axes.lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, **spacing)
 
 
 def _square(axes: Axes, xy: np.ndarray) -> None:

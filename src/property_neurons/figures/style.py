@@ -145,8 +145,8 @@ def property_title(name: str) -> str:
 
 
 def group_title(name: str) -> str:
-    """A group's name in a figure."""
-    return _GROUP_TITLES.get(name, name)
+    """A group's name in a figure; a dollar sign in it begins no formula."""
+    return _GROUP_TITLES.get(name, name.replace("$", r"\$"))
 
 
 def property_colours(names: Sequence[str]) -> dict[str, str]:

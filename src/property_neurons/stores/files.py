@@ -22,8 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from property_neurons.errors import StoreError
-from property_neurons.stores.cells import quoted, unquoted
 from property_neurons.stores.outside import parse_json
+from property_neurons.stores.tsv import from_tsv, to_tsv
 
 _ATTEMPTS = 10
 
@@ -109,18 +109,16 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as .parquet or .tsv (by suffix), atomically and with the same bytes for the same content."""
+    """Write a table as .parquet or .tsv (by suffix), atomically; the same bytes for the same content. See `tsv`."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".parquet":
             table.to_parquet(temporary, index=False, compression="zstd")
         else:
-            quoted(table).to_csv(
-                temporary, sep="\t", index=False, float_format="%.10g", na_rep="nan", lineterminator="\n"
-            )
+            temporary.write_text(to_tsv(table), encoding="utf-8", newline="")
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a .parquet or .tsv table.
+    """Read a .parquet or .tsv table, with the types that it was written with.
 
     Args:
         columns: those to read; None for all.
@@ -133,7 +131,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     try:
         if Path(path).suffix == ".parquet":
             return pd.read_parquet(path, columns=columns)
-        return unquoted(pd.read_csv(path, sep="\t", usecols=columns, keep_default_na=False, na_values=["nan", "NaN"]))
+        return from_tsv(Path(path).read_bytes().decode("utf-8-sig"), columns)
     except FileNotFoundError:
         raise StoreError(f"{path}: expected a table, found nothing; run the rule that makes it") from None
     except (ValueError, OSError) as error:
