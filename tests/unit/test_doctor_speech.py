@@ -9,8 +9,9 @@ import soundfile
 from doctor_inputs import TEXTGRIDS, libri_speech
 
 from property_neurons.config.load import load_config
-from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.phones import LABEL_IDS, LABELS
 from property_neurons.corpus.report import Trouble, report_table
+from property_neurons.doctor.cell_counts import cell_counts
 from property_neurons.doctor.earlier_runs import rare_cell_findings, report_findings
 from property_neurons.doctor.needs import default_needs
 from property_neurons.doctor.samples import evenly, sampled_files
@@ -208,3 +209,28 @@ def test_too_little_speech_of_an_earlier_run(tmp_path):
     assert (finding.about, finding.fatal) == ("corpora.libri", False)
     assert finding.found.endswith("gender 5 of 39")
     assert finding.remedy.endswith("min_count: 100")
+
+
+def scanned(config, genders):
+    """What a scan writes of utterances of 2 s: AH for a second, then B."""
+    folder = f"{config.results}/corpora/libri/subsets/a"
+    names = [f"{index}-2-0001" for index in range(len(genders))]
+    columns = {"utterance": names, "subset": "a", "speaker": names, "gender": genders, "n_labels": 100}
+    write_table(f"{folder}/utterances.parquet", pd.DataFrame(columns))
+    start = np.tile([0, 1_000_000], len(names))
+    label = np.tile(np.array([LABEL_IDS["AH"], LABEL_IDS["B"]], dtype=np.int8), len(names))
+    ends = {"end_us": start + 1_000_000, "label": label}
+    segments = pd.DataFrame({"utterance": np.repeat(names, 2), "start_us": start} | ends)
+    write_table(f"{folder}/segments.parquet", segments)
+
+
+def test_a_scan_tells_how_many_frames_cells_have(tmp_path):
+    config = config_of(tmp_path)
+    scanned(config, ["F", "F", "M"])
+    counts = cell_counts(config, "libri")
+    assert set(counts) == {"phone", "single_phone", "gender", "duration"}
+    of_gender = counts["gender"].set_index(["group", "label"])["n"]
+    assert (of_gender["M", "AH"], of_gender["F", "B"], of_gender["F", "ZH"]) == (50, 100, 0)
+    (finding,) = rare_cell_findings(config)
+    assert "phone 37 of 39" in finding.found
+    assert "gender 76 of 78" in finding.found

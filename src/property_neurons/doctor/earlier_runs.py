@@ -7,10 +7,11 @@ from property_neurons import plan
 from property_neurons.config.root import Config
 from property_neurons.corpus.check import check_report
 from property_neurons.corpus.codes import CODES
+from property_neurons.doctor.cell_counts import cell_counts
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.errors import CorpusError, StoreError, printable
-from property_neurons.neurons.cells import enough_frames, pattern_cells
+from property_neurons.neurons.cells import enough_frames
 from property_neurons.stores.files import read_table
 
 
@@ -44,27 +45,22 @@ def report_findings(config: Config, needed: Needs) -> Iterator[Finding]:
 
 
 def rare_cell_findings(config: Config) -> Iterator[Finding]:
-    """Properties with cells of so few frames that a single hit makes a pattern, as an earlier run counted them."""
+    """Properties with cells of so few frames that a single hit makes a pattern, as far as an earlier run tells."""
     enough = enough_frames(config.analysis.lambda_)
-    found: dict[str, dict[str, str]] = {}
+    effect, remedy = "where a single hit makes a pattern", f"or empty these patterns with analysis.min_count: {enough}"
+    if config.analysis.min_count >= enough:
+        effect, remedy = "whose patterns analysis.min_count empties", "or lower analysis.min_count"
     for corpus in config.corpora:
-        for name in config.properties:
-            for model in config.models:
-                table = Path(plan.paths.neurons(config, model, corpus, name)).with_suffix(".cells.tsv")
-                try:
-                    cells = pattern_cells(read_table(table))
-                except (StoreError, OSError):
-                    continue
-                rare = int((cells["n"] < enough).sum())
-                if rare:
-                    found.setdefault(corpus, {})[name] = f"{name} {rare} of {len(cells)}"
-                # Of other models they differ by single frames.
-                break
-    for corpus, properties in found.items():
-        yield Finding(
-            f"corpora.{corpus}",
-            f"{enough} frames (1 / lambda) or more in each cell (one phone in one group)",
-            f"fewer in these, where a single hit makes a pattern: {printable(', '.join(properties.values()))}",
-            f"use more speech, or empty these patterns with analysis.min_count: {enough}",
-            fatal=False,
-        )
+        few = [
+            f"{name} {n_rare} of {len(cells)}"
+            for name, cells in cell_counts(config, corpus).items()
+            if (n_rare := (cells["n"] < enough).sum())
+        ]
+        if few:
+            yield Finding(
+                f"corpora.{corpus}",
+                f"{enough} frames (1 / lambda) or more in each cell (one phone in one group)",
+                f"fewer in these, {effect}: {printable(', '.join(few))}",
+                f"use more speech, {remedy}",
+                fatal=False,
+            )
