@@ -10,6 +10,7 @@ import torch
 
 from property_neurons.models import melhubert
 from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.folder import depends_on_normalising
 from property_neurons.models.loading import whisper_encoder_class
 
 WIDTH = 24
@@ -116,16 +117,18 @@ def save_model(model: torch.nn.Module, folder: Path, do_normalize: bool | None =
     """
     with quiet_transformers():
         model.save_pretrained(folder)
-    save_statistics(model.config, folder)
+    save_preprocessor(model.config, folder)
     if do_normalize is not None:
         transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
     return folder
 
 
-def save_statistics(config, folder: Path) -> None:
-    """Write the preprocessor_config.json without which a MelHuBERT is not complete; nothing for other models."""
+def save_preprocessor(config, folder: Path) -> None:
+    """Write the preprocessor_config.json without which a model is not complete; nothing where it is."""
     if config.model_type == "melhubert":
         melhubert_extractor(config.frame_ms).save_pretrained(folder)
+    elif depends_on_normalising(config.to_dict()):
+        transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
 
 
 def melhubert_extractor(frame_ms: int = 20) -> melhubert.MelHubertFeatureExtractor:

@@ -252,3 +252,53 @@ def test_pitch_cuts_can_be_quotients():
     """16000 / 120 is no decimal number; YAML reads it as text."""
     cuts = yaml.safe_load("[16000/120, 16000 / 85.0]")
     assert load_config(MINIMAL | {"analysis": {"pitch_cuts": cuts}}).analysis.pitch_cuts == (16000 / 120, 16000 / 85)
+
+
+def test_home_and_variables_of_paths_are_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SPEECH", "/speech")
+    corpora = {
+        "libri": {
+            "kind": "librispeech",
+            "root": "$SPEECH/libri",
+            "subsets": ["dev-clean"],
+            "alignments": {"kind": "framewise", "path": "~/{subset}.json", "labels": "${SPEECH}/labels.json"},
+            "pitch": {"method": "bins", "path": "$HOME/bins.json"},
+            "genders": "~/genders.json",
+        },
+        "vox": {"kind": "voxceleb1", "root": "~", "split": "$SPEECH/split", "meta": "~/meta"},
+    }
+    models = {
+        "tiny": {"kind": "folder", "path": "~/tiny"},
+        "released": {"kind": "melhubert_release", "checkpoint": "$HOME/x.ckpt", "statistics": "~/x.npy"},
+    }
+    own = {"data_root": "~/data", "results": "$SPEECH/results", "cache": "~/cache"}
+    config = load_config({"corpora": corpora, "models": models, "figures": {"corpus": "libri", "model": "tiny"}} | own)
+    libri, vox = config.corpora["libri"], config.corpora["vox"]
+    assert libri.root == "/speech/libri"
+    assert (libri.alignments.path, libri.alignments.labels) == (f"{tmp_path}/{{subset}}.json", "/speech/labels.json")
+    assert (libri.pitch.path, libri.genders) == (f"{tmp_path}/bins.json", f"{tmp_path}/genders.json")
+    assert (vox.root, vox.split, vox.meta) == (str(tmp_path), "/speech/split", f"{tmp_path}/meta")
+    assert config.models["tiny"].path == f"{tmp_path}/tiny"
+    assert config.models["released"].checkpoint == f"{tmp_path}/x.ckpt"
+    assert config.models["released"].statistics == f"{tmp_path}/x.npy"
+    assert (config.data_root, config.results) == (f"{tmp_path}/data", "/speech/results")
+    assert config.cache == f"{tmp_path}/cache"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("$NOT_SET/x", "$NOT_SET is no variable"),
+        ("a/${NOT_SET}", "${NOT_SET} is no variable"),
+        ("~nobody-here/x", "~nobody-here is no home folder"),
+    ],
+)
+def test_a_variable_or_home_that_is_not_known_is_an_error_never_a_folder(path, said):
+    text = message(MINIMAL | {"results": path, "models": {"tiny": {"kind": "folder", "path": path}}})
+    assert f"results: {said}" in text
+    assert f"models.tiny.path: {said}" in text
+
+
+def test_a_dollar_or_tilde_within_a_name_is_left_alone():
+    assert load_config(MINIMAL | {"data_root": "a$/b~c/5$"}).data_root == "a$/b~c/5$"

@@ -23,7 +23,7 @@ ACTIVATIONS = {"gelu": functional.gelu, "swish": functional.silu}
 
 
 def encoder_of(model, tmp_path):
-    small_models.save_statistics(model.config, tmp_path)
+    small_models.save_preprocessor(model.config, tmp_path)
     return SpeechEncoder(model, load_front_end(tmp_path, model.config))
 
 
@@ -180,30 +180,6 @@ def test_a_waveform_that_is_not_float32_mono_is_refused(tmp_path):
             encoder.read(wrong, lambda site, activations: None)
 
 
-def heads():
-    whisper = small_models.small_config("WhisperEncoder")
-    return [
-        ("HubertForCTC", small_models.small_config("HubertModel", vocab_size=8), "hubert"),
-        ("Wav2Vec2ForPreTraining", small_models.small_config("Wav2Vec2Model"), "wav2vec2"),
-        ("WavLMForXVector", small_models.small_config("WavLMModel"), "wavlm"),
-        ("Wav2Vec2BertForCTC", small_models.small_config("Wav2Vec2BertModel", vocab_size=8), "wav2vec2_bert"),
-        ("MelHubertForPreTraining", small_models.small_config("MelHubertModel"), "melhubert"),
-        ("WhisperForConditionalGeneration", whisper, "model.encoder"),
-        ("WhisperModel", whisper, "encoder"),
-        ("WhisperForAudioClassification", whisper, "encoder"),
-    ]
-
-
-@pytest.mark.parametrize(("head", "config", "base"), heads(), ids=lambda value: value if type(value) is str else "")
-def test_a_checkpoint_with_a_head_gives_its_base_model(head, config, base, tmp_path):
-    full = small_models.build(small_models.find_class(head), config, seed=3)
-    folder = small_models.save_model(full, tmp_path / "m")
-    speech = small_models.waveform(N_SAMPLES)
-    expected = read_all(encoder_of(full.get_submodule(base), tmp_path), speech)
-    found = read_all(load_encoder(folder), speech)
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
 def test_half_precision_weights_are_read_in_single_precision_with_sdpa(tmp_path):
     model = small_models.small_model("HubertModel").half()
     encoder = load_encoder(small_models.save_model(model, tmp_path / "m"))
@@ -259,7 +235,7 @@ def test_a_training_only_weight_may_be_missing(folder):
 def test_a_cut_weights_file_is_an_error(folder):
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ModelError, match=r"expected the weights of a hubert model"):
+    with pytest.raises(ModelError, match=r"model\.safetensors: expected weights in a whole safetensors file"):
         load_encoder(folder)
 
 
@@ -281,7 +257,7 @@ def test_folder_is_held_against_its_manifest(folder, tmp_path):
     weights.unlink()
     with pytest.raises(StoreError, match=r"model\.safetensors is missing"):
         load_encoder(folder, manifest=manifest)
-    with pytest.raises(ModelError, match="expected the weights of a hubert model"):
+    with pytest.raises(ModelError, match="expected the weights of a model, found none"):
         load_encoder(folder)
     load_encoder(pristine, manifest=manifest)
 
@@ -302,7 +278,7 @@ def test_what_is_no_speech_model_is_an_error(tmp_path):
         hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=8
     )
     folder = small_models.save_model(transformers.BertModel(config), tmp_path / "bert")
-    with pytest.raises(ModelError, match=r"^BertModel: expected .*WavLMModel"):
+    with pytest.raises(ModelError, match=r"bert/config.json, model_type: expected .*wavlm.*, found 'bert'"):
         load_encoder(folder)
 
 

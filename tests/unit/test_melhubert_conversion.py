@@ -260,7 +260,7 @@ def test_what_is_no_release_is_refused(tmp_path):
         load_release(path, STATISTICS)
     for content in (b"", b"not a pickle", b"PK\x03\x04 cut"):
         path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"x\.ckpt: expected a torch checkpoint, found: "):
+        with pytest.raises(ModelError, match=r"x\.ckpt: expected a released checkpoint, found .*; "):
             load_release(path, STATISTICS)
     for content, found in (([1], "list"), ({"weights": {}}, "weights"), ({"model": [1]}, "model"), ({}, "nothing")):
         torch.save(content, path)
@@ -304,7 +304,7 @@ def test_statistics_that_are_none_are_refused(tmp_path):
             read_statistics(tmp_path / name)
 
     refused("absent.npy", "FileNotFoundError")
-    refused("absent.json", "FileNotFoundError")
+    refused("absent.json", "expected a file, found nothing")
     refused("absent.txt", r"found suffix '\.txt'")
     np.save(tmp_path / "shape.npy", np.ones((40, 2)))
     refused("shape.npy", r"found shape \[40, 2\]")
@@ -315,7 +315,7 @@ def test_statistics_that_are_none_are_refused(tmp_path):
     (tmp_path / "empty.npy").write_bytes(b"")
     refused("empty.npy", "EOFError")
     for name, content, found in (
-        ("text", "{", "JSONDecodeError"),
+        ("text", "{", "Expecting"),
         ("list", "[1]", "TypeError"),
         ("key", '{"mean": [1]}', "KeyError"),
         ("word", '{"mean": ["a"], "std": [1]}', "ValueError"),

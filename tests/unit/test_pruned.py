@@ -82,7 +82,7 @@ def test_a_pruned_model_loads_by_itself_and_can_be_pruned_again(class_name, tmp_
     widths = [site.width for site in ffn_sites(pruned)]
     small_models.save_model(pruned, tmp_path / "pruned")
     if base_type(model.config) == "melhubert":
-        small_models.save_statistics(model.config, tmp_path / "pruned")
+        small_models.save_preprocessor(model.config, tmp_path / "pruned")
     with quiet_transformers():
         loaded, report = transformers.AutoModel.from_pretrained(tmp_path / "pruned", output_loading_info=True)
         config = transformers.AutoConfig.from_pretrained(tmp_path / "pruned")

@@ -15,13 +15,14 @@ from property_neurons.jobs.what_reruns import rerun_table, rule_roots
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = """
-    models.backend models.features models.ffn models.loading models.log_mel models.melhubert
-    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pruned
+    models.backend models.features models.ffn models.folder models.loading models.log_mel models.melhubert
+    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pickles models.pruned
+    models.weights
 """
 COVERED = {
     "prepare_model": f"""
         {LOADING}
-        models.melhubert.conversion models.prepare models.prepared models.whisper
+        models.hub models.melhubert.conversion models.prepare models.prepared models.whisper
     """,
     "rank_neurons": f"""
         {LOADING}

@@ -18,7 +18,7 @@ from property_neurons.pruning.speed import REFERENCE, SPEED_COLUMNS, measure_spe
 
 
 def encoder_of(model, folder):
-    small_models.save_statistics(model.config, folder)
+    small_models.save_preprocessor(model.config, folder)
     return SpeechEncoder(model, load_front_end(folder, model.config))
 
 

@@ -4,22 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import Name, OutsidePath, Section
 
 
 class TextGridAlignments(Section):
     """One Praat TextGrid per utterance, in the corpus's own speaker/chapter tree."""
 
     kind: Literal["textgrid"] = Field(description="TextGrids, as the Montreal Forced Aligner writes them")
-    path: str = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
+    path: OutsidePath = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
 
 
 class FramewiseAlignments(Section):
     """The 20 ms phone labels of the paper's authors: one JSON file for all utterances."""
 
     kind: Literal["framewise"] = Field(description="frame-wise phone labels, 20 ms, JSON or gzipped JSON")
-    path: str = Field(description="the file of labels; `{subset}` stands for the subset's name")
-    labels: str = Field(description="the file that gives each phone's label id and interval count")
+    path: OutsidePath = Field(description="the file of labels; `{subset}` stands for the subset's name")
+    labels: OutsidePath = Field(description="the file that gives each phone's label id and interval count")
 
 
 class PocketSphinxAlignments(Section):
@@ -39,7 +39,7 @@ class Pitch(Section):
     )
     floor_hz: float = Field(default=71.0, ge=40, le=150, description="lowest F0 searched for")
     ceiling_hz: float = Field(default=800.0, gt=150, le=1500, description="highest F0 searched for")
-    path: str | None = Field(default=None, description="the file of pitch bins (method `bins` only)")
+    path: OutsidePath | None = Field(default=None, description="the file of pitch bins (method `bins` only)")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Pitch":
@@ -72,10 +72,10 @@ class LibriSpeechCorpus(_AlignedCorpus):
     """Speech in LibriSpeech's directory layout (FLAC, WAV or MP3)."""
 
     kind: Literal["librispeech"] = Field(description="LibriSpeech's directory layout")
-    root: str = Field(description="folder that holds SPEAKERS.TXT and the subsets")
+    root: OutsidePath = Field(description="folder that holds SPEAKERS.TXT and the subsets")
     subsets: dict[Name, Subset] = Field(min_length=1, description="the subsets that make up the corpus")
     alignments: Alignments = Field(description="where the forced alignments come from")
-    genders: str | None = Field(default=None, description="JSON of speaker genders, instead of SPEAKERS.TXT")
+    genders: OutsidePath | None = Field(default=None, description="JSON of speaker genders, instead of SPEAKERS.TXT")
 
     @field_validator("subsets", mode="before")
     @classmethod
@@ -104,9 +104,11 @@ class VoxCelebCorpus(_Corpus):
     """VoxCeleb1, split for speaker identification; it has no phone labels."""
 
     kind: Literal["voxceleb1"] = Field(description="VoxCeleb1's directory layout")
-    root: str = Field(description="folder that holds the audio, {speaker}/{video}/{number}.wav, at any depth")
-    split: str = Field(default="iden_split.txt", description="the file that deals utterances to train, dev and test")
-    meta: str = Field(default="vox1_meta.csv", description="the file that gives each speaker's gender")
+    root: OutsidePath = Field(description="folder that holds the audio, {speaker}/{video}/{number}.wav, at any depth")
+    split: OutsidePath = Field(
+        default="iden_split.txt", description="the file that deals utterances to train, dev and test"
+    )
+    meta: OutsidePath = Field(default="vox1_meta.csv", description="the file that gives each speaker's gender")
 
 
 Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus, Field(discriminator="kind")]

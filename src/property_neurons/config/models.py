@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import Name, OutsidePath, Section
 from property_neurons.pruning.vocabulary import Criterion, Match
 
 
@@ -19,8 +19,8 @@ class _Model(Section):
 class _ForeignModel(_Model):
     normalise: bool | None = Field(
         default=None,
-        description="zero-mean, unit-variance waveform: true, false, or null for what the model's preprocessor says; "
-        "models made of this one follow it",
+        description="zero-mean, unit-variance waveform: true, false, or null for what the model's preprocessor says "
+        "(which a model with layer norm in its convolutions must then have); models made of this one follow it",
     )
 
 
@@ -28,7 +28,7 @@ class FolderModel(_ForeignModel):
     """A `from_pretrained` folder on disk."""
 
     kind: Literal["folder"] = Field(description="a local `from_pretrained` folder")
-    path: str = Field(description="the folder")
+    path: OutsidePath = Field(description="the folder")
 
 
 class ShippedModel(_Model):
@@ -72,8 +72,10 @@ class MelHubertReleaseModel(_Model):
     """A MelHuBERT checkpoint as its authors released it, converted by this workflow."""
 
     kind: Literal["melhubert_release"] = Field(description="a released MelHuBERT checkpoint")
-    checkpoint: str = Field(description="the file (.ckpt or .pt)")
-    statistics: str = Field(description="the mean and deviation of log-Mel bins it was trained with, .npy or .json")
+    checkpoint: OutsidePath = Field(description="the file (.ckpt or .pt)")
+    statistics: OutsidePath = Field(
+        description="the mean and deviation of log-Mel bins it was trained with, .npy or .json"
+    )
 
 
 class PrunedModel(_Model):

@@ -1,8 +1,11 @@
 """What every section of the configuration shares."""
 
+import os
+import re
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Section(BaseModel):
@@ -13,3 +16,20 @@ class Section(BaseModel):
 
 # Names become parts of paths and Snakemake wildcards: no slash, no dot at the start, nothing a shell would read.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
+
+
+def _expanded(path: str) -> str:
+    """A path with `~`, `$NAME` and `${NAME}` replaced, as by a shell; what is not set is an error, never a folder."""
+    path = os.path.expandvars(path)
+    if unset := re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})", path):
+        raise ValueError(f"{unset[0]} is no variable of the environment; set it, or write the path out")
+    if path.startswith("~"):
+        try:
+            return str(Path(path).expanduser())
+        except RuntimeError:
+            raise ValueError(f"{path.split('/')[0]} is no home folder that is known; write the path out") from None
+    return path
+
+
+OutsidePath = Annotated[str, AfterValidator(_expanded)]
+"""A path as it is typed; `~` and variables of the environment are expanded."""

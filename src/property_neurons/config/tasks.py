@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from property_neurons.config.optimisation import Optimisation
-from property_neurons.config.section import Name
+from property_neurons.config.section import Name, OutsidePath
 
 
 class _Task(Optimisation):
@@ -51,7 +51,7 @@ class PhoneRecognition(_Task):
 
     kind: Literal["phone_recognition"] = Field(description="phone recognition with CTC")
     learning_rate: float = Field(default=1e-2, gt=0, description="of Adam; 1e-2 frozen, 1e-4 fine-tuned in the source")
-    lexicon: str | None = Field(
+    lexicon: OutsidePath | None = Field(
         default=None,
         description="pronunciations (LibriSpeech's lexicon): stress-marked phones as units; null: the 39 phones and "
         "silence of the alignments",

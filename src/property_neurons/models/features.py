@@ -14,13 +14,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from property_neurons.errors import ModelError
+from property_neurons.errors import ModelError, printable
 from property_neurons.models.backend import transformers
+from property_neurons.models.folder import ask_for_normalise, depends_on_normalising, read_preprocessor
 from property_neurons.models.log_mel import WINDOW, n_log_mel_frames
 from property_neurons.models.melhubert import MelHubertFeatureExtractor
 from property_neurons.models.pruned import base_type
@@ -218,54 +219,106 @@ class MelHubertLogMel:
         yield Window(torch.from_numpy(features)[None], len(features), self.rows_of_frames(len(waveform))[-1] + 1)
 
 
-def load_front_end(folder: Path, config) -> FrontEnd:
+def load_front_end(folder: Path, config, normalise: bool | None = None) -> FrontEnd:
     """Build the front end of the model in `folder`.
 
     Args:
-        folder: local model folder; its preprocessor_config.json is followed where there is one, and a waveform is left
-            as it is where there is none. A MelHuBERT must have one: the statistics in it belong to the model.
+        folder: local model folder; its preprocessor_config.json (or that part of processor_config.json) is followed
+            where there is one. Where there is none, a waveform is left as it is if the model hardly depends on it
+            (group norm in the convolutions); otherwise `normalise` has to say. A MelHuBERT must have one: the
+            statistics in it belong to the model.
         config: the model's transformers config.
+        normalise: whether the waveform gets zero mean and unit variance, whatever the folder says; None = as it says.
 
     Raises:
         ModelError: the model takes another sampling or frame rate; config.json and preprocessor_config.json differ; a
-            MelHuBERT's statistics are missing.
+            MelHuBERT's statistics are missing; nothing says whether to normalise; `normalise` is set for a model that
+            takes log-Mel features.
     """
-    if base_type(config) == "whisper":
-        extractor = _load_extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
-        front_end = WhisperLogMel(config, extractor)
-    elif base_type(config) == "wav2vec2-bert":
-        extractor = _load_extractor(folder, transformers.SeamlessM4TFeatureExtractor)
-        front_end = StackedLogMel(config, extractor)
-    elif base_type(config) == "melhubert":
-        extractor = _load_melhubert_extractor(folder)
-        front_end = MelHubertLogMel(config, extractor)
+    kind = base_type(config)
+    if kind == "melhubert":
+        front_end = MelHubertLogMel(config, _load_melhubert_extractor(folder))
     else:
-        extractor = _load_extractor(folder, transformers.Wav2Vec2FeatureExtractor, do_normalize=False)
-        front_end = RawWaveform(config, extractor)
-    if extractor.sampling_rate != SAMPLING_RATE:
+        fields = read_preprocessor(folder)
+        if kind == "whisper":
+            defaults = {"feature_size": config.num_mel_bins}
+            extractor = _extractor(folder, fields, transformers.WhisperFeatureExtractor, **defaults)
+            front_end = WhisperLogMel(config, extractor)
+        elif kind == "wav2vec2-bert":
+            front_end = StackedLogMel(config, _extractor(folder, fields, transformers.SeamlessM4TFeatureExtractor))
+        else:
+            if fields is None and normalise is None and depends_on_normalising(config.to_dict()):
+                raise ask_for_normalise(folder)
+            decided = {} if normalise is None else {"do_normalize": normalise}
+            fields = {"do_normalize": False} | decided if fields is None else fields | decided
+            front_end = RawWaveform(config, _extractor(folder, fields, transformers.Wav2Vec2FeatureExtractor))
+    if normalise and front_end.normalised is None:
         raise ModelError(
-            f"{folder}: expected a model for {SAMPLING_RATE} Hz, found {extractor.sampling_rate} Hz; use a 16 kHz model"
+            f"{printable(folder)}: normalise is set, but {config.model_type} takes log-Mel features, not a waveform; "
+            "leave normalise unset for this model"
         )
     return front_end
 
 
-def _load_extractor(folder: Path, extractor_class, **defaults):
-    if any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        return extractor_class.from_pretrained(folder)
-    return extractor_class(**defaults)
+# What an extractor computes with; the largest value that anything sensible has keeps it from filling the memory.
+_EXTRACTOR_NUMBERS = {
+    "feature_size": 1024,
+    "num_mel_bins": 1024,
+    "n_fft": 65_536,
+    "hop_length": 65_536,
+    "chunk_length": 3600,
+    "stride": 16,
+    "sampling_rate": 1_000_000,
+}
+
+
+def _extractor(folder: Path, fields: dict[str, Any] | None, extractor_class: type, **defaults: Any):
+    fields = defaults if fields is None else fields
+    where = f"{printable(folder)}, preprocessor_config.json"
+    kind = fields.get("feature_extractor_type", extractor_class.__name__)
+    if kind != extractor_class.__name__:
+        raise ModelError(
+            f"{where}, feature_extractor_type: expected {extractor_class.__name__}, which this model takes, found "
+            f"{printable(kind)}; give the file that was saved with the model"
+        )
+    for key, most in _EXTRACTOR_NUMBERS.items():
+        value = fields.get(key, 1)
+        if type(value) is not int or not 1 <= value <= most:
+            raise ModelError(f"{where}, {key}: expected a number from 1 to {most}, found {value!r}; correct it")
+    if fields.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
+        raise ModelError(
+            f"{where}: expected a model for {SAMPLING_RATE} Hz, found {fields['sampling_rate']} Hz; use a 16 kHz model"
+        )
+    if not isinstance(fields.get("do_normalize", False), bool):
+        raise ModelError(
+            f"{where}, do_normalize: expected true or false, found {fields['do_normalize']!r}; "
+            "correct it, or set `normalise` in the configuration"
+        )
+    if fields.get("dither"):
+        raise ModelError(
+            f"{where}, dither: expected 0, found {fields['dither']!r}: noise would be added, and neurons differ from "
+            "run to run; set it to 0"
+        )
+    try:
+        return extractor_class.from_dict(fields)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{where}: expected the settings of a {extractor_class.__name__}, found: {error}; "
+            "give the file that was saved with the model"
+        ) from error
 
 
 def _load_melhubert_extractor(folder: Path) -> MelHubertFeatureExtractor:
     file = folder / "preprocessor_config.json"
     remedy = "give the file that was saved with the model, or convert or train the model again"
-    if not file.is_file():
+    fields = read_preprocessor(folder)
+    if fields is None:
         raise ModelError(f"{file}: expected the log-Mel statistics of the MelHuBERT, found no file; {remedy}")
     try:
-        fields, _ = MelHubertFeatureExtractor.get_feature_extractor_dict(folder, local_files_only=True)
         # Without them the extractor would take 0 and 1, the statistics of no trained model.
         absent = [name for name in ("mean", "std") if fields.get(name) is None]
         if absent:
             raise ValueError(f"no {' and no '.join(absent)}")
         return MelHubertFeatureExtractor.from_dict(fields)
-    except (OSError, TypeError, ValueError, ModelError) as error:
+    except (TypeError, ValueError, ModelError) as error:
         raise ModelError(f"{file}: expected MelHuBERT's log-Mel statistics, found: {error}; {remedy}") from error

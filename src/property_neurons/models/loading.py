@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -12,18 +11,22 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 # AutoConfig and AutoModel know the model type "melhubert" and those of pruned models once these have been imported.
-import property_neurons.models.melhubert
-import property_neurons.models.pruned  # noqa: F401
-from property_neurons.errors import ModelError
+import property_neurons.models.melhubert  # noqa: F401
+from property_neurons.errors import ModelError, printable, some_of
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
+from property_neurons.models.folder import read_config
+from property_neurons.models.pruned import base_type
+from property_neurons.models.weights import Weights, stored_weights
 from property_neurons.stores import manifests
 
 Consumer = Callable[[int, torch.Tensor], None]
 
 # Only used in training, and absent from many fine-tuned checkpoints.
 _DISPENSABLE = {"masked_spec_embed"}
+# So many parameters may be asked for beyond what is stored: those that are missing are then named.
+_SMALL = 1_000_000
 
 
 class SpeechEncoder:
@@ -139,36 +142,39 @@ def load_encoder(folder: str | Path, *, manifest: str | Path | None = None, devi
 def load_base_model(folder: Path, dtype: torch.dtype | str) -> "transformers.PreTrainedModel":
     """Load the base model (for Whisper: the encoder) of a local folder; every weight that matters comes from it.
 
+    What config.json says about attention kernels, precision and outputs is not followed; code that a folder or the hub
+    brings along is never run. No more memory is taken than twice what the weights fill.
+
     Args:
         folder: local `from_pretrained` folder.
-        dtype: torch dtype, or "auto" for the precision in which the weights are stored.
+        dtype: torch dtype, or "auto" for the precision in which the weights are stored (the wider of two).
 
     Raises:
         ModelError: as `load_encoder`.
     """
     config = load_config(folder)
-    # transformers would report left-out heads at length; `_check_report` judges the same report.
-    with quiet_transformers():
+    model_class = _base_class(config)
+    with quiet_transformers(), stored_weights(folder, whisper=base_type(config) == "whisper") as weights:
+        _check_size(folder, config, model_class, weights)
         try:
-            if config.model_type == "whisper":
-                model, report = whisper_encoder_class().from_pretrained(
-                    folder,
-                    dtype=dtype,
-                    local_files_only=True,
-                    output_loading_info=True,
-                    key_mapping={r"^(model\.)?encoder\.": ""},
-                )
-            else:
-                model, report = transformers.AutoModel.from_pretrained(
-                    folder, dtype=dtype, local_files_only=True, output_loading_info=True
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+            # From its state, not from the folder: of that, transformers would follow adapters and much else.
+            model, report = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=weights.tensors,
+                dtype=weights.dtype if dtype == "auto" else dtype,
+                output_loading_info=True,
+                trust_remote_code=False,
+                use_kernels=False,
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(
-                f"{folder}: expected the weights of a {config.model_type} model, found: {_first_line(error)}; "
-                "prepare or download the model again"
+                f"{printable(folder)}: expected the weights of a {config.model_type} model, found: "
+                f"{_first_line(error)}; prepare or download the model again"
             ) from error
     ffn_sites(model)
     _check_report(folder, report)
+    _check_finite(folder, model)
     return model
 
 
@@ -176,23 +182,70 @@ def load_config(folder: Path) -> "transformers.PreTrainedConfig":
     """Read the config.json of a local model folder.
 
     Raises:
-        ModelError: there is none, it contradicts itself, or transformers does not know the model type.
+        ModelError: there is none, it contradicts itself, or its model type is none whose neurons are known.
     """
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: expected a model folder, found nothing; prepare the model or correct the path")
+    fields = read_config(folder)
     try:
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: expected a transformers config.json, found: {_first_line(error)}; "
-            "give a folder written by save_pretrained"
-        ) from error
-    except StrictDataclassError as error:
+        return transformers.CONFIG_MAPPING[fields["model_type"]].from_dict(fields)
+    except (StrictDataclassError, AttributeError, KeyError, TypeError, ValueError) as error:
         # The reason is in its cause; its own first line only names the check.
         raise ModelError(
-            f"{folder}: expected a config.json that fits together, found: {_first_line(error.__cause__ or error)}; "
-            "correct config.json"
+            f"{printable(folder)}: expected a config.json that fits together, found: "
+            f"{_first_line(error.__cause__ or error)}; correct config.json"
         ) from error
+
+
+def new_base_model(config: "transformers.PreTrainedConfig") -> "transformers.PreTrainedModel":
+    """A base model of this config in single precision, with the random weights that transformers begins with."""
+    return _base_class(config)._from_config(config, dtype=torch.float32)
+
+
+def _base_class(config: "transformers.PreTrainedConfig") -> type["transformers.PreTrainedModel"]:
+    if config.model_type == "whisper":
+        return whisper_encoder_class()
+    return transformers.MODEL_MAPPING[type(config)]
+
+
+def _check_size(folder: Path, config, model_class: type, weights: Weights) -> None:
+    """Hold what config.json asks for against what is stored, before any of it is built: a number can be anything."""
+    # Each of these makes a module, which takes memory before it has weights.
+    counts = ["num_adapter_layers"] + ["num_conv_pos_embeddings"] * (base_type(config) == "data2vec-audio")
+    blocks = "encoder_layers" if base_type(config) == "whisper" else "num_hidden_layers"
+    for key, stored, what in (
+        (blocks, weights.n_blocks, "Transformer blocks"),
+        *((key, len(weights.stored), "tensors") for key in counts),
+    ):
+        if getattr(config, key, None) is not None and getattr(config, key) > stored:
+            raise ModelError(
+                f"{printable(folder / 'config.json')}, {key}: expected no more than the {stored:,} {what} that the "
+                f"weights hold, found {getattr(config, key):,}; give config.json and weights of one model"
+            )
+    try:
+        with torch.device("meta"):
+            skeleton = model_class(config)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{printable(folder / 'config.json')}: expected the settings of a {config.model_type} model, found: "
+            f"{_first_line(error)}; give the config.json that was saved with the weights"
+        ) from error
+    asked = sum(parameter.numel() for parameter in skeleton.parameters())
+    if getattr(config, "position_embeddings_type", None) == "relative":
+        # Made when the model is, and not stored.
+        asked += 2 * config.max_source_positions * config.hidden_size
+    if asked > 2 * weights.n_elements + _SMALL:
+        raise ModelError(
+            f"{printable(folder)}: expected weights for the {asked:,} parameters that config.json asks for, found "
+            f"{weights.n_elements:,} numbers; give config.json and weights of one model"
+        )
+
+
+def _check_finite(folder: Path, model: torch.nn.Module) -> None:
+    for name, values in (*model.named_parameters(), *model.named_buffers()):
+        if not torch.isfinite(values).all():
+            raise ModelError(
+                f"{printable(folder)}: expected finite weights, found NaN or infinity in {name}; give a checkpoint "
+                "from before its training diverged, or copy the file again"
+            )
 
 
 def whisper_encoder_class() -> type["transformers.PreTrainedModel"]:
@@ -204,21 +257,28 @@ def _check_report(folder: Path, report: dict) -> None:
     missing = sorted(set(report["missing_keys"]) - _DISPENSABLE)
     if missing:
         raise ModelError(
-            f"{folder}: expected every weight of the encoder, found none for {len(missing)} of them "
-            f"({missing[0]}, ...), which would be random; give a complete checkpoint"
+            f"{printable(folder)}: expected every weight of the encoder, found none for {len(missing)} of them "
+            f"({missing[0]}, ...), which would be random{_instead(report)}; give a complete checkpoint"
         )
     if report["mismatched_keys"]:
         name, found, expected = sorted(report["mismatched_keys"])[0]
         raise ModelError(
-            f"{folder}: expected {name} of shape {list(expected)}, found {list(found)}; config.json and weights differ"
+            f"{printable(folder)}: expected {name} of shape {list(expected)}, found {list(found)}; "
+            "give config.json and weights of one model"
         )
     # `layers` as a whole word: heads and Whisper's decoder are rightly left out, encoder blocks never are.
     surplus = sorted(key for key in report["unexpected_keys"] if re.search(r"^(?!.*decoder).*\blayers\.\d+\.", key))
     if surplus:
         raise ModelError(
-            f"{folder}: the weights hold Transformer blocks that config.json does not ({surplus[0]}, ...); "
+            f"{printable(folder)}: the weights hold Transformer blocks that config.json does not ({surplus[0]}, ...); "
             "correct num_hidden_layers (encoder_layers) in config.json"
         )
+
+
+def _instead(report: dict) -> str:
+    return f"; the weights hold {printable(some_of(sorted(report['unexpected_keys'])))}" * bool(
+        report["unexpected_keys"]
+    )
 
 
 def _first_line(error: Exception) -> str:

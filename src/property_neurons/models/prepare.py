@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import torch
-from huggingface_hub.utils import httpx
 
 from property_neurons.errors import ModelError
-from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import load_front_end
-from property_neurons.models.loading import load_base_model, load_config, whisper_encoder_class
+from property_neurons.models.hub import download
+from property_neurons.models.loading import load_base_model, load_config, new_base_model
 from property_neurons.models.melhubert.conversion import load_release, read_statistics
 from property_neurons.models.prepared import describe_model
 from property_neurons.models.whisper import fetch_whisper_wheel
@@ -29,8 +28,9 @@ from property_neurons.stores import manifests
 class LocalFolder:
     """A `from_pretrained` folder on this machine.
 
-    normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says, raw
-        where it has none. What is decided here is in the prepared folder, and in those of all models made of it.
+    normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says; where
+        it has none, raw, or an error for models whose neurons depend on it much (`features.load_front_end`). What is
+        decided here is in the prepared folder, and in those of all models made of it.
     """
 
     path: str
@@ -120,7 +120,7 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
             case LocalFolder():
                 _save_copy(Path(source.path), temporary, source.normalise)
             case HubModel():
-                snapshot = _download(source)
+                snapshot = download(source.id, source.revision, source.normalise)
                 _save_copy(snapshot, temporary, source.normalise)
                 origin["commit"] = snapshot.name
             case WhisperWheel():
@@ -136,14 +136,7 @@ def _save_copy(source: Path, target: Path, normalise: bool | None) -> None:
     # Seeded, because weights that only training uses may be absent from the source and are then made up.
     with _seeded(0):
         model = load_base_model(source, dtype="auto")
-    front_end = load_front_end(source, model.config)
-    if normalise and front_end.normalised is None:
-        raise ModelError(
-            f"{source}: normalise is set, but {model.config.model_type} takes log-Mel features, not a waveform; "
-            "leave normalise unset for this model"
-        )
-    if normalise is not None and front_end.normalised is not None:
-        front_end.extractor.do_normalize = normalise
+    front_end = load_front_end(source, model.config, normalise)
     model.save_pretrained(target)
     front_end.extractor.save_pretrained(target)
 
@@ -157,31 +150,9 @@ def _save_melhubert_release(source: MelHubertRelease, target: Path) -> None:
 def _save_twin(of: Path, seed: int, target: Path) -> None:
     config = load_config(of)
     with _seeded(seed):
-        if config.model_type == "whisper":
-            model = whisper_encoder_class()(config)
-        else:
-            model = transformers.AutoModel.from_config(config, dtype=torch.float32)
+        model = new_base_model(config)
     model.save_pretrained(target)
     load_front_end(of, config).extractor.save_pretrained(target)
-
-
-def _download(source: HubModel) -> Path:
-    def snapshot(*patterns: str) -> Path:
-        return Path(
-            huggingface_hub.snapshot_download(source.id, revision=source.revision, allow_patterns=["*.json", *patterns])
-        )
-
-    try:
-        folder = snapshot("*.safetensors")
-        if not list(folder.glob("*.safetensors")):
-            folder = snapshot("pytorch_model*.bin")
-    except (OSError, ValueError, httpx.HTTPError) as error:
-        raise ModelError(
-            f"{source.id}, revision {source.revision}: expected a model on the Hugging Face hub, found "
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0]}; correct id and revision, or without a "
-            'network give a local folder (kind "folder")'
-        ) from error
-    return folder
 
 
 @contextmanager

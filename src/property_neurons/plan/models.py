@@ -13,6 +13,7 @@ from property_neurons.config.models import (
     TunedModel,
 )
 from property_neurons.config.root import Config
+from property_neurons.models.folder import needed_names
 from property_neurons.plan import paths
 
 
@@ -48,8 +49,5 @@ def source_files(config: Config, model: str) -> list[str]:
         case MelHubertReleaseModel():
             return [section.checkpoint, section.statistics]
         case FolderModel() | ShippedModel():
-            folder = Path(made_from["path"])
-            parts = ("preprocessor_config.json", "processor_config.json", "*.safetensors", "pytorch_model*.bin")
-            weights = [str(path) for pattern in parts for path in sorted(folder.glob(pattern))]
-            return [f"{made_from['path']}/config.json", *weights]
+            return [f"{made_from['path']}/{name}" for name in needed_names(Path(made_from["path"]))]
     return []

@@ -4,12 +4,14 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
+from property_neurons.models.pickles import what_was_found
 from property_neurons.training.checkpoints import MarkComplete
 from property_neurons.training.optimisation import Optimisation
 from property_neurons.training.progress_bar import ProgressBar
@@ -135,12 +137,19 @@ def train_from(trainer: "transformers.Trainer", checkpoint: Path | None, patienc
     Args:
         checkpoint: see `checkpoints.resume_point`.
         patience: see `StopWhenFlat`; None = all steps.
+
+    Raises:
+        ModelError: a file of the checkpoint holds what reading it would run.
     """
     if checkpoint is not None and patience is not None:
         state = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         if is_flat(state.log_history, patience):
             _end_at(trainer, state.global_step)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except UnpicklingError as error:
+        found = what_was_found(error, "delete this checkpoint")
+        raise ModelError(f"{checkpoint}: expected a checkpoint of this training, found {found}") from None
 
 
 def _end_at(trainer: "transformers.Trainer", step: int) -> None:

@@ -7,7 +7,6 @@ are read off its tensors, so that a pruned release is as good as a whole one; it
 """
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
@@ -16,13 +15,15 @@ import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
-from property_neurons.errors import ModelError, PropertyNeuronsError
+from property_neurons.errors import ModelError, PropertyNeuronsError, StoreError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.log_mel import FRAMES_OF_10_MS, LogMelStatistics
 from property_neurons.models.melhubert.configuration import MelHubertConfig
 from property_neurons.models.melhubert.features import MelHubertFeatureExtractor
 from property_neurons.models.melhubert.modeling import MelHubertForPreTraining
+from property_neurons.models.pickles import check_tensors, read_pickle
 from property_neurons.stores import files
+from property_neurons.stores.outside import read_outside_json
 
 # Names of MelHubertForPreTraining -> released names.
 _RENAMINGS = (
@@ -110,10 +111,12 @@ def read_statistics(path: str | Path) -> LogMelStatistics:
                 raise ModelError(f"{expected}, found shape {list(content.shape)}; {remedy}")
             mean, std = content.astype(np.float64)
         elif path.suffix == ".json":
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_outside_json(path, remedy=remedy)
             mean, std = (np.asarray(content[name], np.float64) for name in ("mean", "std"))
         else:
             raise ModelError(f"{expected}, found suffix {path.suffix!r}; {remedy}")
+    except StoreError as error:
+        raise ModelError(str(error)) from None
     except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{expected}, found {type(error).__name__}: {error}; {remedy}") from error
     try:
@@ -124,20 +127,7 @@ def read_statistics(path: str | Path) -> LogMelStatistics:
 
 def _read_checkpoint(path: Path) -> dict:
     remedy = "give a released checkpoint, downloaded anew"
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: expected a released checkpoint, found nothing; correct the path") from None
-    except Exception as error:  # Whatever foreign bytes can make torch raise.
-        refused = re.search(r"GLOBAL (\S+)", str(error))
-        if refused:
-            raise ModelError(
-                f"{path}: expected tensors, plain values and argparse.Namespace, found {refused[1]}, which reading "
-                "would run; nothing was run: do not use this file"
-            ) from error
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"{path}: expected a torch checkpoint, found: {reason[0]}; {remedy}") from error
+    content = read_pickle(path, expected="a released checkpoint", remedy=remedy, allowed=[argparse.Namespace])
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
         raise ModelError(f"{path}: expected an entry `model` with the weights, found: {found or 'nothing'}; {remedy}")
@@ -154,6 +144,7 @@ def _settings(released: dict) -> dict:
 
 
 def _tensors(checkpoint: str | Path, released: dict) -> dict[str, torch.Tensor]:
+    path = Path(checkpoint)
     wrong = sorted(
         str(name)
         for name, values in released["model"].items()
@@ -161,10 +152,10 @@ def _tensors(checkpoint: str | Path, released: dict) -> dict[str, torch.Tensor]:
     )
     if wrong:
         raise ModelError(
-            f"{checkpoint}: expected floating-point tensors in `model`, found something else under "
+            f"{path}: expected floating-point tensors in `model`, found something else under "
             f"{', '.join(wrong)}; give a released checkpoint"
         )
-    return {str(name): values for name, values in released["model"].items()}
+    return check_tensors(path, released["model"], "give a released checkpoint")
 
 
 def _config(

@@ -1,0 +1,324 @@
+"""What a model folder holds, told from names, JSON and headers: nothing of the model is loaded, no torch is needed.
+
+What cannot be read to the bit as a model of a known class is refused here, with the file, the key and what to do:
+adapters, quantised weights, code of the model's own, pointers of git-lfs, formats other than safetensors and torch's.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+
+from property_neurons.errors import ModelError, StoreError, printable, some_of
+from property_neurons.stores.outside import read_outside_json
+
+MODEL_TYPES = (
+    "hubert",
+    "wav2vec2",
+    "wavlm",
+    "unispeech-sat",
+    "data2vec-audio",
+    "sew",
+    "wav2vec2-conformer",
+    "wav2vec2-bert",
+    "whisper",
+    "melhubert",
+)
+"""The values of `model_type` in config.json whose neurons are known; "pruned-" may stand before them."""
+
+_LOG_MEL_TYPES = frozenset({"wav2vec2-bert", "whisper", "melhubert"})
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Where weights are looked for, first come first served, as transformers does."""
+PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
+ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+_OTHER_WEIGHTS = re.compile(r"\.(safetensors|bin|h5|msgpack|onnx|gguf|ggml|pt|pth|ckpt)$")
+
+# How a model is run, and not what it is: whoever loads it here decides that.
+_RUN_SETTINGS = (
+    "attn_implementation",
+    "_attn_implementation",
+    "_attn_implementation_internal",
+    "_attn_implementation_autoset",
+    "experts_implementation",
+    "_experts_implementation",
+    "_experts_implementation_internal",
+    "use_kernels",
+    "_use_kernels",
+    "kernel_config",
+    "fusion_config",
+    "distributed_config",
+    "transformers_weights",
+    "auto_map",
+    "custom_pipelines",
+    "return_dict",
+    "use_return_dict",
+    "output_hidden_states",
+    "output_attentions",
+    "torchscript",
+    "gradient_checkpointing",
+    "dtype",
+    "torch_dtype",
+)
+_QUANTISED = ("quantization_config", "compression_config", "quantization")
+_FLOATING = ("F16", "BF16", "F32", "F64")
+# Counts of batches that training keeps beside the statistics of a batch norm.
+_COUNTERS = re.compile(r"(^|\.)(num_batches_tracked|position_ids)$")
+_LORA = re.compile(r"(^|\.)(lora_[ABE]|lora_embedding_[AB]|lora_magnitude_vector|base_layer|hada_w1_a|ia3_l)(\.|$)")
+_MERGE = "merge the adapter into the model (merge_and_unload of peft, then save_pretrained) and give that folder"
+
+
+class Stored(NamedTuple):
+    """A tensor as it is stored: its type in the words of safetensors ("F32"), and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def inspect_folder(folder: str | Path, normalise: bool | None = None) -> None:
+    """Look for all that keeps a folder from being used, without loading the model; torch's pickles are not opened.
+
+    Args:
+        normalise: what the configuration says about the waveform.
+
+    Raises:
+        ModelError: the first trouble found.
+    """
+    folder = Path(folder)
+    fields = read_config(folder)
+    for file in weight_files(folder):
+        if file.suffix == ".safetensors":
+            check_stored(file, read_header(file))
+    preprocessor = read_preprocessor(folder)
+    if preprocessor is None and normalise is None and depends_on_normalising(fields):
+        raise ask_for_normalise(folder)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a folder, without what it says about how to run the model (attention kernels, precision).
+
+    Raises:
+        ModelError: there is none, or none that can be read; a model of an unknown type, or quantised.
+    """
+    if not folder.is_dir():
+        raise ModelError(
+            f"{printable(folder)}: expected a model folder, found nothing; prepare the model or correct the path"
+        )
+    file = folder / "config.json"
+    if not file.is_file():
+        refuse_adapters(folder.name, (path.name for path in folder.iterdir()))
+        raise ModelError(
+            f"{printable(folder)}: expected a transformers config.json, found none; "
+            "give a folder written by save_pretrained"
+        )
+    fields = _read_object(file, "give a folder written by save_pretrained")
+    model_type = fields.get("model_type")
+    if not isinstance(model_type, str) or model_type.removeprefix("pruned-") not in MODEL_TYPES:
+        own_code = "; code of its own (auto_map) is never run" if fields.get("auto_map") else ""
+        raise ModelError(
+            f"{printable(file)}, model_type: expected a model whose feed-forward neurons are known "
+            f"({', '.join(MODEL_TYPES)}), found {printable(repr(model_type))}; use one of these{own_code}"
+        )
+    for key in _QUANTISED:
+        if fields.get(key):
+            method = fields[key].get("quant_method") if isinstance(fields[key], dict) else fields[key]
+            raise ModelError(
+                f"{printable(file)}, {key}: expected a model in floating point, found one quantised by "
+                f"{printable(method or 'a method without a name')}; give the checkpoint from before that"
+            )
+    return {key: value for key, value in fields.items() if key not in _RUN_SETTINGS}
+
+
+def depends_on_normalising(fields: Mapping[str, Any]) -> bool:
+    """Whether the neurons of a model depend on how loud its waveform is: no group norm behind the first convolution.
+
+    Args:
+        fields: of config.json.
+    """
+    model_type = str(fields.get("model_type")).removeprefix("pruned-")
+    # data2vec knows no other norm, and its config no such field.
+    return takes_waveform(fields) and (model_type == "data2vec-audio" or fields.get("feat_extract_norm") == "layer")
+
+
+def takes_waveform(fields: Mapping[str, Any]) -> bool:
+    """Whether a model reads the waveform itself, and no log-Mel features; by its config.json."""
+    return str(fields.get("model_type")).removeprefix("pruned-") not in _LOG_MEL_TYPES
+
+
+def ask_for_normalise(folder: str | Path) -> ModelError:
+    """The error of a model that depends on `normalise` where nothing says what it is."""
+    return ModelError(
+        f"{printable(folder)}: expected a preprocessor_config.json that says whether the waveform is normalised, on "
+        "which the neurons of this model depend (its convolutions have layer norm), found none; fetch the file, or set "
+        "`normalise` of the model in the configuration: true for most models of this kind"
+    )
+
+
+def read_preprocessor(folder: Path) -> dict[str, Any] | None:
+    """What a folder says of its feature extractor; None where it says nothing.
+
+    Raises:
+        ModelError: there is a file that cannot be read, is empty, or no JSON object.
+    """
+    plain, nested = (folder / name for name in PREPROCESSORS)
+    remedy = "fetch it from where the model comes from, or delete it and set `normalise` in the configuration"
+    if nested.is_file():
+        # Since transformers 5 the extractor of a model with a tokeniser is in here; before, only names of classes were.
+        fields = _read_object(nested, remedy)
+        fields = fields.get("feature_extractor", fields.get("audio_processor"))
+        if fields is not None:
+            return _no_empty(fields, f"{nested}, feature_extractor", remedy)
+    if plain.is_file():
+        return _no_empty(_read_object(plain, remedy), str(plain), remedy)
+    return None
+
+
+def _no_empty(fields: Any, where: str, remedy: str) -> dict[str, Any]:
+    if not isinstance(fields, dict) or not fields:
+        found = "an empty object" if fields == {} else f"a {type(fields).__name__}"
+        raise ModelError(f"{printable(where)}: expected a JSON object with settings, found {found}; {remedy}")
+    return fields
+
+
+def _read_object(file: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = read_outside_json(file, "a JSON object", remedy=remedy)
+    except StoreError as error:
+        raise ModelError(str(error)) from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{printable(file)}: expected a JSON object, found a {type(content).__name__}; {remedy}")
+    return content
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights: one, or the shards that an index names.
+
+    Raises:
+        ModelError: there are none, one is absent or a pointer of git-lfs, or an adapter lies beside them.
+    """
+    names = sorted(path.name for path in folder.iterdir())
+    refuse_adapters(folder, names)
+    remedy = "copy or download the model again"
+    for name in WEIGHTS:
+        file = folder / name
+        if file.is_symlink() and not file.exists():
+            raise ModelError(f"{printable(file)}: expected weights, found a link to a file that is gone; {remedy}")
+        if not file.is_file():
+            continue
+        files = [folder / part for part in shards(file)] if name.endswith(".index.json") else [file]
+        if absent := [part.name for part in files if not part.is_file()]:
+            raise ModelError(
+                f"{printable(folder)}: expected {len(files)} files of weights, as {name} says, found no "
+                f"{printable(some_of(absent))}; the copy or download is incomplete: {remedy}"
+            )
+        for part in files:
+            _refuse_pointer(part)
+        return files
+    others = [name for name in names if _OTHER_WEIGHTS.search(name)]
+    if others:
+        raise ModelError(
+            f"{printable(folder)}: expected weights in model.safetensors or pytorch_model.bin (or the index of their "
+            f"shards), found only {printable(some_of(others))}; load the model with transformers and save_pretrained it"
+        )
+    raise ModelError(
+        f"{printable(folder)}: expected the weights of a model, found none ({', '.join(WEIGHTS)}); {remedy}"
+    )
+
+
+def needed_names(folder: Path) -> list[str]:
+    """The names of a folder's files that a model is made from, config.json first; no more than it where that is all."""
+    names = [name for name in PREPROCESSORS if (folder / name).is_file()]
+    # What is wrong with the weights is said when the model is prepared.
+    with contextlib.suppress(ModelError, OSError):
+        parts = [file.name for file in weight_files(folder)]
+        index = next(name for name in WEIGHTS if (folder / name).is_file())
+        names += dict.fromkeys([index, *parts])
+    return ["config.json", *names]
+
+
+def shards(index: Path) -> list[str]:
+    """The names of the files that an index of weights lists, sorted.
+
+    Raises:
+        ModelError: it is no such index, or names a file elsewhere.
+    """
+    remedy = "copy or download the model again"
+    content = _read_object(index, remedy)
+    parts = content.get("weight_map")
+    if not isinstance(parts, dict) or not parts or not all(isinstance(part, str) for part in parts.values()):
+        raise ModelError(f"{printable(index)}: expected weight_map, {{tensor: file}}, found none; {remedy}")
+    names = sorted(set(parts.values()))
+    if wrong := [name for name in names if not re.fullmatch(r"[A-Za-z0-9][\w.-]*\.(safetensors|bin)", name)]:
+        raise ModelError(
+            f"{printable(index)}: expected names of files beside it, found {printable(some_of(wrong))}; {remedy}"
+        )
+    return names
+
+
+def refuse_adapters(model: object, names: Iterable[str]) -> None:
+    """See that no adapter of peft lies among the files of a model: its neurons would be those without it.
+
+    The language adapters of MMS (adapter.eng.safetensors) are other things: the model holds one of them itself.
+
+    Raises:
+        ModelError: there is one.
+    """
+    if found := sorted(set(names) & set(ADAPTERS)):
+        raise ModelError(
+            f"{printable(model)}: expected the weights of a whole model, found an adapter (LoRA, peft): "
+            f"{', '.join(found)}; {_MERGE}; or remove its files, if the model without it is meant"
+        )
+
+
+def _refuse_pointer(file: Path) -> None:
+    if file.stat().st_size < 1024 and file.read_bytes().startswith(b"version https://git-lfs"):
+        raise ModelError(
+            f"{printable(file)}: expected weights, found a pointer of git-lfs to them; "
+            "run `git lfs pull` in the folder, or download the file"
+        )
+
+
+def read_header(file: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, by its header, against which the length of the file is held.
+
+    Raises:
+        ModelError: it is no whole safetensors file.
+    """
+    try:
+        with safe_open(file, framework="numpy") as content:
+            slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118 - no mapping
+            return {name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{printable(file)}: expected weights in a whole safetensors file, found: {error}; "
+            "copy or download the model again"
+        ) from error
+
+
+def check_stored(file: Path, tensors: Mapping[str, Stored]) -> None:
+    """See that stored tensors are those of a model itself, in floating point.
+
+    Raises:
+        ModelError: some are integers, of 8 bits or less, or parts of an adapter.
+    """
+    if lora := sorted(name for name in tensors if _LORA.search(name)):
+        raise ModelError(
+            f"{printable(file)}: expected the weights of a whole model, found parts of an adapter "
+            f"({printable(some_of(lora))}); {_MERGE}"
+        )
+    wrong = sorted(f"{name}: {stored.dtype}" for name, stored in _of_another_type(tensors))
+    if wrong:
+        raise ModelError(
+            f"{printable(file)}: expected tensors in floating point of 16, 32 or 64 bits, found "
+            f"{printable(some_of(wrong))}; give the checkpoint from before it was quantised"
+        )
+
+
+def _of_another_type(tensors: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
+    return (
+        (name, stored)
+        for name, stored in tensors.items()
+        if stored.dtype not in _FLOATING and not _COUNTERS.search(name)
+    )
