@@ -14,7 +14,7 @@ from snakemake.logging import logger
 from property_neurons import plan
 from property_neurons.config.load import load_config
 from property_neurons.corpus.shard_names import shard_names, subset_of
-from property_neurons.errors import ConfigError
+from property_neurons.errors import ConfigError, printable, printable_lines
 from property_neurons.jobs.fingerprint import forget_planned
 from property_neurons.jobs.fingerprint import planned_fingerprint as code_fingerprint
 
@@ -24,15 +24,15 @@ if workflow.is_main_process:
 try:
     CONFIG = load_config(config, ", ".join(map(str, workflow.configfiles)) or "the configuration")
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(printable_lines(error)) from None
 
 if others := plan.other_sources.made_from_others(CONFIG):
     # Or what was made from another source would count as up to date.
     lines = [f"{other.key}: expected {other.expected}; found {other.found}. Please {other.remedy}." for other in others]
-    raise WorkflowError("\n".join(lines))
+    raise WorkflowError(printable_lines("\n".join(lines)))
 
 for line in plan.sources.missing(CONFIG):
-    logger.warning(f"Not there; jobs that need it will not run. {line}")
+    logger.warning(printable(f"Not there; jobs that need it will not run. {line}"))
 
 RESULTS = CONFIG.results
 MODELS_ENVIRONMENT = f"../envs/models-{'cuda' if CONFIG.device == 'cuda' else 'cpu'}.yaml"

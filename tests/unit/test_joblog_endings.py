@@ -16,7 +16,7 @@ from fake_job import fake_job
 from property_neurons.errors import JobError, StoreError
 from property_neurons.jobs import explanation, locks
 from property_neurons.jobs.log import job_log
-from property_neurons.jobs.parallel import map_in_processes
+from property_neurons.jobs.parallel import map_in_processes, run_to_the_end
 from property_neurons.stores.files import new_folder
 
 HERE = Path(__file__).parent
@@ -278,6 +278,35 @@ def test_workers_are_not_waited_for_when_their_work_is_no_longer_wanted():
         for _ in map_in_processes(_slow, range(400), 2):
             raise KeyboardInterrupt
     assert time.monotonic() - began < 5
+
+
+def test_a_program_is_asked_to_end_when_nobody_waits_for_it(tmp_path, monkeypatch):
+    """So that it can end what it has started itself, as torch's launcher does."""
+    program = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(open('ended', 'w').close()))"
+    program += "; open('ready', 'w').close(); time.sleep(30)"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess.Popen, "wait", _interrupted_once(tmp_path / "ready", subprocess.Popen.wait))
+    with pytest.raises(KeyboardInterrupt):
+        run_to_the_end([sys.executable, "-c", program])
+    assert (tmp_path / "ended").exists()
+
+
+def _interrupted_once(ready, wait):
+    waited = []
+
+    def interrupted(program, timeout=None):
+        if waited:
+            return wait(program, timeout)
+        waited.append(1)
+        while not ready.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    return interrupted
+
+
+def test_the_exit_status_of_a_program_is_told():
+    assert run_to_the_end([sys.executable, "-c", "import sys; sys.exit(3)"]) == 3
 
 
 @pytest.mark.parametrize(

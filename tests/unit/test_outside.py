@@ -2,11 +2,14 @@ import gzip
 import json
 import zlib
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from property_neurons.errors import StoreError, printable
-from property_neurons.stores.files import read_json, write_json
-from property_neurons.stores.outside import read_bytes, read_outside_json, read_text
+from property_neurons.stores.files import read_json, read_table, write_json
+from property_neurons.stores.outside import read_array, read_bytes, read_outside_json, read_text
 
 
 def test_text_with_a_mark_and_foreign_line_ends_is_the_text(tmp_path):
@@ -80,3 +83,40 @@ def test_json_is_written_and_read_in_utf_8_whatever_the_locale(tmp_path, monkeyp
 
 def test_what_moves_a_cursor_or_is_not_utf_8_is_escaped():
     assert printable("Zoë ʃ\x1b[2J\r\n\u202e\udce9") == "Zoë ʃ\\x1b[2J\\r\\n\\u202e\\udce9"
+
+
+def npy(path, shape, dtype="<f4", content=b""):
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})
+        stream.write(content)
+    return path
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_an_array_is_read_as_it_was_written(tmp_path, mapped):
+    for values in (np.arange(12.0).reshape(3, 4), np.zeros((0, 5)), np.int64(7)):
+        np.save(tmp_path / "x.npy", values)
+        np.testing.assert_array_equal(read_array(tmp_path / "x.npy", mapped=mapped), values)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("shape", [(10**14,), (10**9, 10**9), (3,), (-1,)])
+def test_an_array_whose_shape_is_not_that_of_its_content_is_refused(tmp_path, shape, mapped):
+    with pytest.raises(StoreError, match=r"x\.npy: expected a whole \.npy file of numbers, found"):
+        read_array(npy(tmp_path / "x.npy", shape, content=b"\0" * 16), mapped=mapped)
+
+
+def test_arrays_that_would_be_unpickled_and_files_that_are_none_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "y.npy").write_bytes(b"nothing")
+    for name in ("x.npy", "y.npy", "absent.npy"):
+        with pytest.raises(StoreError, match=f"{name}: expected a whole"):
+            read_array(tmp_path / name)
+
+
+def test_a_table_of_more_rows_than_it_can_hold_is_refused_before_it_is_read(tmp_path):
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(5_000_000, np.int8)), pa.array(["x"]))
+    pq.write_table(pa.table({"a": column}), tmp_path / "x.parquet", compression="zstd")
+    assert (tmp_path / "x.parquet").stat().st_size < 20_000
+    with pytest.raises(StoreError, match=r"x\.parquet: .* found 5,000,000 rows; do not use"):
+        read_table(tmp_path / "x.parquet")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from property_neurons.cache.entries import Entry, entries, prune
+from property_neurons.errors import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,13 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("folder", type=Path, metavar="DIR", help="the folder that `cache` in the config names")
     options = parser.parse_args(arguments)
     if not options.folder.is_dir():
-        print(f"expected a cache at {options.folder}, found no folder; correct the path")
+        print(f"expected a cache at {printable(options.folder)}, found no folder; correct the path")
         return 1
     pruned = options.command == "prune"
     try:
         found = prune(options.folder, options.older_than) if pruned else entries(options.folder)
     except OSError as error:
-        print(f"expected a cache at {options.folder} to look into, found {error}; make it readable (chmod g+rX)")
+        found = f"expected a cache at {options.folder} to look into, found {error}; make it readable (chmod g+rX)"
+        print(printable(found))
         return 1
     for entry in found:
         print(_line(entry))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from property_neurons.doctor.finding import verdict
 from property_neurons.doctor.software import NOT_INSTALLED, package_findings
+from property_neurons.errors import printable_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packages = list(package_findings())
     if any(finding.found == NOT_INSTALLED for finding in packages):
         # What follows would fail on importing them.
-        print("\n\n".join([*map(str, packages), verdict(packages)]))
+        print(printable_lines("\n\n".join([*map(str, packages), verdict(packages)])))
         return 1
     return _examine(options)
 
@@ -46,17 +47,18 @@ def _examine(options: argparse.Namespace) -> int:
         update_config(content, parse_config(options.config))
         config = load_config(content, source)
     except (ConfigError, WorkflowError, OSError, ValueError) as error:
-        print(error)
+        print(printable_lines(error))
         return 1
     try:
         report = examine(config, options.profile)
     except PropertyNeuronsError as error:
-        print(f"{source}: {error}")
+        print(printable_lines(f"{source}: {error}"))
         return 1
     except OSError as error:
-        print(f"{source}: expected to look at what it names, found {error}; make it readable, or correct the path")
+        found = f"{source}: expected to look at what it names, found {error}; make it readable, or correct the path"
+        print(printable_lines(found))
         return 1
-    print(f"{source}\n\n{report}")
+    print(printable_lines(f"{source}\n\n{report}"))
     return int(report.fatal)
 
 

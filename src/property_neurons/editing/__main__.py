@@ -21,7 +21,7 @@ from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.errors import PropertyNeuronsError, StoreError
+from property_neurons.errors import PropertyNeuronsError, StoreError, printable, printable_lines
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.prepared import check_unused
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with quiet_transformers():
             chosen.command(chosen)
     except PropertyNeuronsError as error:
-        sys.exit(str(error))
+        sys.exit(printable_lines(error))
     except OSError as error:
-        sys.exit(f"{error.filename or 'a file'}: {error.strerror or error}; see that it can be read, or written to")
+        sys.exit(f"{printable(error.filename or 'a file')}: {error.strerror}; see that it can be read, or written to")
 
 
 def _groups(chosen: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def _groups(chosen: argparse.Namespace) -> None:
     # Groups all of whose neurons other groups have too are there with none.
     sizes = table.pivot_table(index="group", columns="layer", values="exclusive", aggfunc="sum", fill_value=0)
     print("Group neurons by layer:")
-    print(sizes.assign(all=sizes.sum(axis=1)).to_string())
+    print(printable_lines(sizes.assign(all=sizes.sum(axis=1)).to_string()))
 
 
 def _write(chosen: argparse.Namespace) -> None:
@@ -63,7 +63,7 @@ def _write(chosen: argparse.Namespace) -> None:
         _masks(chosen, edit, table, encoder)
         statistics = _statistics(chosen, encoder)
     save_edited(chosen.to, manifest, chosen.model, edit, table, statistics=statistics, name=_name(chosen))
-    print(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}")
+    print(printable(f"{chosen.to}: written; what was done is in {chosen.to / 'editing.json'}"))
 
 
 def _score(chosen: argparse.Namespace) -> None:
@@ -83,7 +83,7 @@ def _score(chosen: argparse.Namespace) -> None:
         found = paired_difference([sides[0]], [sides[1]])
         values = [rate(sides[1]), rate(sides[0]), found.mean, found.low, found.high]
         first, second, change, low, high = (f"{value:.4f}" if f0 else f"{100 * value:.1f}" for value in values)
-        print(f"  {part}: {first} -> {second}; change {change}, 95 % interval {low} to {high}")
+        print(f"  {printable(part)}: {first} -> {second}; change {change}, 95 % interval {low} to {high}")
 
 
 def _edit(chosen: argparse.Namespace) -> Edit:

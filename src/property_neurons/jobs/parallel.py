@@ -1,11 +1,14 @@
-"""Utterance-wise work over several processes, with results in the order of the input."""
+"""Work in other processes: over utterances, with results in the order of the input, and by a program."""
 
 import signal
+import subprocess
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from property_neurons.errors import JobError, printable
 
@@ -13,6 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CHUNK = 16
+_PATIENCE = 10.0  # seconds; Slurm waits for 30 before it kills
 _function: Callable | None = None
 
 
@@ -28,26 +32,48 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
     # fork: a spawned process would run the calling script again, and workflow scripts have no __main__ guard.
     # It also hands over what the function holds (all labels of a corpus, say) without copying it.
     with ProcessPoolExecutor(workers, get_context("fork"), initializer=_install, initargs=(function,)) as pool:
-        done, processes = 0, []
+        chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+        waiting, processes, done = deque(), [], 0
         try:
-            results = pool.map(_call, items, chunksize=_CHUNK)
-            processes = list(pool._processes.values())
-            for result in results:
-                yield result
+            # Not by pool.map: it cancels what waits when it is interrupted, on which the pool's thread stumbles (3.11).
+            for chunk in chunks:
+                waiting.append(pool.submit(_call, chunk))
+                processes = list(pool._processes.values())
+            while waiting:
+                yield from waiting.popleft().result()
                 done += 1
         except BrokenProcessPool:
-            at_work = items[done : done + workers * _CHUNK]
+            at_work = [item for chunk in chunks[done : done + workers] for item in chunk]
             raise JobError(
                 f"expected {workers} processes to end their work, found that one {_end(processes)} at work on one of "
                 f"{len(at_work)} items from {_shown(at_work[0])} to {_shown(at_work[-1])}. Give the job more memory or "
                 "fewer threads (--set-threads, --set-resources) and run again; if it ends there again, look at these "
                 "files"
             ) from None
+        except Exception:
+            pool.shutdown(cancel_futures=True)
+            raise
         except BaseException:
-            # Whoever ends the work does not wait for what is no longer wanted.
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Whoever stops the job does not wait for what its processes are at.
             for process in processes:
                 process.kill()
+            raise
+
+
+def run_to_the_end(command: Sequence[str], **options: Any) -> int:
+    """Run a program; returns its exit status. Who stops waiting for it asks it to end, with all that it has started.
+
+    Args:
+        options: of `subprocess.Popen`.
+    """
+    with subprocess.Popen(command, **options) as program:
+        try:
+            return program.wait()
+        except BaseException:
+            program.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                program.wait(_PATIENCE)
+            program.kill()
             raise
 
 
@@ -73,5 +99,5 @@ def _install(function: Callable) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _call(item: Item) -> Result:
-    return _function(item)
+def _call(items: Sequence[Item]) -> list[Result]:
+    return [_function(item) for item in items]

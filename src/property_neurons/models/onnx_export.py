@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from property_neurons.errors import ModelError, PropertyNeuronsError
+from property_neurons.errors import ModelError, PropertyNeuronsError, printable, printable_lines
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder, load_encoder
@@ -132,8 +132,8 @@ def main() -> None:
         with quiet_transformers():
             difference = export_onnx(load_encoder(arguments.folder), arguments.file)
     except PropertyNeuronsError as error:
-        sys.exit(str(error))
-    print(f"{arguments.file}: outputs within {difference:.1e} of the model's own")
+        sys.exit(printable_lines(error))
+    print(f"{printable(arguments.file)}: outputs within {difference:.1e} of the model's own")
 
 
 if __name__ == "__main__":

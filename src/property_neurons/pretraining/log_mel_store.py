@@ -8,6 +8,7 @@ import numpy as np
 from property_neurons.errors import StoreError
 from property_neurons.models.log_mel import LogMelStatistics
 from property_neurons.stores import files, manifests
+from property_neurons.stores.outside import read_array
 
 CLEAN = "frames.npy"
 CODED = "coded.npy"
@@ -40,9 +41,9 @@ def open_log_mel(manifest: str | Path) -> LogMelShard:
     manifests.verify_files(folder, manifest)
     shard = LogMelShard(
         utterances=tuple(files.read_json(folder / "utterances.json")),
-        offset=np.load(folder / "offset.npy"),
-        frames=_mapped(folder / CLEAN),
-        coded=_mapped(folder / CODED) if (folder / CODED).is_file() else None,
+        offset=read_array(folder / "offset.npy"),
+        frames=read_array(folder / CLEAN, mapped=True),
+        coded=read_array(folder / CODED, mapped=True) if (folder / CODED).is_file() else None,
     )
     if len(shard.offset) != len(shard.utterances) + 1 or shard.offset[-1] != len(shard.frames):
         raise StoreError(
@@ -50,11 +51,6 @@ def open_log_mel(manifest: str | Path) -> LogMelShard:
             f"{len(shard.frames)} frames; delete it and run again"
         )
     return shard
-
-
-def _mapped(path: Path) -> np.ndarray:
-    # An empty array cannot be mapped.
-    return np.load(path, mmap_mode="r") if path.stat().st_size > 1024 else np.load(path)
 
 
 def write_statistics(path: str | Path, statistics: LogMelStatistics) -> None:

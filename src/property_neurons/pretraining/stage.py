@@ -7,7 +7,6 @@ A killed job goes on from its last whole checkpoint and gives the same curves as
 import math
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -19,8 +18,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.errors import ModelError, PropertyNeuronsError
+from property_neurons.errors import ModelError, PropertyNeuronsError, printable_lines
 from property_neurons.jobs import locks
+from property_neurons.jobs.parallel import run_to_the_end
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.loading import load_config
 from property_neurons.models.log_mel import LogMelStatistics
@@ -139,17 +139,16 @@ def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     # Relative imports of the workflow's own modules must work in the processes too.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    finished = subprocess.run(
+    status = run_to_the_end(
         [*command, "-m", "property_neurons.pretraining.stage", str(description)],
         env=environment,
         pass_fds=(lock,),
         stdout=sys.stderr,
         stderr=sys.stderr,
-        check=False,
     )
-    if finished.returncode:
+    if status:
         raise ModelError(
-            f"{job.name}: one of {processes} training processes failed (exit status {finished.returncode}); see the "
+            f"{job.name}: one of {processes} training processes failed (exit status {status}); see the "
             "messages above; the next run goes on from the last checkpoint"
         )
 
@@ -367,4 +366,4 @@ if __name__ == "__main__":
         with quiet_transformers():
             _train(PretrainingJob(**files.read_json(sys.argv[1])))
     except PropertyNeuronsError as error:
-        sys.exit(str(error))
+        sys.exit(printable_lines(error))

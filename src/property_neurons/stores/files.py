@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from property_neurons.errors import StoreError
-from property_neurons.stores.outside import parse_json
+from property_neurons.stores.outside import check_parquet, parse_json
 from property_neurons.stores.tsv import from_tsv, to_tsv
 
 _ATTEMPTS = 10
@@ -130,6 +130,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
         raise StoreError(f"{path}: expected a table, found a folder; correct the path")
     try:
         if Path(path).suffix == ".parquet":
+            check_parquet(path)
             return pd.read_parquet(path, columns=columns)
         return from_tsv(Path(path).read_bytes().decode("utf-8-sig"), columns)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Reading what comes from outside: text, JSON, gzip; within what such a file can honestly hold.
+"""Reading what comes from outside: text, JSON, gzip, arrays, parquet; within what such a file can honestly hold.
 
 What this reads was made by others: by hand, by a spreadsheet, on another system. A mark at the beginning of the text
 is no part of it; what is not UTF-8, a key that stands twice, and a file that unpacks to a thousand times its size are
@@ -6,11 +6,14 @@ refused by name, never guessed at.
 """
 
 import json
+import math
 import unicodedata
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from property_neurons.errors import StoreError, printable
 
@@ -19,6 +22,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_TIMES_LARGER = 100
 _ALWAYS_ALLOWED = 2**26
 _PIECE = 2**20
+_ALWAYS_ALLOWED_ROWS = 2**22
 
 
 def read_text(path: str | Path, *, remedy: str = "save it as UTF-8") -> str:
@@ -124,6 +128,50 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, object_pairs_hook=_unique)
     except RecursionError:
         raise ValueError("lists or objects nested too deep") from None
+
+
+def read_array(path: str | Path, *, mapped: bool = False) -> np.ndarray:
+    """The array of a .npy file, whose shape must be that of what the file holds.
+
+    Args:
+        mapped: into memory, to be read where it is used.
+
+    Raises:
+        StoreError: the file is absent, no such file, or holds Python objects.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            major, _ = np.lib.format.read_magic(stream)
+            read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read_header(stream)
+            expected, found = stream.tell() + math.prod(shape) * dtype.itemsize, path.stat().st_size
+        if expected != found:
+            raise ValueError(f"{found} bytes, where its shape {shape} takes {expected}")
+        # An empty array cannot be mapped.
+        return np.load(path, mmap_mode="r" if mapped and math.prod(shape) else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise StoreError(
+            f"{printable(path)}: expected a whole .npy file of numbers, found {printable(error)}; make it anew"
+        ) from None
+
+
+def check_parquet(path: str | Path) -> None:
+    """See that a .parquet file holds about as many rows as it can: a column of one value takes no room at all.
+
+    Raises:
+        StoreError: it says that it has more.
+        ValueError, OSError: it is no such file.
+    """
+    # Slow to import, and not needed where rules are read.
+    import pyarrow.parquet as pq
+
+    rows, size = pq.read_metadata(path).num_rows, Path(path).stat().st_size
+    if rows > max(_ALWAYS_ALLOWED_ROWS, _MOST_TIMES_LARGER * size):
+        raise StoreError(
+            f"{printable(path)}: expected what a table of {size} bytes can hold, found {rows:,} rows; do not use this "
+            "file unless you made it"
+        )
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

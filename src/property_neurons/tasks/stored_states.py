@@ -13,6 +13,7 @@ from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.states import hidden_states
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
+from property_neurons.stores.outside import read_array
 
 _VALUES, _INDEX = "states.npy", "index.json"
 
@@ -97,5 +98,5 @@ def open_states(manifest: str | Path) -> StateStore:
     manifests.verify_files(folder, manifest)
     index = files.read_json(folder / _INDEX)
     spans = zip(index["offset"][:-1], index["offset"][1:], strict=True)
-    values = np.load(folder / _VALUES, mmap_mode="r")
+    values = read_array(folder / _VALUES, mapped=True)
     return StateStore(str(folder), values, dict(zip(index["utterances"], spans, strict=True)))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
-from property_neurons.errors import ModelError, PropertyNeuronsError, StoreError
+from property_neurons.errors import ModelError, PropertyNeuronsError, StoreError, printable_lines
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.log_mel import FRAMES_OF_10_MS, LogMelStatistics
 from property_neurons.models.melhubert.configuration import MelHubertConfig
@@ -255,7 +255,7 @@ def main() -> None:
         statistics = read_statistics(arguments.statistics)
         convert_release(arguments.checkpoint, arguments.folder, statistics, arguments.heads)
     except PropertyNeuronsError as error:
-        sys.exit(str(error))
+        sys.exit(printable_lines(error))
 
 
 if __name__ == "__main__":
