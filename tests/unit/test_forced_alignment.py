@@ -133,6 +133,22 @@ def test_an_empty_transcript_is_refused():
         align_utterance(np.zeros(16_000, np.float32), "  ")
 
 
+def test_punctuation_and_accents_change_nothing():
+    waveform = _say("the old man sat in a cafe with mister smith")
+    plain = align_utterance(waveform, "THE OLD MAN SAT IN A CAFE WITH MISTER SMITH")
+    assert _equal(
+        align_utterance(waveform, "\u201cThe old man,\u201d sat \u2014 in a 'Caf\u00e9' with Mr. Smith..."), plain
+    )
+
+
+def test_markup_is_refused_and_harms_nothing(utterances):
+    waveform, text, _ = utterances[0]
+    before = align_utterance(waveform, text)
+    with pytest.raises(AlignmentError, match=r"found '\[noise\]'"):
+        align_utterance(waveform, f"{text} [noise]")
+    assert _equal(align_utterance(waveform, text), before)
+
+
 def test_a_transcript_that_does_not_fit_is_refused_and_harms_nothing(utterances):
     waveform, text, _ = utterances[0]
     before = align_utterance(waveform, text)

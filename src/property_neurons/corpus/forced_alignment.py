@@ -13,6 +13,7 @@ from property_neurons.corpus.alignments import Alignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, SAMPLE_RATE, read_audio
 from property_neurons.corpus.espeak_phones import pronounce
 from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, label_id
+from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.textgrid import write_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import find_utterance_files, name_troubles
@@ -39,17 +40,15 @@ def align_utterance(waveform: np.ndarray, transcript: str) -> Alignment:
 
     Args:
         waveform: float samples [N] in [-1, 1] at 16 kHz.
-        transcript: the words, in upper or lower case.
+        transcript: the words, in upper or lower case; punctuation is passed over.
 
     Returns:
         Contiguous segments from 0 to the end of the audio, at a resolution of 10 ms.
 
     Raises:
-        AlignmentError: the transcript has no words, or they cannot be found in the audio.
+        AlignmentError: the transcript has no words or something else than words, or they cannot be found in the audio.
     """
-    words = transcript.lower().split()
-    if not words:
-        raise AlignmentError("expected a transcript with words, found none; give the utterance its transcript")
+    words = spoken_words(transcript)
     pcm = np.rint(np.clip(waveform, -1, 1) * (2**15 - 1)).astype(np.int16).tobytes()
     # Without pruning no path is lost, but it takes twice as long; where both succeed they differ by a frame at most.
     phones = _search(pcm, words, pruned=True) or _search(pcm, words, pruned=False)
@@ -153,11 +152,9 @@ def _decoder(pruned: bool) -> Decoder:
 def _search(pcm: bytes, words: Sequence[str], *, pruned: bool) -> list[tuple[int, int]] | None:
     """(first frame, label) of each phone, or None: words first, then the phones within them."""
     decoder = _decoder(pruned)
-    for word in words:
-        if decoder.lookup_word(word) is None:
-            decoder.add_word(word, " ".join(pronounce(word)), False)
+    spellings = [_spelling(decoder, word) for word in words]
     try:
-        decoder.set_align_text(" ".join(words))
+        decoder.set_align_text(" ".join(spellings))
         _decode(decoder, pcm)
         if decoder.hyp() is None:
             return None
@@ -166,6 +163,16 @@ def _search(pcm: bytes, words: Sequence[str], *, pruned: bool) -> list[tuple[int
     except RuntimeError:
         return None
     return [(phone.start, _label(phone.name)) for word in decoder.get_alignment() for phone in word]
+
+
+def _spelling(decoder: Decoder, word: str) -> str:
+    """The word as the dictionary has it ('em, mr.), or else without quotes and full stops, added to the dictionary."""
+    bare = word.strip("'.-")
+    for spelling in (word, word.strip("'"), bare):
+        if decoder.lookup_word(spelling) is not None:
+            return spelling
+    decoder.add_word(bare, " ".join(pronounce(bare)), False)
+    return bare
 
 
 def _decode(decoder: Decoder, pcm: bytes) -> None:
