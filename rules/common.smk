@@ -12,9 +12,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from property_neurons import plan
-from property_neurons.config.load import load_config
+from property_neurons.config.load import check_written, load_config
 from property_neurons.corpus.shard_names import shard_names, subset_of
-from property_neurons.errors import ConfigError, printable, printable_lines
+from property_neurons.errors import ConfigError, StoreError, printable, printable_lines
 from property_neurons.jobs.fingerprint import forget_planned
 from property_neurons.jobs.fingerprint import planned_fingerprint as code_fingerprint
 
@@ -22,8 +22,9 @@ if workflow.is_main_process:
     forget_planned()
 
 try:
+    check_written(workflow.configfiles)
     CONFIG = load_config(config, ", ".join(map(str, workflow.configfiles)) or "the configuration")
-except ConfigError as error:
+except (ConfigError, StoreError) as error:
     raise WorkflowError(printable_lines(error)) from None
 
 if others := plan.other_sources.made_from_others(CONFIG):

@@ -11,8 +11,8 @@ import yaml
 
 from property_neurons import plan
 from property_neurons.config import reference
-from property_neurons.config.load import load_config
-from property_neurons.errors import ConfigError
+from property_neurons.config.load import check_written, load_config
+from property_neurons.errors import ConfigError, StoreError
 
 FOLDER = Path(__file__).resolve().parents[2] / "config"
 MINIMAL = {
@@ -20,6 +20,9 @@ MINIMAL = {
     "models": {"tiny": {"kind": "folder", "path": "tiny"}},
     "figures": {"corpus": "demo", "model": "tiny"},
 }
+
+TEXTGRIDS = {"kind": "textgrid", "path": "aligned/{subset}"}
+LIBRI = {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": TEXTGRIDS}
 
 
 def message(content):
@@ -302,3 +305,56 @@ def test_a_variable_or_home_that_is_not_known_is_an_error_never_a_folder(path, s
 
 def test_a_dollar_or_tilde_within_a_name_is_left_alone():
     assert load_config(MINIMAL | {"data_root": "a$/b~c/5$"}).data_root == "a$/b~c/5$"
+
+
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "models:\n  a: {kind: folder, path: x}\n  b: {kind: shipped}\n  a: {kind: folder, path: y}\nmodels: {}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_written([file, tmp_path / "absent.yaml"])
+    assert "config.yaml has 2 problems" in str(caught.value)
+    assert "models.a: expected once, found in lines 2 and 4" in str(caught.value)
+    assert "models: expected once, found in lines 1 and 5" in str(caught.value)
+    file.write_text('{"corpora": [{"root": 1, "root": 2}]}')
+    with pytest.raises(ConfigError, match=r"corpora\.root: expected once, found in lines 1 and 1"):
+        check_written([file])
+    file.write_bytes("data_root: Jos\u00e9".encode("latin-1"))
+    with pytest.raises(StoreError, match=r"config\.yaml, line 1: expected text in UTF-8"):
+        check_written([file])
+
+
+def test_files_that_are_sound_or_no_yaml_pass(tmp_path):
+    file = tmp_path / "config.yaml"
+    for text in (
+        "a: {b: 1}\nc: {b: 1}\nd: [{b: 1}, {b: 2}]\n",
+        "",
+        "a: [",
+        "__use_yte__: true\n?if 1:\n  a: 1\n?if 0:\n  a: 2\n",
+    ):
+        file.write_text(text)
+        check_written([file])
+    check_written(sorted(FOLDER.glob("*.yaml")))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"data_root": "data/{x}"}, "data_root"),
+        ({"data_root": "data/{subset}"}, "data_root"),
+        ({"results": "out}"}, "results"),
+        ({"cache": "/scratch/{user}"}, "cache"),
+        ({"models": {"tiny": {"kind": "folder", "path": "{tiny}"}}}, "models.tiny.path"),
+        ({"corpora": {"demo": LIBRI | {"root": "{L}"}}}, "corpora.demo.root"),
+        ({"corpora": {"demo": LIBRI | {"genders": "{g}"}}}, "corpora.demo.genders"),
+        (
+            {"corpora": {"demo": LIBRI | {"alignments": TEXTGRIDS | {"path": "{subset}/{a}"}}}},
+            "corpora.demo.alignments.path",
+        ),
+    ],
+)
+def test_paths_with_braces_are_refused(change, key):
+    """Snakemake would take what is between them for a wildcard."""
+    assert f"{key}: expected a path without braces" in message(MINIMAL | change)
+    load_config(MINIMAL | {"corpora": {"demo": LIBRI}})

@@ -4,22 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, OutsidePath, Section
+from property_neurons.config.section import Name, OutsidePath, Section, SubsetPath
 
 
 class TextGridAlignments(Section):
     """One Praat TextGrid per utterance, in the corpus's own speaker/chapter tree."""
 
     kind: Literal["textgrid"] = Field(description="TextGrids, as the Montreal Forced Aligner writes them")
-    path: OutsidePath = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
+    path: SubsetPath = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
 
 
 class FramewiseAlignments(Section):
     """The 20 ms phone labels of the paper's authors: one JSON file for all utterances."""
 
     kind: Literal["framewise"] = Field(description="frame-wise phone labels, 20 ms, JSON or gzipped JSON")
-    path: OutsidePath = Field(description="the file of labels; `{subset}` stands for the subset's name")
-    labels: OutsidePath = Field(description="the file that gives each phone's label id and interval count")
+    path: SubsetPath = Field(description="the file of labels; `{subset}` stands for the subset's name")
+    labels: SubsetPath = Field(description="the file that gives each phone's label id and interval count")
 
 
 class PocketSphinxAlignments(Section):
@@ -39,7 +39,7 @@ class Pitch(Section):
     )
     floor_hz: float = Field(default=71.0, ge=40, le=150, description="lowest F0 searched for")
     ceiling_hz: float = Field(default=800.0, gt=150, le=1500, description="highest F0 searched for")
-    path: OutsidePath | None = Field(default=None, description="the file of pitch bins (method `bins` only)")
+    path: SubsetPath | None = Field(default=None, description="the file of pitch bins (method `bins` only)")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Pitch":

@@ -1,15 +1,18 @@
 """Loading a configuration: all its errors at once, each naming the key, what was found and what would do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from property_neurons.config.checks import contradictions
 from property_neurons.config.expand_studies import with_studies
 from property_neurons.config.explain import explain
 from property_neurons.config.root import Config
-from property_neurons.errors import ConfigError
+from property_neurons.errors import ConfigError, printable
+from property_neurons.stores.outside import read_text
 
 
 def load_config(content: Mapping[str, Any], source: str = "the configuration") -> Config:
@@ -29,6 +32,43 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
         return with_studies(config)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
+
+
+def check_written(files: Iterable[str | Path]) -> None:
+    """Hold configuration files against what YAML parsers pass over: the last of two equal keys would win.
+
+    Files that Snakemake fills in as YTE templates may repeat keys (`?if`), and are not looked at.
+
+    Raises:
+        ConfigError: a key stands twice in one section; the message names the file, the key and both lines.
+        StoreError: a file is not UTF-8.
+    """
+    for file in files:
+        text = read_text(file) if Path(file).is_file() else ""
+        if "__use_yte__" in text:
+            continue
+        try:
+            node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError:
+            # Snakemake says what is wrong with it.
+            continue
+        if problems := list(_repeated(node, "")):
+            raise _refused(printable(file), problems)
+
+
+def _repeated(node: yaml.Node | None, above: str) -> Iterator[str]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item, above)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = f"{above}{key.value}", key.start_mark.line + 1
+        if name in lines:
+            yield f"{printable(name)}: expected once, found in lines {lines[name]} and {line}; leave one of the two"
+        lines.setdefault(name, line)
+        yield from _repeated(value, f"{name}.")
 
 
 def _refused(source: str, problems: Iterable[str]) -> ConfigError:

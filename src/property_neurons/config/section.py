@@ -31,5 +31,19 @@ def _expanded(path: str) -> str:
     return path
 
 
-OutsidePath = Annotated[str, AfterValidator(_expanded)]
+def _without_braces(path: str) -> str:
+    """Snakemake would take what stands between braces for a wildcard."""
+    if set("{}") & set(path):
+        raise ValueError(f"expected a path without braces, found {path!r}; rename the folder, or reach it by a link")
+    return path
+
+
+def _of_subset(path: str) -> str:
+    _without_braces(path.replace("{subset}", ""))
+    return path
+
+
+OutsidePath = Annotated[str, AfterValidator(_expanded), AfterValidator(_without_braces)]
 """A path as it is typed; `~` and variables of the environment are expanded."""
+SubsetPath = Annotated[str, AfterValidator(_expanded), AfterValidator(_of_subset)]
+"""The same; `{subset}` stands for the subset's name."""

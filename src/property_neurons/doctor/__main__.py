@@ -35,18 +35,19 @@ def _examine(options: argparse.Namespace) -> int:
     from snakemake.exceptions import WorkflowError
     from snakemake.utils import update_config
 
-    from property_neurons.config.load import load_config
+    from property_neurons.config.load import check_written, load_config
     from property_neurons.doctor.examine import examine
-    from property_neurons.errors import ConfigError, PropertyNeuronsError
+    from property_neurons.errors import PropertyNeuronsError
 
     source = ", ".join(options.configfile)
     content: dict = {}
     try:
+        check_written(options.configfile)
         for file in options.configfile:
             update_config(content, load_configfile(file))
         update_config(content, parse_config(options.config))
         config = load_config(content, source)
-    except (ConfigError, WorkflowError, OSError, ValueError) as error:
+    except (PropertyNeuronsError, WorkflowError, OSError, ValueError) as error:
         print(printable_lines(error))
         return 1
     try:

@@ -11,11 +11,12 @@ import unicodedata
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from property_neurons.errors import StoreError, printable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # Labels of whole corpora shrink to a tenth or twentieth; the format itself would allow a thousandth.
@@ -130,7 +131,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("lists or objects nested too deep") from None
 
 
-def read_array(path: str | Path, *, mapped: bool = False) -> np.ndarray:
+def read_array(path: str | Path, *, mapped: bool = False) -> "np.ndarray":
     """The array of a .npy file, whose shape must be that of what the file holds.
 
     Args:
@@ -139,6 +140,9 @@ def read_array(path: str | Path, *, mapped: bool = False) -> np.ndarray:
     Raises:
         StoreError: the file is absent, no such file, or holds Python objects.
     """
+    # Snakemake's rules import this module for JSON alone.
+    import numpy as np
+
     path = Path(path)
     try:
         with path.open("rb") as stream:
