@@ -133,7 +133,11 @@ FIGURES = {
     "erasure": Figure(
         "the erasure {wildcards.erasure}",
         "Erasure",
-        inputs={"table": f"{RESULTS}/tables/{{erasure}}.tsv", "published": PUBLISHED},
+        inputs={
+            "table": f"{RESULTS}/tables/{{erasure}}.tsv",
+            "counts": lambda wildcards: plan.erasure.counts_shown(CONFIG, wildcards.erasure),
+            "published": PUBLISHED,
+        },
         params={
             "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
             "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
@@ -147,7 +151,10 @@ FIGURES = {
     "erasure_dose": Figure(
         "the erasure {wildcards.erasure} by degrees",
         "Erasure",
-        inputs={"curves": f"{RESULTS}/erasure/{{erasure}}/curves.tsv"},
+        inputs={
+            "curves": f"{RESULTS}/erasure/{{erasure}}/curves.tsv",
+            "counts": lambda wildcards: plan.erasure.counts_shown(CONFIG, wildcards.erasure),
+        },
         params={
             "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
             "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
@@ -160,18 +167,20 @@ FIGURES = {
 # no figure.
 for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
     if study_name in STUDIES:
-        section = STUDIES[study_name]
+        section, cells = STUDIES[study_name], plan.pruning.cells(CONFIG, study_name)
         FIGURES[key] = Figure(
             f"Figure {key[-1]}",
             "Pruning",
             inputs={
                 "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
                 "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
+                "cells": list(cells.values()),
                 "published": PUBLISHED,
             },
             params={
                 "model": section.model,
                 "corpus": section.corpus,
+                "properties": list(cells),
                 "published": plan.figures.published_names(CONFIG, [section.model]),
             },
         )

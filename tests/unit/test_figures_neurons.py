@@ -11,6 +11,7 @@ from figure_inputs import (
     REGIONS,
     SIZES,
     all_summaries,
+    count_store,
     drawn,
     drawn_twice,
     overlapping,
@@ -22,7 +23,8 @@ from property_neurons.corpus.phones import LABELS
 from property_neurons.errors import ConfigError, StoreError
 from property_neurons.figures import fig7, fig8
 from property_neurons.figures.published import read_published
-from property_neurons.figures.rare_cells import rare_cells_note
+from property_neurons.figures.rare_cells import rare_cells_note, read_counts_note, read_note
+from property_neurons.stores.files import write_table
 
 MELHUBERT = (297, 124, 14, 31, 19, 95, 45)
 NAMES = ("phone", "gender", "pitch")
@@ -139,8 +141,13 @@ def cell_tables(rare):
     return tables
 
 
-def test_too_little_speech_is_a_line_of_the_figure():
+def test_too_little_speech_is_a_line_of_the_figure(tmp_path):
     assert rare_cells_note(cell_tables({"phone": 0, "gender": 0})) == ""
+    count_store(tmp_path / "counts.zarr", sites(1), frames=500)
+    assert read_counts_note(tmp_path / "counts.manifest.json").endswith(": single phones 1 of 39")
+    path = tmp_path / "gender.cells.tsv"
+    write_table(path, cell_tables({"gender": 3})["gender"])
+    assert read_note([path], ["gender"]).endswith(": gender 3 of 78")
     note = rare_cells_note(cell_tables({"phone": 2, "gender": 0, "pitch": 30, "duration": 5}))
     assert note == (
         "Too little speech (cells of fewer than 1/λ frames): phone classes 2 of 39, pitch 30 of 117, duration 5 of 39"

@@ -66,7 +66,9 @@ def test_fig6_draws_means_seeds_and_differences():
 
 def test_one_seed_has_its_bootstrap_interval():
     runs = small("general", 1)
-    _, table = drawn(fig6, study_of(runs))
+    study = study_of(runs)._replace(note="Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90")
+    figure, table = drawn(fig6, study)
+    assert figure.get_suptitle().replace("\n", " ").endswith(study.note)
     bar = only(table, part="bar", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
     assert set(only(table, part="bar")["spread"]) == {BOOTSTRAP}
@@ -145,9 +147,10 @@ def test_the_script_draws(tmp_path, module):
     run_script(
         "draw_figure",
         tmp_path,
-        input=given | {"published": str(PUBLISHED_JSON)},
+        input=given | {"published": str(PUBLISHED_JSON), "cells": []},
         output={"figure": str(tmp_path / f"{name}.pdf")},
-        params={"figure": name, "model": "tiny", "corpus": "demo", "published": {"tiny": "melhubert"}},
+        params={"figure": name, "model": "tiny", "corpus": "demo", "properties": []}
+        | {"published": {"tiny": "melhubert"}},
     )
     assert all((tmp_path / f"{name}.{suffix}").stat().st_size for suffix in ("pdf", "png", "tsv"))
     assert not math.isnan(only(read_table(tmp_path / f"{name}.tsv"), part="published")["value"].sum())

@@ -11,6 +11,7 @@ from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title, part_looks
 from property_neurons.figures.published import read_table1
+from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
 
 _ROW = 0.17
@@ -27,11 +28,16 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
         "model": params.model,
         "corpus": params.corpus,
         "published": read_table1(inputs.published) if params.published[params.model] else {},
+        "note": read_counts_note(inputs.counts),
     }
 
 
 def draw(
-    cells: pd.DataFrame, model: str, corpus: str, published: Mapping[tuple[str, str], float] | None = None
+    cells: pd.DataFrame,
+    model: str,
+    corpus: str,
+    published: Mapping[tuple[str, str], float] | None = None,
+    note: str = "",
 ) -> style.Drawing:
     """Draw the change of every part's error, by erased group, with its interval and beside that of random neurons.
 
@@ -40,6 +46,7 @@ def draw(
         model: name of the model that was fine-tuned.
         corpus: the corpus on which its group neurons were found.
         published: of `read_table1`, where the model is the paper's.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
     published = published or {}
     drawn = cells.assign(
@@ -56,7 +63,7 @@ def draw(
         axes.set_ylim(max(places) + 0.8, -1.4)
         axes.set_xlabel(measure_title(rows))
     style.legend_below(figure, _legend(drawn))
-    style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus)
+    style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus, note)
     return figure, drawn
 
 

@@ -11,6 +11,7 @@ from property_neurons.erasure.conditions import GROUP, RANDOM
 from property_neurons.erasure.table_terms import MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title, part_looks
+from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
 
 _PANEL = 2.1
@@ -18,10 +19,15 @@ _PANEL = 2.1
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
-    return {"curves": read_table(inputs.curves), "model": params.model, "corpus": params.corpus}
+    return {
+        "curves": read_table(inputs.curves),
+        "model": params.model,
+        "corpus": params.corpus,
+        "note": read_counts_note(inputs.counts),
+    }
 
 
-def draw(curves: pd.DataFrame, model: str, corpus: str) -> style.Drawing:
+def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.Drawing:
     """Draw the change of error over the share of the group's neurons that is erased, and over sigma.
 
     With many groups, their mean is drawn, and each as a thin line.
@@ -30,6 +36,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str) -> style.Drawing:
         curves: of `erasure.report.erasure_tables`.
         model: name of the model that was fine-tuned.
         corpus: the corpus on which its group neurons were found.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
     groups = list(dict.fromkeys(curves["erased"]))
     together = len(groups) > MOST_SPELLED_OUT
@@ -52,7 +59,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str) -> style.Drawing:
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves))
     title = f"Erasing neurons of {style.property_title(curves['property'].iloc[0])} by degrees"
-    style.heading(figure, title, model, corpus)
+    style.heading(figure, title, model, corpus, note)
     return figure, curves
 
 

@@ -63,7 +63,7 @@ def draw(study: Study) -> style.Drawing:
     for axes in below[0]:
         axes.set_title("after the last cut", fontsize=7.5)
     style.legend_below(figure, handles)
-    style.heading(figure, f"Cut and tuned in turn, to {cut_to(table)}", study.model, study.corpus)
+    style.heading(figure, f"Cut and tuned in turn, to {cut_to(table)}", study.model, study.corpus, study.note)
     return figure, table
 
 

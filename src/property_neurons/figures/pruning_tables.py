@@ -8,6 +8,7 @@ import pandas as pd
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures.published import Bars, read_bars
+from property_neurons.figures.rare_cells import read_note
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_table
 
@@ -42,6 +43,7 @@ class Study(NamedTuple):
     model: name of the model that was cut.
     corpus: the corpus on which its property neurons were found.
     published: the paper's bars by metric, where the model is the paper's.
+    note: what has to be known of the speech that gave the property neurons; see `rare_cells`.
     """
 
     runs: pd.DataFrame
@@ -49,12 +51,15 @@ class Study(NamedTuple):
     model: str
     corpus: str
     published: Mapping[str, Bars] = MappingProxyType({})
+    note: str = ""
 
 
 def read_study(inputs: Any, params: Any, figure: str) -> Study:
     """The study that a rule names, with the paper's bars of `figure`."""
     published = read_bars(inputs.published, figure, params.published[params.model])
-    return Study(read_table(inputs.runs), read_table(inputs.comparisons), params.model, params.corpus, published)
+    runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
+    note = read_note(inputs.cells, params.properties)
+    return Study(runs, comparisons, params.model, params.corpus, published, note)
 
 
 def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:

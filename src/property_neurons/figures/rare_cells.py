@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from property_neurons.counting.count_store import Counts
+from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.figures import style
 from property_neurons.neurons.cells import cell_table, pattern_cells
 from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path
 
 
 def read_note(paths: Sequence[str | Path], properties: Sequence[str]) -> str:
@@ -28,6 +29,12 @@ def rare_cells_note(cells: Mapping[str, pd.DataFrame]) -> str:
         if table["rare"].any()
     ]
     return f"Too little speech (cells of fewer than 1/λ frames): {', '.join(found)}" if found else ""
+
+
+def read_counts_note(manifest: str | Path) -> str:
+    """As `rare_cells_note`, of the counts of one property."""
+    counts = open_counts(store_path(manifest))
+    return rare_cells_note({counts.property_name: cell_table(counts)})
 
 
 def rare_phone_note(counts: Counts, phone: str) -> str:

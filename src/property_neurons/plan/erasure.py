@@ -34,6 +34,11 @@ def frames(config: Config, study: str) -> list[str]:
     return tasks.references(config, section.task) if by_f0 else []
 
 
+def counts_shown(config: Config, study: str) -> str:
+    """The manifest of the counts of a study's first seed, whose cells have the frames of all."""
+    return paths.manifest(counts(config, study, config.erasure[study].seeds[0]))
+
+
 def settings(config: Config, study: str) -> dict[str, Any]:
     """What an erasure depends on beside its inputs, as fields of `erasure.study.Erasure`."""
     section = config.erasure[study]

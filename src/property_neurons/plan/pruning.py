@@ -67,6 +67,16 @@ def runs(config: Config, study: str) -> list[Run]:
     return [run for run in expand(config).runs if run.study == study]
 
 
+def cells(config: Config, study: str) -> dict[str, str]:
+    """For each property whose neurons a study protects, the table of how many frames its cells have."""
+    found: dict[str, str] = {}
+    for name, section in expand(config).models.items():
+        if isinstance(section, PrunedModel) and name.startswith(f"{study}-"):
+            for of, table in zip(section.properties, neuron_tables(config, name), strict=False):
+                found.setdefault(of, table.removesuffix(".parquet") + ".cells.tsv")
+    return found
+
+
 def trainings(config: Config, study: str) -> list[str]:
     """The manifests of a study's trainings, in the order of `runs`."""
     return [paths.manifest(paths.training(config, run.trained, run.model, run.seed)) for run in runs(config, study)]
