@@ -354,3 +354,10 @@ def test_names_are_compared_composed(corpus):
     assert scan.utterances["transcript"].tolist() == ["", "HI"]
     corpus.audio(corpus.root / f"sub/1/10/{name}.flac", n_samples=WHOLE - 1)
     assert codes(corpus.scan(genders=GENDERS | {"\u00e9": "F"}), name) == ["duplicate_utterance"]
+
+
+def test_where_the_corpus_lies_does_not_matter(tmp_path):
+    """Only what goes into tables must be UTF-8: names below the corpus's own folder."""
+    folder = tmp_path / "My\u00a0Speech \udcff\n"
+    folder.mkdir()
+    assert Corpus(folder).scan().report.empty

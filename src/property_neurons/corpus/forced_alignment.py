@@ -117,7 +117,7 @@ class _Task:
 
     def __call__(self, utterance: str) -> str | None:
         paths, texts = self.audio.get(utterance, ()), self.transcripts.get(utterance, ())
-        if unusable := name_troubles(utterance, paths):
+        if unusable := name_troubles(utterance, paths, self.folder):
             return unusable[0].detail
         if len(paths) != 1 or len(texts) != 1:
             return (

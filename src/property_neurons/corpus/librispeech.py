@@ -94,7 +94,7 @@ def scan_subset(
     audio = found.paths
     transcripts = read_transcripts(root / subset)
     labelled = alignments.utterances()
-    examine = _Examiner(audio, transcripts, labelled, alignments, genders)
+    examine = _Examiner(root, audio, transcripts, labelled, alignments, genders)
     utterances = sorted({*audio, *transcripts, *labelled})
     findings = progress(
         map_in_processes(examine, utterances, workers), total=len(utterances), what=f"{corpus}/{subset}", unit="utt"
@@ -117,6 +117,7 @@ class _Finding:
 
 @dataclass(frozen=True)
 class _Examiner:
+    root: Path
     audio: Mapping[str, Sequence[Path]]
     transcripts: Mapping[str, Sequence[str]]
     labelled: frozenset[str]
@@ -124,7 +125,7 @@ class _Examiner:
     genders: Mapping[str, str]
 
     def __call__(self, utterance: str) -> _Finding:
-        unusable = name_troubles(utterance, self.audio.get(utterance, ()))
+        unusable = name_troubles(utterance, self.audio.get(utterance, ()), self.root)
         if unusable:
             return _Finding(utterance, None, None, tuple(unusable))
         troubles = [*self._presence(utterance), *self._identity(utterance)]

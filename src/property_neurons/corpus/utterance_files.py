@@ -1,5 +1,6 @@
 """Which files below a folder belong to which utterance, and what there could not be read."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -69,10 +70,10 @@ def find_utterance_files(
     )
 
 
-def name_troubles(utterance: str, paths: Collection[Path]) -> list[Trouble]:
-    """Whether an id and the paths of its files can be written into tables: UTF-8, and nothing that moves a cursor."""
-    for name in (utterance, *map(str, paths)):
-        if printable(name) != name:
+def name_troubles(utterance: str, paths: Collection[Path], root: Path) -> list[Trouble]:
+    """Whether an id, and its files' paths below `root`, can be written into tables: UTF-8, no control characters."""
+    for name in (utterance, *(path.relative_to(root).as_posix() for path in paths)):
+        if {"Cc", "Cs"} & set(map(unicodedata.category, name)):
             detail = f"expected a name in UTF-8 without control characters, found {printable(name)}; rename it"
             return [Trouble("unusable_name", detail)]
     return []

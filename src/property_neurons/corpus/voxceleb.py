@@ -134,7 +134,7 @@ def scan_voxceleb(
     audio = found.paths
     utterances = sorted(parts)
     findings = progress(
-        map_in_processes(_Examiner(audio, parts, genders), utterances, workers),
+        map_in_processes(_Examiner(root, audio, parts, genders), utterances, workers),
         total=len(utterances),
         what=f"{corpus}/{SUBSET}",
         unit="utt",
@@ -170,12 +170,13 @@ def scan_voxceleb(
 
 @dataclass(frozen=True)
 class _Examiner:
+    root: Path
     audio: Mapping[str, Sequence[Path]]
     parts: Mapping[str, Sequence[str]]
     genders: Mapping[str, str]
 
     def __call__(self, utterance: str) -> tuple[AudioFacts | None, tuple[Trouble, ...]]:
-        if unusable := name_troubles(utterance, self.audio.get(utterance, ())):
+        if unusable := name_troubles(utterance, self.audio.get(utterance, ()), self.root):
             return None, tuple(unusable)
         facts, troubles = None, self._identity(utterance)
         for path in self.audio.get(utterance, ()):

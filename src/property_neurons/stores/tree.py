@@ -35,7 +35,7 @@ def walk(root: str | Path) -> Tree:
     not_read: list[tuple[Path, str]] = []
     read_once: list[tuple[Path, Path]] = []
     seen = {}
-    for folder in root.resolve().parents:
+    for folder in (*root.absolute().parents, *root.resolve().parents):
         with suppress(OSError):
             seen[_identity(folder)] = folder
     folders, links = [root], []
