@@ -105,7 +105,10 @@ def test_contradictions_across_sections_are_all_listed():
         ({"properties": {"p": {"column": "label", "groups": {"x": ["AH", "XX"], "y": ["AH"]}}}}, r"XX"),
         ({"properties": {"p": {"column": "duration", "edges_ms": [100, 60]}}}, "the shorter first"),
         ({"embedding": {"seeds": [1, 1]}}, "distinct"),
-        ({"properties": {"p": {"column": "f0", "names": ["a", "a", "b"]}}}, "three different names"),
+        ({"properties": {"p": {"column": "f0", "names": ["a", "a", "b"]}}}, "2 groups called 'a'"),
+        ({"properties": {"Gender": {"column": "gender"}}}, "properties: gender and Gender differ by case alone"),
+        ({"corpora": {"demo": {"kind": "demo"}, "DEMO": {"kind": "demo"}}}, "corpora: demo and DEMO differ by case"),
+        ({"properties": {"p": {"column": "gender", "order": []}}}, "properties.p.order: "),
         ({"figures": {"corpus": "demo", "model": "tiny", "compare": []}}, "figures.compare"),
         ({"figures": {"corpus": "demo", "model": "tiny", "probability_phone": "AX"}}, "39 ARPABET phones"),
     ],
@@ -358,3 +361,56 @@ def test_paths_with_braces_are_refused(change, key):
     """Snakemake would take what is between them for a wildcard."""
     assert f"{key}: expected a path without braces" in message(MINIMAL | change)
     load_config(MINIMAL | {"corpora": {"demo": LIBRI}})
+
+
+BAD_NAMES = {
+    "": "an empty name",
+    " \t": "a name of blanks alone",
+    " F": "blanks around ' F'",
+    "F ": "blanks around 'F '",
+    "F\x1b[2J": r"a character that cannot be seen in 'F\x1b[2J'",
+    "F\n": r"a character that cannot be seen in 'F\n'",
+    "F\u202e": r"a character that cannot be seen in 'F\u202e'",
+}
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize(
+    ("key", "section"),
+    [
+        ("properties.p.groups", lambda name: {"properties": {"p": {"column": "label", "groups": {name: ["AH"]}}}}),
+        ("properties.p.order", lambda name: {"properties": {"p": {"column": "gender", "order": ["M", name]}}}),
+        ("properties.p.names", lambda name: {"properties": {"p": {"column": "f0", "names": ["low", name, "high"]}}}),
+        (
+            "models.e.groups",
+            lambda name: {
+                "models": MINIMAL["models"]
+                | {"e": {"kind": "edited", "of": "tiny", "property": "speaker", "groups": [name]}}
+            },
+        ),
+    ],
+)
+def test_names_of_groups_that_are_none_are_refused_with_their_key(key, section, name):
+    found = message(MINIMAL | section(name))
+    assert f"  - {key}: expected " in found
+    assert f"found {BAD_NAMES[name]}" in found
+
+
+def test_names_that_look_alike_are_refused():
+    order = {"p": {"column": "speaker", "order": ["Zo\u00eb", "Zoe\u0308"]}}
+    assert "properties.p.order: expected distinct names of groups; found 2 groups called 'Zoë'" in message(
+        MINIMAL | {"properties": order}
+    )
+
+
+def test_subsets_that_differ_by_case_alone_are_refused():
+    corpus = {"kind": "librispeech", "root": "L", "subsets": ["dev", "Dev"], "alignments": {"kind": "pocketsphinx"}}
+    found = message(MINIMAL | {"corpora": {"demo": corpus}})
+    assert "corpora.demo.subsets: dev and Dev differ by case alone" in found
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".a", "a b", "", "x" * 81, "é", "a\n", "a.b"])
+def test_names_that_become_folders_are_plain(name):
+    for section in ("corpora", "models", "properties", "tasks", "splits", "erasure", "pretraining"):
+        found = message(MINIMAL | {section: MINIMAL.get(section, {}) | {name: {}}})
+        assert f"  - {section}.{name}: " in found, section

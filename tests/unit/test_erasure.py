@@ -267,6 +267,11 @@ def test_a_damaged_score_of_before_is_named_and_made_anew(speakers, tmp_path, mo
 def test_what_does_not_fit_is_refused(speakers, tmp_path):
     with pytest.raises(TaskError, match="expected groups among F, M, found 1272"):
         erase(tmp_path, speakers, dataclasses.replace(ERASURE, groups=["1272"]))
+    others = dataclasses.replace(made_counts("gender"), groups=("others", "M"))
+    with pytest.raises(
+        TaskError, match=r"expected groups of other names than all, mean, others, own, .* found others;"
+    ):
+        erase(tmp_path, speakers, counts=others)
     with pytest.raises(ModelError, match=r"networks of \[24, 24\] neurons, found those of other, of \[20, 20\]"):
         erase(tmp_path, speakers, counts=made_counts("gender", width=20, model="other"))
     _, training, model = speakers

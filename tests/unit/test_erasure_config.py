@@ -103,3 +103,31 @@ def test_contradictions_are_named_by_their_key(path, value, message):
     with pytest.raises(ConfigError) as error:
         load_config(changed(path, value))
     assert message in str(error.value)
+
+
+def test_groups_with_names_that_tables_of_erasures_use_are_refused():
+    content = copy.deepcopy(CONFIG)
+    groups = {"vowel": ["AH"], "others": ["S", "T"]}
+    content["properties"] = {"phone": {"column": "label", "groups": groups}}
+    with pytest.raises(
+        ConfigError, match=r"erasure\.phones\.property: .* call the utterances of several groups others"
+    ):
+        load_config(content | {"erasure": {"phones": content["erasure"]["phones"] | {"groups": None}}})
+    assert load_config(content).erasure["phones"].groups == ["vowel"]
+
+
+def test_studies_make_no_folders_that_differ_from_others_by_case_or_are_too_long():
+    with pytest.raises(ConfigError, match=r"models\.PR-mini-s0: the studies use this name"):
+        load_config(changed("models.PR-mini-s0", CONFIG["models"]["mini"]))
+    content = copy.deepcopy(CONFIG)
+    content["models"]["m" * 80] = CONFIG["models"]["mini"]
+    content["tasks"]["t" * 80] = CONFIG["tasks"]["pr"]
+    content["erasure"]["phones"] |= {"model": "m" * 80, "task": "t" * 80}
+    with pytest.raises(ConfigError, match="a folder of 164 characters; shorten the names of its task and model"):
+        load_config(content)
+
+
+@pytest.mark.parametrize("name", ["Fig3", "fig3", "Probes", "x_DOSE"])
+def test_figures_of_erasures_have_names_of_their_own(name):
+    with pytest.raises(ConfigError, match=f"erasure.{name}: another figure or table has this name"):
+        load_config(changed(f"erasure.{name}", CONFIG["erasure"]["table1"]))

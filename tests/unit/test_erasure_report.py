@@ -1,5 +1,6 @@
 """The tables of an erasure against numbers worked out by hand, and its figures."""
 
+import re
 import subprocess
 import sys
 
@@ -199,7 +200,7 @@ def test_marks_are_filled_beyond_every_random_draw(tmp_path):
     assert table["beyond"].tolist() == [True, False, False, True, False, False]
 
 
-@pytest.mark.parametrize("groups", [["1", "2"], ["01", "nan"], ["True", "False"], ["a $x$", "_b_1"]])
+@pytest.mark.parametrize("groups", [["1", "2"], ["01", "nan"], ["True", "False"], ["a $x$", "_b|1"]])
 def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypatch, groups):
     monkeypatch.setattr(report, "_RESAMPLES", 100)
     cells, curves = erasure_tables("study", [write_run(tmp_path / "a", groups, sigmas=(0.8, 0.5))])
@@ -209,6 +210,8 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     assert table["erased"].tolist() == [group for group in groups for _ in range(3)] * 2
     assert table["part"].tolist() == [*groups, "all"] * 4
     assert table["random_most"].notna().all()
+    lines = [line for line in markdown_table(cells).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(groups) + 3}
     figure, doses = drawn(erasure_dose, files.read_table(tmp_path / "curves.tsv"), "m", "c")
     assert doses[["erased", "part"]].drop_duplicates().to_numpy().tolist() == [
         [erased, part] for erased in groups for part in (*groups, "all")

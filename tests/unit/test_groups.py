@@ -9,14 +9,17 @@ from synthetic_stores import make_corpus, write_shards
 
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count import count_activations
+from property_neurons.counting.count_store import open_counts
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.editing.sets import group_set
+from property_neurons.errors import CountingError, ModelError, StoreError
 from property_neurons.neurons.cells import cell_table, enough_frames, too_little_speech
 from property_neurons.neurons.groups import layer_summary, neuron_sets, neuron_table
-from property_neurons.neurons.membership import group_masks
+from property_neurons.neurons.membership import group_masks, property_masks
 from property_neurons.neurons.patterns import activation_patterns, site_patterns
 from property_neurons.stores.files import read_table, write_table
+from property_neurons.stores.zarr import new_store
 
 
 def loop_sets(patterns, group_of_row, n_groups, sigma):
@@ -59,6 +62,23 @@ def test_sigma_plays_no_part_for_single_phones(sigma):
     patterns = np.random.default_rng(1).random((39, 100)) < 0.1
     sets = neuron_sets(patterns, np.arange(39), 39, sigma=sigma)
     np.testing.assert_array_equal(sets.members, patterns)
+
+
+def test_a_group_without_phones_is_an_error_and_not_every_neuron():
+    patterns = np.random.default_rng(2).random((4, 50)) < 0.1
+    with pytest.raises(CountingError, match=r"neuron sets of 3 groups: expected a phone in each .* found none in 2;"):
+        neuron_sets(patterns, np.array([0, 0, 2, 2]), 3, sigma=0.8)
+    with pytest.raises(CountingError, match=r"found none in F, \\x1b;"):
+        neuron_sets(patterns, np.zeros(4, dtype=int), 3, sigma=0.8, names=("M", "F", "\x1b"))
+    with pytest.raises(CountingError, match="found none in any"):
+        neuron_sets(patterns[:0], np.zeros(0, dtype=int), 0, sigma=0.8)
+
+
+def test_a_sigma_next_to_nothing_needs_one_phone_all_the_same():
+    patterns = np.zeros((4, 50), dtype=bool)
+    patterns[0, 7] = True
+    sets = neuron_sets(patterns, np.zeros(4, dtype=int), 1, sigma=1e-12)
+    assert np.flatnonzero(sets.members[0]).tolist() == [7]
 
 
 def counted(tmp_path, column, **settings):
@@ -158,3 +178,19 @@ def test_with_enough_frames_a_single_hit_makes_no_pattern(lambda_, frames):
         found = activation_patterns(np.array([[1]]), np.array([n]), threshold="lambda", lambda_=lambda_, tau=1)
         assert found.item() == hit
     assert enough_frames(lambda_) == frames
+
+
+def test_counts_and_tables_of_a_group_without_a_name_are_refused(tmp_path):
+    """As earlier versions made them: its cells were taken for those of labels in no group."""
+    counts = counted(tmp_path, "gender")
+    with new_store(tmp_path / "old.zarr") as store:
+        store.attrs.update(dict(counts.store.attrs) | {"groups": ["", "M"]})
+    with pytest.raises(StoreError, match=r"old\.zarr: expected groups with names, found an empty name"):
+        open_counts(tmp_path / "old.zarr")
+    table = pd.DataFrame({"layer": [1], "group": [""], "neuron": [0], "exclusive": [True], "width": [9]})
+    for read in (
+        lambda: property_masks(table, [9], name="gender"),
+        lambda: group_masks(table, "", [9], name="gender"),
+    ):
+        with pytest.raises(ModelError, match="gender: expected a group for each neuron, found none for"):
+            read()

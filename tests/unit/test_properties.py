@@ -1,5 +1,7 @@
 """Definitions of properties: cells, groups, edges, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from synthetic_stores import CLEAN, PUBLISHED, loop_runs, make_corpus, shard_of, write_frames
@@ -83,6 +85,44 @@ def test_values_that_the_order_does_not_name_are_refused():
         CategoryProperty("gender", "gender", ("M", "F")).lay_out([shard])
     with pytest.raises(ConfigError, match="distinct"):
         CategoryProperty("gender", "gender", ("M", "M"))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("", "an empty name"),
+        ("  ", "a name of blanks alone"),
+        ("M ", "blanks around 'M '"),
+        ("M\x1b[2J", r"a character that cannot be seen in 'M\\x1b\[2J'"),
+    ],
+)
+@pytest.mark.parametrize("order", [None, ("M", "F")])
+def test_values_of_a_corpus_that_are_no_names_are_refused_with_their_utterance(value, found, order):
+    """A group named "" would be taken for the labels that a property gives no group: all its neurons for members."""
+    shard = shard_of([(0, 60, "AA")], gender=(value,))
+    expected = rf"property p: .*gender by name .*found {found} for {shard.utterances[0]} \(here\); .*SPEAKERS.TXT"
+    with pytest.raises(CountingError, match=expected):
+        CategoryProperty("p", "gender", order).lay_out([shard])
+    left_out = dataclasses.replace(shard, kept=np.array([False]))
+    with pytest.raises(CountingError, match="property p: expected utterances, found none"):
+        CategoryProperty("p", "gender", order).lay_out([left_out])
+
+
+def test_values_that_look_alike_are_refused():
+    shards = [shard_of([(0, 60, "AA")], accent=(value,)) for value in ("Zo\u00eb", "Zoe\u0308")]
+    with pytest.raises(CountingError, match="accent that can be told apart, found 2 groups called 'Zoë'"):
+        CategoryProperty("accent", "accent").lay_out(shards)
+
+
+@pytest.mark.parametrize("name", ["", " ", "F ", "\x00"])
+def test_groups_without_a_name_are_refused(name):
+    for make in (
+        lambda: PhoneProperty("p", {name: ["AA"]}),
+        lambda: CategoryProperty("p", "gender", ("M", name)),
+        lambda: PitchProperty("p", ("low", name, "high")),
+    ):
+        with pytest.raises(ConfigError, match=r"property p: expected .* found "):
+            make()
 
 
 @pytest.mark.parametrize(

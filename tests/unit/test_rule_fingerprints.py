@@ -74,7 +74,7 @@ COVERED = {
         {LOADING}
         corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
         editing.interventions editing.parts editing.sets editing.statistics editing.vocabulary erasure.conditions
-        erasure.study models.states neurons.groups neurons.membership neurons.patterns
+        erasure.study erasure.table_terms models.states neurons.groups neurons.membership neurons.patterns
         neurons.random_sets ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
         tasks.model tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
     """,

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import GroupNames, Name, Section
 from property_neurons.editing.vocabulary import Action
 
 
@@ -16,7 +16,7 @@ class Erasure(Section):
         description="whose groups are erased: one of phones (phone recognition), F0 (F0 reconstruction), gender or "
         "speaker (any task)"
     )
-    groups: list[str] | None = Field(default=None, min_length=1, description="which of its groups (null: all)")
+    groups: GroupNames | None = Field(default=None, description="which of its groups (null: all)")
     action: Action = Field(
         default="zero",
         description="what is done to the neurons: `zero` (the paper's), `scale` by `factor`, `mean`: held at their "
@@ -56,10 +56,8 @@ class Erasure(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Erasure":
-        for key in ("seeds", "groups"):
-            values = getattr(self, key) or []
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} must be distinct, found {values}")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must be distinct, found {self.seeds}")
         if min(self.seeds) < 0:
             raise ValueError(f"seeds must not be negative, found {self.seeds}")
         return self

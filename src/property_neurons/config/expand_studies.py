@@ -18,6 +18,9 @@ from property_neurons.pruning.vocabulary import Criterion
 
 GENERAL, TASK_SPECIFIC = "general", "task_specific"
 
+LONGEST_NAME = 120
+"""Characters: file systems end at 255, and a file beside the folder bears its name and more."""
+
 _RANDOM_CRITERIA = ("random", "random_protect")
 
 
@@ -65,9 +68,16 @@ def with_studies(config: Config) -> Config:
     sections: dict[str, Any] = {}
     for key in ("models", "pretraining", "tasks"):
         own, new = getattr(config, key), getattr(added, key)
-        taken = sorted(set(own) & set(new))
+        used = {name.casefold() for name in new}
+        taken = sorted(name for name in own if name.casefold() in used)
         if taken:
             raise ConfigError(f"{key}.{taken[0]}: the studies use this name; choose another")
+        longest = max(new, key=len, default="")
+        if len(longest) > LONGEST_NAME:
+            raise ConfigError(
+                f"{key}: a study makes {longest!r}, a folder of {len(longest)} characters; shorten the names of its "
+                f"task and model, so that it has at most {LONGEST_NAME}"
+            )
         sections[key] = own | new
     if not added.models:
         return config

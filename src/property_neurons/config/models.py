@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.section import Name, OutsidePath, Section
+from property_neurons.config.section import GroupNames, Name, OutsidePath, Section
 from property_neurons.pruning.vocabulary import Criterion, Match
 
 
@@ -135,7 +135,7 @@ class EditedModel(_Model):
     kind: Literal["edited"] = Field(description="a model of the config, edited")
     of: Name = Field(description="name of the model that is edited")
     property: Name = Field(description="whose group neurons are edited")
-    groups: list[str] = Field(min_length=1, description="names of its groups, taken together")
+    groups: GroupNames = Field(description="names of its groups, taken together")
     corpus: Name | None = Field(default=None, description="where they are found (null: `figures.corpus`)")
     action: Literal["zero", "scale"] = Field(
         default="zero",

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from property_neurons.config.section import Section
+from property_neurons.config.section import GroupNames, Section, distinct_names
 from property_neurons.corpus.phones import PHONE_CLASSES, group_problems
 
 
@@ -30,14 +30,9 @@ class F0Property(Section):
     """A property of the frame's F0, cut into ranges at `analysis.pitch_cuts`."""
 
     column: Literal["f0"] = Field(description="the F0 of each frame")
-    names: tuple[str, str, str] = Field(default=("low", "middle", "high"), description="names of the three ranges")
-
-    @field_validator("names")
-    @classmethod
-    def _distinct(cls, value: tuple[str, str, str]) -> tuple[str, str, str]:
-        if len(set(value)) != len(value):
-            raise ValueError(f"three different names, found {list(value)}")
-        return value
+    names: Annotated[tuple[str, str, str], AfterValidator(distinct_names)] = Field(
+        default=("low", "middle", "high"), description="names of the three ranges"
+    )
 
 
 class DurationProperty(Section):
@@ -58,7 +53,7 @@ class CategoryProperty(Section):
     """A property of the utterance: one group per value of the column."""
 
     column: Literal["gender", "speaker", "subset"] = Field(description="a column of the utterance table")
-    order: list[str] | None = Field(default=None, description="the groups, in order (null: all values, sorted)")
+    order: GroupNames | None = Field(default=None, description="the groups, in order (null: all values, sorted)")
 
 
 Property = Annotated[PhoneProperty | F0Property | DurationProperty | CategoryProperty, Field(discriminator="column")]

@@ -3,9 +3,11 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from property_neurons.corpus.group_names import names_problem
 
 
 class Section(BaseModel):
@@ -47,3 +49,13 @@ OutsidePath = Annotated[str, AfterValidator(_expanded), AfterValidator(_without_
 """A path as it is typed; `~` and variables of the environment are expanded."""
 SubsetPath = Annotated[str, AfterValidator(_expanded), AfterValidator(_of_subset)]
 """The same; `{subset}` stands for the subset's name."""
+
+
+def distinct_names(names: Any) -> Any:
+    """Names of groups, unless something is wrong with them."""
+    if problem := names_problem(names):
+        raise ValueError(f"expected distinct names of groups; found {problem}")
+    return names
+
+
+GroupNames = Annotated[list[str], Field(min_length=1), AfterValidator(distinct_names)]

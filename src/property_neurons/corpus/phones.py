@@ -6,7 +6,8 @@ start), and a label's index in `LABELS` is its id in every store.
 
 from collections.abc import Mapping, Sequence
 
-from property_neurons.errors import AlignmentError
+from property_neurons.corpus.group_names import names_problem
+from property_neurons.errors import AlignmentError, printable
 
 VOWELS = ("AH", "IH", "IY", "EH", "ER", "AE", "AY", "EY", "AO", "AA", "OW", "UW", "AW", "UH", "OY")
 VOICED_CONSONANTS = ("N", "D", "R", "L", "DH", "M", "Z", "W", "V", "B", "NG", "G", "Y", "JH", "ZH")
@@ -67,4 +68,5 @@ def group_problems(groups: Mapping[str, Sequence[str]]) -> str:
         "phones in two groups": sorted({phone for phone in listed if listed.count(phone) > 1}),
         "empty groups": sorted(group for group, phones in groups.items() if not phones),
     }
-    return "; ".join(f"{problem}: {', '.join(names)}" for problem, names in problems.items() if names)
+    found = [f"{problem}: {', '.join(map(printable, names))}" for problem, names in problems.items() if names]
+    return "; ".join(filter(None, [names_problem(list(groups)), *found]))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from property_neurons.corpus.group_names import names_problem
 from property_neurons.corpus.phones import PHONES
 from property_neurons.errors import StoreError
 from property_neurons.ranks.sites import Site
@@ -62,12 +63,16 @@ def open_counts(path: str | Path) -> Counts:
     """Open a count store.
 
     Raises:
-        StoreError: the store is absent or damaged.
+        StoreError: the store is absent or damaged, or a group in it has no name.
     """
     store = open_store(path)
     attrs = dict(store.attrs)
     if "cells" not in attrs:
         raise StoreError(f"{path}: expected a count store, found {sorted(attrs)}; give the path of a count store")
+    if problem := names_problem(attrs["groups"]):
+        raise StoreError(
+            f"{path}: expected groups with names, found {problem}; correct the property and count it again"
+        )
     cuts = attrs["pitch_cuts_hz"]
     return Counts(
         model=attrs["model"],

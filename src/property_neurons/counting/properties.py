@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.group_names import name_problem, names_problem
 from property_neurons.corpus.phones import (
     LABEL_IDS,
     LABELS,
@@ -23,10 +24,15 @@ from property_neurons.corpus.phones import (
 )
 from property_neurons.counting.pitch_bins import AtLowerCut, F0Padding, PitchCuts, find_cuts, frame_pitch_bins
 from property_neurons.counting.sampling import Sample
-from property_neurons.errors import ConfigError, CountingError
+from property_neurons.errors import ConfigError, CountingError, printable
 
 NO_GROUP = -1
 _NEVER_IN_A_SET = (SILENCE, SPOKEN_NOISE)
+_SOURCES = {
+    "gender": "SPEAKERS.TXT, the corpus's `genders` or vox1_meta.csv",
+    "speaker": "the id up to the first '-', or the speaker's folder",
+    "subset": "the folder that `subsets` names",
+}
 
 
 @dataclass(frozen=True)
@@ -103,20 +109,30 @@ class CategoryProperty:
     order: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.order is not None and (not self.order or len(set(self.order)) != len(self.order)):
-            raise ConfigError(f"property {self.name}: expected distinct groups in `order`, found {list(self.order)}")
+        if self.order is not None:
+            _check_names(self.name, "order", self.order)
 
     def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
         """One group per value: those of `order`, or all that kept utterances have, sorted.
 
         Raises:
             ConfigError: the corpus has no such column.
-            CountingError: utterances have values that `order` does not name.
+            CountingError: there are no utterances, or values that are no names or not in `order`.
         """
         found: set[str] = set()
         for shard in shards:
             values = self._values(shard)
-            found.update(values[index] for index in np.flatnonzero(shard.kept))
+            for index in np.flatnonzero(shard.kept):
+                if values[index] not in found:
+                    self._check_value(values[index], shard, index)
+                    found.add(values[index])
+        if not found:
+            raise CountingError(f"property {self.name}: expected utterances, found none; choose a larger corpus")
+        if problem := names_problem(sorted(found)):
+            raise CountingError(
+                f"property {self.name}: expected values of {self.column} that can be told apart, found {problem}; "
+                "write them in one way in the corpus"
+            )
         if self.order is not None and not found <= set(self.order):
             raise CountingError(
                 f"property {self.name}: expected {self.column} to be one of {', '.join(self.order)}, found also "
@@ -130,6 +146,14 @@ class CategoryProperty:
             return of_utterance[np.searchsorted(frames.offset, sample.position, side="right") - 1]
 
         return _crossed(groups, PHONES, group_of)
+
+    def _check_value(self, value: str, shard: FrameShard, index: int) -> None:
+        if problem := name_problem(value):
+            raise CountingError(
+                f"property {self.name}: expected a {self.column} by name for each utterance, found {problem} for "
+                f"{printable(shard.utterances[index])} ({shard.name}); correct it where the corpus gives it "
+                f"({_SOURCES.get(self.column, 'its own table')}), or leave the utterance out"
+            )
 
     def _values(self, shard: FrameShard) -> tuple[str, ...]:
         if self.column not in shard.columns:
@@ -146,6 +170,9 @@ class PitchProperty:
 
     pitch_cuts, at_lower_cut, f0_padding: see `pitch_bins`.
     pitch_phones: the phones that make up the groups, the 30 voiced ones or all 39.
+
+    Raises:
+        ConfigError: names of ranges that are none, or not three different ones.
     """
 
     name: str
@@ -154,6 +181,9 @@ class PitchProperty:
     at_lower_cut: AtLowerCut = "lower_bin"
     f0_padding: F0Padding = "end"
     pitch_phones: Literal["voiced", "all"] = "voiced"
+
+    def __post_init__(self) -> None:
+        _check_names(self.name, "names", self.names)
 
     def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
         """The three groups, each with the phones that make them up.
@@ -194,6 +224,14 @@ class DurationProperty:
             return ((duration >= short * 1000).astype(np.int64) + (duration > long * 1000))[sample.run]
 
         return _crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), PHONES, group_of)
+
+
+def _check_names(name: str, key: str, groups: Sequence[str]) -> None:
+    problem = names_problem(groups) if groups else "no group"
+    if problem:
+        raise ConfigError(
+            f"property {name}: expected distinct names of groups in `{key}`, found {problem}; correct `{key}`"
+        )
 
 
 Property = PhoneProperty | CategoryProperty | PitchProperty | DurationProperty

@@ -252,19 +252,24 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     lines = [
         f"{what} after minus before erasing, in {unit}: delta (95 % interval) [mean of random neurons, least to most].",
         "",
-        "| erased (neurons) | " + " | ".join(parts) + " |",
+        "| erased (neurons) | " + " | ".join(map(_cell_text, parts)) + " |",
         "| --- |" + " --- |" * len(parts),
     ]
     for group, rows in cells.groupby("erased", sort=False):
         by_part = rows.set_index("part")
         written = [_written(by_part.loc[part], digits) if part in by_part.index else "" for part in parts]
-        lines.append(f"| {group} ({rows['neurons'].iloc[0]:.0f}) | " + " | ".join(written) + " |")
+        lines.append(f"| {_cell_text(group)} ({rows['neurons'].iloc[0]:.0f}) | " + " | ".join(written) + " |")
     lines.append("")
     before = cells.drop_duplicates(["part", "before"]).head(len(parts))
     if set(parts) != {OWN, OTHERS, ALL}:
         said = ", ".join(f"{row.part} {row.before:.{digits}f}" for row in before.itertuples())
         lines += [f"Before: {said}.", ""]
     return "\n".join(lines)
+
+
+def _cell_text(name: str) -> str:
+    """A name in a Markdown table, whose cells a bar would end."""
+    return name.replace("|", r"\|")
 
 
 def _written(row: pd.Series, digits: int) -> str:

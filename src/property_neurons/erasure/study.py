@@ -24,6 +24,7 @@ from property_neurons.editing.sets import Masks, most_exclusive
 from property_neurons.editing.statistics import activation_statistics
 from property_neurons.editing.vocabulary import Action
 from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE, Condition
+from property_neurons.erasure.table_terms import NOT_A_GROUP
 from property_neurons.errors import ModelError, StoreError, TaskError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
@@ -173,6 +174,11 @@ def _conditions(
         raise TaskError(
             f"erasure of {counts.property_name}: expected groups among {', '.join(counts.groups)}, found "
             f"{', '.join(unknown)}; correct `groups`"
+        )
+    if taken := sorted(NOT_A_GROUP & set(counts.groups)):
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected groups of other names than {', '.join(sorted(NOT_A_GROUP))}, "
+            f"which stand for the utterances of several groups, found {', '.join(taken)}; call that group otherwise"
         )
     conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
     for place, sigma in enumerate(erasure.sigmas):

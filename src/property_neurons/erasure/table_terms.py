@@ -1,10 +1,14 @@
 """Words in the tables of an erasure, apart from what makes these, so that figures load no model."""
 
+from property_neurons.editing.vocabulary import ALL
+
 OWN, OTHERS = "own", "others"
 """Parts beside all: the erased group, all groups but this one."""
 CROSS_ENTROPY = "cross_entropy"
 """A metric beside speaker errors: mean -ln p of the right speaker, in nats."""
 MEAN = "mean"
 """Stands for the erased group where a row is the mean over all of them."""
+NOT_A_GROUP = frozenset({ALL, OWN, OTHERS, MEAN})
+"""What stands for several groups: a group that is erased has another name."""
 MOST_SPELLED_OUT = 4
 """Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""

@@ -1,12 +1,14 @@
 """From patterns to group neurons and property neurons (equations 3 to 5)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from property_neurons.counting.count_store import Counts
+from property_neurons.errors import CountingError, printable, some_of
 from property_neurons.neurons.patterns import Threshold, site_patterns
 
 _COLUMN_TYPES = {
@@ -39,7 +41,9 @@ class NeuronSets:
         return self.group_neurons.any(axis=0)
 
 
-def neuron_sets(patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *, sigma: float) -> NeuronSets:
+def neuron_sets(
+    patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *, sigma: float, names: Sequence[str] = ()
+) -> NeuronSets:
     """The neurons that at least a share `sigma` of a group's phones have in their pattern, and no other group has.
 
     A group of one phone takes that phone's pattern, whatever `sigma` (above 0) is.
@@ -47,11 +51,21 @@ def neuron_sets(patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *
     Args:
         patterns: bool [rows, neurons]
         group_of_row: int [rows], 0 <= group < `n_groups`; each group has at least one row.
+        names: of the groups, for messages.
+
+    Raises:
+        CountingError: there is no group, or one without a row: every neuron would be in its set.
     """
     sizes = np.bincount(group_of_row, minlength=n_groups)
+    empty = [names[group] if names else str(group + 1) for group in np.flatnonzero(sizes[:n_groups] == 0)]
+    if empty or not n_groups:
+        raise CountingError(
+            f"neuron sets of {n_groups} groups: expected a phone in each at least, found none in "
+            f"{some_of([printable(name) for name in empty]) or 'any'}; give each group phones, and count again"
+        )
     holding = np.stack([patterns[group_of_row == group].sum(axis=0) for group in range(n_groups)])
     # The slack undoes what rounding adds to a product that is whole on paper, such as 0.8 * 15.
-    needed = np.array([math.ceil(sigma * size - 1e-9) for size in sizes])
+    needed = np.array([max(1, math.ceil(sigma * size - 1e-9)) for size in sizes])
     members = holding >= needed[:, np.newaxis]
     return NeuronSets(
         share=holding / sizes[:, np.newaxis],
@@ -68,6 +82,7 @@ def site_sets(counts: Counts, *, threshold: Threshold, sigma: float, min_count: 
             counts.phone_cell_groups,
             len(counts.groups),
             sigma=sigma,
+            names=counts.groups,
         )
         for index in range(len(counts.sites))
     ]

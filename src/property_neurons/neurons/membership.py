@@ -56,6 +56,12 @@ def check_origin(table: pd.DataFrame, digest: str | None, *, name: str = "neuron
 
 
 def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndarray]:
+    unnamed = rows["group"].isna() | (rows["group"].astype("str").str.strip() == "")
+    if unnamed.any():
+        raise ModelError(
+            f"{name}: expected a group for each neuron, found none for {int(unnamed.sum())}; name all groups of the "
+            "property and find its neurons again"
+        )
     masks = [np.zeros(width, dtype=bool) for width in widths]
     for layer, part in rows.groupby("layer"):
         found = int(part["width"].iloc[0])

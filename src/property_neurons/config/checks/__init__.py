@@ -1,10 +1,20 @@
 """Contradictions of a configuration that only show across its sections: one module for each section that has some."""
 
-from property_neurons.config.checks import analysis, corpora, erasure, figures, models, pretraining, pruning, tasks
+from property_neurons.config.checks import (
+    analysis,
+    corpora,
+    erasure,
+    figures,
+    folders,
+    models,
+    pretraining,
+    pruning,
+    tasks,
+)
 from property_neurons.config.root import Config
 
 
 def contradictions(config: Config) -> list[str]:
     """Every contradiction between sections, each with its key, what was found and what to do."""
-    checks = (figures, models, pretraining, tasks, pruning, erasure, corpora, analysis)
+    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis)
     return [problem for check in checks for problem in check.problems(config)]

@@ -2,13 +2,14 @@
 
 import re
 
-from property_neurons.config.checks.references import not_defined, unknown_groups
+from property_neurons.config.checks.references import groups_of, not_defined, unknown_groups
 from property_neurons.config.erasure import Erasure
 from property_neurons.config.root import Config
 from property_neurons.editing.divided_by import DIVIDED_BY
+from property_neurons.erasure.table_terms import NOT_A_GROUP
 
 # Names of other figures and tables.
-_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*")
+_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*", re.IGNORECASE)
 
 
 def problems(config: Config) -> list[str]:
@@ -34,5 +35,10 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
         found.append(
             f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
             f"one of {', '.join(DIVIDED_BY[task.kind])}"
+        )
+    if taken := NOT_A_GROUP & set(study.groups or groups_of(section) or []):
+        found.append(
+            f"{key}.property: tables of erasures call the utterances of several groups {', '.join(sorted(taken))}; "
+            f"give that group of {study.property!r} another name"
         )
     return found + unknown_groups(config, f"{key}.groups", study.property, study.groups or [])

@@ -1,7 +1,8 @@
 """Names that stand for what another section defines."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from property_neurons.config.properties import Property
 from property_neurons.config.root import Config
 from property_neurons.corpus.phones import PHONES
 
@@ -18,10 +19,14 @@ def not_defined(references: Iterable[Reference]) -> list[str]:
     ]
 
 
+def groups_of(section: Property | None) -> Collection[str] | None:
+    """The groups of a property, where the config says which it has."""
+    named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
+    return PHONES if named == "single" else named
+
+
 def unknown_groups(config: Config, key: str, property_name: str, groups: Iterable[str]) -> list[str]:
     """Groups that a property does not have, where the config says which it has."""
-    section = config.properties.get(property_name)
-    named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
-    known = PHONES if named == "single" else named
+    known = groups_of(config.properties.get(property_name))
     unknown = [group for group in groups if known is not None and group not in known]
     return [f"{key}: {', '.join(unknown)} unknown; {property_name!r} has {', '.join(known)}"] if unknown else []
