@@ -6,7 +6,6 @@ MP3 file goes unnoticed: these have no checksum.
 """
 
 import hashlib
-import io
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,7 @@ def read_audio(path: str | Path) -> np.ndarray:
             shorter than one frame or longer than two hours, not mono, not 16 kHz, digital silence, or with samples
             that no recording has.
     """
-    return _decoded(Path(path), _content(Path(path)))
+    return _read(Path(path))[1]
 
 
 def inspect_audio(path: str | Path) -> AudioFacts:
@@ -87,9 +86,8 @@ def inspect_audio(path: str | Path) -> AudioFacts:
     Raises:
         UnusableAudio: as for `read_audio`.
     """
-    content = _content(Path(path))
-    n_samples = len(_decoded(Path(path), content))
-    return AudioFacts(n_samples, hashlib.blake2b(content, digest_size=16).hexdigest())
+    content, samples = _read(Path(path))
+    return AudioFacts(len(samples), hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
 class _Stream(soundfile.SoundFile):
@@ -102,39 +100,45 @@ class _Stream(soundfile.SoundFile):
         return False
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a file, once it is known to be one: a pipe or a device could keep its reader waiting for ever."""
+def _read(path: Path) -> tuple[bytes, np.ndarray]:
+    """The bytes and the samples of a file, opened once: whoever replaces the file meanwhile changes neither."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise _unusable(path, "missing_audio", f"expected an audio file, found {found}; put the file there")
-        if status.st_size > _MAX_BYTES:
-            raise _too_long(path, f"{status.st_size / 1e9:.1f} GB")
-        content = path.read_bytes()
+        _expect_a_file(path)
+        with path.open("rb", buffering=0) as stream:
+            content = stream.read()
+            if not content:
+                raise UnusableAudio(path, (_too_short("a file of 0 bytes"),))
+            says = announced(content)
+            stream.seek(0)
+            # By its descriptor: from bytes in memory libsndfile would read by calls of Python, a few bytes each.
+            with _Stream(stream.fileno(), closefd=False) as file:
+                return content, _whole(path, file, says)
+    except UncheckedContainer as error:
+        raise UnusableAudio(path, (error.trouble,)) from None
+    except soundfile.SoundFileError as error:
+        found = getattr(error, "error_string", error)
+        detail = f"expected a decodable file, found none ({found}); {_FETCH_AGAIN}"
+        raise _unusable(path, "corrupt_audio", detail) from None
     except (FileNotFoundError, NotADirectoryError):
         raise _unusable(path, "missing_audio", "expected an audio file, found none; fetch it") from None
     except OSError as error:
         detail = f"expected a file that can be read, found none ({error.strerror}); check its permissions and its disk"
         raise _unusable(path, "unreadable_audio", detail) from None
-    if not content:
-        raise UnusableAudio(path, (_too_short("a file of 0 bytes"),))
-    return content
 
 
-def _decoded(path: Path, content: bytes) -> np.ndarray:
-    try:
-        says = announced(content)
-    except UncheckedContainer as error:
-        raise UnusableAudio(path, (error.trouble,)) from None
-    try:
-        with _Stream(io.BytesIO(content)) as file:
-            samples = _samples(path, file)
-            troubles = [*_form(file), *_cut(file, says, samples)]
-    except soundfile.SoundFileError as error:
-        found = getattr(error, "error_string", error)
-        detail = f"expected a decodable file, found none ({found}); {_FETCH_AGAIN}"
-        raise _unusable(path, "corrupt_audio", detail) from None
+def _expect_a_file(path: Path) -> None:
+    """A pipe or a device could keep its reader waiting for ever."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+        raise _unusable(path, "missing_audio", f"expected an audio file, found {found}; put the file there")
+    if status.st_size > _MAX_BYTES:
+        raise _too_long(path, f"{status.st_size / 1e9:.1f} GB")
+
+
+def _whole(path: Path, file: soundfile.SoundFile, says: Announced) -> np.ndarray:
+    samples = _samples(path, file)
+    troubles = [*_form(file), *_cut(file, says, samples)]
     if not any(trouble.code == "corrupt_audio" for trouble in troubles):
         troubles += _level(samples) if len(samples) >= MIN_SAMPLES else [_too_short(f"{len(samples)}")]
     if troubles:
