@@ -1,95 +1,90 @@
-"""Findings about checkpoints on disk or on the hub, without loading any."""
+"""Findings about checkpoints on disk or on the hub: what preparing a model would stop for, without loading one."""
 
-import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
-from safetensors import SafetensorError, safe_open
 
 from property_neurons.config.models import HubModel
 from property_neurons.doctor.finding import Finding
+from property_neurons.errors import ModelError, PropertyNeuronsError, printable, some_of
+from property_neurons.models.folder import WEIGHTS, inspect_folder, read_config, refuse_adapters, weight_files
+from property_neurons.models.hub import missing_from_cache
 
 _HUB_TIMEOUT_S = 5.0
 
 
-def folder_findings(about: str, folder: str, fatal: bool) -> Iterator[Finding]:
-    """What keeps a `from_pretrained` folder from being loaded: no config.json, weights absent or cut short."""
-    expected = f"a from_pretrained folder at {folder}"
-    remedy = "give a folder written by save_pretrained, or copy it again"
+def folder_findings(about: str, folder: str | Path, normalise: bool | None, fatal: bool) -> Iterator[Finding]:
+    """The first thing that keeps a `from_pretrained` folder from being used.
 
-    def finding(found: str) -> Finding:
-        return Finding(about, expected, found, remedy, fatal)
-
+    Args:
+        normalise: what the configuration says about the waveform.
+    """
+    folder = Path(folder)
     try:
-        content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or "model_type" not in content:
-            yield finding("a config.json without model_type")
-    except FileNotFoundError:
-        yield finding("no config.json")
-    except (OSError, ValueError) as error:
-        yield finding(f"an unreadable config.json ({error})")
-    weights = [(path, trouble_of) for form, trouble_of in _WEIGHTS.items() for path in sorted(Path(folder).glob(form))]
-    if not weights:
-        yield finding(f"no weights ({', '.join(_WEIGHTS)})")
-    for path, trouble_of in weights:
-        if trouble := trouble_of(path):
-            yield finding(f"{path.name}: {trouble}")
-    yield from map(finding, _missing_parts(Path(folder)))
+        inspect_folder(folder, normalise)
+        if any(file.suffix == ".bin" for file in weight_files(folder)):
+            # Slow to import, and not needed where weights are safetensors.
+            from property_neurons.models.weights import stored_weights
 
-
-def _safetensors_trouble(path: Path) -> str | None:
-    try:
-        # The header is read, and the file's length held against it.
-        with safe_open(path, framework="numpy"):
-            return None
-    except (OSError, SafetensorError) as error:
-        return str(error)
-
-
-def torch_trouble(path: Path) -> str | None:
-    """Why a file is no checkpoint of torch, by its first bytes; None where it may be one."""
-    try:
-        if zipfile.is_zipfile(path):
-            return None
-        with path.open("rb") as stream:
-            return None if stream.read(1) == b"\x80" else "neither a zip file nor a pickle"
+            # Torch's pickles are mapped, and every tensor held against the file.
+            with stored_weights(folder, whisper=read_config(folder)["model_type"] == "whisper"):
+                pass
+    except ModelError as error:
+        yield Finding.of_error(about, error, fatal)
     except OSError as error:
-        return str(error)
-
-
-_WEIGHTS: dict[str, Callable[[Path], str | None]] = {
-    "*.safetensors": _safetensors_trouble,
-    "pytorch_model*.bin": torch_trouble,
-}
-
-
-def _missing_parts(folder: Path) -> Iterator[str]:
-    for index in sorted(folder.glob("*.index.json")):
-        try:
-            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError):
-            yield f"an unreadable {index.name}"
-            continue
-        for part in sorted(parts):
-            if not (folder / part).is_file():
-                yield f"no {part}, which {index.name} names"
+        yield Finding(about, f"a model folder that can be read at {printable(folder)}", str(error), "mend it", fatal)
 
 
 def hub_findings(about: str, section: HubModel, fatal: bool) -> Iterator[Finding]:
-    """Whether a model of the hub is in the local cache, or can be asked for."""
-    cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
-    if isinstance(cached, str):
-        return
-    expected = f"{section.id}, revision {section.revision}, in the local cache or on the Hugging Face hub"
-    remedy = "correct id and revision; without a network give a local folder (kind: folder)"
+    """Whether a model of the hub can be used out of the local cache, or can be downloaded."""
     try:
-        huggingface_hub.HfApi().model_info(section.id, revision=section.revision, timeout=_HUB_TIMEOUT_S)
+        lacks = missing_from_cache(section.id, section.revision, section.normalise)
+        if not lacks:
+            config = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
+            yield from folder_findings(about, Path(config).parent, section.normalise, fatal)
+            return
+    except ModelError as error:
+        yield Finding.of_error(about, error, fatal)
+        return
+    expected = (
+        f"{section.id}, revision {section.revision}, complete in the local cache, or to be downloaded from the Hugging "
+        "Face hub"
+    )
+    try:
+        info = huggingface_hub.HfApi().model_info(section.id, revision=section.revision, timeout=_HUB_TIMEOUT_S)
     except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError, ValueError) as error:
-        yield Finding(about, expected, f"{type(error).__name__}: {_first_line(error)}", remedy, fatal)
+        remedy = "correct id and revision; without a network copy the whole snapshot, or give a folder (kind: folder)"
+        found = f"a cache that lacks {some_of(lacks)}, and {type(error).__name__}: {printable(_first_line(error))}"
+        yield Finding(about, expected, found, remedy, fatal)
+        return
+    names = [sibling.rfilename for sibling in info.siblings or ()]
+    try:
+        refuse_adapters(section.id, names)
+    except ModelError as error:
+        yield Finding.of_error(about, error, fatal)
+        return
+    if "config.json" not in names or not set(names) & set(WEIGHTS):
+        found = f"{len(names)} files on the hub, without config.json or any of {', '.join(WEIGHTS)}"
+        remedy = "load the model with transformers, save_pretrained it, and give that folder (kind: folder)"
+        yield Finding(about, expected, found, remedy, fatal)
+
+
+def release_findings(about: str, field: str, path: str, fatal: bool) -> Iterator[Finding]:
+    """What keeps a file of a released MelHuBERT from being read.
+
+    Args:
+        field: "checkpoint" or "statistics".
+    """
+    # Slow to import, and of use for these models alone.
+    from property_neurons.models.melhubert.conversion import read_checkpoint, read_statistics
+
+    try:
+        (read_checkpoint if field == "checkpoint" else read_statistics)(Path(path))
+    except PropertyNeuronsError as error:
+        yield Finding.of_error(about, error, fatal)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,15 @@
 """One thing that is not as the configuration needs it, and how findings are ordered and shown."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from property_neurons.errors import PropertyNeuronsError
+
+# How an error of this library says these things.
+_PARTS = re.compile(
+    r"(?:(?P<where>.*?): )?expected (?P<expected>.*?)[,;] found:? (?P<found>.*?); (?P<remedy>.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,15 @@ class Finding:
     found: str
     remedy: str
     fatal: bool = True
+
+    @classmethod
+    def of_error(cls, about: str, error: PropertyNeuronsError, fatal: bool) -> "Finding":
+        """What a job would stop with; its message says "where: expected this, found that; what to do"."""
+        parts = _PARTS.fullmatch(str(error))
+        if parts is None:
+            return cls(about, "what a job can read", str(error), "mend it", fatal)
+        where = f"{parts['where']}: " if parts["where"] else ""
+        return cls(about, parts["expected"], f"{where}{parts['found']}", parts["remedy"], fatal)
 
     def __str__(self) -> str:
         return (

@@ -7,7 +7,7 @@ from property_neurons import plan
 from property_neurons.config.models import HubModel, MelHubertReleaseModel, TunedModel
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
-from property_neurons.doctor.checkpoints import folder_findings, hub_findings, torch_trouble
+from property_neurons.doctor.checkpoints import folder_findings, hub_findings, release_findings
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.samples import sampled_files
@@ -72,12 +72,13 @@ def model_findings(config: Config, needed: Needs) -> Iterator[Finding]:
         if isinstance(section, HubModel):
             yield from hub_findings(f"models.{model}.id", section, fatal)
         for source in plan.sources.of_model(config, model):
-            if isinstance(section, MelHubertReleaseModel):
-                yield from _file_findings(source, fatal)
-            elif source.trouble():
+            if source.trouble():
                 yield from _look(source, fatal)
+            elif isinstance(section, MelHubertReleaseModel):
+                yield from release_findings(source.key, source.key.rpartition(".")[2], source.path, fatal)
             else:
-                yield from folder_findings(source.key, source.path, fatal)
+                normalise = getattr(section, "normalise", None)
+                yield from folder_findings(source.key, source.path, normalise, fatal)
 
 
 def task_findings(config: Config, needed: Needs) -> Iterator[Finding]:
@@ -97,7 +98,5 @@ def _file_findings(source: Source, fatal: bool) -> Iterator[Finding]:
         found = "a folder"
     elif not path.stat().st_size:
         found = "an empty file"
-    elif path.suffix in (".ckpt", ".pt"):
-        found = torch_trouble(path)
     if found:
         yield Finding(source.key, f"{source.what} at {source.path}", found, "fetch it again", fatal)

@@ -86,7 +86,7 @@ def _read(about: str, path: str, read: Callable, fatal: bool):
     try:
         return read(path)
     except PropertyNeuronsError as error:
-        yield Finding(about, f"what the scan can read at {printable(path)}", str(error), "mend the file", fatal)
+        yield Finding.of_error(about, error, fatal)
         return None
 
 

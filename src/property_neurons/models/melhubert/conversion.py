@@ -83,7 +83,7 @@ def load_release(
         ModelError: no checkpoint, or one that holds more than data, tensors that do not make a MelHuBERT (all of them
             are named), settings of another network, statistics of another number of bins, heads that do not fit.
     """
-    released = _read_checkpoint(Path(checkpoint))
+    released = read_checkpoint(Path(checkpoint))
     tensors = _tensors(checkpoint, released)
     config = _config(checkpoint, tensors, _settings(released), len(statistics.mean), heads)
     model = MelHubertForPreTraining(config).eval()
@@ -125,7 +125,12 @@ def read_statistics(path: str | Path) -> LogMelStatistics:
         raise ModelError(f"{path}: {error}") from error
 
 
-def _read_checkpoint(path: Path) -> dict:
+def read_checkpoint(path: Path) -> dict:
+    """What a released checkpoint holds.
+
+    Raises:
+        ModelError: it is absent, damaged, holds more than data, or no weights.
+    """
     remedy = "give a released checkpoint, downloaded anew"
     content = read_pickle(path, expected="a released checkpoint", remedy=remedy, allowed=[argparse.Namespace])
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
