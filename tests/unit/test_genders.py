@@ -16,7 +16,7 @@ def test_speakers(tmp_path):
     )
     assert read_speakers(path) == {"14": "F", "60": "M"}
     path.write_text("14 | F | x\n15 | female | x\nnonsense\n")
-    with pytest.raises(CorpusError, match=r"lines \[2, 3\]"):
+    with pytest.raises(CorpusError, match="in lines 2, 3; mend"):
         read_speakers(path)
     with pytest.raises(CorpusError, match="no file"):
         read_speakers(tmp_path / "absent.txt")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from property_neurons.doctor.speech import _speech_by_size
 from property_neurons.stores.tree import walk
 
 
@@ -59,3 +60,13 @@ def test_nothing_is_found_where_nothing_is(tmp_path):
     tree = walk(tmp_path / "absent")
     assert tree.files == ()
     assert tree.not_read == ((tmp_path / "absent", "a folder that cannot be looked into (No such file or directory)"),)
+
+
+def test_the_doctor_counts_linked_recordings(tmp_path):
+    made(tmp_path, "disk/1/1.wav", "sub/2/2.wav", "sub/2/._2.wav")
+    for file in ("disk/1/1.wav", "sub/2/2.wav", "sub/2/._2.wav"):
+        (tmp_path / file).write_bytes(bytes(32_000))
+    (tmp_path / "sub/1").symlink_to(tmp_path / "disk/1")
+    (tmp_path / "sub/3.wav").symlink_to(tmp_path / "gone.wav")
+    found = _speech_by_size(tmp_path / "sub")
+    assert (found.utterances, round(found.seconds)) == (2, 2)

@@ -184,7 +184,7 @@ def test_split(tmp_path):
     path.write_text("1 a/b/1.wav\n\n3  a/b/2.flac \n2 a/b/1.wav\n")
     assert read_split(path) == {"a/b/1": ["train", "dev"], "a/b/2": ["test"]}
     path.write_text("1 a/b/1.wav\n4 a/b/2.wav\n1 b/3.wav\n\n1 a/b/4\n1,a/b/5.wav\n")
-    with pytest.raises(CorpusError, match=r"iden_split.txt: expected .* lines \[2, 3, 5, 6\]; mend"):
+    with pytest.raises(CorpusError, match=r"iden_split.txt: expected .* lines 2, 3, 5, 6; mend"):
         read_split(path)
     path.write_text("\n")
     with pytest.raises(CorpusError, match="found none"):
@@ -198,7 +198,7 @@ def test_meta(tmp_path):
     path.write_text(META + "\n")
     assert read_meta(path) == {"id10001": "M", "id10002": "F"}
     path.write_text(META + "id10003\tX\tmale\tUK\tdev\nid10001\tX\tm\tUK\tdev\n\tX\tm\tUK\tdev\nid10004\n")
-    with pytest.raises(CorpusError, match=r"lines \[4, 5, 6, 7\]"):
+    with pytest.raises(CorpusError, match=r"lines 4, 5, 6, 7"):
         read_meta(path)
     for text in ("", META.replace("\t", ",")):
         path.write_text(text)

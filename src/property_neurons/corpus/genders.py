@@ -23,7 +23,7 @@ def read_speakers(path: str | Path) -> dict[str, str]:
     """The genders in SPEAKERS.TXT ("id | sex | subset | minutes | name", comments after ";"): {speaker: "M" | "F"}.
 
     Raises:
-        CorpusError: the file is absent, lines in it are of another form (all are named), or a speaker has two genders.
+        CorpusError: the file is absent, lines in it are of another form, or a speaker has two genders.
         StoreError: the file is not UTF-8.
     """
     path = Path(path)
@@ -41,7 +41,7 @@ def read_speakers(path: str | Path) -> dict[str, str]:
         # Names hold bars too, so only the first two fields are cut off.
         fields = [field.strip() for field in line.split("|", 2)]
         if len(fields) < 2 or not fields[0] or fields[1] not in GENDERS:
-            wrong.append(number)
+            wrong.append(str(number))
             continue
         speaker, gender = fields[:2]
         # LibriSpeech has one line for each speaker; a corpus of several subsets may have one for each of those.
@@ -52,7 +52,7 @@ def read_speakers(path: str | Path) -> dict[str, str]:
         lines.setdefault(speaker, number)
     if wrong:
         raise CorpusError(
-            f"{printable(path)}: expected 'id | M or F | ...', found another form in lines {wrong}; mend them"
+            f"{printable(path)}: expected 'id | M or F | ...', found another form in lines {some_of(wrong)}; mend them"
         )
     if both:
         raise CorpusError(f"{printable(path)}: expected one gender for each speaker, found {some_of(both)}; mend them")

@@ -19,7 +19,7 @@ import pandas as pd
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, AudioFacts, UnusableAudio, inspect_audio
 from property_neurons.corpus.report import KEPT, REPORT_COLUMNS, Trouble, report_table
 from property_neurons.corpus.utterance_files import UtteranceFiles, find_utterance_files, name_troubles
-from property_neurons.errors import CorpusError, printable
+from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
 from property_neurons.stores.outside import composed, read_text
@@ -51,7 +51,7 @@ def read_split(path: str | Path) -> dict[str, list[str]]:
     """The parts in iden_split.txt: {utterance: ["train" | "dev" | "test"]}, one entry for each line that lists it.
 
     Raises:
-        CorpusError: the file is absent or empty, or lines in it are of another form (all are named).
+        CorpusError: the file is absent or empty, or lines in it are of another form.
     """
     path = Path(path)
     parts, wrong = defaultdict(list), []
@@ -60,12 +60,12 @@ def read_split(path: str | Path) -> dict[str, list[str]]:
             continue
         found = _SPLIT_LINE.fullmatch(line.strip())
         if found is None:
-            wrong.append(number)
+            wrong.append(str(number))
             continue
         parts[found[2]].append(PARTS[found[1]])
     if wrong:
         raise CorpusError(
-            f"{path}: expected '1, 2 or 3 speaker/video/number.wav', found another form in lines {wrong}; "
+            f"{path}: expected '1, 2 or 3 speaker/video/number.wav', found another form in lines {some_of(wrong)}; "
             "mend them, or fetch the file again"
         )
     if not parts:
@@ -78,7 +78,7 @@ def read_meta(path: str | Path) -> dict[str, str]:
 
     Raises:
         CorpusError: the file is absent, lacks the columns `VoxCeleb1 ID` and `Gender`, or lines in it hold no speaker,
-            a gender other than m or f, or a speaker of an earlier line (all are named).
+            a gender other than m or f, or a speaker of an earlier line.
     """
     path = Path(path)
     header, *lines = _lines(path, "VoxCeleb1's list of speakers (vox1_meta.csv)") or [""]
@@ -95,13 +95,13 @@ def read_meta(path: str | Path) -> dict[str, str]:
         fields = dict(zip(columns, (field.strip() for field in line.split("\t")), strict=False))
         speaker, gender = (fields.get(column, "") for column in _META_COLUMNS)
         if not speaker or speaker in genders or gender not in _GENDERS:
-            wrong.append(number)
+            wrong.append(str(number))
             continue
         genders[speaker] = _GENDERS[gender]
     if wrong:
         raise CorpusError(
-            f"{path}: expected a new speaker and the gender m or f in each line, found another form in lines {wrong}; "
-            "mend them, or fetch the file again"
+            f"{path}: expected a new speaker and the gender m or f in each line, found another form in lines "
+            f"{some_of(wrong)}; mend them, or fetch the file again"
         )
     return genders
 
