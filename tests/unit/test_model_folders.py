@@ -115,7 +115,10 @@ def test_a_config_that_asks_for_another_model_is_refused(fields, found, folder):
         load_base_model(folder, "auto")
 
 
-@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "processor_config.json"])
+JSON_FILES = ["config.json", "preprocessor_config.json", "processor_config.json", "model.safetensors.index.json"]
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
 @pytest.mark.parametrize(
     ("content", "found"),
     [
@@ -131,6 +134,8 @@ def test_a_config_that_asks_for_another_model_is_refused(fields, found, folder):
     ids=["empty", "list", "null", "cut", "twice", "utf-16", "deep-list", "deep-object"],
 )
 def test_json_that_is_none_is_refused_by_file(name, content, found, folder):
+    if "index" in name:
+        (folder / "model.safetensors").unlink()
     (folder / name).write_bytes(content)
     with pytest.raises(ModelError, match=rf"m/{name}(, line 1)?: expected .*{found}"):
         load_encoder(folder)
@@ -211,6 +216,16 @@ def test_a_layer_norm_model_without_preprocessor_asks_for_normalise(class_name, 
     assert files.read_json(tmp_path / "o.json")["normalised"] is True
     # What was decided is in the folder: whatever is made of it need not be told.
     assert load_encoder(tmp_path / "o").front_end.normalised is True
+
+
+def test_weights_of_the_convolutions_that_the_config_has_no_place_for_are_an_error(tmp_path):
+    """Group norm in config.json, layer norm in the weights: left out, the neurons would be others."""
+    model = small_models.small_model("HubertModel", feat_extract_norm="layer", conv_bias=True)
+    folder = small_models.save_model(model, tmp_path / "m")
+    for fields in ({"feat_extract_norm": "group"}, {"conv_bias": False}):
+        set_config(folder, **fields)
+        with pytest.raises(ModelError, match=r"no place \(feature_extractor\.conv_layers\.\d\..* feat_extract_norm"):
+            load_encoder(folder)
 
 
 def test_a_group_norm_model_without_preprocessor_is_read_raw(pristine, folder):

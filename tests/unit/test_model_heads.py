@@ -52,15 +52,33 @@ def test_no_class_of_a_family_is_forgotten():
 def each(class_name, family):
     """One head of each family fast, and all that Whisper has."""
     fast = class_name.endswith("ForCTC") or class_name.startswith("Whisper") or family == "MelHubertModel"
-    return pytest.param(class_name, family, id=class_name, marks=() if fast else pytest.mark.slow)
+    return pytest.param(class_name, family, {}, id=class_name, marks=() if fast else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("class_name", "family"), [each(*pair) for pair in CLASSES])
-def test_the_prepared_model_has_the_neurons_of_the_sources_own_encoder(class_name, family, tmp_path):
-    fields = {} if family == "WhisperEncoder" else _SMALL_HEADS
-    if family == "MelHubertModel":
-        fields = {}
-    config = small_models.small_config(family, **fields)
+VARIANTS = [
+    ("Wav2Vec2ForCTC", {"adapter_attn_dim": 4, "feat_extract_norm": "layer", "do_stable_layer_norm": True}),
+    ("HubertForCTC", {"conv_pos_batch_norm": True}),
+    ("Wav2Vec2BertForCTC", {"add_adapter": True, "output_hidden_size": 16}),
+    ("Wav2Vec2ForCTC", {"add_adapter": True, "output_hidden_size": 16}),
+    ("Wav2Vec2ConformerForCTC", {"position_embeddings_type": "rotary"}),
+    ("Wav2Vec2BertForCTC", {"position_embeddings_type": "relative"}),
+    ("HubertForSequenceClassification", {"use_weighted_layer_sum": True}),
+]
+
+
+def variant(at, class_name, fields):
+    """The first, of MMS with its language adapter, fast."""
+    marks = pytest.mark.slow if at else ()
+    return pytest.param(class_name, dict(CLASSES)[class_name], fields, id=next(iter(fields)), marks=marks)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "family", "fields"),
+    [each(*pair) for pair in CLASSES] + [variant(at, *which) for at, which in enumerate(VARIANTS)],
+)
+def test_the_prepared_model_has_the_neurons_of_the_sources_own_encoder(class_name, family, fields, tmp_path):
+    heads = {} if family in ("WhisperEncoder", "MelHubertModel") else _SMALL_HEADS
+    config = small_models.small_config(family, **heads, **fields)
     full = small_models.build(small_models.find_class(class_name), config, seed=3)
     source = small_models.save_model(full, tmp_path / "source")
     prepare_model(tmp_path / "out", tmp_path / "out.json", LocalFolder(str(source)))

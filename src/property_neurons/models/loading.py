@@ -25,6 +25,10 @@ Consumer = Callable[[int, torch.Tensor], None]
 
 # Only used in training, and absent from many fine-tuned checkpoints.
 _DISPENSABLE = {"masked_spec_embed"}
+# `layers` as a whole word; a head of x-vectors has a `feature_extractor` too.
+_ENCODER = re.compile(
+    r"^(?!.*decoder)(.*\blayers\.\d+\.|([\w-]+\.)?(feature_extractor\.conv_layers|feature_projection|encoder)\.)"
+)
 # So many parameters may be asked for beyond what is stored: those that are missing are then named.
 _SMALL = 1_000_000
 
@@ -221,7 +225,7 @@ def _check_size(folder: Path, config, model_class: type, weights: Weights) -> No
                 f"weights hold, found {getattr(config, key):,}; give config.json and weights of one model"
             )
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), transformers.initialization.no_init_weights():
             skeleton = model_class(config)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(
@@ -241,7 +245,9 @@ def _check_size(folder: Path, config, model_class: type, weights: Weights) -> No
 
 def _check_finite(folder: Path, model: torch.nn.Module) -> None:
     for name, values in (*model.named_parameters(), *model.named_buffers()):
-        if not torch.isfinite(values).all():
+        # One pass without a copy; a sum of finite numbers may overflow all the same.
+        precision = torch.float64 if values.dtype == torch.float64 else torch.float32
+        if not torch.isfinite(values.sum(dtype=precision)) and not torch.isfinite(values).all():
             raise ModelError(
                 f"{printable(folder)}: expected finite weights, found NaN or infinity in {name}; give a checkpoint "
                 "from before its training diverged, or copy the file again"
@@ -266,12 +272,13 @@ def _check_report(folder: Path, report: dict) -> None:
             f"{printable(folder)}: expected {name} of shape {list(expected)}, found {list(found)}; "
             "give config.json and weights of one model"
         )
-    # `layers` as a whole word: heads and Whisper's decoder are rightly left out, encoder blocks never are.
-    surplus = sorted(key for key in report["unexpected_keys"] if re.search(r"^(?!.*decoder).*\blayers\.\d+\.", key))
+    # Heads and Whisper's decoder are rightly left out; what belongs to the encoder, or comes before it, never is.
+    surplus = sorted(key for key in report["unexpected_keys"] if _ENCODER.search(key))
     if surplus:
         raise ModelError(
-            f"{printable(folder)}: the weights hold Transformer blocks that config.json does not ({surplus[0]}, ...); "
-            "correct num_hidden_layers (encoder_layers) in config.json"
+            f"{printable(folder)}: the weights hold parts of the encoder for which config.json has no place "
+            f"({printable(some_of(surplus))}); correct config.json: num_hidden_layers (encoder_layers) where they are "
+            "Transformer blocks, feat_extract_norm, conv_bias and the like where they are not"
         )
 
 
