@@ -51,25 +51,26 @@ _REMEDIES = {
 
 
 def explanation(
-    error: Exception, log: Path, made: Iterable[Path] = (), resources: Mapping[str, Any] | None = None
+    error: Exception, log: Path | None, made: Iterable[Path] = (), resources: Mapping[str, Any] | None = None
 ) -> str:
     """What to say of an error, with what to do.
 
     Args:
-        log: where the traceback is.
+        log: where the traceback is; None: nowhere.
         made: the files and folders that the job was to make.
         resources: that the job asked for.
     """
     number = getattr(error, "errno", None)
     where = getattr(error, "filename", None)
+    traceback = f"\nThe traceback is in {printable(log)}" if log else ""
     if number in _NO_ROOM or _NO_ROOM_IN_WORDS.search(str(error)):
-        return _no_room(error, [path.parent for path in [*made, log]])
+        return _no_room(error, [path.parent for path in [*made, log] if path])
     if isinstance(error, MemoryError) or number == errno.ENOMEM or _NO_MEMORY_IN_WORDS.search(str(error)):
         return _no_memory(error, resources or {})
     if number in _REMEDIES and isinstance(error, OSError):
         what = printable(os.fsdecode(where)) if isinstance(where, (str, bytes, os.PathLike)) else "a file or process"
-        return f"{what}: {error.strerror}; {_REMEDIES[number]}\nThe traceback is in {log}."
-    return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {log}; please report it."
+        return f"{what}: {error.strerror}; {_REMEDIES[number]}{traceback}"
+    return f"unexpected {type(error).__name__}: {error}{traceback}; please report it."
 
 
 def _no_room(error: Exception, folders: list[Path]) -> str:

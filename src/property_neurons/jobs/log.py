@@ -45,7 +45,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     try:
         log = Log(path)
     except OSError as error:
-        say(screen, f"\nThe log cannot be made. {explanation(error, path, [path])}\n")
+        say(screen, f"\nThe log cannot be made. {explanation(error, None, [path])}\n")
         sys.exit(1)
     try:
         logger = logging.getLogger("property_neurons")
@@ -102,7 +102,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     finally:
         log.close()
         if log.trouble:
-            say(screen, f"The log is not whole. {explanation(log.trouble, path, [path])}\n")
+            say(screen, f"The log is not whole. {explanation(log.trouble, None, [path])}\n")
 
 
 def _set_aside(made: Iterable[Path]) -> str:
