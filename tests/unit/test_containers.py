@@ -9,6 +9,7 @@ import pytest
 import scipy.io.wavfile
 import soundfile
 
+from property_neurons.corpus import containers
 from property_neurons.corpus.audio import UnusableAudio, read_audio
 from property_neurons.corpus.containers import UncheckedContainer, announced
 
@@ -192,6 +193,26 @@ def test_mp3_with_a_frame_left_out_is_refused(outcome):
     content = made("MP3, variable")
     frames = mp3_frames(content)
     assert outcome(content[: frames[5]] + content[frames[6] :]) == ["corrupt_audio"]
+
+
+@pytest.mark.parametrize("name", ["MP3", "MP3, variable"])
+def test_turned_bits_in_mp3_do_not_match_the_checksum_of_its_encoder(outcome, name):
+    content = made(name)
+    for position in np.random.default_rng(2).integers(mp3_frames(content)[1], len(content), size=20):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x10
+        assert outcome(bytes(damaged)) == ["corrupt_audio"], position
+
+
+@pytest.mark.parametrize("size", [0, 1, 500, 32_767, 70_000])
+def test_the_checksum_of_mp3_is_crc_16(size):
+    music = np.random.default_rng(size).bytes(size)
+    value = 0
+    for byte in music:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    assert containers._lame_checksum(music) == value
 
 
 def test_other_mpeg_audio_is_refused_by_name():

@@ -1,8 +1,8 @@
 """Reading speech: 16 kHz mono, whole, or not at all.
 
 What a container says of its length is held against its bytes before it is decoded (`containers`), and what is decoded
-is held against that length; FLAC also against its own MD5 checksum. A flipped bit in the samples of a WAV, SPHERE or
-MP3 file goes unnoticed: these have no checksum.
+is held against that length; FLAC also against its own MD5 checksum. A flipped bit in the samples of a WAV or SPHERE
+file goes unnoticed, and in an MP3 file that neither LAME nor ffmpeg made: these have no checksum.
 """
 
 import hashlib

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import printable
 
@@ -278,6 +280,12 @@ def _mp3(content: bytes, start: int) -> None:
     rest = content[place:]
     if found != count:
         raise _cut(f"{count} MP3 frames, as its first frame says", f"{found} whole ones")
+    # What LAME and ffmpeg add to that frame: 120 bytes for seeking, the encoder, and at last a length and a checksum.
+    encoder = content[tag.start() + 120 : tag.start() + 154]
+    size, checksum = int.from_bytes(encoder[28:32], "big"), int.from_bytes(encoder[32:34], "big")
+    checked = encoder.startswith((b"LAME", b"Lav")) and checksum and size == place - start
+    if checked and _lame_checksum(content[start + first : place]) != checksum:
+        raise _cut("MP3 frames that match the checksum in its first frame", "others")
     if rest.strip(b"\0") and not rest.startswith(_TAGS_AT_THE_END):
         raise _cut("nothing but tags behind the last MP3 frame", f"{len(rest)} other bytes")
 
@@ -292,6 +300,29 @@ def _mpeg_lengths(version: int) -> list[int]:
         known = 0 < bits < 15 and rate < 3
         lengths.append((144 if one else 72) * 1000 * _KBITS[one][bits] // rates[rate] + (byte >> 1 & 1) if known else 0)
     return lengths
+
+
+# The polynomial's powers repeat after so many bits, and so after so many bytes.
+_PERIOD = 2**15 - 1
+
+
+def _lame_checksum(music: bytes) -> int:
+    """CRC-16 with the reversed polynomial 0xA001: each bit that is set adds (xor) a weight that its place gives it."""
+    folded = np.frombuffer(music, np.uint8)
+    if len(folded) > _PERIOD:
+        folded = np.bitwise_xor.reduce(np.pad(folded, (-len(folded) % _PERIOD, 0)).reshape(-1, _PERIOD), axis=0)
+    bits = np.unpackbits(folded, bitorder="little")
+    return int(np.bitwise_xor.reduce(bits * _crc_weights()[8 * _PERIOD - len(bits) :]))
+
+
+@cache
+def _crc_weights() -> np.ndarray:
+    """uint16 [8 * _PERIOD], first bit first."""
+    weights, value = np.empty(_PERIOD, np.uint16), 0xA001
+    for place in range(_PERIOD):
+        weights[place] = value
+        value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return np.tile(weights, 8)[::-1].copy()
 
 
 # -- FLAC
