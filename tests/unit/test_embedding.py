@@ -13,6 +13,7 @@ from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.embedding import embed, embedding_tables, group_silhouette, pattern_distances
 from property_neurons.neurons.patterns import site_patterns
 
@@ -131,7 +132,7 @@ def test_tables_hold_every_layer_and_seed_in_row_order(tmp_path):
         corpus="made-up",
         output=tmp_path / "counts.zarr",
     )
-    points, silhouettes = embedding_tables(counts, threshold="lambda", seeds=[0, 7])
+    points, silhouettes = embedding_tables(counts, SetDefinition(), seeds=[0, 7])
     assert points.columns.tolist() == ["layer", "site", "seed", "group", "phone", "x", "y"]
     assert len(points) == 2 * 2 * 78
     one = points[(points["layer"] == 2) & (points["seed"] == 7)]
@@ -139,7 +140,7 @@ def test_tables_hold_every_layer_and_seed_in_row_order(tmp_path):
     assert one["group"].tolist() == ["M"] * 39 + ["F"] * 39
     assert set(one["site"]) == {"2"}
 
-    distances = pattern_distances(site_patterns(counts, 1, threshold="lambda"))
+    distances = pattern_distances(site_patterns(counts, 1, SetDefinition()))
     plane = embed(distances, seed=7)
     np.testing.assert_array_equal(one[["x", "y"]].to_numpy(), plane)
     assert silhouettes.columns.tolist() == ["layer", "site", "seed", "silhouette", "silhouette_full", "n_points"]

@@ -21,6 +21,7 @@ from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.ranks.sites import Site
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.f0_tracks import ln_f0
@@ -29,7 +30,7 @@ from property_neurons.tasks.train import train_task
 
 SPEECH = read_audio
 WIDTH = 24
-ERASURE = Erasure(column="gender", sigmas=[0.5], threshold="lambda", min_count=0, doses=(0.5, 1.0), draws=2)
+ERASURE = Erasure(column="gender", sigmas=[0.5], definition=SetDefinition(), doses=(0.5, 1.0), draws=2)
 COLUMNS = {"speaker_identification": "gender", "phone_recognition": "label", "f0_reconstruction": "f0"}
 GROUPS = {
     "gender": {"F": PHONES, "M": PHONES},

@@ -15,6 +15,7 @@ from property_neurons.counting.sampling import Sampling
 from property_neurons.editing.sets import group_set
 from property_neurons.errors import CountingError, ModelError, StoreError
 from property_neurons.neurons.cells import cell_table, enough_frames, too_little_speech
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import layer_summary, neuron_sets, neuron_table
 from property_neurons.neurons.membership import group_masks, property_masks
 from property_neurons.neurons.patterns import activation_patterns, site_patterns
@@ -40,7 +41,7 @@ def test_sets_equal_a_loop_over_the_equations(sizes, sigma):
     group_of_row = np.repeat(np.arange(len(sizes)), sizes)
     often = rng.uniform(0.3, 1, size=(len(sizes), 200))
     patterns = rng.random((len(group_of_row), 200)) < often[group_of_row]
-    sets = neuron_sets(patterns, group_of_row, len(sizes), sigma=sigma)
+    sets = neuron_sets(patterns, group_of_row, len(sizes), SetDefinition(sigma=sigma))
     members, groups, property_ = loop_sets(patterns, group_of_row, len(sizes), sigma)
     assert [set(np.flatnonzero(row)) for row in sets.members] == members
     assert [set(np.flatnonzero(row)) for row in sets.group_neurons] == groups
@@ -51,7 +52,7 @@ def test_sets_equal_a_loop_over_the_equations(sizes, sigma):
 def test_the_share_is_tested_in_integers(size, needed):
     patterns = np.tril(np.ones((size + 1, size + 1), dtype=bool), -1)[:, ::1][1:]
     # Neuron j is in the patterns of size - j phones.
-    sets = neuron_sets(patterns, np.zeros(size, dtype=int), 1, sigma=0.8)
+    sets = neuron_sets(patterns, np.zeros(size, dtype=int), 1, SetDefinition(sigma=0.8))
     holding = patterns.sum(axis=0)
     assert holding[sets.members[0]].min() == needed
     assert set(np.flatnonzero(sets.members[0])) == set(np.flatnonzero(holding >= needed))
@@ -60,24 +61,24 @@ def test_the_share_is_tested_in_integers(size, needed):
 @pytest.mark.parametrize("sigma", [0.01, 0.8, 1.0])
 def test_sigma_plays_no_part_for_single_phones(sigma):
     patterns = np.random.default_rng(1).random((39, 100)) < 0.1
-    sets = neuron_sets(patterns, np.arange(39), 39, sigma=sigma)
+    sets = neuron_sets(patterns, np.arange(39), 39, SetDefinition(sigma=sigma))
     np.testing.assert_array_equal(sets.members, patterns)
 
 
 def test_a_group_without_phones_is_an_error_and_not_every_neuron():
     patterns = np.random.default_rng(2).random((4, 50)) < 0.1
     with pytest.raises(CountingError, match=r"neuron sets of 3 groups: expected a phone in each .* found none in 2;"):
-        neuron_sets(patterns, np.array([0, 0, 2, 2]), 3, sigma=0.8)
+        neuron_sets(patterns, np.array([0, 0, 2, 2]), 3, SetDefinition())
     with pytest.raises(CountingError, match=r"found none in F, \\x1b;"):
-        neuron_sets(patterns, np.zeros(4, dtype=int), 3, sigma=0.8, names=("M", "F", "\x1b"))
+        neuron_sets(patterns, np.zeros(4, dtype=int), 3, SetDefinition(), names=("M", "F", "\x1b"))
     with pytest.raises(CountingError, match="found none in any"):
-        neuron_sets(patterns[:0], np.zeros(0, dtype=int), 0, sigma=0.8)
+        neuron_sets(patterns[:0], np.zeros(0, dtype=int), 0, SetDefinition())
 
 
 def test_a_sigma_next_to_nothing_needs_one_phone_all_the_same():
     patterns = np.zeros((4, 50), dtype=bool)
     patterns[0, 7] = True
-    sets = neuron_sets(patterns, np.zeros(4, dtype=int), 1, sigma=1e-12)
+    sets = neuron_sets(patterns, np.zeros(4, dtype=int), 1, SetDefinition(sigma=1e-12))
     assert np.flatnonzero(sets.members[0]).tolist() == [7]
 
 
@@ -95,12 +96,12 @@ def counted(tmp_path, column, **settings):
 
 def test_the_table_holds_every_member_and_the_summary_every_layer(tmp_path):
     counts = counted(tmp_path, "label", groups={"front": ["IY", "T"], "back": ["AH", "N"]})
-    options = {"threshold": "lambda", "min_count": 2}
-    table = neuron_table(counts, sigma=0.5, **options)
+    definition = SetDefinition(sigma=0.5, min_count=2)
+    table = neuron_table(counts, definition)
     assert table.columns.tolist() == ["layer", "site", "group", "neuron", "share", "exclusive", "width"]
     sizes = []
     for index, site in enumerate(counts.sites):
-        patterns = site_patterns(counts, index, **options)
+        patterns = site_patterns(counts, index, definition)
         members, groups, property_ = loop_sets(patterns, [0, 0, 1, 1], 2, 0.5)
         for number, group in enumerate(("front", "back")):
             rows = table[(table["layer"] == index + 1) & (table["group"] == group)]
@@ -120,7 +121,7 @@ def test_the_table_holds_every_member_and_the_summary_every_layer(tmp_path):
 
 def test_tables_of_groups_named_by_numbers_come_back_from_text(tmp_path):
     counts = counted(tmp_path, "label", groups={"1": ["IY", "T"], "02": ["AH", "N"], "nan": ["D"]})
-    table = neuron_table(counts, threshold="lambda", sigma=0.5)
+    table = neuron_table(counts, SetDefinition(sigma=0.5))
     for name, written in (("neurons", table), ("summary", layer_summary(table, counts)), ("cells", cell_table(counts))):
         write_table(tmp_path / f"{name}.tsv", written)
         pd.testing.assert_frame_equal(read_table(tmp_path / f"{name}.tsv"), written, check_dtype=False)
@@ -132,7 +133,7 @@ def test_tables_of_groups_named_by_numbers_come_back_from_text(tmp_path):
 
 def test_layers_without_neurons_are_zeros_in_the_summary(tmp_path):
     counts = counted(tmp_path, "gender", order=["M", "F"])
-    table = neuron_table(counts, threshold="lambda", sigma=1.0, min_count=10**9)
+    table = neuron_table(counts, SetDefinition(sigma=1.0, min_count=10**9))
     assert len(table) == 0
     assert table.dtypes["layer"] == np.int64
     assert table.dtypes["exclusive"] == np.bool_
@@ -175,7 +176,7 @@ def test_too_little_speech_is_said_with_what_to_do(tmp_path):
 @pytest.mark.parametrize(("lambda_", "frames"), [(0.01, 100), (0.05, 20), (0.03, 34), (0.3, 4), (0.5, 2)])
 def test_with_enough_frames_a_single_hit_makes_no_pattern(lambda_, frames):
     for n, hit in ((frames - 1, True), (frames, False)):
-        found = activation_patterns(np.array([[1]]), np.array([n]), threshold="lambda", lambda_=lambda_, tau=1)
+        found = activation_patterns(np.array([[1]]), np.array([n]), SetDefinition("lambda"), lambda_=lambda_, tau=1)
         assert found.item() == hit
     assert enough_frames(lambda_) == frames
 

@@ -66,15 +66,16 @@ COVERED = {
     """,
     "edit_model": f"""
         {LOADING}
-        corpus.phones counting.count_store editing.interventions editing.saved editing.sets editing.statistics
-        editing.vocabulary models.prepared neurons.groups neurons.membership neurons.patterns neurons.random_sets
-        ranks.sites
+        editing.interventions editing.saved editing.sets editing.statistics
+        editing.vocabulary models.prepared neurons.definition neurons.groups neurons.membership neurons.patterns
+        neurons.random_sets ranks.sites
     """,
     "erase_groups": f"""
         {LOADING}
         corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
         editing.interventions editing.parts editing.sets editing.statistics editing.vocabulary erasure.conditions
-        erasure.study erasure.table_terms models.states neurons.groups neurons.membership neurons.patterns
+        erasure.study erasure.table_terms models.states neurons.definition neurons.groups neurons.membership
+        neurons.patterns
         neurons.random_sets ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
         tasks.model tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
     """,

@@ -16,6 +16,7 @@ from property_neurons.config.pruning import Pruning
 from property_neurons.config.ranks import Ranks
 from property_neurons.config.section import Name, OutsidePath, Section
 from property_neurons.config.splits import Split
+from property_neurons.config.statistics import Statistics
 from property_neurons.config.tasks import Task
 
 
@@ -52,6 +53,9 @@ class Config(Section):
     )
     ranks: Ranks = Field(default_factory=Ranks, description="what one pass of a model keeps")
     analysis: Analysis = Field(default_factory=Analysis, description="definitions and options of the method")
+    statistics: Statistics = Field(
+        default_factory=Statistics, description="how far neuron sets can be believed (docs/statistics.md)"
+    )
     embedding: Embedding = Field(default_factory=Embedding, description="multidimensional scaling")
     figures: Figures = Field(description="which corpus and models the figures show")
 

@@ -53,6 +53,15 @@ class Counts:
         return np.flatnonzero(in_a_set)
 
     @property
+    def phone_cell_n(self) -> np.ndarray:
+        """Counted frames of each of `phone_cells`: int64."""
+        return self.n[self.phone_cells]
+
+    def phone_cell_counts(self, site: int) -> np.ndarray:
+        """The counts of one site in `phone_cells`: int64 [phone cells, neurons]."""
+        return self.site_counts(site)[self.phone_cells]
+
+    @property
     def phone_cell_groups(self) -> np.ndarray:
         """The group of each of `phone_cells`: int64, index into `groups`."""
         index_of = {group: index for index, group in enumerate(self.groups)}

@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from property_neurons.erasure.table_terms import NOT_A_GROUP
 from property_neurons.errors import ModelError, StoreError, TaskError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import NeuronSets, site_sets
-from property_neurons.neurons.patterns import Threshold
 from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
@@ -53,8 +53,7 @@ class Erasure:
 
     column: str
     sigmas: Sequence[float]
-    threshold: Threshold
-    min_count: int
+    definition: SetDefinition
     groups: Sequence[str] | None = None
     doses: Sequence[float] = (1.0,)
     draws: int = 5
@@ -182,7 +181,7 @@ def _conditions(
         )
     conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
     for place, sigma in enumerate(erasure.sigmas):
-        sets = site_sets(counts, threshold=erasure.threshold, sigma=sigma, min_count=erasure.min_count)
+        sets = site_sets(counts, replace(erasure.definition, sigma=sigma))
         for group in groups:
             doses = erasure.doses if place == 0 else (1.0,)
             for condition, mask in _of_group(sets, counts.groups.index(group), group, sigma, doses, erasure, seed):

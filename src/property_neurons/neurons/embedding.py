@@ -9,7 +9,8 @@ from sklearn.metrics import pairwise_distances, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from property_neurons.counting.count_store import Counts
-from property_neurons.neurons.patterns import Threshold, site_patterns
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.patterns import site_patterns
 from property_neurons.progress import progress
 
 # As in method.md, section 2: scikit-learn's settings of the paper's time, which have changed since.
@@ -91,7 +92,7 @@ def group_silhouette(distances: np.ndarray, group_of_row: np.ndarray) -> float:
 
 
 def embedding_tables(
-    counts: Counts, *, threshold: Threshold, min_count: int = 0, seeds: Sequence[int]
+    counts: Counts, definition: SetDefinition, *, seeds: Sequence[int]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and silhouettes of every layer and seed.
 
@@ -106,7 +107,7 @@ def embedding_tables(
     points, silhouettes = [], []
     sites = progress(list(enumerate(counts.sites)), what=f"MDS of {counts.property_name}", unit="layer")
     for index, site in sites:
-        distances = pattern_distances(site_patterns(counts, index, threshold=threshold, min_count=min_count))
+        distances = pattern_distances(site_patterns(counts, index, definition))
         silhouette_full = group_silhouette(distances, group_of_row)
         for seed in seeds:
             plane = embed(distances, seed=seed)

@@ -1,15 +1,14 @@
 """From patterns to group neurons and property neurons (equations 3 to 5)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from property_neurons.counting.count_store import Counts
 from property_neurons.errors import CountingError, printable, some_of
-from property_neurons.neurons.patterns import Threshold, site_patterns
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.patterns import CellCounts, site_patterns
 
 _COLUMN_TYPES = {
     "layer": "int64",
@@ -42,60 +41,68 @@ class NeuronSets:
 
 
 def neuron_sets(
-    patterns: np.ndarray, group_of_row: np.ndarray, n_groups: int, *, sigma: float, names: Sequence[str] = ()
+    patterns: np.ndarray,
+    group_of_row: np.ndarray,
+    n_groups: int,
+    definition: SetDefinition,
+    kept: np.ndarray | None = None,
+    names: Sequence[str] = (),
 ) -> NeuronSets:
-    """The neurons that at least a share `sigma` of a group's phones have in their pattern, and no other group has.
+    """The neurons that at least a share sigma of a group's phones have in their pattern, and no other group has.
 
-    A group of one phone takes that phone's pattern, whatever `sigma` (above 0) is.
+    A group of one phone takes that phone's pattern, whatever sigma (above 0) is.
 
     Args:
         patterns: bool [rows, neurons]
         group_of_row: int [rows], 0 <= group < `n_groups`; each group has at least one row.
+        kept: bool [rows], rows that count among their group's phones; None for all. A group that keeps none has no
+            member.
         names: of the groups, for messages.
 
     Raises:
         CountingError: there is no group, or one without a row: every neuron would be in its set.
     """
-    sizes = np.bincount(group_of_row, minlength=n_groups)
-    empty = [names[group] if names else str(group + 1) for group in np.flatnonzero(sizes[:n_groups] == 0)]
+    rows = np.bincount(group_of_row, minlength=n_groups)
+    empty = [names[group] if names else str(group + 1) for group in np.flatnonzero(rows[:n_groups] == 0)]
     if empty or not n_groups:
         raise CountingError(
             f"neuron sets of {n_groups} groups: expected a phone in each at least, found none in "
             f"{some_of([printable(name) for name in empty]) or 'any'}; give each group phones, and count again"
         )
-    holding = np.stack([patterns[group_of_row == group].sum(axis=0) for group in range(n_groups)])
-    # The slack undoes what rounding adds to a product that is whole on paper, such as 0.8 * 15.
-    needed = np.array([max(1, math.ceil(sigma * size - 1e-9)) for size in sizes])
-    members = holding >= needed[:, np.newaxis]
+    kept = np.ones(len(patterns), dtype=bool) if kept is None else kept
+    sizes = np.bincount(group_of_row[kept], minlength=n_groups)
+    holding = np.stack([patterns[kept & (group_of_row == group)].sum(axis=0) for group in range(n_groups)])
+    members = (holding >= definition.needed(sizes)[:, np.newaxis]) & (sizes > 0)[:, np.newaxis]
     return NeuronSets(
-        share=holding / sizes[:, np.newaxis],
+        share=holding / np.maximum(sizes, 1)[:, np.newaxis],
         members=members,
         group_neurons=members & (members.sum(axis=0) == 1),
     )
 
 
-def site_sets(counts: Counts, *, threshold: Threshold, sigma: float, min_count: int = 0) -> list[NeuronSets]:
+def site_sets(counts: CellCounts, definition: SetDefinition) -> list[NeuronSets]:
     """The neuron sets of every feed-forward network, in the model's order."""
     return [
         neuron_sets(
-            site_patterns(counts, index, threshold=threshold, min_count=min_count),
+            site_patterns(counts, index, definition),
             counts.phone_cell_groups,
             len(counts.groups),
-            sigma=sigma,
-            names=counts.groups,
+            definition,
+            definition.kept(counts.phone_cell_n),
+            counts.groups,
         )
         for index in range(len(counts.sites))
     ]
 
 
-def neuron_table(counts: Counts, *, threshold: Threshold, sigma: float, min_count: int = 0) -> pd.DataFrame:
+def neuron_table(counts: CellCounts, definition: SetDefinition) -> pd.DataFrame:
     """Every member of every N_i: layer, site, group, neuron, share, exclusive (in G_i), width.
 
     `layer` numbers the sites from 1 in the model's order (a block with two feed-forward layers has two).
     A layer without members has no row: see `layer_summary`.
     """
     tables = []
-    found = site_sets(counts, threshold=threshold, sigma=sigma, min_count=min_count)
+    found = site_sets(counts, definition)
     for index, (site, sets) in enumerate(zip(counts.sites, found, strict=True)):
         group, neuron = np.nonzero(sets.members)
         tables.append(
@@ -114,7 +121,7 @@ def neuron_table(counts: Counts, *, threshold: Threshold, sigma: float, min_coun
     return pd.concat(tables, ignore_index=True)
 
 
-def layer_summary(table: pd.DataFrame, counts: Counts) -> pd.DataFrame:
+def layer_summary(table: pd.DataFrame, counts: CellCounts) -> pd.DataFrame:
     """Sizes of the sets in every layer and group, zeros included.
 
     Returns:

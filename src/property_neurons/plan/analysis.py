@@ -32,5 +32,22 @@ def counting_settings(config: Config) -> dict[str, Any]:
 
 
 def pattern_settings(config: Config) -> dict[str, Any]:
-    """What turns counts into activation patterns."""
-    return config.analysis.model_dump(include={"threshold", "min_count"})
+    """What turns counts into activation patterns, as fields of `neurons.definition.SetDefinition`."""
+    return {
+        "threshold": config.analysis.threshold,
+        "min_count": config.analysis.min_count,
+        "cells": config.statistics.cells,
+    }
+
+
+def set_definition(config: Config) -> dict[str, Any]:
+    """What turns counts into neuron sets, as fields of `neurons.definition.SetDefinition`."""
+    return pattern_settings(config) | {
+        "sigma": config.analysis.sigma,
+        "rare_cells": config.statistics.rare_cells,
+    }
+
+
+def statistics_settings(config: Config) -> dict[str, Any]:
+    """How far sets can be believed is found out, as arguments of `neurons.statistics.report.neuron_statistics`."""
+    return config.statistics.model_dump(include={"permutations", "halves", "seed"})

@@ -1,0 +1,37 @@
+"""Configuration of the statistics of neuron sets: how far they can be believed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from property_neurons.config.section import Section
+
+
+class Statistics(Section):
+    """The null, stability and held-out selectivity of every set, and what a set is made of where cells are few."""
+
+    permutations: int = Field(
+        default=1000, ge=0, le=1_000_000, description="labellings dealt anew for the null (0: no null, no p, no q)"
+    )
+    seed: int = Field(default=0, ge=0, description="of permutations, halves and bootstraps")
+    halves: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="random splits of the speakers in two halves, for stability and selectivity on speakers not used",
+    )
+    fdr: float | None = Field(
+        default=None, gt=0, lt=1, description="leave neurons with q above this out of the sets (null: as in the paper)"
+    )
+    cells: Literal["point", "lower_bound"] = Field(
+        default="point",
+        description="what must exceed the threshold: a cell's share of frames, or the lower end of its 95 % interval",
+    )
+    rare_cells: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="cells below `analysis.min_count` stay among a group's phones, with an empty pattern, or are left "
+        "out",
+    )
+    balance: bool = Field(
+        default=False, description="before sets are made, thin each phone's frames at random to as many in every group"
+    )

@@ -1,0 +1,73 @@
+"""The definition of a neuron set, from the counts of cells to membership (equations 3 and 4), with its options."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from scipy.stats import beta
+
+Threshold = Literal["lambda", "tau_over_width"]
+Cells = Literal["point", "lower_bound"]
+RareCells = Literal["keep", "drop"]
+
+_NEVER = np.iinfo(np.int64).max
+# A bound of one side at 2.5 %: the lower end of the usual 95 % interval.
+_TAIL = 0.025
+
+
+@dataclass(frozen=True)
+class SetDefinition:
+    """What makes a neuron a member of a group.
+
+    threshold: a neuron is in the pattern of a cell when it is active in more than this share of its frames: lambda (the
+        paper), or tau / neurons (the authors' code).
+    sigma: share of a group's phones whose pattern a member is in.
+    min_count: cells with fewer frames have an empty pattern, as cells without frames always do.
+    cells: what must exceed the threshold, the share of frames itself, or the lower end of its 95 % interval (Clopper
+        and Pearson 1934).
+    rare_cells: whether cells below `min_count` (at least 1) keep their place among a group's phones, or lose it.
+    """
+
+    threshold: Threshold = "lambda"
+    sigma: float = 0.8
+    min_count: int = 0
+    cells: Cells = "point"
+    rare_cells: RareCells = "keep"
+
+    def least_counts(self, n: np.ndarray, *, lambda_: float, tau: int, width: int) -> np.ndarray:
+        """The fewest active frames that put a neuron into the pattern of a cell of `n` frames: int64, shape of `n`.
+
+        In whole numbers, where counts / n would round; more than any count for cells whose pattern is empty.
+        """
+        share = Fraction(tau, width) if self.threshold == "tau_over_width" else Fraction(str(lambda_))
+        distinct, of_cell = np.unique(n, return_inverse=True)
+        find = _least_above if self.cells == "point" else _least_surely_above
+        least = np.array([find(int(frames), share) for frames in distinct], dtype=np.int64)
+        least[distinct < max(1, self.min_count)] = _NEVER
+        return least[of_cell].reshape(np.shape(n))
+
+    def kept(self, n: np.ndarray) -> np.ndarray:
+        """Whether a cell of `n` frames counts among its group's phones: bool, shape of `n`."""
+        return n >= max(1, self.min_count) if self.rare_cells == "drop" else np.ones(np.shape(n), dtype=bool)
+
+    def needed(self, sizes: np.ndarray) -> np.ndarray:
+        """Phones of a group of `sizes` phones that a member's pattern must be in, at least: int64, shape of `sizes`."""
+        # The slack undoes what rounding adds to a product that is whole on paper, such as 0.8 * 15.
+        return np.maximum(np.ceil(self.sigma * np.asarray(sizes) - 1e-9), 1).astype(np.int64)
+
+
+def _least_above(frames: int, share: Fraction) -> int:
+    return share.numerator * frames // share.denominator + 1
+
+
+def _least_surely_above(frames: int, share: Fraction) -> int:
+    """By halving: the bound rises with the count."""
+    low, high = _least_above(frames, share), frames + 1
+    while low < high:
+        middle = (low + high) // 2
+        if beta.ppf(_TAIL, middle, frames - middle + 1) > float(share):
+            high = middle
+        else:
+            low = middle + 1
+    return low
