@@ -73,8 +73,37 @@ rule count_activations:
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
-        code=code_fingerprint("property_neurons.counting.count"),
+        code=code_fingerprint("property_neurons.counting.count", "property_neurons.counting.job"),
     message:
         "Counting {wildcards.property} activations of {wildcards.model} on {wildcards.corpus}"
     script:
         "../workflow/scripts/count_activations.py"
+
+
+rule count_units:
+    """The same counts by speaker, utterance or run, whichever the property varies over, for the statistics of sets."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
+    output:
+        store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.zarr"),
+        manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/count_units/{{model}}/{{corpus}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_units/{{model}}/{{corpus}}/{{property}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(60),
+    params:
+        property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
+        counting=plan.analysis.counting_settings(CONFIG),
+        code=code_fingerprint("property_neurons.counting.unit_counts", "property_neurons.counting.job"),
+    message:
+        "Counting {wildcards.property} activations of {wildcards.model} on {wildcards.corpus} by unit"
+    script:
+        "../workflow/scripts/count_units.py"

@@ -1,0 +1,34 @@
+"""What the jobs that count have in common: the shards, the property and the rule of frames."""
+
+from pathlib import Path
+from typing import Any
+
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path, verify_files
+
+
+def counting_arguments(job: Any) -> dict[str, Any]:
+    """The arguments of `count_activations` and `count_units`, from the `snakemake` object of a script.
+
+    Raises:
+        StoreError: the corpus's tables are not as they were written.
+    """
+    corpus = Path(job.input.checked).parent
+    verify_files(corpus, job.input.checked)
+    kept = read_table(corpus / "utterances.parquet", ["subset", "utterance"])
+    counting = dict(job.params.counting)
+    lambda_ = counting.pop("lambda_")
+    return {
+        "shards": [
+            (store_path(ranks), store_path(frames))
+            for ranks, frames in zip(job.input.ranks, job.input.frames, strict=True)
+        ],
+        "property_": make_property(job.wildcards.property, **job.params.property),
+        "sampling": Sampling(**counting),
+        "lambda_": lambda_,
+        "corpus": job.wildcards.corpus,
+        "output": job.output.store,
+        "keep": set(zip(kept["subset"], kept["utterance"], strict=True)),
+    }

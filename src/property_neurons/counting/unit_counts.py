@@ -1,0 +1,339 @@
+"""Counts by unit: the same sums as the counts of cells, one step finer, for the statistics of neuron sets.
+
+A unit is what a label varies over: a speaker where the property is one of the speaker (gender), an utterance where it
+differs within speakers, else a run of frames of one phone in one group. Made from stored ranks; no model runs.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import zarr
+from scipy.sparse import csr_array
+
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.join import rank_rows
+from property_neurons.counting.properties import NO_GROUP, CategoryProperty, Layout, Property
+from property_neurons.counting.sampling import Sampling, sample_frames
+from property_neurons.errors import StoreError
+from property_neurons.progress import progress
+from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.store import RankStore, open_ranks
+from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
+
+Level = Literal["speaker", "utterance", "run"]
+
+_CHUNK = 1 << 20
+# Counts of speakers are held, site by site, until all shards are read; further sites cost another pass over the ranks.
+_HELD_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class UnitCounts:
+    """A store of counts by unit and phone; a row is one phone of one unit.
+
+    level: what a unit is.
+    groups, phones, speakers: names that the columns index.
+    cells: bool [groups, phones], those that the property has; where the phone itself has the group, one a phone.
+    speaker, unit, phone, group: int32 [rows]. Rows of a unit share its speaker, and its group except where the phone
+        itself is the group.
+    n: int32 [rows], counted frames.
+    """
+
+    model: str
+    corpus: str
+    property_name: str
+    level: Level
+    sites: tuple[Site, ...]
+    lambda_: float
+    tau: tuple[int, ...]
+    groups: tuple[str, ...]
+    phones: tuple[str, ...]
+    speakers: tuple[str, ...]
+    cells: np.ndarray
+    speaker: np.ndarray
+    unit: np.ndarray
+    phone: np.ndarray
+    group: np.ndarray
+    n: np.ndarray
+    store: zarr.Group
+
+    @property
+    def of_phone(self) -> bool:
+        """Whether the phone itself has the group: then a group is made of its phones, else of all phones in it."""
+        return bool((self.cells.sum(axis=0) == 1).all())
+
+    @property
+    def phone_cell_groups(self) -> np.ndarray:
+        """The group of each cell, groups first: int64, index into `groups`."""
+        return np.nonzero(self.cells)[0]
+
+    @property
+    def phone_cell_n(self) -> np.ndarray:
+        """Counted frames of each cell: int64 [cells]."""
+        return self._cell_of_rows @ self.n.astype(np.int64)
+
+    def phone_cell_counts(self, site: int) -> np.ndarray:
+        """The counts of one site summed over units: int64 [cells, neurons]."""
+        return (self._cell_of_rows @ self.site_counts(site)).toarray()
+
+    @property
+    def _cell_of_rows(self) -> csr_array:
+        number = np.cumsum(self.cells.ravel()).reshape(self.cells.shape) - 1
+        rows = np.arange(len(self.n))
+        ones = np.ones(len(rows), np.int64)
+        return csr_array((ones, (number[self.group, self.phone], rows)), (int(self.cells.sum()), len(rows)))
+
+    def site_counts(self, site: int) -> csr_array:
+        """In how many frames of each row each neuron was among the most active: int32 [rows, neurons], sparse."""
+        name = f"{site:02d}"
+        indptr = np.concatenate([[0], np.cumsum(self.store[f"stored/{name}"][:], dtype=np.int64)])
+        shape = (len(self.n), self.sites[site].width)
+        return csr_array(
+            (self.store[f"values/{name}"][:].astype(np.int32), self.store[f"neurons/{name}"][:], indptr), shape
+        )
+
+
+def count_units(
+    shards: Sequence[tuple[str | Path, str | Path]],
+    property_: Property,
+    sampling: Sampling,
+    *,
+    lambda_: float,
+    corpus: str,
+    output: str | Path,
+    keep: Collection[tuple[str, str]] | None = None,
+) -> UnitCounts:
+    """Count, for one property, by unit and phone, and write the store; arguments as of `count.count_activations`.
+
+    Only cells that sets are made of are counted: a phone in a group. Memory: one shard, and for properties of speakers
+    the counts of as many sites as fit into 1 GiB.
+
+    Raises:
+        CountingError, ConfigError, StoreError: as `count.count_activations`, which has checked the same stores.
+    """
+    ranks = [open_ranks(rank_store) for rank_store, _ in shards]
+    frame_stores = [frame_store for _, frame_store in shards]
+    sites = ranks[0].sites
+    tau = [active_neurons(lambda_, site.width) for site in sites]
+    layout = property_.lay_out(open_frames(store, keep) for store in frame_stores)
+    level = unit_level(property_, (open_frames(store, keep) for store in frame_stores))
+    speakers = sorted(
+        {
+            shard.columns["speaker"][index]
+            for shard in (open_frames(store, keep) for store in frame_stores)
+            for index in np.flatnonzero(shard.kept)
+        }
+    )
+    cells = _Cells(layout)
+    pairs = list(zip(ranks, frame_stores, strict=True))
+
+    def units_of(ranks_of_shard: RankStore, frame_store: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return _shard_units(ranks_of_shard, open_frames(frame_store, keep), layout, cells, level, sampling, speakers)
+
+    with new_store(output) as store:
+        write = _write_speakers if level == "speaker" else _write_parts
+        sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
+        write(store, pairs, units_of, sizes, (len(speakers), len(cells.phones)))
+        store.attrs.update(
+            {
+                "model": ranks[0].model,
+                "corpus": corpus,
+                "property": property_.name,
+                "level": level,
+                "sites": [asdict(site) for site in sites],
+                "lambda": lambda_,
+                "tau": tau,
+                "groups": list(layout.groups),
+                "phones": list(cells.phones),
+                "speakers": speakers,
+                "cells": sorted(
+                    {(int(g), int(k)) for g, k in zip(cells.group, cells.phone, strict=True) if g != NO_GROUP}
+                ),
+            }
+        )
+    return open_unit_counts(output)
+
+
+def open_unit_counts(path: str | Path) -> UnitCounts:
+    """Open a store of counts by unit.
+
+    Raises:
+        StoreError: the store is absent, damaged or of another kind.
+    """
+    store = open_store(path)
+    attrs = dict(store.attrs)
+    if "level" not in attrs:
+        raise StoreError(f"{path}: expected counts by unit, found {sorted(attrs)}; give the path of such a store")
+    groups, phones = tuple(attrs["groups"]), tuple(attrs["phones"])
+    cells = np.zeros((len(groups), len(phones)), dtype=bool)
+    cells[tuple(np.array(attrs["cells"], dtype=np.int64).reshape(-1, 2).T)] = True
+    return UnitCounts(
+        model=attrs["model"],
+        corpus=attrs["corpus"],
+        property_name=attrs["property"],
+        level=attrs["level"],
+        sites=tuple(Site(**site) for site in attrs["sites"]),
+        lambda_=attrs["lambda"],
+        tau=tuple(attrs["tau"]),
+        groups=groups,
+        phones=phones,
+        speakers=tuple(attrs["speakers"]),
+        cells=cells,
+        **{name: store[f"rows/{name}"][:] for name in _ROW_COLUMNS},
+        store=store,
+    )
+
+
+def unit_level(property_: Property, shards: Iterable[FrameShard]) -> Level:
+    """What the labels of a property vary over in a corpus.
+
+    A text column that has one value for each speaker is one of the speaker; another one is of the utterance.
+    """
+    if not isinstance(property_, CategoryProperty):
+        return "run"
+    value_of: dict[str, str] = {}
+    for shard in shards:
+        for index in np.flatnonzero(shard.kept):
+            speaker, value = shard.columns["speaker"][index], shard.columns[property_.column][index]
+            if value_of.setdefault(speaker, value) != value:
+                return "utterance"
+    return "speaker"
+
+
+_ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
+# What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
+_Units = Callable[[RankStore, str | Path], tuple[np.ndarray, dict[str, np.ndarray]]]
+_Shards = Sequence[tuple[RankStore, str | Path]]
+# Width and tau of each site.
+_Sizes = Sequence[tuple[int, int]]
+
+
+class _Cells:
+    """Group and phone of each cell of a layout as numbers, NO_GROUP for cells that no set is made of."""
+
+    def __init__(self, layout: Layout):
+        used = [(group, phone) for group, phone in layout.cells if group != "" and phone in PHONES]
+        self.phones = tuple(phone for phone in PHONES if any(phone == other for _, other in used))
+        self.group = self._numbers(layout, used, 0, layout.groups)
+        self.phone = self._numbers(layout, used, 1, self.phones)
+
+    @staticmethod
+    def _numbers(layout: Layout, used: list[tuple[str, str]], part: int, names: Sequence[str]) -> np.ndarray:
+        number = {name: index for index, name in enumerate(names)}
+        chosen = set(used)
+        return np.array([number[cell[part]] if cell in chosen else NO_GROUP for cell in layout.cells], dtype=np.int64)
+
+
+def _shard_units(
+    ranks: RankStore,
+    frames: FrameShard,
+    layout: Layout,
+    cells: _Cells,
+    level: Level,
+    sampling: Sampling,
+    speakers: Sequence[str],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """[2, counted frames]: the row of the rank store, and the row of the counts; and the columns of these."""
+    sample = sample_frames(frames, sampling)
+    row = rank_rows(ranks, frames, sample.position)
+    cell = layout.cells_of(frames, sample)
+    counted = (row >= 0) & (cell != NO_GROUP)
+    counted[counted] = cells.group[cell[counted]] != NO_GROUP
+    row, cell, run = row[counted], cell[counted], sample.run[counted]
+    utterance = np.searchsorted(frames.offset, sample.position[counted], side="right") - 1
+    number = {name: index for index, name in enumerate(speakers)}
+    # Utterances that are left out may be of speakers that have no number.
+    speaker = np.array([number.get(name, -1) for name in frames.columns["speaker"]], dtype=np.int64)[utterance]
+    if level == "run":
+        # Where the group changes within a run, as pitch does, each piece is a unit.
+        unit = np.cumsum(np.append(True, (run[1:] != run[:-1]) | (cell[1:] != cell[:-1]))[: len(run)]) - 1
+    else:
+        unit = speaker if level == "speaker" else utterance
+    phone = cells.phone[cell]
+    keys, first, of_frame = np.unique(unit * len(cells.phones) + phone, return_index=True, return_inverse=True)
+    columns = {
+        "speaker": speaker[first],
+        "unit": unit[first],
+        "phone": phone[first],
+        "group": cells.group[cell][first],
+        "n": np.bincount(of_frame, minlength=len(keys)),
+    }
+    return np.stack([row, of_frame]), columns
+
+
+def _active(ids: np.ndarray, rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """(row * width + neuron, frames in which it is active), ascending, of the frames that `_shard_units` gave."""
+    return np.unique(rows[1][:, np.newaxis] * width + ids[rows[0]], return_counts=True)
+
+
+def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes, _: tuple[int, int]) -> None:
+    """Shard after shard: no utterance is in two of them."""
+    arrays = [_CountArrays(store, site) for site in range(len(sizes))]
+    parts: list[dict[str, np.ndarray]] = []
+    units = 0
+    for ranks, frame_store in progress(shards, what="counting by unit", unit="shard"):
+        rows, columns = units_of(ranks, frame_store)
+        columns["unit"] += units
+        units = int(columns["unit"].max(initial=units - 1)) + 1
+        parts.append(columns)
+        for site, (width, tau) in enumerate(sizes):
+            keys, counts = _active(ranks.ids(site, tau), rows, width)
+            arrays[site].append(keys // width, keys % width, counts, len(columns["n"]))
+    _write_rows(store, {name: np.concatenate([part[name] for part in parts]) for name in _ROW_COLUMNS})
+
+
+def _write_speakers(
+    store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes, extent: tuple[int, int]
+) -> None:
+    """Speakers are in many shards: every speaker and phone has its place until all have been read."""
+    n_speakers, n_phones = extent
+    size = n_speakers * n_phones
+    per_pass = max(1, _HELD_BYTES // (size * max(width for width, _ in sizes) * 4))
+    for first in range(0, len(sizes), per_pass):
+        chosen = range(first, min(first + per_pass, len(sizes)))
+        held = {site: np.zeros(size * sizes[site][0], np.int32) for site in chosen}
+        n, group = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        for ranks, frame_store in progress(shards, what="counting by unit", unit="shard"):
+            rows, columns = units_of(ranks, frame_store)
+            place = columns["speaker"] * n_phones + columns["phone"]
+            n[place] += columns["n"]
+            group[place] = columns["group"]
+            for site in chosen:
+                width, tau = sizes[site]
+                keys, counts = _active(ranks.ids(site, tau), np.stack([rows[0], place[rows[1]]]), width)
+                held[site][keys] += counts.astype(np.int32)
+        counted = np.flatnonzero(n)
+        for site in chosen:
+            values = held[site].reshape(size, -1)[counted]
+            row, neuron = np.nonzero(values)
+            _CountArrays(store, site).append(row, neuron, values[row, neuron], len(counted))
+    speaker = counted // n_phones
+    _write_rows(
+        store,
+        {"speaker": speaker, "unit": speaker, "phone": counted % n_phones, "group": group[counted], "n": n[counted]},
+    )
+
+
+def _write_rows(store: zarr.Group, columns: dict[str, np.ndarray]) -> None:
+    for name in _ROW_COLUMNS:
+        add_array(store, f"rows/{name}", columns[name].astype(np.int32))
+
+
+class _CountArrays:
+    """The sparse counts of one site, written as they come: how many neurons each row holds, which, how often."""
+
+    def __init__(self, store: zarr.Group, site: int):
+        self._arrays = [
+            add_empty_array(store, f"{name}/{site:02d}", (0,), dtype, (_CHUNK,))
+            for name, dtype in (("stored", np.uint32), ("neurons", np.uint16), ("values", np.uint32))
+        ]
+
+    def append(self, row: np.ndarray, neuron: np.ndarray, counts: np.ndarray, n_rows: int) -> None:
+        """Add rows, their entries ascending."""
+        for array, values in zip(self._arrays, (np.bincount(row, minlength=n_rows), neuron, counts), strict=True):
+            if len(values):
+                array.append(values.astype(array.dtype))

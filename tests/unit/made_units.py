@@ -1,0 +1,93 @@
+"""Made-up counts by unit, held in memory."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.ranks.sites import Site
+
+
+@dataclass(frozen=True)
+class MadeUnits(UnitCounts):
+    """Counts by unit whose sites are arrays [rows, neurons]."""
+
+    made: list[np.ndarray] = field(default_factory=list)
+
+    def site_counts(self, site: int) -> csr_array:
+        """As of a store."""
+        return csr_array(self.made[site].astype(np.int32))
+
+
+def made_units(level, *, speaker, phone, group, n, counts, unit=None, cells=None, lambda_=0.05, n_groups=None):
+    """Counts by unit from arrays [rows]; `counts` is an array [rows, neurons] for each site."""
+    speaker, phone, group = (np.asarray(values, np.int32) for values in (speaker, phone, group))
+    n_groups = n_groups or int(group.max()) + 1
+    n_phones = int(phone.max()) + 1
+    return MadeUnits(
+        model="made",
+        corpus="made",
+        property_name="made",
+        level=level,
+        sites=tuple(Site(index + 1, str(index + 1), one.shape[1]) for index, one in enumerate(counts)),
+        lambda_=lambda_,
+        tau=tuple(max(1, round(lambda_ * one.shape[1])) for one in counts),
+        groups=tuple(f"g{index}" for index in range(n_groups)),
+        phones=tuple(f"p{index}" for index in range(n_phones)),
+        speakers=tuple(f"s{index}" for index in range(int(speaker.max()) + 1)),
+        cells=np.ones((n_groups, n_phones), dtype=bool) if cells is None else cells,
+        speaker=speaker,
+        unit=(speaker if unit is None else np.asarray(unit)).astype(np.int32),
+        phone=phone,
+        group=group,
+        n=np.broadcast_to(np.asarray(n, np.int32), speaker.shape),
+        store=None,
+        made=list(counts),
+    )
+
+
+def speakers_and_phones(rng, *, speakers=12, phones=4, neurons=60, n=200, rate=0.05, planted=0, raised=0.0, spread=0.0):
+    """A property of speakers, every second one in the second group, with `planted` neurons more active there.
+
+    spread: standard deviation between speakers of each neuron's rate.
+    """
+    speaker, phone = np.divmod(np.arange(speakers * phones), phones)
+    rates = np.full((speakers, neurons), rate) + spread * rng.standard_normal((speakers, neurons))
+    rates[1::2, :planted] += raised
+    counts = rng.binomial(n, np.clip(rates, 0, 1)[speaker])
+    return made_units("speaker", speaker=speaker, phone=phone, group=speaker % 2, n=n, counts=[counts])
+
+
+def runs_of_phones(rng, *, speakers=6, phones=3, runs=40, neurons=50, rate=0.05, groups=3, planted=0, raised=0.0):
+    """A property of runs of one to five frames, the last group with `planted` neurons more active in it."""
+    total = speakers * phones * runs
+    speaker, phone = np.arange(total) // (phones * runs), np.arange(total) // runs % phones
+    group = rng.integers(groups, size=total)
+    n = rng.integers(1, 6, size=total)
+    rates = np.full((total, neurons), rate)
+    rates[np.ix_(group == groups - 1, range(planted))] += raised
+    counts = rng.binomial(n[:, np.newaxis], rates)
+    return made_units("run", speaker=speaker, phone=phone, group=group, n=n, counts=[counts], unit=np.arange(total))
+
+
+def phones_in_groups(rng, *, speakers=5, group_of_phone=(0, 0, 0, 1, 1, 2, 2), runs=20, neurons=40):
+    """A property of the phone itself, each neuron with phones that it prefers."""
+    group_of_phone = np.asarray(group_of_phone)
+    phones = len(group_of_phone)
+    total = speakers * phones * runs
+    speaker, phone = np.arange(total) // (phones * runs), np.arange(total) // runs % phones
+    n = rng.integers(1, 6, size=total)
+    rates = rng.choice([0.02, 0.2], p=[0.7, 0.3], size=(phones, neurons))
+    counts = rng.binomial(n[:, np.newaxis], rates[phone])
+    cells = group_of_phone == np.arange(group_of_phone.max() + 1)[:, np.newaxis]
+    return made_units(
+        "run",
+        speaker=speaker,
+        phone=phone,
+        group=group_of_phone[phone],
+        n=n,
+        counts=[counts],
+        unit=np.arange(total),
+        cells=cells,
+    )

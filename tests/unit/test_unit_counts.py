@@ -1,0 +1,90 @@
+"""Counts by unit against the counts of cells, and against a plain loop over frames."""
+
+from collections import Counter
+
+import pytest
+from synthetic_stores import make_corpus, write_shards
+
+from property_neurons.counting import unit_counts
+from property_neurons.counting.count import count_activations
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sampling
+from property_neurons.counting.unit_counts import count_units, open_unit_counts
+from property_neurons.errors import StoreError
+
+PROPERTIES = {
+    "gender": {"column": "gender", "order": ["M", "F"]},
+    "speaker": {"column": "speaker"},
+    "subset": {"column": "subset"},
+    "phone": {"column": "label", "groups": {"front": ["IY", "T"], "back": ["AH", "N"]}},
+    "single_phone": {"column": "label", "groups": "single"},
+    "pitch": {"column": "f0"},
+    "duration": {"column": "duration"},
+}
+LEVELS = {"gender": "speaker", "speaker": "speaker", "subset": "utterance"}
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("shards"), make_corpus(seed=3, n_utterances=12))
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling("segment_mid", "drop", "merge")], ids=["every", "published"])
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_units_sum_up_to_the_counts_of_cells(tmp_path, shards, name, sampling):
+    property_ = make_property(name, **PROPERTIES[name])
+    arguments = {"lambda_": 0.05, "corpus": "made-up"}
+    cells = count_activations(shards, property_, sampling, output=tmp_path / "cells.zarr", **arguments)
+    units = count_units(shards, property_, sampling, output=tmp_path / "units.zarr", **arguments)
+    assert units.level == LEVELS.get(name, "run")
+    assert units.of_phone == (name in ("phone", "single_phone"))
+    assert (units.groups, units.sites, units.tau) == (cells.groups, cells.sites, cells.tau)
+    assert units.phone_cell_n.tolist() == cells.phone_cell_n.tolist()
+    assert units.phone_cell_groups.tolist() == cells.phone_cell_groups.tolist()
+    for site in range(len(units.sites)):
+        assert (units.phone_cell_counts(site) == cells.phone_cell_counts(site)).all()
+    assert units.n.sum() > 0
+    of_unit = {}
+    for unit, speaker, group in zip(units.unit, units.speaker, units.group, strict=True):
+        assert of_unit.setdefault(unit, (speaker, group)) in {(speaker, group), (speaker, of_unit[unit][1])}
+        if not units.of_phone:
+            assert of_unit[unit] == (speaker, group)
+
+
+def test_rows_of_speakers_are_all_their_frames_of_a_phone(tmp_path, shards):
+    units = count_units(
+        shards,
+        make_property("gender", **PROPERTIES["gender"]),
+        Sampling(),
+        lambda_=0.05,
+        corpus="made-up",
+        output=tmp_path / "units.zarr",
+    )
+    rows = Counter(zip(units.speaker.tolist(), units.phone.tolist(), strict=True))
+    assert set(rows.values()) == {1}
+    frames = Counter()
+    for utterance in make_corpus(seed=3, n_utterances=12):
+        # The model may give one frame fewer than there are labels.
+        frames.update((utterance.speaker, label) for label, _ in utterance.frames[: len(utterance.activations[0])])
+    for speaker, phone, n in zip(units.speaker, units.phone, units.n, strict=True):
+        assert frames[units.speakers[speaker], units.phones[phone]] == n
+
+
+def test_speakers_are_the_same_in_several_passes(tmp_path, shards, monkeypatch):
+    def counted(path):
+        property_ = make_property("gender", **PROPERTIES["gender"])
+        return count_units(shards, property_, Sampling(), lambda_=0.05, corpus="made-up", output=tmp_path / path)
+
+    at_once = counted("once.zarr")
+    monkeypatch.setattr(unit_counts, "_HELD_BYTES", 1)
+    one_by_one = counted("passes.zarr")
+    assert (one_by_one.n == at_once.n).all()
+    for site in range(len(at_once.sites)):
+        assert (one_by_one.site_counts(site) != at_once.site_counts(site)).nnz == 0
+
+
+def test_other_stores_are_refused(tmp_path, shards):
+    property_ = make_property("gender", **PROPERTIES["gender"])
+    count_activations(shards, property_, Sampling(), lambda_=0.05, corpus="m", output=tmp_path / "cells.zarr")
+    with pytest.raises(StoreError, match="expected counts by unit"):
+        open_unit_counts(tmp_path / "cells.zarr")
