@@ -2,15 +2,18 @@
 
 
 rule find_neurons:
-    """Group neurons and property neurons (equations 3 to 5)."""
+    """Group neurons and property neurons (equations 3 to 5), and how far they can be believed."""
     input:
         counts=rules.count_activations.output.manifest,
+        units=rules.count_units.output.manifest,
         # Its digest goes into the table, so that the neurons are used on no other model.
         model=f"{RESULTS}/models/{{model}}.manifest.json",
     output:
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.parquet",
         summary=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.summary.tsv",
         cells=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.cells.tsv",
+        null=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.null.tsv",
+        stability=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.stability.tsv",
     log:
         f"{RESULTS}/logs/find_neurons/{{model}}/{{corpus}}/{{property}}.log",
     benchmark:
@@ -20,11 +23,18 @@ rule find_neurons:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(20),
+        runtime=scaled(60),
     params:
-        sigma=CONFIG.analysis.sigma,
-        patterns=plan.analysis.pattern_settings(CONFIG),
-        code=code_fingerprint("property_neurons.neurons.groups", "property_neurons.neurons.cells"),
+        definition=plan.analysis.set_definition(CONFIG),
+        statistics=plan.analysis.statistics_settings(CONFIG),
+        balance=CONFIG.statistics.balance,
+        fdr=CONFIG.statistics.fdr,
+        code=code_fingerprint(
+            "property_neurons.neurons.groups",
+            "property_neurons.neurons.cells",
+            "property_neurons.neurons.statistics.report",
+            "property_neurons.counting.balance",
+        ),
     message:
         "Finding the {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"
     script:

@@ -1,0 +1,149 @@
+"""Neuron sets, and the effect of a group on each neuron, for many labellings or weightings of the same units."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array
+
+from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.neurons.definition import SetDefinition
+
+# Sparse products are slower than dense ones from here on.
+_DENSE_FROM = 0.1
+# Whole numbers up to here are exact in single precision.
+_EXACT = 1 << 24
+
+
+@dataclass(frozen=True)
+class LabelledSets:
+    """The sets of one site under each of M labellings.
+
+    members: bool [groups, neurons, M], N_i of equation 3.
+    effect: float64 [groups, neurons, M], p(active | phone, group) - p(active | phone, other groups), mean over the
+        phones that both have; of phones' own groups the mean of p over a group's phones less that over the others'.
+        NaN where there is none.
+    active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
+    """
+
+    members: np.ndarray
+    effect: np.ndarray
+    active: np.ndarray
+
+    @property
+    def group_neurons(self) -> np.ndarray:
+        """G_i of equation 4: bool [groups, neurons, M]."""
+        return self.members & (self.members.sum(axis=0) == 1)
+
+
+class SiteUnits:
+    """The rows of a site's unit counts by phone, ready to be summed with weights."""
+
+    def __init__(self, units: UnitCounts, site: int, definition: SetDefinition, columns: np.ndarray | None = None):
+        """Read the counts of a site; `columns` chooses neurons."""
+        self.units, self.definition = units, definition
+        self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
+        self.index = np.unique(units.unit, return_inverse=True)[1]
+        counts = units.site_counts(site)
+        self.counts = counts if columns is None else counts[:, columns]
+        dtype = np.float32 if units.n.sum(dtype=np.int64) < _EXACT else np.float64
+        self.rows = [np.flatnonzero(units.phone == phone) for phone in range(len(units.phones))]
+        self._by_phone = [_transposed(self.counts[rows], dtype) for rows in self.rows]
+        self._n = [units.n[rows].astype(dtype) for rows in self.rows]
+
+    def relabelled(self, labels: np.ndarray) -> LabelledSets:
+        """The sets under other labels: int [M, units], in the order of `labels.dealt_units`."""
+        if self.units.of_phone:
+            return self._sets(self._phones_relabelled(labels), len(labels))
+        return self._sets(self._relabelled(np.ascontiguousarray(labels.T)), len(labels))
+
+    def weighted(self, weights: np.ndarray) -> LabelledSets:
+        """The sets when each speaker's frames count so many times: int [speakers, M]."""
+        return self._sets(self._weighted(weights), weights.shape[1])
+
+    def _relabelled(self, of_unit: np.ndarray) -> "_CellSums":
+        groups = range(len(self.units.groups))
+        for phone, rows in enumerate(self.rows):
+            labels = of_unit[self.index[rows]]
+            yield phone, [self._sum(phone, labels == group) for group in groups]
+
+    def _weighted(self, weights: np.ndarray) -> "_CellSums":
+        for phone, rows in enumerate(self.rows):
+            of_row = weights[self.units.speaker[rows]]
+            group = self.units.group[rows]
+            yield (
+                phone,
+                [
+                    self._sum(phone, of_row * (group == one)[:, np.newaxis]) if self.units.cells[one, phone] else None
+                    for one in range(len(self.units.groups))
+                ],
+            )
+
+    def _phones_relabelled(self, labels: np.ndarray) -> "_CellSums":
+        speaker_phone = self.units.speaker.astype(np.int64) * len(self.units.phones) + self.units.phone
+        pairs, of_row = np.unique(speaker_phone, return_inverse=True)
+        gathered = csr_array((np.ones(len(of_row)), (of_row, np.arange(len(of_row)))), (len(pairs), len(of_row)))
+        counts, frames = (gathered @ self.counts).toarray(), gathered @ self.units.n.astype(np.float64)
+        n_phones, m = len(self.units.phones), labels.shape[0]
+        sums, n = np.empty((n_phones, counts.shape[1], m)), np.empty((n_phones, m))
+        for labelling in range(m):
+            of_pair = (np.ones(len(pairs)), (labels[labelling], np.arange(len(pairs))))
+            dealt = csr_array(of_pair, (n_phones, len(pairs)))
+            sums[:, :, labelling], n[:, labelling] = dealt @ counts, dealt @ frames
+        for phone in range(n_phones):
+            own = int(np.argmax(self.units.cells[:, phone]))
+            yield phone, [(sums[phone], n[phone]) if group == own else None for group in range(len(self.units.groups))]
+
+    def _sum(self, phone: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums over a phone's rows, weights [rows, M]: counts [neurons, M] and frames [M]."""
+        weights = np.ascontiguousarray(weights, dtype=self._n[phone].dtype)
+        return self._by_phone[phone] @ weights, self._n[phone] @ weights
+
+    def _sets(self, sums: "_CellSums", m: int) -> LabelledSets:
+        n_groups, n_neurons = len(self.units.groups), self.counts.shape[1]
+        shape = (n_groups, n_neurons, m)
+        holding = np.zeros(shape, np.int16)
+        sizes = np.zeros((n_groups, m), np.int64)
+        active, effect = np.zeros(shape), np.zeros(shape)
+        of_group, compared = np.zeros((n_groups, m)), np.zeros((n_groups, m))
+        for _, cells in sums:
+            here = [group for group, cell in enumerate(cells) if cell is not None]
+            n = np.stack([cells[group][1] for group in here]).astype(np.int64)
+            least = self.definition.least_counts(n, lambda_=self.lambda_, tau=self.tau, width=self.width)
+            kept = self.definition.kept(n)
+            all_counts, all_n = sum(cells[group][0] for group in here), n.sum(axis=0)
+            for place, group in enumerate(here):
+                counts = cells[group][0]
+                # Most neurons exceed no threshold of a cell without frames, which is the largest number there is.
+                holding[group] += counts >= least[place].astype(np.float64)
+                sizes[group] += kept[place]
+                own, rest = _inverse(n[place]), _inverse(all_n - n[place])
+                active[group] += counts * own
+                of_group[group] += own > 0
+                if len(here) > 1:
+                    both = (own > 0) & (rest > 0)
+                    own, rest = np.where(both, own, 0), np.where(both, rest, 0)
+                    effect[group] += counts * (own + rest) - all_counts * rest
+                    compared[group] += both
+        members = (holding >= self.definition.needed(sizes)[:, np.newaxis]) & (sizes > 0)[:, np.newaxis]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if self.units.of_phone:
+                rest = active.sum(axis=0) - active
+                effect = active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+            else:
+                effect /= compared[:, np.newaxis]
+            active /= of_group[:, np.newaxis]
+        return LabelledSets(members, effect, active)
+
+
+# For each phone, counts [neurons, M] and frames [M] of its cell in each group; None where it has no cell.
+_CellSums = Iterator[tuple[int, Sequence[tuple[np.ndarray, np.ndarray] | None]]]
+
+
+def _transposed(counts: csr_array, dtype: type) -> np.ndarray | csc_array:
+    turned = counts.astype(dtype).T
+    return np.ascontiguousarray(turned.toarray()) if counts.nnz > _DENSE_FROM * np.prod(counts.shape) else turned
+
+
+def _inverse(n: np.ndarray) -> np.ndarray:
+    return np.divide(1.0, n, out=np.zeros(n.shape), where=n > 0)

@@ -1,0 +1,103 @@
+"""What would be found if the labels meant nothing: sizes of sets and effects under labels dealt anew."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
+from property_neurons.neurons.statistics.labels import AT_ONCE, deals_phones, dealt_units
+
+# Effects that differ by rounding alone are equal.
+_EQUAL = 1e-12
+
+
+@dataclass(frozen=True)
+class SiteNull:
+    """One site beside its null.
+
+    observed: the sets and effects of the labels as they are, a single labelling.
+    sizes: int64 [groups + 1, permutations], |G_i| under dealt labels, and last |P|.
+    p: float64 [groups, neurons], share of dealt labellings, the observed one among them, whose effect on the neuron is
+        as large (Phipson and Smyth 2010). q: Benjamini and Hochberg's, over all groups and neurons of the site.
+    p_family: the same with the largest effect on any neuron of the site.
+    """
+
+    observed: LabelledSets
+    sizes: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    p_family: np.ndarray
+
+    @property
+    def observed_sizes(self) -> np.ndarray:
+        """|G_i| and last |P|: int64 [groups + 1]."""
+        return _sizes(self.observed)[:, 0]
+
+
+def site_null(rows: SiteUnits, *, permutations: int, seed: int) -> SiteNull:
+    """The null of one site; the same seed deals the same labels at every site. Without permutations p and q are NaN."""
+    units = rows.units
+    dealt = dealt_units(units)
+    as_it_is = dealt.label[np.newaxis].astype(np.int16)
+    relabelled = _PhonesDealt(rows) if deals_phones(units) else rows.relabelled
+    observed = relabelled(as_it_is)
+    effect = observed.effect - _EQUAL
+    as_large = np.zeros(effect.shape[:2], np.int64)
+    largest_as_large = np.zeros(effect.shape[:2], np.int64)
+    sizes = np.empty((len(units.groups) + 1, permutations), np.int64)
+    for number, labels in enumerate(dealt.deals(permutations, seed)):
+        found = relabelled(labels)
+        sizes[:, number * AT_ONCE :][:, : len(labels)] = _sizes(found)
+        as_large += (found.effect >= effect).sum(axis=2)
+        largest = np.sort(np.nanmax(found.effect, axis=(0, 1)))
+        largest_as_large += len(largest) - np.searchsorted(largest, effect[:, :, 0])
+    defined = ~np.isnan(effect[:, :, 0]) & (permutations > 0)
+    p = np.where(defined, (1 + as_large) / (1 + permutations), np.nan)
+    q = np.full(p.shape, np.nan)
+    if defined.any():
+        q[defined] = false_discovery_control(p[defined])
+    return SiteNull(observed, sizes, p, q, np.where(defined, (1 + largest_as_large) / (1 + permutations), np.nan))
+
+
+def p_of_size(observed: int, null: np.ndarray) -> float:
+    """Share of dealt labellings, the observed one among them, with a set at least as large."""
+    return float((1 + (null >= observed).sum()) / (1 + len(null)))
+
+
+class _PhonesDealt:
+    """Phones dealt among groups of the same sizes: their patterns stay, what they are gathered to changes."""
+
+    def __init__(self, rows: SiteUnits):
+        self._rows = rows
+        sums = np.stack(
+            [rows._sum(phone, np.ones((len(rows.rows[phone]), 1)))[0][:, 0] for phone in range(len(rows.rows))]
+        )
+        n = np.array([rows.units.n[one].sum(dtype=np.int64) for one in rows.rows])
+        least = rows.definition.least_counts(n, lambda_=rows.lambda_, tau=rows.tau, width=rows.width)
+        self._pattern = (sums >= least[:, np.newaxis].astype(np.float64)).astype(np.float64)
+        self._active = sums / np.maximum(n, 1)[:, np.newaxis]
+        self._kept = rows.definition.kept(n)
+        self._observed = n > 0
+
+    def __call__(self, labels: np.ndarray) -> LabelledSets:
+        parts = list(self._groups(labels))
+        members, active, of_group = (np.stack(arrays) for arrays in zip(*parts, strict=True))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rest = active.sum(axis=0) - active
+            effect = active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+            return LabelledSets(members, effect, active / of_group[:, np.newaxis])
+
+    def _groups(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for group in range(len(self._rows.units.groups)):
+            chosen = (labels == group).T.astype(np.float64)
+            sizes = self._kept @ chosen
+            holding = self._pattern.T @ chosen
+            members = (holding >= self._rows.definition.needed(sizes)) & (sizes > 0)
+            yield members, self._active.T @ chosen, self._observed @ chosen
+
+
+def _sizes(found: LabelledSets) -> np.ndarray:
+    group_neurons = found.group_neurons
+    return np.concatenate([group_neurons.sum(axis=1), group_neurons.any(axis=0).sum(axis=0)[np.newaxis]])

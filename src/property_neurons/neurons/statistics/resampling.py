@@ -1,0 +1,172 @@
+"""Sets found on parts of the speakers: how stable they are, and how selective on speakers they were not found on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
+from property_neurons.neurons.statistics.selectivity import separation
+
+BOOTSTRAPS = 200
+_AT_ONCE = 50
+
+
+def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | None:
+    """Random halves of the speakers; where the property is one of the speaker, of each group's speakers.
+
+    Returns:
+        int8 [speakers, 2 * halves], 1 for speakers of a half; columns 2i and 2i + 1 are the two halves of one split.
+        None where there are too few speakers: two, or two in each group.
+    """
+    strata = _speaker_strata(units)
+    if not strata or min(map(len, strata)) < 2:
+        return None
+    rng = np.random.default_rng([seed, 1])
+    chosen = np.zeros((len(units.speakers), 2 * halves), np.int8)
+    for split in range(halves):
+        for speakers in strata:
+            shuffled = rng.permutation(speakers)
+            # Of an odd number the one half gets one more as often as the other.
+            middle = (len(shuffled) + int(rng.integers(2))) // 2
+            chosen[shuffled[:middle], 2 * split] = 1
+            chosen[shuffled[middle:], 2 * split + 1] = 1
+    return chosen
+
+
+def speaker_bootstraps(units: UnitCounts, number: int, seed: int) -> np.ndarray | None:
+    """Speakers drawn with replacement, as many as there are, within groups where the property is one of the speaker.
+
+    Returns:
+        int16 [speakers, number], how often each was drawn; None where there are too few speakers, as for halves.
+    """
+    strata = _speaker_strata(units)
+    if not strata or min(map(len, strata)) < 2:
+        return None
+    rng = np.random.default_rng([seed, 2])
+    times = np.zeros((len(units.speakers), number), np.int16)
+    for speakers in strata:
+        times[speakers] = rng.multinomial(len(speakers), np.full(len(speakers), 1 / len(speakers)), number).T
+    return times
+
+
+def selection_frequency(rows: SiteUnits, times: np.ndarray) -> np.ndarray:
+    """pi: share of the bootstraps in which a neuron is in G_i: float64 [groups, neurons]."""
+    total = sum(
+        rows.weighted(times[:, first : first + _AT_ONCE]).group_neurons.sum(axis=2)
+        for first in range(0, times.shape[1], _AT_ONCE)
+    )
+    return total / times.shape[1]
+
+
+def nogueira_stability(selected: np.ndarray) -> float:
+    """Stability of a selection of features over M repetitions (Nogueira, Sechidis and Brown, JMLR 2018, equation 4).
+
+    1 where every repetition selects the same, 0 as of selections at random; NaN where it is undefined: fewer than two
+    repetitions, nothing or everything selected.
+
+    Args:
+        selected: bool [repetitions, features]
+    """
+    repetitions = len(selected)
+    share = selected.mean() if selected.size else 0.0
+    if repetitions < 2 or not 0 < share < 1:
+        return float("nan")
+    frequency = selected.mean(axis=0)
+    variance = repetitions / (repetitions - 1) * frequency * (1 - frequency)
+    return float(1 - variance.mean() / (share * (1 - share)))
+
+
+def jaccard(first: np.ndarray, second: np.ndarray) -> float:
+    """Neurons in both sets over neurons in either; NaN for two empty sets."""
+    either = int((first | second).sum())
+    return float((first & second).sum() / either) if either else float("nan")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Neurons of the sets of one half, looked at on the other half's speakers; over all halves.
+
+    halves: int64 [groups, neurons], halves on which a neuron was found, so that it was looked at on the other.
+    auroc, average_precision, effect: float64 [groups, neurons], means over these halves; NaN where there is none.
+    found: for each half and group float64 [neurons found on it], AUROC on the other.
+    """
+
+    halves: np.ndarray
+    auroc: np.ndarray
+    average_precision: np.ndarray
+    effect: np.ndarray
+    found: tuple[tuple[np.ndarray, ...], ...]
+
+    def of_half(self, half: int, group: int | None) -> np.ndarray:
+        """AUROC on the other half of the neurons found on one, in one group, or in any."""
+        return np.concatenate(self.found[half]) if group is None else self.found[half][group]
+
+
+def held_out(rows: SiteUnits, halves: np.ndarray, found: LabelledSets) -> HeldOut:
+    """How selective the group neurons of each half are on the other half.
+
+    Args:
+        halves: of `speaker_halves`.
+        found: the sets of each half, `rows.weighted(halves)`.
+    """
+    group_neurons = found.group_neurons
+    sums = {name: np.zeros(group_neurons.shape[:2]) for name in ("auroc", "precision", "effect")}
+    looked_at = np.zeros(group_neurons.shape[:2], np.int64)
+    all_found = []
+    for half in range(halves.shape[1]):
+        other = half ^ 1
+        units = _Scores(rows, halves[:, other] > 0)
+        of_half = []
+        for group in range(len(rows.units.groups)):
+            columns = np.flatnonzero(group_neurons[group, :, half])
+            auroc, precision = units.separation(group, columns)
+            effect = found.effect[group, columns, other]
+            defined = ~np.isnan(auroc) & ~np.isnan(effect)
+            columns = columns[defined]
+            looked_at[group, columns] += 1
+            sums["auroc"][group, columns] += auroc[defined]
+            sums["precision"][group, columns] += precision[defined]
+            sums["effect"][group, columns] += effect[defined]
+            of_half.append(auroc[defined])
+        all_found.append(tuple(of_half))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auroc, precision, effect = (sums[name] / looked_at for name in ("auroc", "precision", "effect"))
+    return HeldOut(looked_at, auroc, precision, effect, tuple(all_found))
+
+
+class _Scores:
+    """Of some speakers: how active each neuron is in each unit, and the unit's group.
+
+    A speaker's or utterance's score is the mean over its phones of p(active | phone); a run's the share of its frames,
+    held against runs of the same phone, or of all phones where the phone itself is the group.
+    """
+
+    def __init__(self, rows: SiteUnits, speakers: np.ndarray):
+        units = rows.units
+        chosen = np.flatnonzero(speakers[units.speaker])
+        self._counts = rows.counts[chosen].tocsc()
+        if units.level == "run":
+            weight, unit = 1 / units.n[chosen], np.arange(len(chosen))
+            self.group = units.group[chosen]
+            self.stratum = None if units.of_phone else units.phone[chosen].astype(np.int64)
+        else:
+            _, first, unit, phones = np.unique(
+                units.unit[chosen], return_index=True, return_inverse=True, return_counts=True
+            )
+            weight = 1 / (units.n[chosen] * phones[unit])
+            self.group, self.stratum = units.group[chosen][first], None
+        self._weights = csr_array((weight, (unit, np.arange(len(chosen)))), (len(self.group), len(chosen)))
+
+    def separation(self, group: int, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scores = coo_array(self._weights @ self._counts[:, columns])
+        return separation(scores, self.group == group, self.stratum)
+
+
+def _speaker_strata(units: UnitCounts) -> list[np.ndarray]:
+    speakers, first = np.unique(units.speaker, return_index=True)
+    if units.level != "speaker":
+        return [speakers]
+    group = units.group[first]
+    return [speakers[group == one] for one in range(len(units.groups))]

@@ -1,0 +1,210 @@
+"""The null of neuron sets: equal to a plain loop; uniform p where nothing is; power and false discoveries."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from made_units import phones_in_groups, runs_of_phones, speakers_and_phones
+from scipy.stats import binomtest, kstest
+
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.labelled_sets import SiteUnits
+from property_neurons.neurons.statistics.labels import Exchangeable, deals_phones, dealt_units
+from property_neurons.neurons.statistics.null import p_of_size, site_null
+
+DEFINITIONS = {
+    "paper": SetDefinition(sigma=0.6),
+    "options": SetDefinition("tau_over_width", sigma=0.5, min_count=45, cells="lower_bound", rare_cells="drop"),
+}
+UNITS = {
+    "speakers": lambda rng: speakers_and_phones(rng, speakers=7, planted=5, raised=0.05, neurons=30),
+    "runs": lambda rng: runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30),
+    "phones": lambda rng: phones_in_groups(rng, runs=10, neurons=30),
+    "single phones": lambda rng: phones_in_groups(rng, group_of_phone=range(6), runs=10, neurons=30),
+}
+
+
+@cache
+def lower_end(count, n):
+    return binomtest(count, n).proportion_ci(method="exact").low
+
+
+def cells_under(units, labels):
+    """(group, phone) -> counts [neurons] and frames, row by row."""
+    index = {unit: place for place, unit in enumerate(sorted(set(units.unit.tolist())))}
+    pairs = sorted({(speaker, phone) for speaker, phone in zip(units.speaker, units.phone, strict=True)})
+    counts, frames = {}, {}
+    rows = units.site_counts(0).toarray()
+    for row in range(len(units.n)):
+        phone = int(units.phone[row])
+        if deals_phones(units):
+            group = int(labels[phone])
+        elif units.of_phone:
+            phone = int(labels[pairs.index((units.speaker[row], units.phone[row]))])
+            group = int(np.argmax(units.cells[:, phone]))
+        else:
+            group = int(labels[index[int(units.unit[row])]])
+        counts[group, phone] = counts.get((group, phone), 0) + rows[row].astype(int)
+        frames[group, phone] = frames.get((group, phone), 0) + int(units.n[row])
+    return counts, frames
+
+
+def loop_sets(units, definition, labels):
+    """Sets and effects by the definitions, cell by cell and neuron by neuron."""
+    counts, frames = cells_under(units, labels)
+    groups, phones, width = range(len(units.groups)), range(len(units.phones)), units.sites[0].width
+    if units.of_phone:
+        group_of = labels if deals_phones(units) else np.argmax(units.cells, axis=0)
+        place = {(int(group_of[phone]), phone) for phone in phones}
+    else:
+        place = {(group, phone) for group in groups for phone in phones}
+    share = units.tau[0] / width if definition.threshold == "tau_over_width" else units.lambda_
+
+    def in_pattern(count, n):
+        if n < max(1, definition.min_count):
+            return False
+        if definition.cells == "point":
+            return count / n > share
+        return lower_end(int(count), n) > share
+
+    members = np.zeros((len(groups), width), bool)
+    effect = np.full((len(groups), width), np.nan)
+    for group in groups:
+        own = [phone for phone in phones if (group, phone) in place]
+        if definition.rare_cells == "drop":
+            own = [phone for phone in own if frames.get((group, phone), 0) >= max(1, definition.min_count)]
+        for neuron in range(width):
+            held = sum(
+                in_pattern(counts[group, phone][neuron], frames[group, phone])
+                for phone in own
+                if (group, phone) in counts
+            )
+            members[group, neuron] = bool(own) and held >= math.ceil(definition.sigma * len(own) - 1e-9)
+        if units.of_phone:
+            shares = {phone: counts[cell] / frames[cell] for cell in counts for phone in [cell[1]]}
+            mine = [shares[phone] for phone in shares if (group, phone) in place]
+            others = [shares[phone] for phone in shares if (group, phone) not in place]
+            if mine and others:
+                effect[group] = np.mean(mine, axis=0) - np.mean(others, axis=0)
+        else:
+            differences = []
+            for phone in phones:
+                rest = [other for other in groups if other != group and (other, phone) in counts]
+                if (group, phone) in counts and rest:
+                    pooled = sum(counts[other, phone] for other in rest) / sum(frames[other, phone] for other in rest)
+                    differences.append(counts[group, phone] / frames[group, phone] - pooled)
+            if differences:
+                effect[group] = np.mean(differences, axis=0)
+    exclusive = members & (members.sum(axis=0) == 1)
+    return members, exclusive, effect
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
+@pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
+def test_the_null_equals_a_plain_loop(make, definition):
+    units = make(np.random.default_rng(1))
+    permutations = 6
+    found = site_null(SiteUnits(units, 0, definition), permutations=permutations, seed=5)
+    dealt = dealt_units(units)
+    members, exclusive, effect = loop_sets(units, definition, dealt.label)
+    assert (found.observed.members[:, :, 0] == members).all()
+    np.testing.assert_allclose(found.observed.effect[:, :, 0], effect, atol=1e-12)
+    as_large, largest_as_large = np.ones(effect.shape), np.ones(effect.shape)
+    labellings = np.concatenate(list(dealt.deals(permutations, 5)))
+    for number, labels in enumerate(labellings):
+        _, other, other_effect = loop_sets(units, definition, labels)
+        assert found.sizes[:-1, number].tolist() == other.sum(axis=1).tolist()
+        assert found.sizes[-1, number] == other.any(axis=0).sum()
+        as_large += other_effect >= effect - 1e-12
+        largest_as_large += np.nanmax(other_effect) >= effect - 1e-12
+    np.testing.assert_allclose(found.p, as_large / (1 + permutations))
+    np.testing.assert_allclose(found.p_family, largest_as_large / (1 + permutations))
+    assert exclusive.any()
+
+
+def test_labels_change_places_within_their_block_alone():
+    rng = np.random.default_rng(0)
+    dealt = Exchangeable(label=rng.integers(3, size=50), block=rng.integers(4, size=50))
+    labellings = np.concatenate(list(dealt.deals(300, 1)))
+    assert len(np.unique(labellings, axis=0)) == 300
+    for block in range(4):
+        inside = dealt.block == block
+        expected = np.bincount(dealt.label[inside], minlength=3)
+        assert all((np.bincount(one[inside], minlength=3) == expected).all() for one in labellings)
+    assert (np.concatenate(list(dealt.deals(300, 1))) == labellings).all()
+    assert (np.concatenate(list(dealt.deals(300, 2))) != labellings).any()
+
+
+def test_the_number_of_distinct_labellings():
+    assert Exchangeable(np.array([0, 0, 1, 1]), np.zeros(4, int)).distinct() == 6
+    assert Exchangeable(np.array([0, 1, 0, 1, 2]), np.array([0, 0, 1, 1, 1])).distinct() == 12
+    assert Exchangeable(np.array([0, 0]), np.zeros(2, int)).distinct() == 1
+    assert Exchangeable(np.arange(500), np.zeros(500, int)).distinct() == math.inf
+
+
+def test_four_speakers_cannot_be_significant():
+    units = speakers_and_phones(np.random.default_rng(0), speakers=4, planted=10, raised=0.3)
+    found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=199, seed=0)
+    # One in six labellings is the true one, so that no p is far below.
+    assert found.p[1, :10].min() > 0.1
+
+
+NOTHING = {
+    "speakers": lambda rng: speakers_and_phones(rng, speakers=16, phones=2, neurons=40, spread=0.01),
+    "runs": lambda rng: runs_of_phones(rng, neurons=40, runs=10),
+}
+
+
+@pytest.mark.parametrize("make", NOTHING.values(), ids=NOTHING)
+def test_p_is_uniform_where_there_is_nothing_to_find(make):
+    rng, of_neurons, of_sizes, rejected = np.random.default_rng(3), [], [], 0
+    for data in range(25):
+        units = make(rng)
+        found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=99, seed=data)
+        of_neurons.append(found.p[-1])
+        of_sizes.append(p_of_size(found.observed_sizes[-1], found.sizes[-1]))
+        rejected += int((found.q <= 0.1).any())
+    # A p of k / 100 stands for all up to it: moved to a random place there, it is uniform between 0 and 1.
+    spread = np.concatenate(of_neurons) - rng.random(25 * len(of_neurons[0])) / 100
+    assert kstest(spread, "uniform").pvalue > 0.01
+    # Sizes tie, which makes their p too large, never too small.
+    assert np.mean(np.array(of_sizes) <= 0.1) <= 0.25
+    assert rejected <= 6
+
+
+@pytest.mark.parametrize("kind", ["speakers", "runs"])
+def test_planted_neurons_are_found_and_few_others(kind):
+    rng, power, false = np.random.default_rng(7), [], []
+    for data in range(6):
+        if kind == "speakers":
+            units = speakers_and_phones(rng, speakers=20, planted=12, raised=0.03, spread=0.005)
+        else:
+            units = runs_of_phones(rng, planted=12, raised=0.12, runs=30)
+        found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=299, seed=data)
+        discovered = found.q[-1] <= 0.1
+        power.append(discovered[:12].mean())
+        false.append(discovered[12:].sum() / max(1, discovered.sum()))
+    assert np.mean(power) > 0.9
+    assert np.mean(false) <= 0.1
+
+
+def test_without_permutations_there_is_no_p():
+    units = speakers_and_phones(np.random.default_rng(0))
+    found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=0, seed=0)
+    assert np.isnan(found.p).all()
+    assert np.isnan(found.q).all()
+    assert found.sizes.shape == (3, 0)
+
+
+def test_the_least_count_of_a_lower_bound_is_that_of_the_exact_interval():
+    definition = SetDefinition(cells="lower_bound")
+    n = np.array([0, 1, 10, 99, 100, 1000, 4321])
+    least = definition.least_counts(n, lambda_=0.05, tau=31, width=768)
+    for frames, count in zip(n[1:], least[1:], strict=True):
+        low = [
+            binomtest(int(k), int(frames)).proportion_ci(method="exact").low for k in (count - 1, count) if k <= frames
+        ]
+        assert low[0] <= 0.05
+        assert count > frames or low[1] > 0.05
+    assert least[0] > 10**9

@@ -1,0 +1,282 @@
+"""Stability and held-out selectivity: against other libraries, closed forms and the definitions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_units import made_units, phones_in_groups, runs_of_phones, speakers_and_phones
+from scipy.sparse import coo_array
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from property_neurons.counting.balance import balanced
+from property_neurons.errors import CountingError
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.groups import layer_summary, neuron_table
+from property_neurons.neurons.statistics.labelled_sets import SiteUnits
+from property_neurons.neurons.statistics.report import NEURON_COLUMNS, neuron_statistics, with_statistics
+from property_neurons.neurons.statistics.resampling import (
+    held_out,
+    jaccard,
+    nogueira_stability,
+    selection_frequency,
+    speaker_bootstraps,
+    speaker_halves,
+)
+from property_neurons.neurons.statistics.selectivity import group_entropy, log_odds, separation
+
+
+@pytest.fixture(scope="module")
+def scores():
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random((200, 7)) < 0.4, rng.integers(1, 5, (200, 7)) / 4, 0.0)
+    values[:, 6] = 0
+    return values, rng.random(200) < 0.3, rng.integers(0, 4, 200)
+
+
+def test_separation_equals_scikit_learns(scores):
+    values, positive, _ = scores
+    auroc, precision = separation(coo_array(values), positive)
+    for column in range(values.shape[1]):
+        assert auroc[column] == pytest.approx(roc_auc_score(positive, values[:, column]), abs=1e-12)
+        assert precision[column] == pytest.approx(average_precision_score(positive, values[:, column]), abs=1e-12)
+
+
+def test_separation_within_strata_weighs_them_by_their_pairs(scores):
+    values, positive, stratum = scores
+    # A stratum of one kind has nothing to compare.
+    stratum = np.where(positive, stratum, np.minimum(stratum, 2))
+    auroc, precision = separation(coo_array(values), positive, stratum)
+    for column in range(values.shape[1]):
+        u, pairs, gains, ones = 0.0, 0, 0.0, 0
+        for one in range(3):
+            inside = stratum == one
+            n1, n0 = positive[inside].sum(), (~positive[inside]).sum()
+            u += roc_auc_score(positive[inside], values[inside, column]) * n1 * n0
+            gains += average_precision_score(positive[inside], values[inside, column]) * n1
+            pairs, ones = pairs + n1 * n0, ones + n1
+        assert auroc[column] == pytest.approx(u / pairs, abs=1e-12)
+        assert precision[column] == pytest.approx(gains / ones, abs=1e-12)
+
+
+def test_separation_is_undefined_without_both_kinds(scores):
+    values, _, _ = scores
+    auroc, precision = separation(coo_array(values), np.zeros(200, bool))
+    assert np.isnan(auroc).all()
+    assert np.isnan(precision).all()
+    assert separation(coo_array((200, 0)), np.zeros(200, bool))[0].shape == (0,)
+
+
+def test_auroc_of_planted_runs_is_its_closed_form():
+    """Of runs of one frame, active with chance p1 or p0, the AUROC is 1/2 + (p1 - p0) / 2."""
+    rng = np.random.default_rng(0)
+    total, rates = 60_000, np.array([0.05, 0.3])
+    group, phone = rng.integers(2, size=total), rng.integers(3, size=total)
+    speaker = rng.integers(10, size=total)
+    counts = rng.random((total, 6)) < rates[group][:, np.newaxis]
+    units = made_units(
+        "run", speaker=speaker, phone=phone, group=group, n=1, counts=[counts], unit=np.arange(total), lambda_=0.1
+    )
+    rows = SiteUnits(units, 0, SetDefinition())
+    halves = speaker_halves(units, 4, 0)
+    found = held_out(rows, halves, rows.weighted(halves))
+    assert (found.halves[1] == 8).all()
+    np.testing.assert_allclose(found.auroc[1], 0.5 + (0.3 - 0.05) / 2, atol=0.01)
+    np.testing.assert_allclose(found.effect[1], 0.25, atol=0.01)
+
+
+def test_held_out_follows_the_definition():
+    units = speakers_and_phones(np.random.default_rng(2), speakers=10, neurons=30, planted=8, raised=0.04, spread=0.02)
+    definition = SetDefinition(sigma=0.6)
+    rows = SiteUnits(units, 0, definition)
+    halves = speaker_halves(units, 3, 1)
+    found = held_out(rows, halves, rows.weighted(halves))
+    counts = units.site_counts(0).toarray()
+    expected = {}
+    for half in range(6):
+        table = neuron_table(chosen_speakers(units, np.flatnonzero(halves[:, half])), definition)
+        others = np.flatnonzero(halves[:, half ^ 1])
+        for row in table[table["exclusive"]].itertuples():
+            score = [(counts / units.n[:, np.newaxis])[units.speaker == one, row.neuron].mean() for one in others]
+            positive = [f"g{one % 2}" == row.group for one in others]
+            expected.setdefault((int(row.group[1:]), row.neuron), []).append(
+                (roc_auc_score(positive, score), average_precision_score(positive, score))
+            )
+    assert expected
+    assert found.halves.sum() == sum(map(len, expected.values()))
+    for (group, neuron), values in expected.items():
+        auroc, precision = np.mean(values, axis=0)
+        assert found.auroc[group, neuron] == pytest.approx(auroc)
+        assert found.average_precision[group, neuron] == pytest.approx(precision)
+
+
+def chosen_speakers(units, speakers):
+    rows = np.isin(units.speaker, speakers)
+    return made_units(
+        units.level,
+        speaker=units.speaker[rows],
+        phone=units.phone[rows],
+        group=units.group[rows],
+        n=units.n[rows],
+        counts=[units.site_counts(0).toarray()[rows]],
+        n_groups=len(units.groups),
+    )
+
+
+@pytest.mark.parametrize("speakers", [4, 7, 20])
+def test_halves_are_halves_of_each_groups_speakers(speakers):
+    units = speakers_and_phones(np.random.default_rng(0), speakers=speakers)
+    halves = speaker_halves(units, 30, 0)
+    assert (halves[:, 0::2] + halves[:, 1::2] == 1).all()
+    for group in range(2):
+        sizes = halves[group::2].sum(axis=0)
+        of_group = len(range(group, speakers, 2))
+        assert set(sizes) <= {of_group // 2, (of_group + 1) // 2}
+    assert len(np.unique(halves[:, 0::2], axis=1).T) > 1
+
+
+def test_three_speakers_of_two_groups_have_no_halves():
+    units = speakers_and_phones(np.random.default_rng(0), speakers=3)
+    assert speaker_halves(units, 5, 0) is None
+    assert speaker_bootstraps(units, 5, 0) is None
+    found = neuron_statistics(units, SetDefinition(), permutations=5, halves=3, seed=0)
+    assert len(found.stability) == 0
+    assert found.neurons["selection"].isna().all()
+
+
+def test_selection_frequency_is_that_of_resampled_speakers():
+    units = speakers_and_phones(np.random.default_rng(4), speakers=8, planted=6, raised=0.03, spread=0.02)
+    definition = SetDefinition(sigma=0.6)
+    times = speaker_bootstraps(units, 7, 0)
+    assert (times[0::2].sum(axis=0) == 4).all()
+    assert (times[1::2].sum(axis=0) == 4).all()
+    found = selection_frequency(SiteUnits(units, 0, definition), times)
+    expected = np.zeros(found.shape)
+    for one in times.T:
+        rows = np.concatenate([np.flatnonzero(units.speaker == who) for who in np.repeat(np.arange(8), one)])
+        drawn = made_units(
+            "speaker",
+            speaker=units.speaker[rows],
+            phone=units.phone[rows],
+            group=units.group[rows],
+            n=units.n[rows],
+            counts=[units.site_counts(0).toarray()[rows]],
+        )
+        table = neuron_table(drawn, definition)
+        for row in table[table["exclusive"]].itertuples():
+            expected[int(row.group[1:]), row.neuron] += 1 / 7
+    np.testing.assert_allclose(found, expected)
+    assert found.max() > 0
+
+
+def test_nogueira_is_kunchevas_index_for_sets_of_one_size():
+    """For sets of k features of d it is the mean over pairs of (r - k^2 / d) / (k - k^2 / d) (Kuncheva 2007)."""
+    rng = np.random.default_rng(0)
+    sets = np.zeros((6, 40), bool)
+    for one in sets:
+        one[rng.choice(15, 8, replace=False)] = True
+    chance = 8**2 / 40
+    pairs = [
+        ((sets[a] & sets[b]).sum() - chance) / (8 - chance) for a in range(len(sets)) for b in range(len(sets)) if a < b
+    ]
+    assert nogueira_stability(sets) == pytest.approx(np.mean(pairs))
+    assert nogueira_stability(np.stack([sets[0]] * 3)) == 1
+    assert np.isnan(nogueira_stability(np.zeros((3, 5), bool)))
+    at_random = rng.random((200, 500)) < 0.2
+    assert abs(nogueira_stability(at_random)) < 0.02
+
+
+def test_jaccard():
+    assert jaccard(np.array([True, True, False]), np.array([True, False, True])) == pytest.approx(1 / 3)
+    assert np.isnan(jaccard(np.zeros(2, bool), np.zeros(2, bool)))
+
+
+def test_entropy_and_log_odds():
+    active = np.array([[0.2, 0.1, 0.0], [0.0, 0.1, 0.0]])
+    assert group_entropy(active)[:2].tolist() == [0, 1]
+    assert np.isnan(group_entropy(active)[2])
+    assert log_odds(np.array(0.5), np.array(0.2), 1000) == pytest.approx(np.log(4))
+    assert np.isfinite(log_odds(np.array(1.0), np.array(0.0), 1000))
+
+
+@pytest.mark.parametrize("make", [speakers_and_phones, runs_of_phones])
+def test_balanced_groups_have_as_many_frames_of_each_phone(make):
+    units = make(np.random.default_rng(0))
+    keep = np.random.default_rng(1).random(len(units.n)) < np.where(units.group == 0, 0.5, 1)
+    units = made_units(
+        units.level,
+        speaker=units.speaker[keep],
+        phone=units.phone[keep],
+        group=units.group[keep],
+        n=units.n[keep],
+        counts=[units.site_counts(0).toarray()[keep]],
+        unit=units.unit[keep],
+    )
+    thinned = balanced(units, 3)
+    totals, least = (
+        [
+            [one.n[(one.phone == phone) & (one.group == group)].sum() for group in range(len(one.groups))]
+            for phone in range(len(one.phones))
+        ]
+        for one in (thinned, units)
+    )
+    assert totals == [[min(frames)] * len(frames) for frames in least]
+    before, after = units.site_counts(0).toarray(), thinned.site_counts(0).toarray()
+    assert (after <= before).all()
+    assert (after <= thinned.n[:, np.newaxis]).all()
+    # Drawn without replacement: the share of active frames stays.
+    assert after.sum() / thinned.n.sum() == pytest.approx(before.sum() / units.n.sum(), rel=0.05)
+    assert (thinned.site_counts(0).toarray() == after).all()
+
+
+def test_phones_own_groups_are_not_thinned():
+    units = phones_in_groups(np.random.default_rng(0))
+    assert balanced(units, 0) is units
+
+
+@pytest.fixture(scope="module")
+def found():
+    units = speakers_and_phones(np.random.default_rng(5), speakers=12, planted=10, raised=0.06, spread=0.01)
+    definition = SetDefinition(sigma=0.6)
+    statistics = neuron_statistics(units, definition, permutations=399, halves=4, seed=0)
+    return units, neuron_table(units, definition), statistics
+
+
+def test_the_tables_say_what_each_set_is_worth(found):
+    units, table, statistics = found
+    joined = with_statistics(table, statistics)
+    assert joined.columns.tolist() == [*table.columns, *NEURON_COLUMNS]
+    pd.testing.assert_frame_equal(joined[table.columns.tolist()], table)
+    planted = joined[(joined["group"] == "g1") & (joined["neuron"] < 10) & joined["exclusive"]]
+    assert len(planted) >= 6
+    assert (planted["q"] < 0.05).all()
+    assert planted["auroc"].mean() > 0.95
+    others = joined[joined["exclusive"] & (joined["neuron"] >= 10)]
+    assert planted["selection"].mean() > 0.7 > others["selection"].mean()
+    null = statistics.null.set_index(["layer", "group"])
+    summary = layer_summary(table, units).set_index("group")
+    assert null.loc[(1, "g1"), "observed"] == summary.loc["g1", "group_neurons"]
+    assert null.loc[(1, ""), "observed"] == summary.loc["g1", "property_neurons"]
+    assert null.loc[(0, ""), "observed"] == null.loc[(1, ""), "observed"]
+    assert null.loc[(1, "g1"), "false_share"] == pytest.approx(1 / null.loc[(1, "g1"), "ratio"])
+    assert statistics.stability["group"].tolist() == ["g0", "g1", ""]
+    assert (statistics.stability["speakers"] == 12).all()
+
+
+def test_a_false_discovery_rate_leaves_neurons_out(found):
+    _, table, statistics = found
+    joined = with_statistics(table, statistics, fdr=0.05)
+    assert joined["exclusive"].sum() < table["exclusive"].sum()
+    assert (joined.loc[joined["exclusive"], "q"] <= 0.05).all()
+    assert len(joined) == len(table)
+
+
+def test_statistics_of_other_sets_are_refused(found):
+    _, table, statistics = found
+    with pytest.raises(CountingError, match=rf"neuron {table['neuron'].iloc[0]} of layer 1 in g0 by one of them"):
+        with_statistics(table.iloc[1:], statistics)
+
+
+def test_the_same_seed_gives_the_same_tables(found):
+    units, _, statistics = found
+    again = neuron_statistics(units, SetDefinition(sigma=0.6), permutations=399, halves=4, seed=0)
+    for name in ("neurons", "null", "stability"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(statistics, name))
