@@ -168,6 +168,15 @@ def test_few_files_tell_how_many_bytes_a_second_takes(tmp_path, files):
     assert speech_of(config_of(tmp_path), "libri").seconds == pytest.approx(3, rel=0.01)
 
 
+def test_many_folders_are_told_from_a_part_of_them(tmp_path, files):
+    for speaker in range(2, 121):
+        (tmp_path / f"LibriSpeech/a/{speaker}").mkdir()
+        (tmp_path / f"LibriSpeech/a/{speaker}/x.flac").write_bytes(files[0].read_bytes())
+    speech = speech_of(config_of(tmp_path), "libri")
+    assert speech.source == "by the size of a part of the audio files"
+    assert (speech.utterances, speech.seconds) == (120, pytest.approx(120, rel=0.01))
+
+
 def earlier_scan(config, n_utterances, troubles):
     folder = f"{config.results}/corpora/libri"
     write_table(f"{folder}/utterances.parquet", pd.DataFrame({"utterance": [str(i) for i in range(n_utterances)]}))

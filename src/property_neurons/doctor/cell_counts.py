@@ -74,7 +74,8 @@ def _from_frames(config: Config, corpus: str, properties: Sequence[str]) -> dict
 
 
 def _scanned(config: Config, corpus: str, subset: str) -> pd.DataFrame:
-    return read_table(f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet")
+    table = f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet"
+    return read_table(table, ["utterance", "subset", "speaker", "gender", "n_labels"])
 
 
 def _frames(config: Config, corpus: str) -> list[FrameShard]:

@@ -11,7 +11,7 @@ from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import SAMPLE_RATE
-from property_neurons.doctor.samples import sampled_files
+from property_neurons.doctor.samples import evenly, sampled_files
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_table
 from property_neurons.stores.tree import walk
@@ -31,6 +31,8 @@ _VOXCELEB1 = (352.0, 153_516)
 # read, a few of them tell better.
 _AUDIO_BYTES = {".wav": 32_000, ".flac": 17_400, ".mp3": 8_000, ".ogg": 8_000}
 _SAMPLED = 5
+# Folders that are looked into where a subset holds more.
+_FOLDERS = 40
 # Sentences are whole and every voice speaks its share: 18.4 minutes come of the 16 asked for.
 _DEMO_SURPLUS = 1.15
 
@@ -68,28 +70,38 @@ def subset_speech(config: Config, corpus: str, subset: str) -> Speech:
     if subset in LIBRISPEECH:
         hours, utterances, speakers = LIBRISPEECH[subset]
         found = _folders_in(folder)
-        if found is None or found >= speakers:
+        if found is None or len(found) >= speakers:
             return Speech(hours * 3600, utterances, "known size of LibriSpeech")
     return _speech_by_size(folder)
 
 
-def _folders_in(folder: Path) -> int | None:
-    """How many folders it holds; None where it cannot be looked into."""
+def _folders_in(folder: Path) -> list[str] | None:
+    """The names of the folders it holds, sorted; None where it cannot be looked into."""
     try:
-        return sum(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(folder))
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
         return None
 
 
 def _speech_by_size(folder: Path) -> Speech:
-    seconds, utterances = 0.0, 0
+    """By the files of all folders (speakers) in it; where these are many, of some that stand for the rest."""
+    folders = _folders_in(folder) or []
+    looked_into = evenly(folders, _FOLDERS)
+    source = "by the size of the audio files"
+    if len(looked_into) < len(folders):
+        source = "by the size of a part of the audio files"
+        files = [file for name in looked_into for file in walk(folder / name).ending(_AUDIO_BYTES)]
+    else:
+        files = walk(folder).ending(_AUDIO_BYTES)
+    share = max(1, len(folders)) / max(1, len(looked_into))
     rates = {ending: _bytes_per_second(folder, ending, usual) for ending, usual in _AUDIO_BYTES.items()}
-    for path in walk(folder).ending(_AUDIO_BYTES):
+    seconds, utterances = 0.0, 0
+    for path in files:
         # A link that leads nowhere is named by the scan.
         with suppress(OSError):
             seconds += path.stat().st_size / rates[path.suffix.lower()]
             utterances += 1
-    return Speech(seconds, utterances, "by the size of the audio files")
+    return Speech(seconds * share, round(utterances * share), source)
 
 
 def _bytes_per_second(folder: Path, ending: str, usual: float) -> float:
