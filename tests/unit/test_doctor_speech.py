@@ -177,6 +177,13 @@ def test_many_folders_are_told_from_a_part_of_them(tmp_path, files):
     assert (speech.utterances, speech.seconds) == (120, pytest.approx(120, rel=0.01))
 
 
+def test_a_stream_that_does_not_say_its_length_takes_no_half_million_years(tmp_path, files):
+    path = next(tmp_path.rglob("*.flac"))
+    flac = path.read_bytes()
+    path.write_bytes(flac[:21] + bytes([flac[21] & 0xF0]) + bytes(20) + flac[42:])
+    assert 0 < speech_of(config_of(tmp_path), "libri").seconds < 60
+
+
 def earlier_scan(config, n_utterances, troubles):
     folder = f"{config.results}/corpora/libri"
     write_table(f"{folder}/utterances.parquet", pd.DataFrame({"utterance": [str(i) for i in range(n_utterances)]}))

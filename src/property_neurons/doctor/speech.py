@@ -10,7 +10,7 @@ import soundfile
 from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
-from property_neurons.corpus.audio import SAMPLE_RATE
+from property_neurons.corpus.audio import MAX_SAMPLES, SAMPLE_RATE
 from property_neurons.doctor.samples import evenly, sampled_files
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_table
@@ -109,6 +109,9 @@ def _bytes_per_second(folder: Path, ending: str, usual: float) -> float:
     n_bytes, seconds = 0, 0.0
     for path in sampled_files(folder, [ending], _SAMPLED):
         with suppress(soundfile.SoundFileError, OSError):
-            seconds += soundfile.info(path).duration
-            n_bytes += path.stat().st_size
+            info = soundfile.info(path)
+            # A stream that does not say its length is given one of half a million years.
+            if info.frames <= MAX_SAMPLES:
+                seconds += info.duration
+                n_bytes += path.stat().st_size
     return n_bytes / seconds if seconds else usual
