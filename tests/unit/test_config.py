@@ -109,6 +109,10 @@ def test_contradictions_across_sections_are_all_listed():
         ({"properties": {"Gender": {"column": "gender"}}}, "properties: gender and Gender differ by case alone"),
         ({"corpora": {"demo": {"kind": "demo"}, "DEMO": {"kind": "demo"}}}, "corpora: demo and DEMO differ by case"),
         ({"properties": {"p": {"column": "gender", "order": []}}}, "properties.p.order: "),
+        (
+            {"properties": {"p": {"column": "speaker", "order": [84, 174]}}},
+            "found 174 (YAML reads bare digits as a number",
+        ),
         ({"figures": {"corpus": "demo", "model": "tiny", "compare": []}}, "figures.compare"),
         ({"figures": {"corpus": "demo", "model": "tiny", "probability_phone": "AX"}}, "39 ARPABET phones"),
     ],

@@ -14,7 +14,7 @@ from property_neurons.errors import CorpusError, StoreError
 from property_neurons.stores.files import read_table
 from property_neurons.stores.tsv import from_tsv, to_tsv
 
-NAMES = ["1", "01", "nan", "NaN", "", "NA", "None", "True", "1e5", "-0", "inf", "1_000", "null", "é", "\x1b[2J"]
+NAMES = ["1", "TRUE", "01", "nan", "NaN", "", "NA", "None", "True", "1e5", "-0", "inf", "1_000", "null", "é", "\x1b[2J"]
 BLANKS = [
     "a\rb",
     "a\tb",
@@ -100,9 +100,11 @@ def test_what_everyone_else_reads():
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_tables_that_others_wrote_are_read(tmp_path, line_end):
     """As pandas, R or a spreadsheet saves it, with a byte order mark, and empty lines at the end."""
-    lines = ["layer\tgroup\tneuron\tshare", '1\t"F"\t+3\t.5', "2\tM\t4\t1E-2", ""]
+    lines = ["layer\tgroup\tneuron\tshare\town", '1\t"F"\t+3\t.5\tTRUE', "2\tM\t4\t1E-2\tFALSE", ""]
     (tmp_path / "t.tsv").write_text("\ufeff" + line_end.join([*lines, ""]), encoding="utf-8", newline="")
-    expected = pd.DataFrame({"layer": [1, 2], "group": ["F", "M"], "neuron": [3, 4], "share": [0.5, 0.01]})
+    expected = pd.DataFrame(
+        {"layer": [1, 2], "group": ["F", "M"], "neuron": [3, 4], "share": [0.5, 0.01], "own": [True, False]}
+    )
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.tsv"), expected)
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.tsv", ["share", "layer"]), expected[["share", "layer"]])
 

@@ -35,9 +35,11 @@ def explain(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
         case "union_tag_not_found":
             return f"{path}.{problem['ctx']['discriminator'].strip(chr(39))}: is required and missing"
         case _:
-            quoting = (
-                " (YAML reads a bare Y, N, YES or NO as true or false: quote it)" if isinstance(found, bool) else ""
-            )
+            quoting = ""
+            if isinstance(found, bool):
+                quoting = " (YAML reads a bare Y, N, YES or NO as true or false: quote it)"
+            elif problem["type"] == "string_type" and isinstance(found, int | float):
+                quoting = " (YAML reads bare digits as a number: quote them, as they stand in the corpus)"
             return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}; found {found!r}{quoting}"
 
 

@@ -22,7 +22,8 @@ import pandas as pd
 from property_neurons.stores.cells import quoted, unquoted
 
 _MISSING = frozenset({"nan", "NaN"})
-_TRUTH = {"True": True, "False": False}
+# R and spreadsheets write TRUE.
+_TRUTH = {"True": True, "False": False, "TRUE": True, "FALSE": False}
 _WHOLE = re.compile(r"0|[+-]?[1-9]\d*", re.ASCII)
 # No number begins with a zero before another digit: 007 is a name.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
