@@ -215,7 +215,7 @@ def test_a_missing_weight_is_an_error_never_random(folder):
 
 def test_a_weight_of_the_wrong_shape_is_an_error(folder):
     edit_config(folder, intermediate_size=12)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=r"expected encoder\.layers\.0\..* of shape \[.*12.*\], found \[.*24.*\]"):
         load_encoder(folder)
 
 

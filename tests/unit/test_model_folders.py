@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_loading import encoder_of, read_all
 
+from property_neurons.doctor.shapes import _shape_in
 from property_neurons.errors import ModelError
 from property_neurons.models import pruned
 from property_neurons.models.folder import MODEL_TYPES, inspect_folder, needed_names
@@ -469,3 +470,52 @@ def test_a_folder_is_made_from_the_files_that_are_read_and_no_others(folder):
     (folder / "b.safetensors").unlink()
     assert needed_names(folder) == ["config.json", "preprocessor_config.json"]
     assert needed_names(folder / "absent") == ["config.json"]
+
+
+def test_names_of_weight_norm_from_before_torch_2_are_understood(pristine, folder):
+    """As the public checkpoints have them."""
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+
+    def rename(weights):
+        return {re.sub("|".join(old), lambda name: old[name[0]], name): values for name, values in weights.items()}
+
+    edit_weights(folder, rename)
+    assert "encoder.pos_conv_embed.conv.weight_g" in load_file(folder / "model.safetensors")
+    assert same(read_all(load_encoder(folder), SPEECH), pristine[2])
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_pickles_of_both_kinds_are_read(zipped, pristine, folder):
+    weights = {name: torch.nn.Parameter(values) for name, values in load_file(folder / "model.safetensors").items()}
+    torch.save(weights, folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    (folder / "model.safetensors").unlink()
+    assert same(read_all(load_encoder(folder), SPEECH), pristine[2])
+
+
+def test_safetensors_without_a_word_on_their_form_are_torchs_and_those_of_mlx_are_refused(pristine, folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights, folder / "model.safetensors")
+    assert same(read_all(load_encoder(folder), SPEECH), pristine[2])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "mlx"})
+    with pytest.raises(ModelError, match=r"model\.safetensors: expected weights as torch .*mlx"):
+        inspect_folder(folder)
+
+
+def test_empty_tensors_of_a_sharded_training_are_refused_by_name(folder):
+    edit_weights(folder, lambda weights: weights | {FC2: torch.empty(0)})
+    with pytest.raises(ModelError, match=rf"expected {re.escape(FC2)} of shape \[16, 24\], found \[0\]"):
+        load_encoder(folder)
+
+
+def test_the_inspection_sees_more_blocks_than_are_stored(folder):
+    set_config(folder, num_hidden_layers=10_000_000)
+    with pytest.raises(ModelError, match=r"num_hidden_layers: .*the 2 Transformer blocks .*found 10,000,000"):
+        inspect_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "[" * 100_000, '{"num_hidden_layers": 1000000000000, "hidden_size": 8, "intermediate_size": 8}']
+)
+def test_the_doctors_shape_of_a_config_that_is_none_is_that_of_a_base_model(content, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    assert _shape_in(str(tmp_path / "config.json")).assumed

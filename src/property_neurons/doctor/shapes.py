@@ -25,6 +25,7 @@ _BASE = ((3072,) * 12, 94_400_000, 13 * 768)
 _WHISPER_SECONDS = 30.0
 # Model types that take log-Mel features.
 _LOG_MEL = ("melhubert", "wav2vec2-bert", "whisper")
+_MOST_BLOCKS = 10_000
 _WHISPER_TINY = ((1536,) * 4, 8_200_000, 5 * 384)
 
 
@@ -83,7 +84,7 @@ def shape_of_run(config: Config, run: str) -> Shape:
 def _shape_in(file: str) -> Shape:
     try:
         return _shape(json.loads(Path(file).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Shape(*_BASE, assumed=True)
 
 
@@ -91,6 +92,8 @@ def _shape(fields: dict) -> Shape:
     layers = fields.get("encoder_layers") or fields["num_hidden_layers"]
     width = fields.get("encoder_ffn_dim") or fields["intermediate_size"]
     hidden = fields.get("d_model") or fields["hidden_size"]
+    if not 0 < layers <= _MOST_BLOCKS:
+        raise ValueError(f"num_hidden_layers: found {layers}")
     per_block = 2 if fields.get("model_type") in ("wav2vec2-conformer", "wav2vec2-bert") else 1
     widths = tuple(fields.get("intermediate_sizes") or (width,) * (layers * per_block))
     # Attention, feed-forward networks, and the convolution that tells positions (in 16 groups).

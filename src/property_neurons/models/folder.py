@@ -63,6 +63,7 @@ _RUN_SETTINGS = (
     "torch_dtype",
 )
 _QUANTISED = ("quantization_config", "compression_config", "quantization")
+_OTHER_FORMS = ("mlx", "flax", "tf")
 _FLOATING = ("F16", "BF16", "F32", "F64")
 # Counts of batches that training keeps beside the statistics of a batch norm.
 _COUNTERS = re.compile(r"(^|\.)(num_batches_tracked|position_ids)$")
@@ -88,9 +89,15 @@ def inspect_folder(folder: str | Path, normalise: bool | None = None) -> None:
     """
     folder = Path(folder)
     fields = read_config(folder)
+    names: list[str] = []
     for file in weight_files(folder):
         if file.suffix == ".safetensors":
-            check_stored(file, read_header(file))
+            header = read_header(file)
+            check_stored(file, header)
+            names += header
+    # Under other names than an encoder's, weights are missing: that is told when they are loaded.
+    if stored := n_blocks(names):
+        check_blocks(folder, fields, stored)
     preprocessor = read_preprocessor(folder)
     if preprocessor is None and normalise is None and depends_on_normalising(fields):
         raise ask_for_normalise(folder)
@@ -129,6 +136,28 @@ def read_config(folder: Path) -> dict[str, Any]:
                 f"{printable(method or 'a method without a name')}; give the checkpoint from before that"
             )
     return {key: value for key, value in fields.items() if key not in _RUN_SETTINGS}
+
+
+def n_blocks(names: Iterable[str]) -> int:
+    """How many Transformer blocks of an encoder have weights, by the names of these."""
+    blocks = (re.search(r"(?:^|encoder\.)layers\.(\d+)\.", name) for name in names if "decoder" not in name)
+    return len({block[1] for block in blocks if block})
+
+
+def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
+    """Hold the number of blocks that config.json says against those that are stored, before they are built.
+
+    Raises:
+        ModelError: it says more.
+    """
+    key = "encoder_layers" if str(fields["model_type"]).endswith("whisper") else "num_hidden_layers"
+    asked = fields.get(key, stored)
+    if not isinstance(asked, int) or asked > stored:
+        raise ModelError(
+            f"{printable(folder / 'config.json')}, {key}: expected no more than the {stored} Transformer blocks that "
+            f"the weights hold, found {f'{asked:,}' if isinstance(asked, int) else repr(asked)}; give config.json and "
+            "weights of one model"
+        )
 
 
 def depends_on_normalising(fields: Mapping[str, Any]) -> bool:
@@ -288,6 +317,12 @@ def read_header(file: Path) -> dict[str, Stored]:
     """
     try:
         with safe_open(file, framework="numpy") as content:
+            form = (content.metadata() or {}).get("format")
+            if form in _OTHER_FORMS:
+                raise ModelError(
+                    f"{printable(file)}: expected weights as torch lays them out, found those of {form}, in other "
+                    "orders of axes; convert the model back, or get the original"
+                )
             slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118 - no mapping
             return {name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:

@@ -16,7 +16,7 @@ from property_neurons.errors import ModelError, printable, some_of
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
-from property_neurons.models.folder import read_config
+from property_neurons.models.folder import check_blocks, read_config
 from property_neurons.models.pruned import base_type
 from property_neurons.models.weights import Weights, stored_weights
 from property_neurons.stores import manifests
@@ -168,6 +168,8 @@ def load_base_model(folder: Path, dtype: torch.dtype | str) -> "transformers.Pre
                 state_dict=weights.tensors,
                 dtype=weights.dtype if dtype == "auto" else dtype,
                 output_loading_info=True,
+                # Those are in the report, by name, and refused there.
+                ignore_mismatched_sizes=True,
                 trust_remote_code=False,
                 use_kernels=False,
             )
@@ -214,15 +216,12 @@ def _check_size(folder: Path, config, model_class: type, weights: Weights) -> No
     """Hold what config.json asks for against what is stored, before any of it is built: a number can be anything."""
     # Each of these makes a module, which takes memory before it has weights.
     counts = ["num_adapter_layers"] + ["num_conv_pos_embeddings"] * (base_type(config) == "data2vec-audio")
-    blocks = "encoder_layers" if base_type(config) == "whisper" else "num_hidden_layers"
-    for key, stored, what in (
-        (blocks, weights.n_blocks, "Transformer blocks"),
-        *((key, len(weights.stored), "tensors") for key in counts),
-    ):
-        if getattr(config, key, None) is not None and getattr(config, key) > stored:
+    check_blocks(folder, config.to_dict(), weights.n_blocks)
+    for key in counts:
+        if (getattr(config, key, None) or 0) > len(weights.stored):
             raise ModelError(
-                f"{printable(folder / 'config.json')}, {key}: expected no more than the {stored:,} {what} that the "
-                f"weights hold, found {getattr(config, key):,}; give config.json and weights of one model"
+                f"{printable(folder / 'config.json')}, {key}: expected no more than the {len(weights.stored)} tensors "
+                f"that the weights are, found {getattr(config, key):,}; give config.json and weights of one model"
             )
     try:
         with torch.device("meta"), transformers.initialization.no_init_weights():

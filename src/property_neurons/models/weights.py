@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from property_neurons.errors import ModelError, printable
-from property_neurons.models.folder import Stored, check_stored, read_header, weight_files
+from property_neurons.models.folder import Stored, check_stored, n_blocks, read_header, weight_files
 from property_neurons.models.pickles import check_tensors, read_pickle
 
 _DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
@@ -51,8 +51,7 @@ class Weights:
     @property
     def n_blocks(self) -> int:
         """How many Transformer blocks of the encoder have weights."""
-        blocks = (re.search(r"(?:^|encoder\.)layers\.(\d+)\.", name) for name in self.stored if "decoder" not in name)
-        return len({block[1] for block in blocks if block})
+        return n_blocks(self.stored)
 
 
 @contextmanager
