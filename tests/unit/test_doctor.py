@@ -400,6 +400,8 @@ def test_a_lexicon_that_is_absent(healthy, tmp_path):
     sections["models"] = dict(zip(("m", "t"), tuned, strict=True))
     config = healthy(**sections)
     assert only(task_findings(config, default_needs(config))).fatal
+    (tmp_path / "lexicon.txt").write_text("A  AH0\nB  XX\n")
+    assert "line 2" in only(task_findings(config, default_needs(config))).found
     (tmp_path / "lexicon.txt").write_text("A  AH0\n")
     assert list(task_findings(config, default_needs(config))) == []
 

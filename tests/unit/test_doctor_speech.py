@@ -91,6 +91,27 @@ def test_sampled_textgrids_are_parsed(tmp_path, files):
     assert "1 with unreadable_alignment" in found(tmp_path)[0].found
 
 
+def test_sampled_transcripts_are_read_and_their_words_looked_at_where_they_are_aligned(tmp_path, files):
+    transcript = files[0].with_name("1-2.trans.txt")
+    transcript.write_text("1-2-0001 A DOOR [noise] CLOSES\n")
+    assert found(tmp_path) == []
+    (finding,) = found(tmp_path, alignments={"kind": "pocketsphinx"})
+    assert "others in 1, such as 1-2-0001" in finding.found
+    assert "[noise]" in finding.found
+    transcript.write_bytes("1-2-0001 TÜR\n".encode("latin-1"))
+    (finding,) = found(tmp_path)
+    assert finding.found == f"{transcript}, line 1: the byte 0xdc"
+
+
+def test_pitch_bins_are_read(tmp_path, files):
+    pitch = {"method": "bins", "path": "bins.json"}
+    (tmp_path / "bins.json").write_text(json.dumps({"1-2-0001": [0, 1, 7]}))
+    (finding,) = found(tmp_path, pitch=pitch)
+    assert (finding.about, finding.fatal) == ("corpora.libri.pitch.path", True)
+    (tmp_path / "bins.json").write_text(json.dumps({"1-2-0001": [0, 1, -1]}))
+    assert found(tmp_path, pitch=pitch) == []
+
+
 def test_frame_labels_are_read(tmp_path, files):
     labels = {"kind": "framewise", "path": "phones.json", "labels": "ids.json"}
     (tmp_path / "ids.json").write_text(json.dumps({"": [0, 1], "AH": [1, 1]}))

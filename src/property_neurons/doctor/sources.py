@@ -11,11 +11,12 @@ from property_neurons.doctor.checkpoints import folder_findings, hub_findings, r
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.samples import sampled_files
-from property_neurons.errors import StoreError
+from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.plan.sources import Source
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import check_digest
 from property_neurons.stores.tree import walk
+from property_neurons.tasks.units import read_lexicon
 
 _ENDINGS = {"audio": tuple(sorted(AUDIO_SUFFIXES)), "transcripts": (".trans.txt",), "TextGrids": (".textgrid", ".json")}
 
@@ -86,17 +87,14 @@ def task_findings(config: Config, needed: Needs) -> Iterator[Finding]:
     needed_tasks = {section.task for model in needed.models if isinstance(section := config.models[model], TunedModel)}
     for task in config.tasks:
         for source in plan.sources.of_task(config, task):
-            yield from _file_findings(source, task in needed_tasks)
+            yield from _lexicon_findings(source, task in needed_tasks)
 
 
-def _file_findings(source: Source, fatal: bool) -> Iterator[Finding]:
+def _lexicon_findings(source: Source, fatal: bool) -> Iterator[Finding]:
     if source.trouble():
         yield from _look(source, fatal)
         return
-    path, found = Path(source.path), None
-    if not path.is_file():
-        found = "a folder"
-    elif not path.stat().st_size:
-        found = "an empty file"
-    if found:
-        yield Finding(source.key, f"{source.what} at {source.path}", found, "fetch it again", fatal)
+    try:
+        read_lexicon(source.path)
+    except PropertyNeuronsError as error:
+        yield Finding.of_error(source.key, error, fatal)

@@ -11,16 +11,19 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
 from property_neurons.corpus.codes import CODES
+from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.sources import open_alignments
+from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import utterance_of
 from property_neurons.corpus.voxceleb import read_meta, read_split
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.samples import evenly, sampled_files
-from property_neurons.errors import PropertyNeuronsError, printable, some_of
+from property_neurons.errors import AlignmentError, PropertyNeuronsError, printable, some_of
 from property_neurons.stores.outside import composed
 
 _SAMPLED = 20
@@ -54,9 +57,37 @@ def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
         yield from _sampled(subset_key, "recordings", folder, audio, inspect_audio, strict, fatal)
         if genders is not None:
             yield from _unknown_speakers(field, folder, audio, genders, strict, fatal)
-        source = plan.corpora.alignment_source(config, corpus, subset)
-        if not plan.corpora.aligned_here(config, corpus, subset):
+        aligned_here = plan.corpora.aligned_here(config, corpus, subset)
+        yield from _transcripts(subset_key, folder, aligned_here, strict, fatal)
+        if not aligned_here:
+            source = plan.corpora.alignment_source(config, corpus, subset)
             yield from _alignments(f"{key}.alignments.path", source, strict, fatal)
+        bins = plan.corpora.pitch_settings(config, corpus, subset)["path"]
+        if bins and Path(bins).is_file() and Path(bins).stat().st_size < _QUICKLY_READ:
+            yield from _read(f"{key}.pitch.path", bins, read_pitch_bins, fatal)
+
+
+def _transcripts(about: str, folder: Path, aligned_here: bool, strict: bool, needed: bool) -> Iterator[Finding]:
+    """What is wrong with the transcripts of a few chapters; of those that will be aligned, with their words too."""
+    texts: dict[str, str] = {}
+    for file in sampled_files(folder, (".trans.txt",), _SAMPLED):
+        found = yield from _read(about, file.parent, read_transcripts, needed)
+        texts |= {utterance: lines[0] for utterance, lines in (found or {}).items()}
+    strange = {}
+    for utterance in evenly(sorted(texts), _SAMPLED) if aligned_here else []:
+        try:
+            spoken_words(texts[utterance])
+        except AlignmentError as error:
+            strange[utterance] = error
+    if strange:
+        utterance, error = next(iter(strange.items()))
+        yield Finding(
+            about,
+            f"words that can be aligned in {min(len(texts), _SAMPLED)} sampled transcripts below {printable(folder)}",
+            f"others in {len(strange)}, such as {printable(utterance)}: {error}",
+            "mend these and others like them, or leave them out with on_bad_utterance: skip",
+            fatal=strict,
+        )
 
 
 def _alignments(about: str, source: dict[str, str], strict: bool, needed: bool) -> Iterator[Finding]:
@@ -79,9 +110,9 @@ def _voxceleb(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     yield from _sampled(f"{key}.root", "recordings", files["root"], audio, inspect_audio, strict, fatal)
 
 
-def _read(about: str, path: str, read: Callable, fatal: bool):
-    """What `read` gives; None, and a finding, where the file cannot be read."""
-    if not Path(path).is_file():
+def _read(about: str, path: str | Path, read: Callable, fatal: bool):
+    """What `read` gives; None, and a finding, where the file or folder cannot be read."""
+    if not Path(path).exists():
         return None
     try:
         return read(path)
