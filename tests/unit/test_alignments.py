@@ -206,6 +206,7 @@ def test_a_folder_of_the_montreal_forced_aligners_json(tmp_path):
         ([0, "0.5", "AH"], "the time '0.5'"),
         ([0, None, "AH"], "the time None"),
         ([0, float("nan"), "AH"], "not finite"),
+        ([0, 10**400, "AH"], "too large"),
         ([0, 0.5], "not enough values"),
     ],
 )

@@ -53,7 +53,7 @@ def read_textgrid(path: str | Path) -> Alignment:
         starts, ends, texts = zip(*tier.intervals, strict=True) if tier.intervals else ((), (), ())
         starts_us, ends_us = _microseconds(starts), _microseconds(ends)
         _, end_us = _microseconds([tier.start, tier.end]).tolist()
-    except (StoreError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (StoreError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         detail = f"expected a TextGrid with an interval tier {_TIER!r}, found something else ({error}); {ALIGN_AGAIN}"
         raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
     return checked_alignment(str(path), starts_us, ends_us, texts, end_us)
