@@ -174,7 +174,7 @@ def rendered(name, config, **params):
 SHORT = {"figures": {"model": "tiny", "corpus": "demo"}}
 LONG = {
     **SHORT,
-    "analysis": {"lambda": 0.02, "sigma": 0.7, "preset": "published"},
+    "analysis": {"lambda": 0.02, "sigma": 0.7, "preset": "published", "min_count": 40},
     "embedding": {"seeds": [5]},
 }
 PARAMS = {
@@ -207,6 +207,10 @@ def test_captions_quote_the_settings(name):
     if name != "fig2":
         assert f"preset {defaults.preset}" in short
         assert "preset published" in long
+        assert "of fewer than 40 has none" in long
+    assert "1/λ counted frames" in short
+    assert "a line below the heading says how many" in short
+    assert "min_count" not in short
     assert "tiny" in short or name == "fig5"
     assert "demo" in short
     assert ("published for" in short) == (name in ("fig4", "fig8"))
