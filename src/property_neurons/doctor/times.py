@@ -27,6 +27,8 @@ _PITCH = {"yaapt": 80.0, "praat": 7.0, "pyin": 300.0, "bins": 0.0, "none": 0.0}
 _COUNTING, _COUNTING_PER_ID = 1.5, 0.012
 # Scaling a layer's patterns with one seed.
 _PLANE = 0.11
+# What is held against chance, of one property in the default config: the one measurement there is.
+_NULL = 5.0
 _PROPERTIES = 4
 _FIGURES = 6
 # Operations a second: of one core on a base model, and on one too small to keep it busy.
@@ -126,14 +128,14 @@ def _ranks(config: Config, needs: Needs) -> Iterator[TimeUse]:
 
 
 def _analysis(config: Config, needs: Needs) -> Iterator[TimeUse]:
-    """Preparing models, counting, finding, scaling and drawing."""
+    """Preparing models, counting (by cell and by unit), finding, scaling and drawing."""
     seconds = to_do = 0.0
     for model, corpus in needs.ranks:
         speech, shape = speech_of(config, corpus), shape_of(config, model)
         active = sum(active_neurons(config.analysis.lambda_, width) for width in shape.widths)
         counting = speech.seconds / 3600 * (_COUNTING + _COUNTING_PER_ID * active)
         plane = _PLANE * len(shape.widths) * len(config.embedding.seeds)
-        of_model = _MODEL_START + _PROPERTIES * (3 * _START + counting + plane)
+        of_model = _MODEL_START + _PROPERTIES * (4 * _START + 2 * counting + _NULL + plane)
         seconds += of_model
         to_do += of_model * (not Path(plan.paths.counts(config, model, corpus, "any")).parent.is_dir())
     drawing = _FIGURES * _START
