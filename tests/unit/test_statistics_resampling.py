@@ -10,7 +10,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from property_neurons.counting.balance import balanced
 from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.embedding import group_silhouette, pattern_distances
 from property_neurons.neurons.groups import layer_summary, neuron_table
+from property_neurons.neurons.patterns import site_patterns
+from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.report import NEURON_COLUMNS, neuron_statistics, with_statistics
 from property_neurons.neurons.statistics.resampling import (
@@ -117,6 +120,7 @@ def chosen_speakers(units, speakers):
         group=units.group[rows],
         n=units.n[rows],
         counts=[units.site_counts(0).toarray()[rows]],
+        cells=units.cells,
         n_groups=len(units.groups),
     )
 
@@ -280,3 +284,52 @@ def test_the_same_seed_gives_the_same_tables(found):
     again = neuron_statistics(units, SetDefinition(sigma=0.6), permutations=399, halves=4, seed=0)
     for name in ("neurons", "null", "stability"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(statistics, name))
+
+
+@pytest.mark.parametrize("make", [speakers_and_phones, runs_of_phones, phones_in_groups])
+def test_silhouettes_of_halves_follow_the_definition(make):
+    units = make(np.random.default_rng(4))
+    definition = SetDefinition(min_count=20)
+    rows = SiteUnits(units, 0, definition)
+    halves = speaker_halves(units, 2, 0)
+    patterns = rows.patterns(halves)
+    group = units.phone_cell_groups
+    within, across = half_silhouettes(patterns, group)
+    for split in range(2):
+        sides = []
+        for half in (2 * split, 2 * split + 1):
+            sides.append(site_patterns(chosen_speakers(units, np.flatnonzero(halves[:, half])), 0, definition))
+            np.testing.assert_array_equal(patterns[:, :, half], sides[-1])
+        usual = [group_silhouette(pattern_distances(side), group) for side in sides]
+        assert within[:, split].mean() == pytest.approx(np.mean(usual))
+        for row in range(len(group)):
+            values = []
+            for one, other in (sides, sides[::-1]):
+                far = np.sqrt((one[row] != other).sum(axis=1))
+                mean = {k: far[(group == k) & (np.arange(len(group)) != row)].mean() for k in np.unique(group)}
+                own, nearest = mean.pop(group[row]), min(mean.values())
+                values.append((nearest - own) / max(nearest, own))
+            assert across[row, split] == pytest.approx(np.mean(values))
+
+
+def test_what_speakers_do_alike_in_all_phones_separates_within_halves_and_not_across():
+    """Where speakers differ and genders do not, patterns of a gender lie together because the same people spoke."""
+    rng = np.random.default_rng(0)
+    options = [{"spread": 0.03}, {"planted": 30, "raised": 0.1, "spread": 0.03}]
+    nothing, planted = (
+        [values.mean() for values in _silhouettes_of(speakers_and_phones(rng, phones=20, neurons=200, **each))]
+        for each in options
+    )
+    assert nothing[0] > 0.2
+    assert abs(nothing[1]) < 0.03
+    assert planted[1] > 0.03
+
+
+def _silhouettes_of(units):
+    rows = SiteUnits(units, 0, SetDefinition())
+    return half_silhouettes(rows.patterns(speaker_halves(units, 10, 0)), units.phone_cell_groups)
+
+
+def test_silhouettes_of_single_phones_are_undefined():
+    units = phones_in_groups(np.random.default_rng(0), group_of_phone=range(7))
+    assert all(np.isnan(values).all() for values in _silhouettes_of(units))

@@ -61,6 +61,22 @@ class SiteUnits:
         """The sets when each speaker's frames count so many times: int [speakers, M]."""
         return self._sets(self._weighted(weights), weights.shape[1])
 
+    def patterns(self, weights: np.ndarray) -> np.ndarray:
+        """The activation patterns when each speaker's frames count so many times: bool [cells, neurons, M].
+
+        Rows as in `units.phone_cell_groups`.
+        """
+        found = np.zeros((*self.units.cells.shape, self.counts.shape[1], weights.shape[1]), dtype=bool)
+        for phone, cells in self._weighted(weights):
+            for group, cell in enumerate(cells):
+                if cell is not None:
+                    counts, n = cell
+                    least = self.definition.least_counts(
+                        n.astype(np.int64), lambda_=self.lambda_, tau=self.tau, width=self.width
+                    )
+                    found[group, phone] = counts >= least.astype(np.float64)
+        return found[self.units.cells]
+
     def _relabelled(self, of_unit: np.ndarray) -> "_CellSums":
         groups = range(len(self.units.groups))
         for phone, rows in enumerate(self.rows):

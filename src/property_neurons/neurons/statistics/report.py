@@ -9,6 +9,7 @@ import pandas as pd
 from property_neurons.counting.unit_counts import UnitCounts
 from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
 from property_neurons.neurons.statistics.labels import dealt_units
 from property_neurons.neurons.statistics.null import SiteNull, p_of_size, site_null
@@ -48,8 +49,8 @@ NEURON_COLUMNS = (
 class NeuronStatistics:
     """neurons: layer, group, neuron and `NEURON_COLUMNS`, for every member of every N_i.
     null: layer, site, group, observed, null_mean, null_low, null_high, ratio, false_share, p, permutations, distinct,
-        level. stability: layer, site, group, speakers, halves, jaccard, nogueira (each with _low and _high), auroc,
-        auroc_low, auroc_high, at_most_half.
+        level. stability: layer, site, group, speakers, halves, at_most_half, and each with _low and _high jaccard,
+        nogueira, auroc, silhouette_half, silhouette_held_out (`half_silhouettes`, within a half and across).
     """
 
     neurons: pd.DataFrame
@@ -68,7 +69,7 @@ def neuron_statistics(
     """
     split = speaker_halves(units, halves, seed) if halves else None
     drawn = speaker_bootstraps(units, BOOTSTRAPS, seed) if halves else None
-    neurons, nulls, found_in_halves, looked_at = [], [], [], []
+    neurons, nulls, found_in_halves, looked_at, separated = [], [], [], [], []
     sites = progress(list(range(len(units.sites))), what=f"statistics of {units.property_name}", unit="layer")
     for site in sites:
         rows = SiteUnits(units, site, definition)
@@ -79,11 +80,12 @@ def neuron_statistics(
             sets = rows.weighted(split)
             held = held_out(rows, split, sets)
             sets = sets.group_neurons
+            separated.append(half_silhouettes(rows.patterns(split), units.phone_cell_groups))
         neurons.append(_neuron_rows(units, site, null, selection, held))
         nulls.append(null)
         found_in_halves.append(sets)
         looked_at.append(held)
-    stability = [] if split is None else _stability_rows(units, found_in_halves, looked_at)
+    stability = [] if split is None else _stability_rows(units, found_in_halves, looked_at, separated)
     return NeuronStatistics(
         neurons=pd.concat(neurons, ignore_index=True),
         null=pd.DataFrame(_null_rows(units, nulls, permutations), columns=list(_NULL_COLUMNS)),
@@ -192,7 +194,7 @@ def _against(observed: int, null: np.ndarray) -> dict[str, float]:
     }
 
 
-_MEASURES = ("jaccard", "nogueira", "auroc")
+_MEASURES = ("jaccard", "nogueira", "auroc", "silhouette_half", "silhouette_held_out")
 _STABILITY_COLUMNS = (
     "layer",
     "site",
@@ -204,12 +206,18 @@ _STABILITY_COLUMNS = (
 )
 
 
-def _stability_rows(units: UnitCounts, found: list[np.ndarray], looked_at: list[HeldOut]) -> list[dict[str, Any]]:
+def _stability_rows(
+    units: UnitCounts,
+    found: list[np.ndarray],
+    looked_at: list[HeldOut],
+    separated: list[tuple[np.ndarray, np.ndarray]],
+) -> list[dict[str, Any]]:
     """Means over splits, and the range that 95 % of the splits lie in."""
     speakers = len(np.unique(units.speaker))
     rows = []
-    for site, (sets, held) in enumerate(zip(found, looked_at, strict=True)):
+    for site, (sets, held, (within, across)) in enumerate(zip(found, looked_at, separated, strict=True)):
         for group in (*range(len(units.groups)), None):
+            cells = np.full(len(within), True) if group is None else units.phone_cell_groups == group
             selected = sets.any(axis=0) if group is None else sets[group]
             pairs = [(selected[:, first], selected[:, first + 1]) for first in range(0, selected.shape[1], 2)]
             auroc = [held.of_half(half, group) for half in range(selected.shape[1])]
@@ -217,6 +225,8 @@ def _stability_rows(units: UnitCounts, found: list[np.ndarray], looked_at: list[
                 "jaccard": [jaccard(*pair) for pair in pairs],
                 "nogueira": [nogueira_stability(np.stack(pair)) for pair in pairs],
                 "auroc": [float(np.median(values)) for values in auroc if len(values)],
+                "silhouette_half": within[cells].mean(axis=0),
+                "silhouette_held_out": across[cells].mean(axis=0),
             }
             below = [float((values <= 0.5).mean()) for values in auroc if len(values)]
             row = {
