@@ -91,3 +91,22 @@ def phones_in_groups(rng, *, speakers=5, group_of_phone=(0, 0, 0, 1, 1, 2, 2), r
         unit=np.arange(total),
         cells=cells,
     )
+
+
+def summed_up(units):
+    """Runs summed up to a row for each speaker, phone and group."""
+    rows = list(zip(units.speaker.tolist(), units.phone.tolist(), units.group.tolist(), strict=True))
+    places = sorted(set(rows))
+    of_row = np.array([places.index(row) for row in rows])
+    counts = np.zeros((len(places), units.sites[0].width), np.int64)
+    np.add.at(counts, of_row, units.site_counts(0).toarray())
+    speaker, phone, group = np.array(places).T
+    return made_units(
+        "speaker, phone and group",
+        speaker=speaker,
+        phone=phone,
+        group=group,
+        n=np.bincount(of_row, units.n).astype(int),
+        counts=[counts],
+        unit=np.arange(len(places)),
+    )

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from made_units import phones_in_groups, runs_of_phones, speakers_and_phones
+from made_units import phones_in_groups, runs_of_phones, speakers_and_phones, summed_up
 from scipy.stats import binomtest, kstest
 
 from property_neurons.neurons.definition import SetDefinition
@@ -20,6 +20,7 @@ DEFINITIONS = {
 UNITS = {
     "speakers": lambda rng: speakers_and_phones(rng, speakers=7, planted=5, raised=0.05, neurons=30),
     "runs": lambda rng: runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30),
+    "runs summed up": lambda rng: summed_up(runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30)),
     "phones": lambda rng: phones_in_groups(rng, runs=10, neurons=30),
     "single phones": lambda rng: phones_in_groups(rng, group_of_phone=range(6), runs=10, neurons=30),
 }

@@ -29,14 +29,24 @@ def shards(tmp_path_factory):
     return write_shards(tmp_path_factory.mktemp("shards"), make_corpus(seed=3, n_utterances=12))
 
 
+SUMMED_UP = {"speaker": "speaker", "utterance": "speaker and group", "run": "speaker, phone and group"}
+
+
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling("segment_mid", "drop", "merge")], ids=["every", "published"])
+@pytest.mark.parametrize("much", [False, True], ids=["little", "much"])
 @pytest.mark.parametrize("name", PROPERTIES)
-def test_units_sum_up_to_the_counts_of_cells(tmp_path, shards, name, sampling):
+def test_units_sum_up_to_the_counts_of_cells(tmp_path, shards, name, sampling, much, monkeypatch):
+    if much:
+        monkeypatch.setattr(unit_counts, "MOST_FRAMES", 1)
     property_ = make_property(name, **PROPERTIES[name])
     arguments = {"lambda_": 0.05, "corpus": "made-up"}
     cells = count_activations(shards, property_, sampling, output=tmp_path / "cells.zarr", **arguments)
     units = count_units(shards, property_, sampling, output=tmp_path / "units.zarr", **arguments)
-    assert units.level == LEVELS.get(name, "run")
+    level = LEVELS.get(name, "run")
+    assert units.level == (SUMMED_UP[level] if much else level)
+    if much:
+        rows = zip(units.speaker.tolist(), units.phone.tolist(), units.group.tolist(), strict=True)
+        assert set(Counter(rows).values()) == {1}
     assert units.of_phone == (name in ("phone", "single_phone"))
     assert (units.groups, units.sites, units.tau) == (cells.groups, cells.sites, cells.tau)
     assert units.phone_cell_n.tolist() == cells.phone_cell_n.tolist()

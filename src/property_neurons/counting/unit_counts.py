@@ -2,6 +2,9 @@
 
 A unit is what a label varies over: a speaker where the property is one of the speaker (gender), an utterance where it
 differs within speakers, else a run of frames of one phone in one group. Made from stored ranks; no model runs.
+
+Counts of runs take about as much room as the ranks. Above 28 hours of speech utterances and runs are therefore summed
+up for each speaker, to a row for each of the speaker's phones in each group.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -24,7 +27,10 @@ from property_neurons.ranks.sites import Site, active_neurons
 from property_neurons.ranks.store import RankStore, open_ranks
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
-Level = Literal["speaker", "utterance", "run"]
+Level = Literal["speaker", "utterance", "run", "speaker and group", "speaker, phone and group"]
+
+MOST_FRAMES = 5_000_000
+_SUMMED_UP = {"utterance": "speaker and group", "run": "speaker, phone and group"}
 
 _CHUNK = 1 << 20
 # Counts of speakers are held, site by site, until all shards are read; further sites cost another pass over the ranks.
@@ -109,8 +115,8 @@ def count_units(
 ) -> UnitCounts:
     """Count, for one property, by unit and phone, and write the store; arguments as of `count.count_activations`.
 
-    Only cells that sets are made of are counted: a phone in a group. Memory: one shard, and for properties of speakers
-    the counts of as many sites as fit into 1 GiB.
+    Only cells that sets are made of are counted: a phone in a group. Memory: one shard, and where units are summed up
+    by speaker the counts of as many sites as fit into 1 GiB, of one at least.
 
     Raises:
         CountingError, ConfigError, StoreError: as `count.count_activations`, which has checked the same stores.
@@ -135,9 +141,15 @@ def count_units(
         return _shard_units(ranks_of_shard, open_frames(frame_store, keep), layout, cells, level, sampling, speakers)
 
     with new_store(output) as store:
-        write = _write_speakers if level == "speaker" else _write_parts
         sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
-        write(store, pairs, units_of, sizes, (len(speakers), len(cells.phones)))
+        if level in ("utterance", "run"):
+            _write_parts(store, pairs, units_of, sizes)
+        else:
+            of_phone = len(cells.phones) == len(
+                set(zip(cells.group, cells.phone, strict=True)) - {(NO_GROUP, NO_GROUP)}
+            )
+            groups = 1 if level == "speaker" or of_phone else len(layout.groups)
+            _write_speakers(store, pairs, units_of, sizes, (len(speakers), len(cells.phones), groups), level)
         store.attrs.update(
             {
                 "model": ranks[0].model,
@@ -193,15 +205,18 @@ def unit_level(property_: Property, shards: Iterable[FrameShard]) -> Level:
 
     A text column that has one value for each speaker is one of the speaker; another one is of the utterance.
     """
-    if not isinstance(property_, CategoryProperty):
-        return "run"
+    level: Level = "speaker" if isinstance(property_, CategoryProperty) else "run"
     value_of: dict[str, str] = {}
+    frames = 0
     for shard in shards:
+        frames += int(np.diff(shard.offset)[shard.kept].sum())
+        if level == "run":
+            continue
         for index in np.flatnonzero(shard.kept):
             speaker, value = shard.columns["speaker"][index], shard.columns[property_.column][index]
             if value_of.setdefault(speaker, value) != value:
-                return "utterance"
-    return "speaker"
+                level = "utterance"
+    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level
 
 
 _ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
@@ -252,14 +267,15 @@ def _shard_units(
         # Where the group changes within a run, as pitch does, each piece is a unit.
         unit = np.cumsum(np.append(True, (run[1:] != run[:-1]) | (cell[1:] != cell[:-1]))[: len(run)]) - 1
     else:
-        unit = speaker if level == "speaker" else utterance
-    phone = cells.phone[cell]
-    keys, first, of_frame = np.unique(unit * len(cells.phones) + phone, return_index=True, return_inverse=True)
+        unit = utterance if level == "utterance" else speaker
+    phone, group = cells.phone[cell], cells.group[cell]
+    keys = (unit * len(cells.phones) + phone) * len(layout.groups) + group
+    keys, first, of_frame = np.unique(keys, return_index=True, return_inverse=True)
     columns = {
         "speaker": speaker[first],
         "unit": unit[first],
         "phone": phone[first],
-        "group": cells.group[cell][first],
+        "group": group[first],
         "n": np.bincount(of_frame, minlength=len(keys)),
     }
     return np.stack([row, of_frame]), columns
@@ -270,7 +286,7 @@ def _active(ids: np.ndarray, rows: np.ndarray, width: int) -> tuple[np.ndarray, 
     return np.unique(rows[1][:, np.newaxis] * width + ids[rows[0]], return_counts=True)
 
 
-def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes, _: tuple[int, int]) -> None:
+def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes) -> None:
     """Shard after shard: no utterance is in two of them."""
     arrays = [_CountArrays(store, site) for site in range(len(sizes))]
     parts: list[dict[str, np.ndarray]] = []
@@ -287,11 +303,16 @@ def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _S
 
 
 def _write_speakers(
-    store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes, extent: tuple[int, int]
+    store: zarr.Group,
+    shards: _Shards,
+    units_of: _Units,
+    sizes: _Sizes,
+    extent: tuple[int, int, int],
+    level: Level,
 ) -> None:
-    """Speakers are in many shards: every speaker and phone has its place until all have been read."""
-    n_speakers, n_phones = extent
-    size = n_speakers * n_phones
+    """Speakers are in many shards: every speaker, phone and group has its place until all have been read."""
+    n_speakers, n_phones, n_groups = extent
+    size = n_speakers * n_phones * n_groups
     per_pass = max(1, _HELD_BYTES // (size * max(width for width, _ in sizes) * 4))
     for first in range(0, len(sizes), per_pass):
         chosen = range(first, min(first + per_pass, len(sizes)))
@@ -299,7 +320,9 @@ def _write_speakers(
         n, group = np.zeros(size, np.int64), np.zeros(size, np.int64)
         for ranks, frame_store in progress(shards, what="counting by unit", unit="shard"):
             rows, columns = units_of(ranks, frame_store)
+            # One group of a speaker, or of a phone, needs no places for the others.
             place = columns["speaker"] * n_phones + columns["phone"]
+            place = place * n_groups + (columns["group"] if n_groups > 1 else 0)
             n[place] += columns["n"]
             group[place] = columns["group"]
             for site in chosen:
@@ -311,11 +334,9 @@ def _write_speakers(
             values = held[site].reshape(size, -1)[counted]
             row, neuron = np.nonzero(values)
             _CountArrays(store, site).append(row, neuron, values[row, neuron], len(counted))
-    speaker = counted // n_phones
-    _write_rows(
-        store,
-        {"speaker": speaker, "unit": speaker, "phone": counted % n_phones, "group": group[counted], "n": n[counted]},
-    )
+    speaker, phone, group = counted // n_groups // n_phones, counted // n_groups % n_phones, group[counted]
+    unit = {"speaker": speaker, "speaker and group": speaker * n_groups + group}.get(level, counted)
+    _write_rows(store, {"speaker": speaker, "unit": unit, "phone": phone, "group": group, "n": n[counted]})
 
 
 def _write_rows(store: zarr.Group, columns: dict[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from property_neurons import plan
 from property_neurons.config.models import PretrainedModel, TunedModel
 from property_neurons.config.root import Config
+from property_neurons.counting.unit_counts import MOST_FRAMES
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of
 from property_neurons.doctor.speech import speech_of
@@ -21,6 +22,11 @@ _LOG_MEL_BYTES_PER_SECOND = 16_000
 _FRAME_STORE_BYTES_PER_SECOND = 230
 # Counts of all properties of one model: 7.5 MB for 12 x 328 cells x 3072 neurons, int64, compressed (measured).
 _COUNT_BYTES_PER_NEURON = 203
+# Counts by unit of the five properties, for each frame and active neuron (sample: 64 MB for 486,000 frames x 48).
+_UNIT_BYTES_PER_ACTIVE_NEURON = 2.7
+# Where they are summed up by speaker: rows of the five properties for each speaker, bytes for each of their neurons
+# (six in ten are active at least once), and speech of one speaker, as in LibriSpeech.
+_SUMMED_ROWS, _SUMMED_BYTES, _SECONDS_PER_SPEAKER = 324, 1.5, 1480
 _FP32 = 4.0
 
 
@@ -43,6 +49,7 @@ def disk_uses(config: Config, needs: Needs) -> list[DiskUse]:
         *_ranks(config, needs),
         *_frames(config, needs),
         _counts(config, needs),
+        _unit_counts(config, needs),
         *_log_mel(config, needs),
         *_hidden_states(config, needs),
         *_models(config, needs),
@@ -116,6 +123,19 @@ def _counts(config: Config, needs: Needs) -> DiskUse:
     }
     to_write = sum(size for folder, size in sizes.items() if not folder.is_dir())
     return DiskUse("counts", f"{len(sizes)} x model and corpus", sum(sizes.values()), to_write)
+
+
+def _unit_counts(config: Config, needs: Needs) -> DiskUse:
+    sizes = {}
+    for model, corpus in needs.ranks:
+        seconds, widths = speech_of(config, corpus).seconds, shape_of(config, model).widths
+        active = sum(active_neurons(config.analysis.lambda_, width) for width in widths)
+        n_bytes = seconds * FRAMES_PER_SECOND * active * _UNIT_BYTES_PER_ACTIVE_NEURON
+        if seconds * FRAMES_PER_SECOND > MOST_FRAMES:
+            n_bytes = seconds / _SECONDS_PER_SPEAKER * _SUMMED_ROWS * sum(widths) * _SUMMED_BYTES
+        sizes[Path(config.results, "unit_counts", model, corpus)] = n_bytes
+    to_write = sum(size for folder, size in sizes.items() if not folder.is_dir())
+    return DiskUse("counts by unit", f"{len(sizes)} x model and corpus", sum(sizes.values()), to_write)
 
 
 def _hidden_states(config: Config, needs: Needs) -> Iterator[DiskUse]:

@@ -140,14 +140,15 @@ class _Scores:
     """Of some speakers: how active each neuron is in each unit, and the unit's group.
 
     A speaker's or utterance's score is the mean over its phones of p(active | phone); a run's the share of its frames,
-    held against runs of the same phone, or of all phones where the phone itself is the group.
+    held against runs of the same phone, or of all phones where the phone itself is the group; so where runs are summed
+    up, which leaves one score for each speaker, phone and group.
     """
 
     def __init__(self, rows: SiteUnits, speakers: np.ndarray):
         units = rows.units
         chosen = np.flatnonzero(speakers[units.speaker])
         self._counts = rows.counts[chosen].tocsc()
-        if units.level == "run":
+        if units.level in ("run", "speaker, phone and group"):
             weight, unit = 1 / units.n[chosen], np.arange(len(chosen))
             self.group = units.group[chosen]
             self.stratum = None if units.of_phone else units.phone[chosen].astype(np.int64)
