@@ -31,5 +31,5 @@ include: "rules/figures.smk"
 rule all:
     default_target: True
     input:
-        plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8"]),
+        plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),

@@ -48,6 +48,7 @@ FIGURES = {
         "Activation patterns",
         inputs={
             "silhouettes": plan.figures.silhouettes(CONFIG, SHOWN, LAYER_PROPERTIES),
+            "stability": plan.figures.stability(CONFIG, [MODEL], LAYER_PROPERTIES),
             "published": PUBLISHED,
             "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
         },
@@ -75,12 +76,13 @@ FIGURES = {
             "published": plan.figures.published_names(CONFIG, COMPARED),
         },
     ),
-    # Number of property neurons by layer.
+    # Number of property neurons by layer, and its null.
     "fig7": Figure(
         "Figure 7",
         "Property neurons",
         inputs={
             "summaries": plan.figures.neuron_summaries(CONFIG, SHOWN, LAYER_PROPERTIES),
+            "nulls": plan.figures.nulls(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
             "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
         },
@@ -104,10 +106,21 @@ FIGURES = {
         params={
             "properties": PLANE_PROPERTIES,
             "layer": CONFIG.figures.overlap_layer,
+            "fdr": CONFIG.figures.overlap_fdr,
             "model": MODEL,
             "corpus": CORPUS,
             "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
+    ),
+    # Stability and held-out selectivity of the sets by layer.
+    "stability": Figure(
+        "the stability of the sets",
+        "Property neurons",
+        inputs={
+            "stability": plan.figures.stability(CONFIG, SHOWN, LAYER_PROPERTIES),
+            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
+        },
+        params={"properties": LAYER_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
     ),
     # What each layer knows about phones, beside the control and log-Mel frames.
     "probes": Figure(

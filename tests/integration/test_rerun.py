@@ -24,7 +24,10 @@ def test_after_a_run_nothing_is_to_be_done(finished):
 
 def test_sigma_runs_neuron_tables_and_their_figures_only(finished, changed):
     finished.configure(changed("analysis.sigma", 0.7))
-    assert finished.planned_rules() == {"find_neurons", "draw_fig7", "draw_fig8"}
+    assert finished.planned_rules() == {
+        "find_neurons",
+        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability")),
+    }
 
 
 def test_lambda_up_to_the_ranks_kept_runs_no_model(finished, changed):

@@ -34,7 +34,7 @@ CONFIG = {
 
 
 def jobs_of_the_figures(subsets: int, shards: int, models: int) -> dict[str, int]:
-    """Jobs of Figures 2, 3, 4, 5, 7 and 8 by rule: docs/scale.md."""
+    """Jobs of Figures 2, 3, 4, 5, 7, 8 and stability by rule: docs/scale.md."""
     return {
         "scan": subsets,
         "assemble_corpus": 1,
@@ -45,8 +45,9 @@ def jobs_of_the_figures(subsets: int, shards: int, models: int) -> dict[str, int
         # Phone, gender and pitch of all, duration of the model and its control, single phones of the model.
         "count_activations": 3 * models + 3,
         "embed_patterns": 3 * models + 2,
+        "count_units": 8,
         "find_neurons": 8,
-        "draw": 6,
+        "draw": 7,
     }
 
 

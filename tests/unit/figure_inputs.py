@@ -142,6 +142,43 @@ def all_summaries(count: int, properties: Sequence[str] = tuple(SIZES), two_per_
     return {name: summary(stretched(SIZES[name], count).round(), names, GROUPS[name]) for name in properties}
 
 
+def null(summary_: pd.DataFrame, permutations: int = 1000, share: float = 0.5, over: int = 0) -> pd.DataFrame:
+    """A null whose mean is a share of |P|; before a limit on q there were `over` neurons more in each layer."""
+    layers = summary_.drop_duplicates("layer")
+    table = layers[["layer", "site"]].assign(group="", observed=layers["property_neurons"] + over)
+    total = pd.DataFrame([{"layer": 0, "site": "", "group": "", "observed": table["observed"].sum()}])
+    table = pd.concat([table, table.assign(group="M", observed=1), total], ignore_index=True)
+    mean = table["observed"] * share if permutations else np.nan
+    return table.assign(
+        null_mean=mean,
+        null_low=mean * 0.8,
+        null_high=mean * 1.2,
+        false_share=share if permutations else np.nan,
+        p=1 / (permutations + 1) if permutations else np.nan,
+        permutations=permutations,
+    )
+
+
+def all_nulls(summaries, **options):
+    """The nulls of `all_summaries`, or of several models'."""
+    return {name: null(table, **options) for name, table in summaries.items()}
+
+
+def stability(names: Sequence[str], *, halves: int = 20, auroc: float = 0.7) -> pd.DataFrame:
+    """Of a property: P, one group, and a last layer where nothing was found."""
+    table = pd.DataFrame({"layer": range(1, len(names) + 1), "site": names})
+    parts = []
+    for group, less in (("", 0.0), ("M", 0.1)):
+        values = {"nogueira": 0.5 - less, "auroc": auroc - less, "silhouette_held_out": 0.1 - less}
+        part = table.assign(group=group, speakers=24, halves=halves)
+        for measure, value in values.items():
+            for end, more in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
+                part[f"{measure}{end}"] = value + more
+        part.loc[part.index[-1], ["nogueira", "auroc"]] = np.nan
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
 def overlapping(exclusive: Sequence[int], layer: int = 1, width: int = 3072):
     """Neuron tables and summaries of three properties with these exclusive regions (100, 010, 110, 001, ...).
 
@@ -156,7 +193,7 @@ def overlapping(exclusive: Sequence[int], layer: int = 1, width: int = 3072):
         rows += [(layer, each, width - 1, False) for each in group]
         rows += [(layer + 1, group[0], neuron, True) for neuron in range(7)]
         table = pd.DataFrame(rows, columns=["layer", "group", "neuron", "exclusive"])
-        neurons[name] = table.assign(site=table["layer"].astype(str), share=1.0, width=width)
+        neurons[name] = table.assign(site=table["layer"].astype(str), share=1.0, width=width, q=table["neuron"] / 1000)
         sizes = [0] * (layer - 1) + [len(own), 7]
         summaries[name] = summary(sizes, sites(layer + 1), group, width)
     return neurons, summaries

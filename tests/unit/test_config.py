@@ -115,6 +115,11 @@ def test_contradictions_across_sections_are_all_listed():
         ),
         ({"figures": {"corpus": "demo", "model": "tiny", "compare": []}}, "figures.compare"),
         ({"figures": {"corpus": "demo", "model": "tiny", "probability_phone": "AX"}}, "39 ARPABET phones"),
+        (
+            {"figures": {"corpus": "demo", "model": "tiny", "overlap_fdr": 0.1}, "statistics": {"permutations": 0}},
+            "figures.overlap_fdr: 0.1 needs q",
+        ),
+        ({"statistics": {"fdr": 0.05, "permutations": 0}}, "statistics.fdr: 0.05 needs q"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(section, expected):

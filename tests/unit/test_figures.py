@@ -18,6 +18,7 @@ from matplotlib.text import Text
 
 from property_neurons.config.analysis import Analysis
 from property_neurons.config.embedding import Embedding
+from property_neurons.config.statistics import Statistics
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
@@ -188,7 +189,8 @@ PARAMS = {
         "published": {"tiny": None, "twin": None},
     },
     "fig7": {"models": ["tiny"], "corpus": "demo", "published": {"tiny": None}},
-    "fig8": {"layer": 1, "model": "tiny", "corpus": "demo", "published": {"tiny": "melhubert"}},
+    "fig8": {"layer": 1, "model": "tiny", "corpus": "demo", "fdr": None, "published": {"tiny": "melhubert"}},
+    "stability": {"models": ["tiny", "twin"], "corpus": "demo"},
 }
 
 
@@ -201,7 +203,7 @@ def test_captions_quote_the_settings(name):
     if name in ("fig3", "fig4", "fig5"):
         assert f" {len(Embedding().seeds)} seeds" in short
         assert re.search(r"\b1 seed\b", long)
-    if name in ("fig7", "fig8"):
+    if name in ("fig7", "fig8", "stability"):
         assert str(defaults.sigma) in short
         assert "0.7" in long
     if name != "fig2":
@@ -215,6 +217,27 @@ def test_captions_quote_the_settings(name):
     assert "demo" in short
     assert ("published for" in short) == (name in ("fig4", "fig8"))
     assert "{" not in short
+
+
+def test_captions_quote_the_statistics():
+    none = {**SHORT, "statistics": {"permutations": 0, "halves": 0}}
+    other = {**SHORT, "statistics": {"permutations": 99, "halves": 7, "fdr": 0.1}}
+    short, long, without = (
+        {name: rendered(name, config, **PARAMS[name]) for name in ("fig4", "fig7", "stability")}
+        for config in (SHORT, other, none)
+    )
+    defaults = Statistics()
+    assert f"{defaults.permutations} permutations" in short["fig7"]
+    assert f"1/{defaults.permutations + 1}" in short["fig7"]
+    assert "1/100," in long["fig7"]
+    assert "q ≤ 0.1" in long["fig7"]
+    assert "permutations` is 0" in without["fig7"]
+    for name in ("fig4", "stability"):
+        assert f" {defaults.halves} times" in short[name]
+        assert " 7 times" in long[name]
+        assert "times" not in without[name]
+    assert "q ≤ 0.05" in rendered("fig8", SHORT, **{**PARAMS["fig8"], "fdr": 0.05})
+    assert "q ≤" not in rendered("fig8", SHORT, **PARAMS["fig8"])
 
 
 def test_the_shipped_values_are_complete():

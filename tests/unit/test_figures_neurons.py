@@ -10,18 +10,21 @@ from figure_inputs import (
     PUBLISHED_JSON,
     REGIONS,
     SIZES,
+    all_nulls,
     all_summaries,
     count_store,
     drawn,
     drawn_twice,
+    null,
     overlapping,
     sites,
     summary,
 )
+from figure_inputs import stability as stability_table
 
 from property_neurons.corpus.phones import LABELS
 from property_neurons.errors import ConfigError, StoreError
-from property_neurons.figures import fig7, fig8
+from property_neurons.figures import fig7, fig8, stability, style
 from property_neurons.figures.published import read_published
 from property_neurons.figures.rare_cells import rare_cells_note, read_counts_note, read_note
 from property_neurons.stores.files import write_table
@@ -33,18 +36,54 @@ NAMES = ("phone", "gender", "pitch")
 def test_fig7_draws_the_size_of_p_by_layer(tmp_path):
     own, control = all_summaries(12), {"gender": summary(range(12), sites(12))}
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
-    table = drawn_twice(fig7, {"own": own, "twin": control}, "demo", melhubert)
+    nulls = {"own": all_nulls(own), "twin": all_nulls(control)}
+    table = drawn_twice(fig7, {"own": own, "twin": control}, nulls, "demo", melhubert)
     for name, sizes in SIZES.items():
         curves = {role: rows["value"].tolist() for role, rows in table[table["property"] == name].groupby("role")}
         assert curves.pop("model") == sizes
         assert curves.pop("published") == PUBLISHED["fig7_property_neurons_by_layer"][name]
-        assert curves == ({"control": list(range(12))} if name == "gender" else {})
+        np.testing.assert_allclose(curves.pop("null"), np.array(sizes) / 2)
+        if name == "gender":
+            assert curves.pop("control") == list(range(12))
+            np.testing.assert_allclose(curves.pop("control_null"), np.arange(12) / 2)
+        assert not curves
+    bands = table[table["role"] == "null"]
+    np.testing.assert_allclose(bands["lowest"], 0.8 * bands["value"])
+    np.testing.assert_allclose(bands["highest"], 1.2 * bands["value"])
+    assert set(bands["p_all_layers"]) == {1 / 1001}
+    assert set(bands["false_share_all_layers"]) == {0.5}
+
+
+def test_fig7_says_over_its_panels_what_chance_explains():
+    own = all_summaries(4, ("gender",))
+    figure, _ = drawn(fig7, {"own": own}, {"own": all_nulls(own)}, "demo")
+    assert [axes.texts[0].get_text() for axes in figure.axes] == ["p < 0.001 · false share 50 %"]
+    nulls = {name: null(table, permutations=19, share=np.nan) for name, table in own.items()}
+    figure, _ = drawn(fig7, {"own": own}, {"own": nulls}, "demo")
+    assert figure.axes[0].texts[0].get_text() == "p = 0.050 · no neurons"
+
+
+def test_fig7_without_permutations_has_no_null():
+    own = all_summaries(4, ("gender",))
+    figure, table = drawn(fig7, {"own": own}, {"own": all_nulls(own, permutations=0)}, "demo")
+    assert set(table["role"]) == {"model"}
+    assert not [text for axes in figure.axes for text in axes.texts]
+
+
+def test_fig7_shows_the_sets_before_a_limit_on_q_beside_their_null():
+    own = all_summaries(4, ("gender",))
+    _, table = drawn(fig7, {"own": own}, {"own": all_nulls(own, over=9)}, "demo")
+    curves = {role: rows["value"].to_numpy() for role, rows in table.groupby("role")}
+    np.testing.assert_array_equal(curves["unrestricted"], curves["model"] + 9)
+    np.testing.assert_allclose(curves["null"], curves["unrestricted"] / 2)
 
 
 @pytest.mark.parametrize(("count", "two"), [(4, False), (48, True)])
 def test_fig7_names_the_sites(tmp_path, count, two):
-    _, table = drawn(fig7, {"own": all_summaries(count, two_per_block=two)}, "demo")
-    assert table[table["property"] == "pitch"]["site"].astype(str).tolist() == sites(count, two_per_block=two)
+    own = all_summaries(count, two_per_block=two)
+    _, table = drawn(fig7, {"own": own}, {"own": all_nulls(own)}, "demo")
+    shown = table[(table["property"] == "pitch") & (table["role"] == "model")]
+    assert shown["site"].astype(str).tolist() == sites(count, two_per_block=two)
 
 
 def by_set_arithmetic(neurons, layer):
@@ -121,6 +160,15 @@ def test_fig8_draws_the_published_regions_of_layer_1_only(tmp_path):
     assert set(second["site"].astype(str)) == {"2"}
 
 
+def test_fig8_shows_neurons_of_low_q_alone_where_told(tmp_path):
+    neurons, summaries = overlapping(MELHUBERT)
+    figure, table = drawn(fig8, neurons, summaries, 1, "own", "demo", fdr=0.3)
+    # Neurons are numbered in the order of the regions, and q is their number over 1000.
+    assert table["neurons"].tolist()[:7] == [297, 4, 0, 0, 0, 0, 0]
+    assert set(table["fdr"]) == {0.3}
+    assert "of q ≤ 0.3 in layer 1" in figure.get_suptitle()
+
+
 def test_fig8_refuses_what_does_not_fit_together(tmp_path):
     neurons, summaries = overlapping(MELHUBERT)
     with pytest.raises(ConfigError, match=r"overlap_layer: expected a layer from 1 to 2, found 9"):
@@ -153,9 +201,37 @@ def test_too_little_speech_is_a_line_of_the_figure(tmp_path):
         "Too little speech (cells of fewer than 1/λ frames): phone classes 2 of 39, pitch 30 of 117, duration 5 of 39"
     )
     summaries = {"own": all_summaries(12)}
-    figures = [drawn(fig7, summaries, "demo", note=text)[0] for text in ("", note)]
+    nulls = {name: all_nulls(tables) for name, tables in summaries.items()}
+    figures = [drawn(fig7, summaries, nulls, "demo", note=text)[0] for text in ("", note)]
     assert figures[1].get_suptitle() == f"{figures[0].get_suptitle()}\n{note}"
     # Panels are not made smaller for it.
     heights = [figure.axes[0].get_position().height * figure.get_figheight() for figure in figures]
     assert heights[1] == pytest.approx(heights[0], rel=0.02)
     drawn(fig8, *overlapping(MELHUBERT), 1, "own", "demo", note=note)
+
+
+def test_stability_is_drawn_beside_the_control_with_its_ranges():
+    own, twin = ({name: stability_table(sites(4), auroc=auroc) for name in NAMES[:2]} for auroc in (0.7, 0.55))
+    figure, table = drawn(stability, {"own": own, "twin": twin}, "demo")
+    assert [axes.lines[0].get_ydata()[0] for axes in figure.axes] == [0.0] * 2 + [0.5] * 2
+    assert len(table) == 2 * 2 * 2 * 4
+    for (measure, role), value in {
+        ("nogueira", "model"): 0.5,
+        ("nogueira", "control"): 0.5,
+        ("auroc", "model"): 0.7,
+        ("auroc", "control"): 0.55,
+    }.items():
+        rows = table[(table["measure"] == measure) & (table["role"] == role)]
+        found = rows[rows["layer"] < 4]
+        np.testing.assert_allclose(found[["value", "lowest", "highest"]], [[value, value - 0.05, value + 0.05]] * 6)
+        assert rows[rows["layer"] == 4]["value"].isna().all()
+
+
+def test_stability_says_when_there_are_no_halves():
+    nothing = stability_table(sites(4)).iloc[:0]
+    with style.theme():
+        figure, table = stability.draw({"own": dict.fromkeys(NAMES, nothing)}, "demo")
+        _, some = stability.draw({"own": {"gender": nothing, "phone": stability_table(sites(4))}}, "demo")
+    assert table.empty
+    assert "too few speakers" in figure.texts[0].get_text()
+    assert set(some["property"]) == {"phone"}

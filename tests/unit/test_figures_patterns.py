@@ -12,6 +12,7 @@ from figure_inputs import (
     points,
     silhouettes,
     sites,
+    stability,
 )
 
 from property_neurons.counting.count_store import open_counts
@@ -91,8 +92,9 @@ def test_fig3_survives_patterns_that_coincide_and_undefined_silhouettes(tmp_path
 def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
     own, control = all_silhouettes(12), all_silhouettes(12, scale=0.1)
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
-    table = drawn_twice(fig4, {"own": own, "twin": control}, "demo", melhubert)
-    assert len(table) == 4 * 4 * 12
+    held_out = {name: stability(sites(12)) for name in own}
+    table = drawn_twice(fig4, {"own": own, "twin": control}, "demo", melhubert, held_out)
+    assert len(table) == 4 * 5 * 12
     for name, scores in own.items():
         by_role = {role: rows.set_index("layer") for role, rows in table[table["property"] == name].groupby("role")}
         layers = scores.groupby("layer")["silhouette"]
@@ -100,6 +102,8 @@ def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
         np.testing.assert_allclose(by_role["model"]["lowest"], layers.min())
         np.testing.assert_allclose(by_role["model"]["highest"], layers.max())
         np.testing.assert_allclose(by_role["full"]["value"], scores.groupby("layer")["silhouette_full"].first())
+        np.testing.assert_allclose(by_role["held_out"][["value", "lowest", "highest"]], [[0.1, 0.05, 0.15]] * 12)
+        assert by_role["full"]["lowest"].isna().all()
         np.testing.assert_allclose(by_role["control"]["value"], control[name].groupby("layer")["silhouette"].mean())
         np.testing.assert_allclose(by_role["published"]["value"], PUBLISHED["fig4_silhouette_by_layer"][name])
 

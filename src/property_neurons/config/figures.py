@@ -12,13 +12,21 @@ class Figures(Section):
     """Which corpus and models the figures show."""
 
     corpus: Name = Field(description="the corpus of all figures")
-    model: Name = Field(description="the model of Figures 2, 3, 4, 7 and 8")
-    control: Name | None = Field(default=None, description="a control (the random twin) drawn quietly in Figures 4, 7")
+    model: Name = Field(description="the model of Figures 2, 3, 4, 7, 8 and stability")
+    control: Name | None = Field(
+        default=None, description="a control (the random twin) drawn quietly in Figures 4, 7 and stability"
+    )
     compare: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None, description="models of Figure 5 (null: all models of the config)"
     )
     probability_phone: str = Field(default="AH", description="the phone of Figure 2")
     overlap_layer: int = Field(default=1, ge=1, description="the layer of Figure 8")
+    overlap_fdr: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="show only neurons with q at or below this in Figure 8 (null: all of the sets)",
+    )
 
     @field_validator("probability_phone")
     @classmethod

@@ -30,7 +30,7 @@ _PLANE = 0.11
 # What is held against chance, of one property in the default config: the one measurement there is.
 _NULL = 5.0
 _PROPERTIES = 4
-_FIGURES = 6
+_FIGURES = 7
 # Operations a second: of one core on a base model, and on one too small to keep it busy.
 _CORE, _CORE_SMALL, _SMALL_PARAMETERS = 77e9, 31e9, 30e6
 # An A100's peaks in fp32 and bf16, of which 35 % is assumed.

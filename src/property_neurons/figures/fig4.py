@@ -10,38 +10,54 @@ from property_neurons.figures.published import Published, read_references
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.silhouettes import by_layer
 from property_neurons.figures.tables import ByProperty, read_tables
+from property_neurons.neurons.statistics.table_terms import of_all_groups
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
     silhouettes = read_tables(inputs.silhouettes, params.models, params.properties)
     published = read_references(inputs.published, params.published).get(params.models[0])
+    stability = read_tables(inputs.stability, params.models[:1], params.properties)[params.models[0]]
     note = read_note(inputs.cells, params.properties)
-    return {"silhouettes": silhouettes, "corpus": params.corpus, "published": published, "note": note}
+    return {
+        "silhouettes": silhouettes,
+        "corpus": params.corpus,
+        "published": published,
+        "stability": stability,
+        "note": note,
+    }
 
 
 def draw(
-    silhouettes: Mapping[str, ByProperty], corpus: str, published: Published | None = None, note: str = ""
+    silhouettes: Mapping[str, ByProperty],
+    corpus: str,
+    published: Published | None = None,
+    stability: ByProperty | None = None,
+    note: str = "",
 ) -> style.Drawing:
-    """Draw the silhouette in the MDS plane (mean and range over seeds) and in the full binary space, by layer.
+    """Draw the silhouette by layer: in the MDS plane, in the full binary space, and there on held-out speakers.
 
     Args:
         silhouettes: by model, then property: layer, site, seed, silhouette, silhouette_full. The first model is
             the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
+        stability: of the first model, by property: layer, site, group, halves, silhouette_held_out with _low and _high.
+            Without a row where there are too few speakers.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
     Raises:
         ConfigError: the published model has another number of layers.
     """
-    table = pd.concat(_curves(silhouettes, published), ignore_index=True)
-    figure = layer_curves.draw_panels(table, "silhouette", floor=True)
+    table = pd.concat(_curves(silhouettes, published, stability or {}), ignore_index=True)
+    figure = layer_curves.draw_panels(table, {"": layer_curves.Row("silhouette")}, floor=True)
     style.heading(figure, "Separation of activation patterns", next(iter(silhouettes)), corpus, note)
     return figure, table
 
 
-def _curves(silhouettes: Mapping[str, ByProperty], published: Published | None) -> Iterator[pd.DataFrame]:
+def _curves(
+    silhouettes: Mapping[str, ByProperty], published: Published | None, stability: ByProperty
+) -> Iterator[pd.DataFrame]:
     paper, theirs = (published.name, published.silhouettes) if published else ("", {})
     (model, own), *controls = (
         (model, {name: by_layer(table) for name, table in tables.items()}) for model, tables in silhouettes.items()
@@ -50,7 +66,19 @@ def _curves(silhouettes: Mapping[str, ByProperty], published: Published | None) 
         seeds = silhouettes[model][name]["seed"].nunique()
         over = f"mean and range of {seeds} seeds" if seeds > 1 else "one seed"
         yield layer_curves.curve(layers, "silhouette", role="model", series=f"MDS plane, {over}", name=name)
-        yield layer_curves.curve(layers, "silhouette_full", role="full", series="full binary space", name=name)
+        full = layers[["layer", "site", "silhouette_full"]]
+        yield layer_curves.curve(full, "silhouette_full", role="full", series="full binary space", name=name)
+        if name in stability:
+            yield from _held_out(stability[name], name)
         yield from layer_curves.held_against(
             name, "silhouette", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
         )
+
+
+def _held_out(stability: pd.DataFrame, name: str) -> Iterator[pd.DataFrame]:
+    layers = of_all_groups(stability).rename(
+        columns={"silhouette_held_out_low": "lowest", "silhouette_held_out_high": "highest"}
+    )
+    if layers["silhouette_held_out"].notna().any():
+        series = f"full space, held-out speakers, mean, 95 % of {layers['halves'].max()} splits"
+        yield layer_curves.curve(layers, "silhouette_held_out", role="held_out", series=series, name=name)

@@ -1,4 +1,4 @@
-"""Figure 7: how many property neurons each layer has."""
+"""Figure 7: how many property neurons each layer has, beside how many it would have if the labels meant nothing."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,24 +9,35 @@ from property_neurons.figures import layer_curves, style
 from property_neurons.figures.published import Published, read_references
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.tables import ByProperty, read_tables
+from property_neurons.neurons.statistics.table_terms import of_all_groups, of_all_layers
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
-    summaries = read_tables(inputs.summaries, params.models, params.properties)
-    published = read_references(inputs.published, params.published).get(params.models[0])
-    note = read_note(inputs.cells, params.properties)
-    return {"summaries": summaries, "corpus": params.corpus, "published": published, "note": note}
+    return {
+        "summaries": read_tables(inputs.summaries, params.models, params.properties),
+        "nulls": read_tables(inputs.nulls, params.models, params.properties),
+        "corpus": params.corpus,
+        "published": read_references(inputs.published, params.published).get(params.models[0]),
+        "note": read_note(inputs.cells, params.properties),
+    }
 
 
 def draw(
-    summaries: Mapping[str, ByProperty], corpus: str, published: Published | None = None, note: str = ""
+    summaries: Mapping[str, ByProperty],
+    nulls: Mapping[str, ByProperty],
+    corpus: str,
+    published: Published | None = None,
+    note: str = "",
 ) -> style.Drawing:
-    """Draw |P| by layer for each property.
+    """Draw |P| by layer for each property, with its null; the control in a row of its own, under the same scale.
 
     Args:
         summaries: by model, then property: layer, site, width, group, property_neurons (|P| of the layer, the same
-            in each of its rows). The first model is the one shown; a second one is its control, drawn in grey.
+            in each of its rows). The first model is the one shown; others are its controls.
+        nulls: of the same models and properties: layer, site, group, observed, null_mean, null_low, null_high,
+            false_share, p, permutations. Where permutations is 0 there is no null to draw. Where `observed` differs
+            from |P| the sets hold neurons of low q alone: their null is that of the sets before, which are drawn too.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
@@ -35,27 +46,64 @@ def draw(
         ConfigError: the published model has another number of layers.
     """
     model = next(iter(summaries))
-    table = pd.concat(_curves(summaries, published), ignore_index=True)
+    table = pd.concat(_curves(summaries, nulls, published), ignore_index=True)
     widths = pd.concat(summaries[model].values())["width"]
     width = f"{widths.min()}" if widths.min() == widths.max() else f"{widths.min()} to {widths.max()}"
-    figure = layer_curves.draw_panels(table, f"property neurons (of {width})")
+    label = f"property neurons\n(of {width})"
+    rows = {one: layer_curves.Row(label if one == model else "control", notes=_notes(nulls[one])) for one in summaries}
+    figure = layer_curves.draw_panels(table, rows, by="model")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)
     style.heading(figure, "Property neurons by layer", model, corpus, note)
     return figure, table
 
 
-def _curves(summaries: Mapping[str, ByProperty], published: Published | None) -> Iterator[pd.DataFrame]:
+def _curves(
+    summaries: Mapping[str, ByProperty], nulls: Mapping[str, ByProperty], published: Published | None
+) -> Iterator[pd.DataFrame]:
     paper, theirs = (published.name, published.property_neurons) if published else ("", {})
-    (model, own), *controls = (
-        (model, {name: _layers(table) for name, table in tables.items()}) for model, tables in summaries.items()
-    )
-    for name, layers in own.items():
-        yield layer_curves.curve(layers, "property_neurons", role="model", series=model, name=name)
-        yield from layer_curves.held_against(
-            name, "property_neurons", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
-        )
+    shown = next(iter(summaries))
+    for model, tables in summaries.items():
+        own = model == shown
+        for name, summary in tables.items():
+            layers = summary.drop_duplicates("layer").sort_values("layer")[["layer", "site", "property_neurons"]]
+            drawn = [_curve(layers, "model" if own else "control", model if own else f"control {model}", name)]
+            drawn += _null(nulls[model][name], layers, name, own)
+            if own:
+                sites = layers["site"].tolist()
+                drawn += layer_curves.held_against(name, "property_neurons", sites, {}, paper, theirs.get(name))
+            yield from (curve.assign(model=model) for curve in drawn)
 
 
-def _layers(summary: pd.DataFrame) -> pd.DataFrame:
-    return summary.drop_duplicates("layer").sort_values("layer")
+def _curve(layers: pd.DataFrame, role: str, series: str, name: str) -> pd.DataFrame:
+    return layer_curves.curve(layers, "property_neurons", role=role, series=series, name=name)
+
+
+def _null(null: pd.DataFrame, layers: pd.DataFrame, name: str, own: bool) -> Iterator[pd.DataFrame]:
+    permutations = int(null["permutations"].max())
+    if not permutations:
+        return
+    of_p, overall = of_all_groups(null), of_all_layers(null)
+    if of_p["observed"].tolist() != layers["property_neurons"].tolist():
+        before = of_p[["layer", "site", "observed"]].rename(columns={"observed": "property_neurons"})
+        yield _curve(before, "unrestricted", "without the limit on q", name)
+    columns = {"null_mean": "property_neurons", "null_low": "lowest", "null_high": "highest"}
+    band = of_p[["layer", "site", *columns]].rename(columns=columns)
+    series = f"{'null' if own else 'null of the control'}, {permutations} permutations: mean, 95 % band"
+    curve = _curve(band, "null" if own else "control_null", series, name)
+    # What the panel says of all layers together.
+    yield curve.assign(p_all_layers=overall["p"], false_share_all_layers=overall["false_share"])
+
+
+def _notes(nulls: ByProperty) -> dict[str, str]:
+    """p over all layers, and the estimated false share; nothing where there is no null."""
+    overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
+    return {name: f"p {_p(row['p'])} · {_share(row['false_share'])}" for name, row in overall.items()}
+
+
+def _p(value: float) -> str:
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def _share(value: float) -> str:
+    return "no neurons" if pd.isna(value) else f"false share {value:.0%}".replace("%", " %")

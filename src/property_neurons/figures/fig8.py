@@ -42,6 +42,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
         "model": params.model,
         "corpus": params.corpus,
         "published": read_references(inputs.published, params.published).get(params.model),
+        "fdr": params.fdr,
         "note": read_note(inputs.cells, params.properties),
     }
 
@@ -53,6 +54,7 @@ def draw(
     model: str,
     corpus: str,
     published: Published | None = None,
+    fdr: float | None = None,
     note: str = "",
 ) -> style.Drawing:
     """Draw the property neurons P of three properties in one layer as a Venn diagram, every count beside it.
@@ -60,12 +62,13 @@ def draw(
     The circles are to scale where every region has room for its count, else of equal size, and say so.
 
     Args:
-        neurons: by property, three of them: layer, neuron, exclusive (in a group's G_i, equation 4).
+        neurons: by property, three of them: layer, neuron, exclusive (in a group's G_i, equation 4), q.
         summaries: of the same properties: layer, site, width, group, property_neurons (|P| of the layer).
         layer: ordinal of the layer, from 1.
         model: the model's name.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
+        fdr: only neurons with q at or below it are drawn; None for all.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
     Raises:
@@ -74,17 +77,19 @@ def draw(
     """
     names = list(neurons)
     site, width = _site(summaries, layer)
-    sets = {name: _property_neurons(neurons[name], summaries[name], layer, name) for name in names}
+    sets = {name: _property_neurons(neurons[name], summaries[name], layer, name, fdr) for name in names}
     table = _overlaps(sets, width)
     table["published"] = _published(published, names, layer)
     table.insert(0, "layer", layer)
     table.insert(1, "site", site)
+    table["fdr"] = math.nan if fdr is None else fdr
     figure = style.new_figure(5.8, 2.9)
     diagram, listing = figure.subplots(1, 2, width_ratios=(1, 0.9))
     _list(listing, table, width)
     to_scale = _plot(figure, diagram, table, names)
     scale = "" if to_scale else " (circles not to scale)"
-    style.heading(figure, f"Property neurons in layer {site}{scale}", model, corpus, note)
+    limit = "" if fdr is None else f" of q ≤ {fdr:g}"
+    style.heading(figure, f"Property neurons{limit} in layer {site}{scale}", model, corpus, note)
     return figure, table
 
 
@@ -98,15 +103,18 @@ def _site(summaries: Mapping[str, pd.DataFrame], layer: int) -> tuple[str, int]:
     return str(rows["site"].iloc[0]), int(rows["width"].iloc[0])
 
 
-def _property_neurons(neurons: pd.DataFrame, summary: pd.DataFrame, layer: int, name: str) -> set[int]:
-    found = set(neurons.loc[(neurons["layer"] == layer) & neurons["exclusive"], "neuron"])
+def _property_neurons(
+    neurons: pd.DataFrame, summary: pd.DataFrame, layer: int, name: str, fdr: float | None
+) -> set[int]:
+    of_layer = neurons[(neurons["layer"] == layer) & neurons["exclusive"]]
+    found = set(of_layer["neuron"])
     counted = summary.loc[summary["layer"] == layer, "property_neurons"].unique()
     if counted.tolist() != [len(found)]:
         raise StoreError(
             f"property {name}, layer {layer}: the neuron table holds {len(found)} property neurons, its summary says "
             f"{counted.tolist()}; delete both and run again"
         )
-    return found
+    return found if fdr is None else set(of_layer.loc[of_layer["q"] <= fdr, "neuron"])
 
 
 def _overlaps(sets: Mapping[str, set[int]], width: int) -> pd.DataFrame:

@@ -1,7 +1,9 @@
-"""Curves over layers, one panel per property (Figures 4 and 7)."""
+"""Curves over layers, one panel per property, in one row or in several (Figures 4 and 7, stability)."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import pandas as pd
@@ -23,6 +25,10 @@ _LINES = MappingProxyType(
         "published": {"color": style.REFERENCE, "linewidth": 0.7, "linestyle": ":", "marker": "x", "zorder": 4},
         "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1},
         "full": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2},
+        "held_out": {"linewidth": 0.9, "linestyle": "-", "marker": "s", "markerfacecolor": "white", "zorder": 2},
+        "null": {"linewidth": 0.8, "linestyle": (0, (4, 2)), "zorder": 2},
+        "control_null": {"color": style.CONTROL, "linewidth": 0.8, "linestyle": (0, (4, 2)), "zorder": 1},
+        "unrestricted": {"linewidth": 0.7, "linestyle": (0, (5, 1.5, 1, 1.5)), "zorder": 2},
         "model": {"linewidth": 1.4, "linestyle": "-", "marker": "o", "zorder": 3},
     }
 )
@@ -33,7 +39,7 @@ def curve(layers: pd.DataFrame, value: str, *, role: str, series: str, name: str
 
     Args:
         layers: one row per layer: layer, site, the column `value`, and lowest and highest where it has a range.
-        role: "model", "control" or "full" (the full binary space).
+        role: of `_LINES`, which says how it looks.
         series: what the legend calls it.
         name: the property.
 
@@ -48,8 +54,8 @@ def curve(layers: pd.DataFrame, value: str, *, role: str, series: str, name: str
             "layer": layers["layer"],
             "site": layers["site"].astype(str),
             "value": layers[value],
-            "lowest": layers["lowest"] if role != "full" and "lowest" in layers else math.nan,
-            "highest": layers["highest"] if role != "full" and "highest" in layers else math.nan,
+            "lowest": layers.get("lowest", math.nan),
+            "highest": layers.get("highest", math.nan),
         }
     )
 
@@ -89,37 +95,71 @@ def held_against(
     yield curve(layers, value, role="published", series=f"published, {paper}", name=name)
 
 
-def draw_panels(curves: pd.DataFrame, label: str, *, floor: bool = False) -> Figure:
-    """Draw the curves, one panel per property in their order, under shared axes and one legend.
+@dataclass(frozen=True)
+class Row:
+    """A row of panels.
+
+    label: of its vertical axis.
+    level: a thin line at this value; None for none.
+    notes: by property, a few words over the panel.
+    """
+
+    label: str
+    level: float | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def draw_panels(
+    curves: pd.DataFrame, rows: Mapping[str, Row], *, by: str = "", one_scale: bool = True, floor: bool = False
+) -> Figure:
+    """Draw the curves, one panel per property in their order, with one legend.
 
     Args:
         curves: rows of `curve` and `held_against`.
-        label: of the vertical axis.
+        rows: by value of the column `by`. A single row of many properties is broken in two.
+        by: the column that says in which row a curve belongs; unused where there is one row.
+        one_scale: one vertical axis for all rows, or one for each.
         floor: shade the silhouettes that say "no separation".
     """
     names = list(curves["property"].unique())
-    columns = len(names) if len(names) <= _MOST_IN_A_ROW else math.ceil(len(names) / 2)
-    rows = math.ceil(len(names) / columns)
+    broken = len(rows) == 1 and len(names) > _MOST_IN_A_ROW
+    columns = math.ceil(len(names) / 2) if broken else len(names)
+    panels = list(itertools.product(rows, names))
+    n_rows = math.ceil(len(panels) / columns)
     width = style.PAGE if columns > 2 else _NARROW
-    figure = style.new_figure(width, 0.7 + 1.75 * rows)
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    figure = style.new_figure(width, 0.7 + (1.75 if len(rows) == 1 else 1.5) * n_rows)
+    grid = figure.subplots(n_rows, columns, sharey=True if one_scale else "row", squeeze=False)
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     colours = style.property_colours(names)
-    for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
+    for index, (axes, (key, name)) in enumerate(zip(grid.flat, panels, strict=False)):
+        shown = curves[(curves["property"] == name) & (len(rows) == 1 or curves[by] == key)]
+        row = rows[key]
         if floor:
             axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
-        for _, rows_of_curve in curves[curves["property"] == name].groupby("series", sort=False):
-            _plot(axes, rows_of_curve, colours[name])
-        axes.set_title(style.property_title(name), color=colours[name])
+        if row.level is not None:
+            axes.axhline(row.level, color=style.REFERENCE, linewidth=0.5, zorder=0)
+        for _, of_curve in shown.groupby("series", sort=False):
+            _plot(axes, of_curve, colours[name])
+        _head(axes, name if index < len(names) else "", row.notes.get(name, ""), colours[name])
         style.layer_axis(axes, sites, width / columns - 0.5)
-        if index + columns >= len(names):
+        if index % columns == 0:
+            axes.set_ylabel(row.label)
+        if index + columns >= len(panels):
             axes.set_xlabel("layer")
-    for axes in grid[:, 0]:
-        axes.set_ylabel(label)
-    for axes in grid.flat[len(names) :]:
+    for axes in grid.flat[len(panels) :]:
         axes.remove()
     style.legend_below(figure, _legend(curves, floor))
     return figure
+
+
+def _head(axes: Axes, name: str, note: str, colour: str) -> None:
+    """The property's name over its panel, and a note between them."""
+    if note:
+        axes.text(
+            0.5, 1.02, note, ha="center", va="bottom", fontsize=6.5, color=style.REFERENCE, transform=axes.transAxes
+        )
+    if name:
+        axes.set_title(style.property_title(name), color=colour, pad=13 if note else None)
 
 
 def _plot(axes: Axes, rows: pd.DataFrame, colour: str) -> None:

@@ -52,11 +52,23 @@ def cells(config: Config, properties: Iterable[str]) -> list[str]:
 
     Those of the figures' model, which differ from another model's by the frames that it gives no row for, if at all.
     """
-    return [
-        table.removesuffix(".parquet") + ".cells.tsv" for table in neurons(config, [config.figures.model], properties)
-    ]
+    return _beside_neurons(config, [config.figures.model], properties, "cells")
 
 
 def neuron_summaries(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
     """How many neurons there are by layer: summaries of `neurons`."""
-    return [table.removesuffix(".parquet") + ".summary.tsv" for table in neurons(config, models, properties)]
+    return _beside_neurons(config, models, properties, "summary")
+
+
+def nulls(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """How many there would be if the labels meant nothing: tables beside `neurons`."""
+    return _beside_neurons(config, models, properties, "null")
+
+
+def stability(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """How far they hold between halves of the speakers: tables beside `neurons`."""
+    return _beside_neurons(config, models, properties, "stability")
+
+
+def _beside_neurons(config: Config, models: Iterable[str], properties: Iterable[str], what: str) -> list[str]:
+    return [f"{table.removesuffix('.parquet')}.{what}.tsv" for table in neurons(config, models, properties)]

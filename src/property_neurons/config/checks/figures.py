@@ -5,9 +5,16 @@ from property_neurons.config.root import Config
 
 
 def problems(config: Config) -> list[str]:
-    """Corpora and models that `figures` names and no section defines."""
+    """Corpora and models that `figures` names and no section defines, and limits on q that nothing is held against."""
     figures = config.figures
-    return not_defined(
+    limits = {"figures.overlap_fdr": figures.overlap_fdr, "statistics.fdr": config.statistics.fdr}
+    without = [
+        f"{key}: {limit} needs q, which comes from permutations, and statistics.permutations is 0; raise it, or leave "
+        f"{key} out"
+        for key, limit in limits.items()
+        if limit is not None and not config.statistics.permutations
+    ]
+    return without + not_defined(
         [
             ("figures.corpus", figures.corpus, config.corpora),
             ("figures.model", figures.model, config.models),

@@ -24,10 +24,9 @@ from property_neurons.neurons.statistics.resampling import (
     speaker_halves,
 )
 from property_neurons.neurons.statistics.selectivity import group_entropy, log_odds
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.progress import progress
 
-# In the tables by layer: of all layers together, and of all groups together, that is, of P.
-ALL_LAYERS, ALL_GROUPS = 0, ""
 NEURON_COLUMNS = (
     "p_active",
     "p_others",

@@ -1,0 +1,17 @@
+"""Words in the tables of statistics, apart from what makes these, so that figures depend on no statistic's code."""
+
+import pandas as pd
+
+# In the tables by layer: of all layers together, and of all groups together, that is, of P.
+ALL_LAYERS, ALL_GROUPS = 0, ""
+
+
+def of_all_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """What a table of statistics says of P, a row for each layer in order; what it says of all layers left out."""
+    chosen = table[(table["group"] == ALL_GROUPS) & (table["layer"] != ALL_LAYERS)]
+    return chosen.sort_values("layer").reset_index(drop=True)
+
+
+def of_all_layers(table: pd.DataFrame) -> pd.Series:
+    """What the table of the null says of P in all layers together."""
+    return table[(table["group"] == ALL_GROUPS) & (table["layer"] == ALL_LAYERS)].iloc[0]
