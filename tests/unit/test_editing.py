@@ -17,6 +17,7 @@ from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.models.pruned import remove_neurons
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import neuron_sets
 from property_neurons.stores import files
 
@@ -191,7 +192,7 @@ def test_hooks_are_gone_after_an_error():
 def test_the_most_exclusive_come_first():
     rng = np.random.default_rng(3)
     groups = np.repeat([0, 1, 2], [8, 6, 5])
-    sets = [neuron_sets(rng.random((19, 60)) < 0.75, groups, 3, sigma=0.8) for _ in range(2)]
+    sets = [neuron_sets(rng.random((19, 60)) < 0.75, groups, 3, SetDefinition(sigma=0.8)) for _ in range(2)]
     for group in range(3):
         by_hand = []
         for layer, site in enumerate(sets):
