@@ -2,11 +2,18 @@
 
 import os
 import re
+import shlex
 import sys
 
 # A clone works without being installed, also in the environments of --sdm conda and on cluster nodes.
 sys.path.insert(0, str(HERE / "src"))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(HERE / "src"), os.environ.get("PYTHONPATH")])))
+
+if shlex.quote(sys.executable) != sys.executable:
+    # Snakemake writes the path of its Python into shell commands without quotes, where a blank or a quote breaks it
+    # (snakemake issues 85, 2981, 3235): there the same Python is found by its name.
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+    sys.executable = "python"
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger

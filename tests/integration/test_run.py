@@ -1,6 +1,7 @@
 """The default target of a reduced default configuration, made by the real Snakemake."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
 from tests.drills.drill import Drill, Kill
-from tests.integration.project import Project
+from tests.integration.project import SMALL, Project
 
 pytestmark = pytest.mark.integration
 
@@ -30,6 +31,16 @@ def test_every_figure_is_there_in_three_forms(finished):
 def test_the_screen_counts_utterances_and_names_the_figures(first_run):
     assert "utterances fit for use, 0 skipped" in first_run
     assert "Drawing Figure 8" in first_run
+
+
+@pytest.mark.slow
+def test_the_path_of_python_may_hold_blanks_and_quotes(tmp_path, monkeypatch):
+    project = Project.copy(tmp_path / "project", SMALL)
+    environment = tmp_path / "O'Brien's speech"
+    environment.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(environment / "bin/python"))
+    project.snakemake("results/corpora/demo/utterances.parquet")
+    assert "Nothing to be done" in project.snakemake("-n", "results/corpora/demo/utterances.parquet")
 
 
 def test_every_job_leaves_a_log_and_what_it_used(finished):

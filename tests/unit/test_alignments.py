@@ -260,6 +260,18 @@ def test_what_does_not_belong_names_its_line(tmp_path):
     assert "line 18: expected text in UTF-8" in troubles(path)["unreadable_alignment"]
 
 
+def test_decimal_commas_and_praats_binary_form_are_told(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    for form in (long_form, short_form):
+        path.write_text(form(SEGMENTS).replace("0.29", "0,29"))
+        assert "a number with a comma, 0,29, in line" in troubles(path)["unreadable_alignment"]
+        assert "write a point, 0.29" in troubles(path)["unreadable_alignment"]
+    path.write_text(long_form([(0.0, 0.5, "AH 0,5 "), (0.5, 1.0, "sp")]))
+    assert "unknown_phone" in troubles(path)
+    path.write_bytes(b"ooBinaryFile\x08TextGrid" + bytes(40))
+    assert "Save as text file" in troubles(path)["unreadable_alignment"]
+
+
 def test_silence_of_no_length_is_dropped(tmp_path):
     """As aligners of the HTK family write it between words; a phone of no length stays an error."""
     alignment = read_textgrid(write(tmp_path, [(0, 0.2, "AH"), (0.2, 0.2, "sp"), (0.2, 0.5, "T"), (0.5, 0.5, "")]))

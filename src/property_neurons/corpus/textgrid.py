@@ -20,6 +20,7 @@ _TIER = "phones"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # All that counts in Praat's text files: strings, flags, and numbers that stand alone; the rest says what they are.
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|<(\w+)>|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)|![^\n]*')
+_DECIMAL_COMMA = re.compile(r"(?<!\S)[-+]?\d+,\d+(?!\S)")
 _INTERVALS, _POINTS = "IntervalTier", "TextTier"
 # As the Montreal Forced Aligner and praatio call tiers in JSON.
 _CLASSES = {"interval": _INTERVALS, "point": _POINTS}
@@ -48,6 +49,8 @@ def read_textgrid(path: str | Path) -> Alignment:
     path = Path(path)
     try:
         raw = read_bytes(path)
+        if raw.startswith(b"ooBinaryFile"):
+            raise ValueError("Praat's binary form: in Praat, save it with Save as text file")
         text = raw.decode("utf-16") if raw.startswith(_UTF_16_MARKS) else decoded(raw, path)
         tier = _only_tier(_json_tiers(text) if text.lstrip().startswith(("{", "[")) else _text_tiers(text))
         starts, ends, texts = zip(*tier.intervals, strict=True) if tier.intervals else ((), (), ())
@@ -109,13 +112,21 @@ class _Tokens:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._end = 0  # of the one before
         self._found: Iterator[re.Match[str]] = (match for match in _TOKEN.finditer(text) if match.lastindex)
 
     def take(self, kind: type[str] | type[float] | type[bool]) -> Any:
         """The next one, which must be a string, a number or a flag (True for <exists>)."""
         match = next(self._found, None)
+        comma = _DECIMAL_COMMA.search(self._text, self._end, match.start() if match else len(self._text))
+        if comma:
+            line = self._text.count("\n", 0, comma.start()) + 1
+            raise ValueError(
+                f"a number with a comma, {comma[0]}, in line {line}: write a point, {comma[0].replace(',', '.')}"
+            )
         if match is None:
             raise ValueError("a file that is cut short")
+        self._end = match.end()
         if match.lastindex != {str: 1, bool: 2, float: 3}[kind]:
             names = {str: "a string", bool: "<exists>", float: "a number"}
             line = self._text.count("\n", 0, match.start()) + 1
