@@ -1,10 +1,13 @@
 """When a training ends by itself."""
 
+from pathlib import Path
+from pickle import UnpicklingError
 from types import SimpleNamespace
 
 import pytest
 
-from property_neurons.training.trainer import StopWhenFlat
+from property_neurons.errors import ModelError
+from property_neurons.training.trainer import StopWhenFlat, train_from
 
 
 def stops_after(losses, patience):
@@ -39,3 +42,15 @@ def test_a_resumed_training_stops_where_an_undisturbed_one_does():
     history.append({"eval_loss": 4.6})
     StopWhenFlat(2).on_evaluate(None, SimpleNamespace(log_history=history), control)
     assert control.should_training_stop
+
+
+def test_a_checkpoint_that_torch_refuses_is_named_without_its_advice():
+    def train(resume_from_checkpoint):
+        raise UnpicklingError(
+            "Weights only load failed. Re-running `torch.load` with `weights_only` set to `False` will likely succeed"
+            "\n\nWeightsUnpickler error: Unsupported global: GLOBAL os.system was not an allowed global by default."
+        )
+
+    with pytest.raises(ModelError, match=r"work/checkpoint-5: .*found os\.system, .*do not use this file") as raised:
+        train_from(SimpleNamespace(train=train), Path("work/checkpoint-5"))
+    assert "weights_only" not in str(raised.value)
