@@ -16,9 +16,15 @@ from property_neurons.figures import erasure, erasure_dose
 from property_neurons.stores import files
 
 
-def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2):
-    """A run in which erasing group g makes g's error 1 at dose 1 and 0.5 at dose 0.5, random draw k adds k / 10."""
+def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2, speakers=5):
+    """A run in which erasing group g makes g's error 1 at dose 1 and 0.5 at dose 0.5, random draw k adds k / 10.
+
+    Ten utterances of a group, of five speakers or of one.
+    """
     conditions, scores = [], []
+
+    def speaker(group, utterance):
+        return utterance // 2 if speakers > 1 else 0
 
     def add(condition, error_of):
         number = len(conditions)
@@ -27,7 +33,17 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
             for utterance in range(10):
                 wrong = float(utterance < round(10 * error_of(group)))
                 for part in ("all", group):
-                    scores.append((number, f"{group}-{utterance}", part, wrong, 1.0, 0.25 + 2 * wrong))
+                    scores.append(
+                        (
+                            number,
+                            f"{group}-{utterance}",
+                            f"{group}-{speaker(group, utterance)}",
+                            part,
+                            wrong,
+                            1.0,
+                            0.25 + 2 * wrong,
+                        )
+                    )
 
     base = {
         "kind": "whole",
@@ -49,7 +65,7 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
                     add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
     folder.mkdir()
     files.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
-    columns = ["condition", "utterance", "part", "error", "weight", "surprisal"]
+    columns = ["condition", "utterance", "speaker", "part", "error", "weight", "surprisal"]
     files.write_table(folder / "scores.parquet", pd.DataFrame(scores, columns=columns))
     described = {
         "task": "sid-tuned",
@@ -78,7 +94,7 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     own = cells.set_index(["erased", "part"]).loc[("F", "F")]
     assert own[["before", "after", "delta"]].tolist() == pytest.approx([20, 100, 80])
     assert own[["random_mean", "random_least", "random_most", "excess"]].tolist() == pytest.approx([5, 0, 10, 75])
-    assert 40 < own["low"] < 80 <= own["high"] <= 100
+    assert 30 < own["low"] < 80 <= own["high"] <= 100
     assert own["neurons"] == 20
     other = cells.set_index(["erased", "part"]).loc[("F", "M")]
     assert other[["delta", "low", "high"]].tolist() == [0, 0, 0]
@@ -101,7 +117,9 @@ def test_many_groups_are_their_own_and_others(tmp_path, monkeypatch):
     assert set(cells["part"]) == {"own", "others", "all"}
     assert cells["erased"].nunique() == 7
     mean = cells.set_index(["erased", "part"]).loc["mean"]
-    assert mean.loc["own", ["delta", "low", "high", "excess"]].tolist() == pytest.approx([80, 80, 80, 75])
+    assert mean.loc["own", ["delta", "excess"]].tolist() == pytest.approx([80, 75])
+    # All groups change alike, but on ten utterances each.
+    assert 50 < mean.loc["own", "low"] < 75
     assert mean.loc["others", "delta"] == pytest.approx(0)
     others = cells[(cells["erased"] == "s0") & (cells["part"] == "others")].iloc[0]
     assert others["utterances"] == 50
@@ -180,24 +198,85 @@ def test_figures_show_the_tables(tmp_path, monkeypatch, groups, kind, draws):
     assert len(titles) == (1 if len(groups) > 4 else len(groups))
 
 
-def test_marks_are_filled_beyond_every_random_draw(tmp_path):
-    """The interval of the excess is not enough: of few draws one may have done as much."""
-    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
-    several = (
-        errors_of(cells)
-        .iloc[[0] * 6]
-        .assign(
-            delta=[3.0, 3.0, 1.5, -3.0, -1.0, 0.5],
-            excess_low=[0.2, -0.2, 0.2, -4.0, -2.0, 0.1],
-            excess_high=[4.0, 4.0, 2.0, -0.2, -0.2, 0.3],
-            random_least=[-2.0] * 6,
-            random_most=[2.0] * 6,
-        )
-    )
-    figure, table = erasure.draw(several, "melhubert-mini", "train-clean-100")
-    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
-    assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False, False, True, False, False]
+def test_marks_are_filled_beyond_every_random_draw():
+    """A small q is not enough: of few draws one may have done as much; nor is an interval without zero."""
+    given = {
+        "delta": [3.0, 3.0, 1.5, -3.0, -1.0, 0.5],
+        "excess": [2.0, 2.0, 1.0, -3.0, -1.0, 0.2],
+        "excess_p": [0.001, 0.5, 0.001, 0.001, 0.001, 0.2],
+        "random_least": [-2.0] * 6,
+        "random_most": [2.0] * 6,
+        "p": [0.01, 0.02, 0.03, np.nan, 0.05, 0.06],
+        "causal_excess_p": [np.nan] * 6,
+    }
+    table = report._corrected(pd.DataFrame(given))
     assert table["beyond"].tolist() == [True, False, False, True, False, False]
+    assert table["q"].tolist() == pytest.approx([0.05, 0.05, 0.05, np.nan, 0.06, 0.06], nan_ok=True)
+
+
+def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_path):
+    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    shown = errors_of(cells).assign(beyond=[True, False] * 3, excess_detectable=4.25)
+    figure, _ = erasure.draw(shown, "melhubert-mini", "train-clean-100", note="Too little speech")
+    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
+    assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False] * 3
+    texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert ["detectable: 4.2" in text for text in texts] == [False, True] * 3
+    said = figure.get_suptitle().replace("\n", " ")
+    assert said.endswith("Too little speech") or "Few test speakers" in said
+
+
+def loop_interval(folder, seed, measured):
+    """The percentiles of what `measured` makes of scores whose speakers are drawn group by group."""
+    scores = files.read_table(folder / "scores.parquet")
+    names = {part: sorted(set(rows["speaker"])) for part, rows in scores[scores["part"] != "all"].groupby("part")}
+    rng = np.random.default_rng(seed)
+    chosen = {part: rng.integers(len(own), size=(30, len(own))) for part, own in sorted(names.items())}
+    found = []
+    for number in range(30):
+        drawn = {
+            part: pd.concat([scores[(scores["part"] == part) & (scores["speaker"] == own[at])] for at in row[number]])
+            for (part, own), row in zip(sorted(names.items()), chosen.values(), strict=True)
+        }
+        rates = {
+            part: rows.groupby("condition")["error"].sum() / rows.groupby("condition")["weight"].sum()
+            for part, rows in drawn.items()
+        }
+        found.append(100 * measured(rates))
+    return np.quantile(found, [0.025, 0.975])
+
+
+def test_cells_equal_a_plain_loop_over_the_same_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_RESAMPLES", 30)
+    folder = write_run(tmp_path / "a", ["F", "M"], draws=1)
+    cells, _ = map(errors_of, erasure_tables("table1", [folder]))
+    own = cells.set_index(["erased", "part"]).loc[("F", "F")]
+    conditions = files.read_table(folder / "conditions.tsv")
+    at, control = (
+        conditions.index[(conditions["erased"] == "F") & (conditions["dose"] == 1) & (conditions["kind"] == kind)][0]
+        for kind in ("group", "random")
+    )
+    low, high = loop_interval(folder, 1, lambda rates: rates["F"][at] - rates["F"][0])
+    assert own[["low", "high"]].tolist() == pytest.approx([low, high])
+    low, high = loop_interval(folder, 1, lambda rates: rates["F"][at] - rates["F"][control])
+    assert own[["excess_low", "excess_high"]].tolist() == pytest.approx([low, high])
+    assert own["causal_excess"] == pytest.approx(80)
+    assert own["causal_excess_low"] <= 80 <= own["causal_excess_high"]
+    other = cells.set_index(["erased", "part"]).loc[("F", "M")]
+    assert np.isnan(other["causal_excess"])
+    assert (other["p"], other["excess"], np.isnan(other["detectable"])) == (1.0, 0.0, True)
+
+
+def test_utterances_of_a_lone_speaker_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_RESAMPLES", 100)
+    groups = [f"s{number}" for number in range(6)]
+    cells, _ = map(errors_of, erasure_tables("speaker", [write_run(tmp_path / "a", groups, speakers=1)]))
+    own = cells[cells["part"] == "own"].iloc[0]
+    assert (own["speakers"], own["utterances"]) == (1, 10)
+    assert own["low"] < 80 < own["high"]
+    # One speaker in six is drawn by chance, again and again: the others by speakers.
+    assert set(cells.loc[cells["part"] == "others", "speakers"]) == {5}
+    assert "Few test speakers (6)" in markdown_table(cells)
 
 
 @pytest.mark.parametrize("groups", [["1", "2"], ["01", "nan"], ["True", "False"], ["a $x$", "_b|1"]])

@@ -60,7 +60,7 @@ def own_errors(data: TaskData, column: str) -> Divide:
 
 
 def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
-    """Score some utterances with the model as it is now: utterance, part, error, weight, surprisal; sorted.
+    """Score some utterances with the model as it is now: utterance, speaker, part, error, weight, surprisal; sorted.
 
     The surprisal of the right speaker, in nats, tells more than errors do where these are few; NaN for other tasks.
     """
@@ -69,8 +69,9 @@ def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_si
     rows = []
     for index, outputs, labels in predictions(trained, examples, batch_size):
         nats = surprisal(outputs, labels.item()) if identified else np.nan
-        rows += [(known[index]["utterance"], *part, nats) for part in divide(known[index], outputs, labels)]
-    table = pd.DataFrame(rows, columns=["utterance", "part", "error", "weight", "surprisal"])
+        row = known[index]
+        rows += [(row["utterance"], row["speaker"], *part, nats) for part in divide(row, outputs, labels)]
+    table = pd.DataFrame(rows, columns=["utterance", "speaker", "part", "error", "weight", "surprisal"])
     return table.sort_values(["part", "utterance"], ignore_index=True)
 
 

@@ -10,20 +10,24 @@ import pandas as pd
 
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
-from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
+from property_neurons.erasure.error_sums import ErrorSums
+from property_neurons.erasure.table_terms import BEYOND, CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.intervals import paired_difference
-from property_neurons.tasks.scores import rate
+from property_neurons.tasks.intervals import estimate, few_speakers_note, q_values
 
 _RESAMPLES = 2000
 
 _FIXED = ["study", "task", "metric", "unit", "property", "erased"]
+_ESTIMATED = ("delta", "excess", "causal_excess")
 CELL_COLUMNS = [
     *_FIXED,
-    *("part", "sigma", "neurons", "neurons_per_layer", "before", "after", "delta", "low", "high"),
-    *("random_mean", "random_least", "random_most", "excess", "excess_low", "excess_high"),
-    *("utterances", "draws", "seeds"),
+    *("part", "sigma", "neurons", "neurons_per_layer", "before", "after"),
+    *("delta", "low", "high", "p", "q", "detectable", "random_mean", "random_least", "random_most"),
+    *("excess", "excess_low", "excess_high", "excess_p", "excess_q", "excess_detectable", "beyond"),
+    *("causal_excess", "causal_excess_low", "causal_excess_high"),
+    *("causal_excess_p", "causal_excess_q", "causal_excess_detectable"),
+    *("utterances", "speakers", "draws", "seeds"),
 ]
 CURVE_COLUMNS = [
     *_FIXED,
@@ -47,24 +51,72 @@ class _Run:
 
     described: dict[str, Any]
     conditions: pd.DataFrame
-    scores: dict[int, pd.DataFrame]
+    scores: pd.DataFrame
 
     def numbers(self, **wanted: Any) -> list[int]:
         """The conditions with these fields."""
-        chosen = self.conditions
-        for key, value in wanted.items():
-            chosen = chosen[chosen[key] == value]
-        return chosen.index.tolist()
+        chosen = np.logical_and.reduce([self.conditions[key] == value for key, value in wanted.items()])
+        return self.conditions.index[chosen].tolist()
 
-    def part(self, condition: int, part: str, erased: str, measure: _Measure) -> pd.DataFrame:
-        """A score table of one part: utterance, error (of the measure), weight."""
-        table = self.scores[condition]
-        parts = table["part"]
-        chosen = ~parts.isin([ALL, erased]) if part == OTHERS else parts == (erased if part == OWN else part)
-        own = table.loc[chosen, ["utterance", measure.column, "weight"]].set_axis(
-            ["utterance", "error", "weight"], axis=1
-        )
-        return own.groupby("utterance", as_index=False).sum() if part == OTHERS else own
+
+@dataclass(frozen=True)
+class _Measured:
+    """The runs (seeds) of a study, scored by one measure.
+
+    fixed: the columns that are the same in all rows.
+    """
+
+    runs: Sequence[_Run]
+    measure: _Measure
+    fixed: dict[str, Any]
+    sums: ErrorSums
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that a table of the study spells out."""
+        found = set(self.runs[0].scores["part"])
+        groups = [part for part in self.runs[0].described["groups"] if part in found]
+        if len(groups) > MOST_SPELLED_OUT:
+            return [OWN, OTHERS, ALL]
+        # A group whose neurons can be erased without anyone of it in the test part has no error of its own.
+        return [*groups, ALL]
+
+    def conditions(self, **wanted: Any) -> list[tuple[int, int]]:
+        """Pairs of seed and condition that have these fields, seed by seed."""
+        return [(seed, number) for seed, run in enumerate(self.runs) for number in run.numbers(**wanted)]
+
+    def rates(self, at: Sequence[tuple[int, int]], part: str, erased: str) -> np.ndarray:
+        """The rate of each: [pairs]."""
+        return self.measure.scale * np.array([self.sums.rate(*one, part, erased) for one in at])
+
+    def drawn_rates(self, at: Sequence[tuple[int, int]], part: str, erased: str) -> np.ndarray:
+        """The same in each resample: [resamples, pairs]."""
+        return self.measure.scale * self.sums.drawn_rates(at, part, erased)
+
+    def mean_of_seeds(self, values: np.ndarray) -> np.ndarray:
+        """[resamples, seeds] to [resamples], over seeds drawn with replacement, the same ones for all cells.
+
+        A seed's model is the same before and after an edit, so that seeds are drawn in pairs.
+        """
+        drawn = np.random.default_rng(2).integers(values.shape[1], size=values.shape)
+        return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
+
+    def mean_of_random(self, values: np.ndarray, number: int) -> np.ndarray:
+        """[resamples, seeds, random sets] to [resamples, seeds], over sets drawn with replacement.
+
+        Args:
+            number: of the erased group, whose sets are drawn the same for all parts.
+        """
+        drawn = np.random.default_rng([3, number]).integers(values.shape[2], size=values.shape)
+        return np.take_along_axis(values, drawn, axis=2).mean(axis=2)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A row of the table, and its estimates resampled: [resamples] by name."""
+
+    row: dict[str, Any]
+    resampled: dict[str, np.ndarray]
 
 
 def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -74,10 +126,13 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
         folders: of its seeds, written by `erasure.erase_groups`.
 
     Returns:
-        cells: for each erased group and part, error before and after and their difference (delta) with its 95 %
-            bootstrap interval; the mean, least and most of the same for random neurons, seed by seed and draw by draw;
-            and what the group's cost more than these (excess) with its interval. In points of per cent (`unit`), F0 in
-            MSE of ln F0; for speakers also, as further rows, the cross-entropy in nats. Neurons are of the first seed.
+        cells: for each erased group and part, error before and after and their difference (delta); the mean, least
+            and most of the same for random neurons, seed by seed and draw by draw; what the group's cost more than
+            these (excess); and, of the group's own errors, by how much that is more than the same of the others'
+            errors (causal excess). Each of the three with its 95 % interval, p, q (p corrected over the table) and
+            the difference that could have been detected; see `intervals.Estimate`. `beyond`: the excess has q <= 0.05
+            and no random set did as much. In points of per cent (`unit`), F0 in MSE of ln F0; for speakers also, as
+            further rows, the cross-entropy in nats. Neurons are of the first seed.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
 
@@ -96,9 +151,11 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             "unit": measure.unit,
             "property": described["property"],
         }
-        cells += _cells(runs, fixed, measure)
-        curves += _curves(runs, fixed, measure)
-    return pd.DataFrame(cells, columns=CELL_COLUMNS), pd.DataFrame(curves, columns=CURVE_COLUMNS)
+        sums = ErrorSums([run.scores for run in runs], column=measure.column, resamples=_RESAMPLES)
+        measured = _Measured(runs, measure, fixed, sums)
+        cells += _cells(measured)
+        curves += _curves(measured)
+    return _corrected(pd.DataFrame(cells, columns=CELL_COLUMNS)), pd.DataFrame(curves, columns=CURVE_COLUMNS)
 
 
 def _measures(kind: str) -> list[_Measure]:
@@ -110,11 +167,10 @@ def _measures(kind: str) -> list[_Measure]:
 
 
 def _read(folder: Path) -> _Run:
-    scores = read_table(folder / "scores.parquet")
     return _Run(
         described=read_json(folder / "description.json"),
         conditions=read_table(folder / "conditions.tsv"),
-        scores={int(number): table for number, table in scores.groupby("condition")},
+        scores=read_table(folder / "scores.parquet"),
     )
 
 
@@ -129,108 +185,134 @@ def _check_alike(runs: Sequence[_Run], folders: Sequence[str | Path]) -> None:
                 )
 
 
-def _parts(run: _Run) -> list[str]:
-    groups = [part for part in run.described["groups"] if part in set(run.scores[0]["part"])]
-    if len(groups) > MOST_SPELLED_OUT:
-        return [OWN, OTHERS, ALL]
-    # A group whose neurons can be erased without anyone of it in the test part has no error of its own.
-    return [*groups, ALL]
+def _corrected(cells: pd.DataFrame) -> pd.DataFrame:
+    """With q, and what lies beyond random neurons: one correction for each question over all cells of the table."""
+    for name in _ESTIMATED:
+        p, q = _column(name, "p"), _column(name, "q")
+        cells[q] = q_values(cells[p].astype("float64"))
+    more = (cells["excess"] > 0) & (cells["delta"] > cells["random_most"])
+    less = (cells["excess"] < 0) & (cells["delta"] < cells["random_least"])
+    cells["beyond"] = (cells["excess_q"] <= BEYOND) & (more | less)
+    return cells
 
 
-def _cells(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> Iterator[dict[str, Any]]:
-    table = runs[0].conditions
+def _column(name: str, of: str) -> str:
+    """The column that has the p, low, high ... of an estimate; those of delta have no name before them."""
+    return of if name == "delta" else f"{name}_{of}"
+
+
+def _estimated(name: str, value: float, resampled: np.ndarray, units: int) -> dict[str, float]:
+    """The columns of an estimate but q."""
+    found = estimate(value, resampled, units)
+    return {name: value} | {_column(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")}
+
+
+def _cells(measured: _Measured) -> Iterator[dict[str, Any]]:
+    table, parts = measured.runs[0].conditions, measured.parts
     sigma = table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
     erased = list(dict.fromkeys(table.loc[table["kind"] == GROUP, "erased"]))
-    rows = [_cell(runs, fixed, measure, group, part, sigma) for group in erased for part in _parts(runs[0])]
-    yield from rows
+    cells = []
+    for number, group in enumerate(erased):
+        at = {"erased": group, "sigma": sigma, "dose": 1.0}
+        of_group = {part: _cell(measured, at, part, number) for part in parts}
+        own = of_group.get(OWN if OWN in parts else group)
+        if own is not None and own.row["draws"] and len(set(measured.runs[0].scores["part"])) > 2:
+            _add_causal_excess(own, of_group.get(OTHERS) or _cell(measured, at, OTHERS, number))
+        cells += of_group.values()
+    yield from (cell.row for cell in cells)
     if len(erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
-            yield _mean_cell([row for row in rows if row["part"] == part])
+            yield _mean_cell([cell for cell in cells if cell.row["part"] == part])
 
 
-def _cell(
-    runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure, group: str, part: str, sigma: float
-) -> dict[str, Any]:
-    wanted, scale = {"erased": group, "sigma": sigma, "dose": 1.0}, measure.scale
-    before = [run.part(run.numbers(kind=WHOLE)[0], part, group, measure) for run in runs]
-    at = [run.numbers(kind=GROUP, **wanted)[0] for run in runs]
-    after = [run.part(number, part, group, measure) for run, number in zip(runs, at, strict=True)]
-    drawn = [[run.part(number, part, group, measure) for number in run.numbers(kind=RANDOM, **wanted)] for run in runs]
-    own = paired_difference(after, before, resamples=_RESAMPLES)
-    controls = [rate(one) - rate(whole) for draws, whole in zip(drawn, before, strict=True) for one in draws]
-    condition = runs[0].conditions.loc[at[0]]
-    row = fixed | {
+def _cell(measured: _Measured, wanted: dict[str, Any], part: str, number: int) -> _Cell:
+    runs, group = measured.runs, wanted["erased"]
+    before, after, random = (
+        measured.conditions(kind=WHOLE),
+        measured.conditions(kind=GROUP, **wanted),
+        measured.conditions(kind=RANDOM, **wanted),
+    )
+    told = [measured.rates(at, part, group) for at in (before, after)]
+    drawn = [measured.drawn_rates(at, part, group) for at in (before, after)]
+    resampled = {"delta": measured.mean_of_seeds(drawn[1] - drawn[0])}
+    condition, tested = runs[0].conditions.loc[after[0][1]], measured.sums.tested(part, group)
+    row = measured.fixed | {
         "erased": group,
         "part": part,
-        "sigma": sigma,
+        "sigma": wanted["sigma"],
         "neurons": condition["neurons"],
         "neurons_per_layer": condition["neurons_per_layer"],
-        "before": scale * np.mean([rate(one) for one in before]),
-        "after": scale * np.mean([rate(one) for one in after]),
-        "delta": scale * own.mean,
-        "low": scale * own.low,
-        "high": scale * own.high,
-        "utterances": own.utterances,
-        "draws": len(drawn[0]),
+        "before": told[0].mean(),
+        "after": told[1].mean(),
+        **_estimated("delta", float((told[1] - told[0]).mean()), resampled["delta"], tested.units),
+        **vars(tested),
+        "draws": len(random) // len(runs),
         "seeds": len(runs),
     }
-    if controls:
-        more = paired_difference(after, [one for draws in drawn for one in draws], resamples=_RESAMPLES)
-        row |= {
-            "random_mean": scale * np.mean(controls),
-            "random_least": scale * min(controls),
-            "random_most": scale * max(controls),
-            "excess": scale * more.mean,
-            "excess_low": scale * more.low,
-            "excess_high": scale * more.high,
-        }
-    return row
+    if random:
+        controls = measured.rates(random, part, group).reshape(len(runs), -1) - told[0][:, None]
+        values = measured.drawn_rates(random, part, group).reshape(_RESAMPLES, *controls.shape)
+        resampled["excess"] = measured.mean_of_seeds(drawn[1] - measured.mean_of_random(values, number))
+        row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
+        row |= _estimated("excess", row["delta"] - row["random_mean"], resampled["excess"], tested.units)
+    return _Cell(row, resampled)
 
 
-def _mean_cell(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The mean over erased groups; its intervals draw groups with replacement."""
-    table = pd.DataFrame(rows)
-    mean = dict(rows[0]) | {"erased": MEAN, "neurons_per_layer": "", "utterances": table["utterances"].sum()}
-    names = ["neurons", "before", "after", "delta", "random_mean", "random_least", "random_most", "excess"]
+def _add_causal_excess(own: _Cell, others: _Cell) -> None:
+    """What a group's neurons cost its own errors more than those of the others, beyond random neurons."""
+    own.resampled["causal_excess"] = own.resampled["excess"] - others.resampled["excess"]
+    value, units = own.row["excess"] - others.row["excess"], min(own.row["units"], others.row["units"])
+    own.row.update(_estimated("causal_excess", value, own.resampled["causal_excess"], units))
+
+
+def _mean_cell(cells: Sequence[_Cell]) -> dict[str, Any]:
+    """The mean over erased groups: groups are drawn with replacement, and the test speakers of each at once."""
+    table = pd.DataFrame([cell.row for cell in cells])
+    mean = dict(cells[0].row) | {"erased": MEAN, "neurons_per_layer": ""}
+    mean |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
+    names = ["neurons", "before", "after", "random_mean", "random_least", "random_most"]
     mean |= {name: table[name].mean() for name in names if name in table}
     drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table)))
-    for name, ends in (("delta", ("low", "high")), ("excess", ("excess_low", "excess_high"))):
-        if name in table:
-            means = table[name].to_numpy()[drawn].mean(axis=1)
-            mean |= dict(zip(ends, np.quantile(means, [0.025, 0.975]), strict=True))
+    for name in _ESTIMATED:
+        if name in cells[0].resampled:
+            values = np.stack([cell.resampled[name] for cell in cells], axis=1)
+            means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
+            mean |= _estimated(name, table[name].mean(), means, len(table))
     return mean
 
 
-def _curves(runs: Sequence[_Run], fixed: dict[str, Any], measure: _Measure) -> Iterator[dict[str, Any]]:
-    table, scale = runs[0].conditions, measure.scale
+def _curves(measured: _Measured) -> Iterator[dict[str, Any]]:
+    runs, table = measured.runs, measured.runs[0].conditions
     wanted = table.loc[table["kind"] == GROUP, ["erased", "sigma", "dose"]].drop_duplicates()
+    before = measured.conditions(kind=WHOLE)
     for row in wanted.itertuples(index=False):
         where = {"erased": row.erased, "sigma": row.sigma, "dose": row.dose}
-        for part in _parts(runs[0]):
-            before = [run.part(run.numbers(kind=WHOLE)[0], part, row.erased, measure) for run in runs]
+        for part in measured.parts:
+            without = measured.rates(before, part, row.erased)
             for kind in (GROUP, RANDOM):
-                found = [(at, number) for at, run in enumerate(runs) for number in run.numbers(kind=kind, **where)]
+                found = measured.conditions(kind=kind, **where)
                 if not found:
                     continue
-                after = [runs[at].part(number, part, row.erased, measure) for at, number in found]
-                deltas = [scale * (rate(one) - rate(before[at])) for one, (at, _) in zip(after, found, strict=True)]
+                values = measured.rates(found, part, row.erased)
+                deltas = values - without[[seed for seed, _ in found]]
                 interval = {}
                 if kind == GROUP:
-                    own = paired_difference(after, before, resamples=_RESAMPLES)
-                    interval = {"low": scale * own.low, "high": scale * own.high}
-                neurons = np.mean([runs[at].conditions.loc[number, "neurons"] for at, number in found])
+                    drawn = [measured.drawn_rates(at, part, row.erased) for at in (found, before)]
+                    units = measured.sums.tested(part, row.erased).units
+                    own = estimate(float(deltas.mean()), measured.mean_of_seeds(drawn[0] - drawn[1]), units)
+                    interval = {"low": own.low, "high": own.high}
                 yield (
-                    fixed
+                    measured.fixed
                     | where
                     | interval
                     | {
                         "kind": kind,
-                        "neurons": neurons,
+                        "neurons": np.mean([runs[seed].conditions.loc[one, "neurons"] for seed, one in found]),
                         "part": part,
-                        "value": scale * np.mean([rate(one) for one in after]),
-                        "delta": np.mean(deltas),
-                        "least": min(deltas),
-                        "most": max(deltas),
+                        "value": values.mean(),
+                        "delta": deltas.mean(),
+                        "least": deltas.min(),
+                        "most": deltas.max(),
                         "draws": len(found) // len(runs),
                     }
                 )
@@ -250,7 +332,10 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     what = "Cross-entropy" if unit == "nats" else "Error"
     parts = list(dict.fromkeys(cells["part"]))
     lines = [
-        f"{what} after minus before erasing, in {unit}: delta (95 % interval) [mean of random neurons, least to most].",
+        f"{what} after minus before erasing, in {unit}: delta (95 % interval, test speakers resampled) [mean of random "
+        "neurons, least to most].",
+        f"`*`: beyond random neurons (q <= {BEYOND}, one correction for the table; without draws: other than zero). "
+        "Elsewhere the excess (without draws: the change) that could have been detected.",
         "",
         "| erased (neurons) | " + " | ".join(map(_cell_text, parts)) + " |",
         "| --- |" + " --- |" * len(parts),
@@ -264,7 +349,32 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     if set(parts) != {OWN, OTHERS, ALL}:
         said = ", ".join(f"{row.part} {row.before:.{digits}f}" for row in before.itertuples())
         lines += [f"Before: {said}.", ""]
+    lines += _causal_lines(cells, unit, digits)
+    if note := few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min()):
+        lines += [f"{note}.", ""]
     return "\n".join(lines)
+
+
+def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
+    rows = cells[cells["causal_excess"].notna()]
+    if MEAN in set(rows["erased"]):
+        rows = rows[rows["erased"] == MEAN]
+    if rows.empty:
+        return []
+    said = [
+        f"{row.erased} {row.causal_excess:+.{digits}f} ({row.causal_excess_low:.{digits}f} to "
+        f"{row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
+        + _power(row.causal_excess_detectable, row.causal_excess_q, digits)
+        for row in rows.itertuples()
+    ]
+    return [f"Causal excess (own minus others, minus the same of random neurons, in {unit}): {'; '.join(said)}.", ""]
+
+
+def _power(detectable: float, q: float, digits: int) -> str:
+    """What a null result could have seen."""
+    if q <= BEYOND:
+        return ""
+    return ", nothing varies" if pd.isna(detectable) else f", detectable {detectable:.{digits}f}"
 
 
 def _cell_text(name: str) -> str:
@@ -273,9 +383,11 @@ def _cell_text(name: str) -> str:
 
 
 def _written(row: pd.Series, digits: int) -> str:
-    text = f"{row['delta']:+.{digits}f} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+    mark = "*" if (row["beyond"] if row["draws"] else row["q"] <= BEYOND) else ""
+    text = f"{row['delta']:+.{digits}f}{mark} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
     if row["draws"]:
         text += (
             f" [{row['random_mean']:+.{digits}f}, {row['random_least']:.{digits}f} to {row['random_most']:.{digits}f}]"
         )
-    return text
+    of = "excess" if row["draws"] else "delta"
+    return text + _power(row[_column(of, "detectable")], row[_column(of, "q")], digits)

@@ -39,7 +39,7 @@ from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
 log = logging.getLogger(__name__)
 
-SCORE_COLUMNS = ("condition", "utterance", "part", "error", "weight", "surprisal")
+SCORE_COLUMNS = ("condition", "utterance", "speaker", "part", "error", "weight", "surprisal")
 _STATISTICS_UTTERANCES = 200
 
 

@@ -12,3 +12,5 @@ NOT_A_GROUP = frozenset({ALL, OWN, OTHERS, MEAN})
 """What stands for several groups: a group that is erased has another name."""
 MOST_SPELLED_OUT = 4
 """Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""
+BEYOND = 0.05
+"""The false discovery rate up to which a change is called beyond random neurons, over all cells of a table."""

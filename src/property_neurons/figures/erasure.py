@@ -7,18 +7,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN
+from property_neurons.editing.vocabulary import ALL
+from property_neurons.erasure.table_terms import BEYOND, CROSS_ENTROPY, MEAN
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title, part_looks
 from property_neurons.figures.published import read_table1
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
+from property_neurons.tasks.intervals import few_speakers_note
 
 _ROW = 0.17
 _AXIS_INCHES = 1.3
 _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capstyle": "butt"}
-# Less than this beside zero is what differences of equal means leave.
-_ROUNDING = 1e-9
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -54,7 +54,6 @@ def draw(
             published.get((row.erased, row.part)) if row.metric != CROSS_ENTROPY else None for row in cells.itertuples()
         ]
     ).astype({"published": "float64"})
-    drawn["beyond"] = _beyond(cells)
     metrics = [rows for _, rows in drawn.groupby("metric", sort=False)]
     height = _AXIS_INCHES + _ROW * (len(metrics[0]) + drawn["erased"].nunique())
     figure = style.new_figure(style.PAGE * 0.75 * (1 + 0.6 * (len(metrics) - 1)), height)
@@ -63,15 +62,10 @@ def draw(
         axes.set_ylim(max(places) + 0.8, -1.4)
         axes.set_xlabel(measure_title(rows))
     style.legend_below(figure, _legend(drawn))
+    few = few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min())
+    note = "; ".join(one for one in (note, few) if one)
     style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus, note)
     return figure, drawn
-
-
-def _beyond(cells: pd.DataFrame) -> pd.Series:
-    """Where the change is more, or less, than random neurons make: by the interval of the excess, and than any draw."""
-    more = (cells["excess_low"] > _ROUNDING) & (cells["delta"] > cells["random_most"])
-    less = (cells["excess_high"] < -_ROUNDING) & (cells["delta"] < cells["random_least"])
-    return more | less
 
 
 def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
@@ -112,24 +106,32 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.published], [place], linestyle="", marker="x", color=style.ORANGE, zorder=5)
             places.append(place)
             before = f"{row.before:.1f} %" if unit == "points" else f"{row.before:.3f}"
-            names.append(f"{style.group_title(row.part)} (before: {before})")
+            names.append(f"{style.group_title(row.part)} (before: {before}{_power(row)})")
         place += 2
     axes.set_yticks(places, names)
     axes.tick_params("y", length=0)
     return places
 
 
+def _power(row: Any) -> str:
+    """Of a null result the difference that could have been seen."""
+    detectable = row.excess_detectable if row.draws else row.detectable
+    if (row.beyond if row.draws else row.q <= BEYOND) or pd.isna(detectable):
+        return ""
+    return f"; detectable: {detectable:.{1 if row.unit == 'points' else 3}f}"
+
+
 def _legend(table: pd.DataFrame) -> list[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
-    handles = []
     if table["draws"].max():
-        handles += [
-            Line2D([], [], marker="o", label="change, 95 % interval; beyond random neurons", **dark),
+        handles = [
+            Line2D([], [], marker="o", label=f"beyond random neurons (q ≤ {BEYOND}, and every draw)", **dark),
             Line2D([], [], marker="o", markerfacecolor="white", label="not beyond them", **dark),
-            Line2D([], [], label=f"as many random neurons: {table['draws'].max():.0f} draws and their mean", **_RANDOM),
+            Line2D([], [], label=f"random neurons: {table['draws'].max():.0f} draws and their mean", **_RANDOM),
         ]
     else:
-        handles.append(Line2D([], [], marker="o", markerfacecolor="white", label="change, 95 % interval", **dark))
+        handles = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label="change", **dark)]
+    handles.append(Line2D([], [], label="95 % interval, test speakers resampled", **dark))
     if table["published"].notna().any():
         handles.append(Line2D([], [], linestyle="", marker="x", color=style.ORANGE, label="published"))
     return handles

@@ -1,5 +1,6 @@
 """The score of a finished training: its metric with an interval, and what that is to be read beside."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import pandas as pd
 
 from property_neurons.errors import TaskError
 from property_neurons.stores import files, manifests
-from property_neurons.tasks.intervals import bootstrap_interval
+from property_neurons.tasks.intervals import bootstrap_interval, few_speakers_note
 from property_neurons.tasks.scores import rate
 from property_neurons.tasks.table import Kind, TaskData, read_task_data
+
+log = logging.getLogger(__name__)
 
 METRICS: Mapping[Kind, str] = {
     "phone_recognition": "phone_error_rate",
@@ -27,9 +30,9 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
         data: manifest of the task's table.
 
     Returns:
-        task, model, kind, mode, metric, value, interval (of 95 %, over test utterances), utterances, seed, settings,
-        dev (step and value of the state that was chosen), split_digest, parts (amounts), trained_parameters, and
-        extra: chance, units, or R^2 and the error of always putting out the training mean.
+        task, model, kind, mode, metric, value, interval (of 95 %; see `intervals`), utterances and speakers (of the
+        test part), seed, settings, dev (step and value of the state that was chosen), split_digest, parts (amounts),
+        trained_parameters, and extra: chance, units, or R^2 and the error of always putting out the training mean.
 
     Raises:
         StoreError: training or task data are absent or damaged.
@@ -39,6 +42,8 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
     job = manifests.verify_files(folder, training)["job"]
     task = read_task_data(data)
     scores = files.read_table(folder / "scores.tsv")
+    if note := few_speakers_note(scores["speaker"].nunique()):
+        log.warning("%s: %s", folder, note)
     return {
         "task": job["task"],
         "model": job["model_name"],
@@ -47,6 +52,7 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
         "value": rate(scores),
         "interval": list(bootstrap_interval(scores)),
         "utterances": len(scores),
+        "speakers": scores["speaker"].nunique(),
         "split_digest": task.description["split_digest"],
         "parts": task.description["parts"],
         **files.read_json(folder / "training.json"),
