@@ -79,7 +79,7 @@ EDIT = ["gender.parquet", "--groups", "F"]
         (["write", "tuned.manifest.json", *EDIT, "--to", "tuned"], "tuned: expected nothing or an empty folder, found"),
         (["write", "tuned.manifest.json", *EDIT, "--to", "gender.parquet"], "gender.parquet: .* found a file; delete"),
         (["write", "tuned", *EDIT, "--to", "new"], "tuned: expected a manifest, found a folder; give tuned.manifest"),
-        (["write", "other.manifest.json", *EDIT, "--to", "new"], "other.manifest.json: expected a JSON file, found no"),
+        (["write", "other.manifest.json", *EDIT, "--to", "new"], "other.manifest.json: expected a manifest, found no"),
         (["write", "twin.manifest.json", *EDIT, "--to", "new"], "gender.parquet, for twin.*: found on the model tuned"),
         (["write", "tuned.manifest.json", "unsigned.parquet", *EDIT[1:], "--to", "new"], "unsigned.*which model"),
         (["write", "tuned.manifest.json", ".", *EDIT[1:], "--to", "new"], "expected a table, found a folder"),
