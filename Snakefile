@@ -21,6 +21,7 @@ include: "rules/models.smk"
 include: "rules/pretraining.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
+include: "rules/confounds.smk"
 include: "rules/pruning.smk"
 include: "rules/tasks.smk"
 include: "rules/editing.smk"
@@ -32,4 +33,5 @@ rule all:
     default_target: True
     input:
         plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
+        plan.figures.files(CONFIG, ["confounds"] if plan.analysis.confounds(CONFIG) else []),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),

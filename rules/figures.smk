@@ -176,6 +176,18 @@ FIGURES = {
     ),
 }
 
+# What stays of the sets where a confound is the same. A config that names no confound has no such figure.
+if confounds := plan.analysis.confounds(CONFIG):
+    FIGURES["confounds"] = Figure(
+        "what confounds leave of the property neurons",
+        "Property neurons",
+        inputs={
+            "tables": plan.figures.confounds(CONFIG, SHOWN),
+            "cells": plan.figures.confound_cells(CONFIG),
+        },
+        params={"confounds": confounds, "models": SHOWN, "corpus": CORPUS},
+    )
+
 # What pruned models can still do (6), and their error over the neurons left (9). A study that the config leaves out has
 # no figure.
 for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):

@@ -20,7 +20,9 @@ class MadeUnits(UnitCounts):
         return csr_array(self.made[site].astype(np.int32))
 
 
-def made_units(level, *, speaker, phone, group, n, counts, unit=None, cells=None, lambda_=0.05, n_groups=None):
+def made_units(
+    level, *, speaker, phone, group, n, counts, unit=None, cells=None, lambda_=0.05, n_groups=None, strata=()
+):
     """Counts by unit from arrays [rows]; `counts` is an array [rows, neurons] for each site."""
     speaker, phone, group = (np.asarray(values, np.int32) for values in (speaker, phone, group))
     n_groups = n_groups or int(group.max()) + 1
@@ -34,6 +36,7 @@ def made_units(level, *, speaker, phone, group, n, counts, unit=None, cells=None
         lambda_=lambda_,
         tau=tuple(max(1, round(lambda_ * one.shape[1])) for one in counts),
         groups=tuple(f"g{index}" for index in range(n_groups)),
+        strata=strata,
         phones=tuple(f"p{index}" for index in range(n_phones)),
         speakers=tuple(f"s{index}" for index in range(int(speaker.max()) + 1)),
         cells=np.ones((n_groups, n_phones), dtype=bool) if cells is None else cells,

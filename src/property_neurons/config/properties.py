@@ -30,6 +30,11 @@ class F0Property(Section):
     """A property of the frame's F0, cut into ranges at `analysis.pitch_cuts`."""
 
     column: Literal["f0"] = Field(description="the F0 of each frame")
+    within: Literal["corpus", "speaker"] = Field(
+        default="corpus",
+        description="what is cut: F0 itself, or F0 in semitones from its speaker's median (at tertiles where "
+        "`analysis.pitch_cuts` are two values in Hz)",
+    )
     names: Annotated[tuple[str, str, str], AfterValidator(distinct_names)] = Field(
         default=("low", "middle", "high"), description="names of the three ranges"
     )

@@ -2,9 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from property_neurons.config.section import Section
+from property_neurons.config.section import Name, Section
+
+Confound = Literal["f0", "duration", "speaker", "gender", "subset"]
+DEFAULT_CONFOUNDS = {"gender": "f0", "pitch": "speaker", "phone": "duration"}
 
 
 class Statistics(Section):
@@ -35,3 +38,13 @@ class Statistics(Section):
     balance: bool = Field(
         default=False, description="before sets are made, thin each phone's frames at random to as many in every group"
     )
+    confounds: dict[Name, Confound | None] = Field(
+        default_factory=lambda: dict(DEFAULT_CONFOUNDS),
+        description="what each property may be mistaken for: the figure `confounds` shows what stays of its sets where "
+        "that is the same; those given here are added to, or replace, these three (null: none)",
+    )
+
+    @field_validator("confounds", mode="before")
+    @classmethod
+    def _keep_those_of_the_defaults(cls, value: object) -> object:
+        return DEFAULT_CONFOUNDS | value if isinstance(value, dict) else value

@@ -1,6 +1,8 @@
 """F0 tracks to low, middle and high: the cuts, the value that equals a cut, and the fit to the labels (section 1)."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ from property_neurons.errors import CountingError, some_of
 
 UNVOICED = -1
 PitchCuts = Literal["tertiles", "percentiles_33_66"] | tuple[float, float]
+Within = Literal["corpus", "speaker"]
 AtLowerCut = Literal["lower_bin", "omit"]
 F0Padding = Literal["end", "front"]
 
@@ -43,16 +46,61 @@ def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[floa
         return None
     values = np.concatenate([np.empty(0, np.float32), *voiced])
     del voiced
+    return _cuts(values, pitch_cuts, from_f0)
+
+
+def find_relative_cuts(
+    shards: Iterable[FrameShard], pitch_cuts: PitchCuts
+) -> tuple[tuple[float, float], dict[str, float]]:
+    """The two cuts in semitones from the speaker's median, and that median of each speaker with voiced frames, in Hz.
+
+    Args:
+        pitch_cuts: percentiles of all voiced F0 of the kept utterances, each in semitones from the median of all voiced
+            F0 of its speaker's kept utterances; or two values in semitones.
+
+    Raises:
+        CountingError: a shard has no F0 (bins say nothing about the speaker's median), no frame is voiced, or no F0
+            lies between the cuts.
+    """
+    of_speaker, names = defaultdict(list), []
+    for shard in shards:
+        if shard.pitch in ("none", "bins"):
+            raise CountingError(
+                f"{shard.name}: expected F0 to relate to each speaker's median, found {shard.pitch}; choose "
+                "pitch.method yaapt, praat or pyin for this corpus"
+            )
+        names.append(shard.name)
+        for index in np.flatnonzero(shard.kept):
+            track = shard.pitch_values[shard.pitch_offset[index] : shard.pitch_offset[index + 1]]
+            of_speaker[shard.columns["speaker"][index]].append(track[~np.isnan(track)])
+    f0 = {speaker: np.concatenate(tracks) for speaker, tracks in of_speaker.items()}
+    medians = {speaker: float(np.median(values)) for speaker, values in f0.items() if values.size}
+    relative = [_semitones(f0[speaker], median) for speaker, median in medians.items()]
+    return _cuts(np.concatenate([np.empty(0, np.float32), *relative]), pitch_cuts, names), medians
+
+
+def in_semitones(frames: FrameShard, medians: Mapping[str, float]) -> FrameShard:
+    """A shard whose F0 is in semitones from its speakers' medians (Hz); NaN for speakers without one."""
+    of_utterance = np.array([medians.get(speaker, np.nan) for speaker in frames.columns["speaker"]])
+    of_value = np.repeat(of_utterance, np.diff(frames.pitch_offset))
+    return replace(frames, pitch_values=_semitones(frames.pitch_values, of_value))
+
+
+def _semitones(f0: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
+    return (12 * np.log2(f0 / np.asarray(reference, dtype=np.float64))).astype(np.float32)
+
+
+def _cuts(values: np.ndarray, pitch_cuts: PitchCuts, names: Sequence[str]) -> tuple[float, float]:
     if not values.size:
         raise CountingError(
-            f"{some_of(from_f0)}: expected voiced frames to cut pitch by, found none; is there speech in the audio?"
+            f"{some_of(names)}: expected voiced frames to cut pitch by, found none; is there speech in the audio?"
         )
     named = isinstance(pitch_cuts, str)
     cuts = [_percentile(values, percent) for percent in _PERCENTILES[pitch_cuts]] if named else pitch_cuts
     low, high = _as_stored(cuts, values)
     if not low < high:
         raise CountingError(
-            f"{some_of(from_f0)}: expected two cuts of F0, the lower first, found {low:.9g} and {high:.9g} Hz (F0 is "
+            f"{some_of(names)}: expected two cuts of F0, the lower first, found {low:.9g} and {high:.9g} Hz (F0 is "
             "stored in single precision), so that no frame would be in the middle range; give two values in Hz in "
             "analysis.pitch_cuts"
         )

@@ -6,7 +6,7 @@ cuts; the layout then gives every sampled frame of every shard its cell.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -22,7 +22,16 @@ from property_neurons.corpus.phones import (
     UNVOICED_CONSONANTS,
     group_problems,
 )
-from property_neurons.counting.pitch_bins import AtLowerCut, F0Padding, PitchCuts, find_cuts, frame_pitch_bins
+from property_neurons.counting.pitch_bins import (
+    AtLowerCut,
+    F0Padding,
+    PitchCuts,
+    Within,
+    find_cuts,
+    find_relative_cuts,
+    frame_pitch_bins,
+    in_semitones,
+)
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import ConfigError, CountingError, printable
 
@@ -45,6 +54,8 @@ class Layout:
         itself has one row, as the label alone decides.
     group_of: gives the sampled frames of a shard their row of `cell_of`, NO_GROUP for none: int [sampled].
     pitch_cuts_hz: the two cuts, where F0 was cut.
+    strata: names of the parts that each group was divided into, where it was: `groups` are then those parts, the parts
+        of one group side by side.
     """
 
     groups: tuple[str, ...]
@@ -52,11 +63,21 @@ class Layout:
     cell_of: np.ndarray
     group_of: Callable[[FrameShard, Sample], np.ndarray]
     pitch_cuts_hz: tuple[float, float] | None = None
+    strata: tuple[str, ...] = ()
 
     def cells_of(self, frames: FrameShard, sample: Sample) -> np.ndarray:
         """The cell of each sampled frame, NO_GROUP for frames that are not counted: int64 [sampled]."""
         group = self.group_of(frames, sample)
         return np.where(group == NO_GROUP, NO_GROUP, self.cell_of[group, frames.label[sample.position]])
+
+
+class LaidOut(Protocol):
+    """What gives frames their cells: a property, or one that is crossed with another."""
+
+    @property
+    def name(self) -> str: ...
+
+    def lay_out(self, shards: Iterable[FrameShard]) -> Layout: ...
 
 
 @dataclass(frozen=True)
@@ -168,6 +189,7 @@ class CategoryProperty:
 class PitchProperty:
     """A property of the frame's F0: low, middle and high. Unvoiced frames are not counted.
 
+    within: the F0 that is cut, as it is ("corpus"), or in semitones from its speaker's median ("speaker").
     pitch_cuts, at_lower_cut, f0_padding: see `pitch_bins`.
     pitch_phones: the phones that make up the groups, the 30 voiced ones or all 39.
 
@@ -181,6 +203,7 @@ class PitchProperty:
     at_lower_cut: AtLowerCut = "lower_bin"
     f0_padding: F0Padding = "end"
     pitch_phones: Literal["voiced", "all"] = "voiced"
+    within: Within = "corpus"
 
     def __post_init__(self) -> None:
         _check_names(self.name, "names", self.names)
@@ -189,17 +212,21 @@ class PitchProperty:
         """The three groups, each with the phones that make them up.
 
         Raises:
-            CountingError: see `find_cuts`.
+            CountingError: see `find_cuts` and `find_relative_cuts`.
         """
-        cuts = find_cuts(shards, self.pitch_cuts)
+        if self.within == "speaker":
+            cuts, medians = find_relative_cuts(shards, self.pitch_cuts)
+        else:
+            cuts, medians = find_cuts(shards, self.pitch_cuts), None
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
+            frames = frames if medians is None else in_semitones(frames, medians)
             bins = frame_pitch_bins(frames, cuts, at_lower_cut=self.at_lower_cut, f0_padding=self.f0_padding)
             return bins[sample.position].astype(np.int64)
 
         left_out = UNVOICED_CONSONANTS if self.pitch_phones == "voiced" else ()
         phones = [phone for phone in PHONES if phone not in left_out]
-        return _crossed(self.names, phones, group_of, pitch_cuts_hz=cuts)
+        return _crossed(self.names, phones, group_of, pitch_cuts_hz=cuts if medians is None else None)
 
 
 @dataclass(frozen=True)

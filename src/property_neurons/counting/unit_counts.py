@@ -7,7 +7,7 @@ Counts of runs take about as much room as the ranks. Above 28 hours of speech ut
 up for each speaker, to a row for each of the speaker's phones in each group.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.join import rank_rows
-from property_neurons.counting.properties import NO_GROUP, CategoryProperty, Layout, Property
+from property_neurons.counting.properties import NO_GROUP, CategoryProperty, LaidOut, Layout
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import StoreError
 from property_neurons.progress import progress
@@ -43,6 +43,7 @@ class UnitCounts:
 
     level: what a unit is.
     groups, phones, speakers: names that the columns index.
+    strata: names of the parts of each group, where `groups` are parts (see `properties.Layout`); else empty.
     cells: bool [groups, phones], those that the property has; where the phone itself has the group, one a phone.
     speaker, unit, phone, group: int32 [rows]. Rows of a unit share its speaker, and its group except where the phone
         itself is the group.
@@ -57,6 +58,7 @@ class UnitCounts:
     lambda_: float
     tau: tuple[int, ...]
     groups: tuple[str, ...]
+    strata: tuple[str, ...]
     phones: tuple[str, ...]
     speakers: tuple[str, ...]
     cells: np.ndarray
@@ -105,7 +107,7 @@ class UnitCounts:
 
 def count_units(
     shards: Sequence[tuple[str | Path, str | Path]],
-    property_: Property,
+    property_: LaidOut,
     sampling: Sampling,
     *,
     lambda_: float,
@@ -125,15 +127,10 @@ def count_units(
     frame_stores = [frame_store for _, frame_store in shards]
     sites = ranks[0].sites
     tau = [active_neurons(lambda_, site.width) for site in sites]
-    layout = property_.lay_out(open_frames(store, keep) for store in frame_stores)
-    level = unit_level(property_, (open_frames(store, keep) for store in frame_stores))
-    speakers = sorted(
-        {
-            shard.columns["speaker"][index]
-            for shard in (open_frames(store, keep) for store in frame_stores)
-            for index in np.flatnonzero(shard.kept)
-        }
-    )
+    frames = _Frames(frame_stores, keep)
+    layout = property_.lay_out(frames)
+    level = unit_level(property_, frames)
+    speakers = sorted({shard.columns["speaker"][index] for shard in frames for index in np.flatnonzero(shard.kept)})
     cells = _Cells(layout)
     pairs = list(zip(ranks, frame_stores, strict=True))
 
@@ -160,6 +157,7 @@ def count_units(
                 "lambda": lambda_,
                 "tau": tau,
                 "groups": list(layout.groups),
+                "strata": list(layout.strata),
                 "phones": list(cells.phones),
                 "speakers": speakers,
                 "cells": sorted(
@@ -192,6 +190,7 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
         lambda_=attrs["lambda"],
         tau=tuple(attrs["tau"]),
         groups=groups,
+        strata=tuple(attrs["strata"]),
         phones=phones,
         speakers=tuple(attrs["speakers"]),
         cells=cells,
@@ -200,7 +199,7 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
     )
 
 
-def unit_level(property_: Property, shards: Iterable[FrameShard]) -> Level:
+def unit_level(property_: LaidOut, shards: Iterable[FrameShard]) -> Level:
     """What the labels of a property vary over in a corpus.
 
     A text column that has one value for each speaker is one of the speaker; another one is of the utterance.
@@ -225,6 +224,17 @@ _Units = Callable[[RankStore, str | Path], tuple[np.ndarray, dict[str, np.ndarra
 _Shards = Sequence[tuple[RankStore, str | Path]]
 # Width and tau of each site.
 _Sizes = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of all shards, read one by one as often as they are gone through."""
+
+    stores: Sequence[str | Path]
+    keep: Collection[tuple[str, str]] | None
+
+    def __iter__(self) -> Iterator[FrameShard]:
+        return (open_frames(store, self.keep) for store in self.stores)
 
 
 class _Cells:

@@ -103,8 +103,9 @@ def _by_pitch(data: TaskData, counts: Counts, f0: Mapping[str, np.ndarray]) -> D
     cuts = counts.pitch_cuts_hz
     if cuts is None:
         raise TaskError(
-            f"erasure of {counts.property_name}: expected cuts in Hz, found pitch bins ({counts.corpus} comes with "
-            "them); choose pitch.method yaapt, praat or pyin"
+            f"erasure of {counts.property_name}: expected cuts in Hz, found none: either {counts.corpus} comes with "
+            "pitch bins (choose pitch.method yaapt, praat or pyin), or F0 was cut within: speaker (name a property "
+            "within: corpus)"
         )
 
     def divide(row, outputs, labels):

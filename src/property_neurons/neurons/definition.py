@@ -40,12 +40,34 @@ class SetDefinition:
 
         In whole numbers, where counts / n would round; more than any count for cells whose pattern is empty.
         """
-        share = Fraction(tau, width) if self.threshold == "tau_over_width" else Fraction(str(lambda_))
+        share = self._share(lambda_, tau, width)
         distinct, of_cell = np.unique(n, return_inverse=True)
         find = _least_above if self.cells == "point" else _least_surely_above
         least = np.array([find(int(frames), share) for frames in distinct], dtype=np.int64)
         least[distinct < max(1, self.min_count)] = _NEVER
         return least[of_cell].reshape(np.shape(n))
+
+    def exceeded(
+        self, active: np.ndarray, frames: np.ndarray, n: np.ndarray, *, lambda_: float, tau: int, width: int
+    ) -> np.ndarray:
+        """The same of shares that are weighted means, and so no quotients: bool [cells, neurons].
+
+        Args:
+            active: float64 [cells, neurons], shares of frames; NaN for none.
+            frames: float64 [cells], the frames that such a mean is as certain as (for `cells: lower_bound`).
+            n: int64 [cells], the frames that it is made of.
+        """
+        share = float(self._share(lambda_, tau, width))
+        # Means that are equal to the share on paper may be above it by what rounding adds.
+        above = (active > share + 1e-12) & (n >= max(1, self.min_count))[:, np.newaxis]
+        if self.cells == "lower_bound":
+            cell, neuron = np.nonzero(above)
+            count, rest = active[cell, neuron] * frames[cell], (1 - active[cell, neuron]) * frames[cell]
+            above[cell, neuron] = beta.ppf(_TAIL, count, rest + 1) > share
+        return above
+
+    def _share(self, lambda_: float, tau: int, width: int) -> Fraction:
+        return Fraction(tau, width) if self.threshold == "tau_over_width" else Fraction(str(lambda_))
 
     def kept(self, n: np.ndarray) -> np.ndarray:
         """Whether a cell of `n` frames counts among its group's phones: bool, shape of `n`."""

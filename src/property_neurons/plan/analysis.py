@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from property_neurons.config.properties import F0Property
+from property_neurons.config.properties import DurationProperty, F0Property, Property
 from property_neurons.config.root import Config
 from property_neurons.plan import corpora, paths
 
@@ -17,12 +17,17 @@ def property_settings(config: Config, name: str) -> dict[str, Any]:
 
     What a rule's params hold decides what runs again: a pitch cut belongs to pitch alone.
     """
-    section = config.properties[name]
+    return _settings(config, config.properties[name])
+
+
+def _settings(config: Config, section: Property) -> dict[str, Any]:
     options = config.analysis
     settings = section.model_dump()
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
         settings |= {key: getattr(options, key) for key in keys}
+        if section.within == "speaker" and not isinstance(options.pitch_cuts, str):
+            settings["pitch_cuts"] = "tertiles"
     return settings
 
 
@@ -51,3 +56,26 @@ def set_definition(config: Config) -> dict[str, Any]:
 def statistics_settings(config: Config) -> dict[str, Any]:
     """How far sets can be believed is found out, as arguments of `neurons.statistics.report.neuron_statistics`."""
     return config.statistics.model_dump(include={"permutations", "halves", "seed"})
+
+
+def confounds(config: Config) -> dict[str, str]:
+    """The properties that have a confound, and which."""
+    return {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
+
+
+def by_strata(config: Config, name: str, confound: str) -> bool:
+    """Whether a confound gives a property other groups, rather than strata: pitch given the speaker is relative."""
+    return confound == "speaker" and isinstance(config.properties[name], F0Property)
+
+
+def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
+    """What divides the groups of a property, as arguments of `counting.strata.make_crossed`."""
+    if by_strata(config, name, confound):
+        relative = config.properties[name].model_copy(update={"within": "speaker"})
+        return _settings(config, relative)
+    if confound == "f0":
+        return {"column": "f0", "f0_padding": config.analysis.f0_padding}
+    if confound == "duration":
+        sections = [one for one in config.properties.values() if isinstance(one, DurationProperty)]
+        return sections[0].model_dump()
+    return {"column": confound}

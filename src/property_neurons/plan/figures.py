@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from property_neurons.config.root import Config
-from property_neurons.plan import paths
+from property_neurons.plan import analysis, paths
 
 FORMS = ("pdf", "png", "tsv")
 
@@ -26,6 +26,17 @@ def compared_models(config: Config) -> list[str]:
 def published_names(config: Config, models: Iterable[str]) -> dict[str, str | None]:
     """For each model, the model of the paper that it is, if any."""
     return {name: config.models[name].published_as for name in models}
+
+
+def confounds(config: Config, models: Iterable[str]) -> list[str]:
+    """What stays of the sets where a confound is the same: tables on the corpus of the figures, model by model."""
+    given = analysis.confounds(config).items()
+    return [paths.confound(config, model, config.figures.corpus, *pair) for model in models for pair in given]
+
+
+def confound_cells(config: Config) -> list[str]:
+    """How many frames each stratum of each cell has, for the figures' model: tables beside `confounds`."""
+    return [table.removesuffix(".tsv") + ".cells.tsv" for table in confounds(config, [config.figures.model])]
 
 
 def points(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:

@@ -70,6 +70,12 @@ def neurons(config: Config, model_name: str, corpus_name: str, property_name: st
     return f"{config.results}/neurons/{model_name}/{corpus_name}/{property_name}.parquet"
 
 
+def confound(config: Config, model_name: str, corpus_name: str, property_name: str, confound_name: str) -> str:
+    """What stays of one property's sets where a confound is the same."""
+    table = neurons(config, model_name, corpus_name, property_name)
+    return f"{table.removesuffix('.parquet')}.given_{confound_name}.tsv"
+
+
 def embedding(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
     """Stem of the tables of one property's patterns in the plane."""
     return f"{config.results}/embeddings/{model_name}/{corpus_name}/{property_name}"

@@ -9,6 +9,7 @@ from property_neurons.config.checks import (
     models,
     pretraining,
     pruning,
+    statistics,
     tasks,
 )
 from property_neurons.config.root import Config
@@ -16,5 +17,5 @@ from property_neurons.config.root import Config
 
 def contradictions(config: Config) -> list[str]:
     """Every contradiction between sections, each with its key, what was found and what to do."""
-    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis)
+    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis, statistics)
     return [problem for check in checks for problem in check.problems(config)]

@@ -4,12 +4,13 @@ import re
 
 from property_neurons.config.checks.references import groups_of, not_defined, unknown_groups
 from property_neurons.config.erasure import Erasure
+from property_neurons.config.properties import F0Property
 from property_neurons.config.root import Config
 from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.erasure.table_terms import NOT_A_GROUP
 
 # Names of other figures and tables.
-_TAKEN = re.compile(r"fig\d+|pruning|probes|.*_dose|pretraining_.*", re.IGNORECASE)
+_TAKEN = re.compile(r"fig\d+|pruning|probes|confounds|.*_dose|pretraining_.*", re.IGNORECASE)
 
 
 def problems(config: Config) -> list[str]:
@@ -35,6 +36,11 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
         found.append(
             f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
             f"one of {', '.join(DIVIDED_BY[task.kind])}"
+        )
+    if isinstance(section, F0Property) and section.within == "speaker" and task is not None and "f0" in task.kind:
+        found.append(
+            f"{key}.property: {study.property!r} is cut within: speaker, and errors of F0 are divided by cuts in Hz; "
+            "name a property within: corpus"
         )
     if taken := NOT_A_GROUP & set(study.groups or groups_of(section) or []):
         found.append(

@@ -117,7 +117,7 @@ def held_out(rows: SiteUnits, halves: np.ndarray, found: LabelledSets) -> HeldOu
     all_found = []
     for half in range(halves.shape[1]):
         other = half ^ 1
-        units = _Scores(rows, halves[:, other] > 0)
+        units = UnitScores(rows, halves[:, other] > 0)
         of_half = []
         for group in range(len(rows.units.groups)):
             columns = np.flatnonzero(group_neurons[group, :, half])
@@ -136,7 +136,7 @@ def held_out(rows: SiteUnits, halves: np.ndarray, found: LabelledSets) -> HeldOu
     return HeldOut(looked_at, auroc, precision, effect, tuple(all_found))
 
 
-class _Scores:
+class UnitScores:
     """Of some speakers: how active each neuron is in each unit, and the unit's group.
 
     A speaker's or utterance's score is the mean over its phones of p(active | phone); a run's the share of its frames,
@@ -161,6 +161,7 @@ class _Scores:
         self._weights = csr_array((weight, (unit, np.arange(len(chosen)))), (len(self.group), len(chosen)))
 
     def separation(self, group: int, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """AUROC and average precision of some neurons for a group, as `selectivity.separation`."""
         scores = coo_array(self._weights @ self._counts[:, columns])
         return separation(scores, self.group == group, self.stratum)
 

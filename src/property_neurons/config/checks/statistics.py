@@ -1,0 +1,25 @@
+"""Confounds are of properties that are there, and can vary within their groups."""
+
+from property_neurons.config.checks.references import not_defined
+from property_neurons.config.properties import F0Property
+from property_neurons.config.root import Config
+
+_OF_SPEAKERS = {"speaker", "gender"}
+
+
+def problems(config: Config) -> list[str]:
+    """Confounds that say nothing about their property."""
+    key, found = "statistics.confounds", []
+    given = {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
+    for name, confound in given.items():
+        section = config.properties.get(name)
+        if section is None:
+            continue
+        if confound == section.column or {confound, section.column} <= _OF_SPEAKERS:
+            found.append(
+                f"{key}.{name}: in one {confound} there is one group of {name!r} alone, so nothing can be compared; "
+                "name another confound, or null"
+            )
+        if confound == "speaker" and isinstance(section, F0Property) and section.within == "speaker":
+            found.append(f"{key}.{name}: {name!r} is cut within: speaker already; name another confound, or null")
+    return not_defined([(key, name, config.properties) for name in given]) + found

@@ -1,0 +1,12 @@
+"""Count the activations of one model on one corpus for one property and the strata of a confound."""
+
+from property_neurons.counting.job import counting_arguments
+from property_neurons.counting.strata import make_crossed
+from property_neurons.counting.unit_counts import count_units
+from property_neurons.jobs.log import job_log
+
+with job_log(snakemake) as log:
+    arguments = counting_arguments(snakemake)
+    crossed = make_crossed(arguments.pop("property_"), **snakemake.params.strata)
+    counts = count_units(property_=crossed, **arguments)
+    log.info("%s by %s: %d rows of a run and a stratum", crossed.name, ", ".join(counts.strata), len(counts.n))
