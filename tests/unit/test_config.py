@@ -423,3 +423,35 @@ def test_names_that_become_folders_are_plain(name):
     for section in ("corpora", "models", "properties", "tasks", "splits", "erasure", "pretraining"):
         found = message(MINIMAL | {section: MINIMAL.get(section, {}) | {name: {}}})
         assert f"  - {section}.{name}: " in found, section
+
+
+def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
+    config = load_config(MINIMAL | {"statistics": {"confounds": {"duration": "speaker", "pitch": None}}})
+    assert plan.analysis.confounds(config) == {"gender": "f0", "phone": "duration", "duration": "speaker"}
+    assert plan.analysis.strata_settings(config, "gender", "f0") == {"column": "f0", "f0_padding": "end"}
+    assert plan.analysis.strata_settings(config, "phone", "duration")["edges_ms"] == (60, 100)
+    assert plan.analysis.strata_settings(config, "pitch", "speaker")["within"] == "speaker"
+    assert plan.analysis.by_strata(config, "pitch", "speaker")
+    assert not plan.analysis.by_strata(config, "duration", "speaker")
+
+
+@pytest.mark.parametrize(
+    ("confounds", "problem"),
+    [
+        ({"unknown": "f0"}, "statistics.confounds: 'unknown' is not defined"),
+        ({"gender": "speaker"}, "nothing can be compared"),
+        ({"pitch": "f0"}, "nothing can be compared"),
+        ({"relative": "speaker"}, "is cut within: speaker already"),
+    ],
+)
+def test_confounds_that_say_nothing_are_refused(confounds, problem):
+    properties = {"relative": {"column": "f0", "within": "speaker"}}
+    with pytest.raises(ConfigError, match=problem):
+        load_config(MINIMAL | {"properties": properties, "statistics": {"confounds": confounds}})
+
+
+def test_cuts_in_hz_hold_for_pitch_within_the_corpus():
+    properties = {"relative": {"column": "f0", "within": "speaker"}}
+    config = load_config(MINIMAL | {"properties": properties, "analysis": {"pitch_cuts": [120, 180]}})
+    assert plan.analysis.property_settings(config, "relative")["pitch_cuts"] == "tertiles"
+    assert plan.analysis.property_settings(config, "pitch")["pitch_cuts"] == (120.0, 180.0)

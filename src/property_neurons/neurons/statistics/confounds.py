@@ -75,7 +75,8 @@ class Crossed:
 
     def frames(self, stratum: np.ndarray) -> np.ndarray:
         """int64 [cells, strata], for strata int [rows]."""
-        return (self._gather(stratum) @ self.units.n).astype(np.int64).reshape(-1, self.n_strata)
+        size = len(self.group_of_cell) * self.n_strata
+        return np.bincount(self._place(stratum), self.units.n, size).astype(np.int64).reshape(-1, self.n_strata)
 
     def group_neurons(self, counts: csr_array, stratum: np.ndarray, site: int) -> np.ndarray:
         """G_i given the strata, or by them: bool [groups, neurons].
@@ -84,12 +85,14 @@ class Crossed:
             counts: of the site, int [rows, neurons].
             stratum: of each row, int [rows].
         """
-        gather, n = self._gather(stratum), self.frames(stratum)
+        place, n = self._place(stratum), self.frames(stratum)
         block = max(1, _HELD // max(1, n.size))
         found = []
         for first in range(0, counts.shape[1], block):
             part = counts if block >= counts.shape[1] else counts[:, first : first + block]
-            sums = (gather @ part).toarray().reshape(*n.shape, -1)
+            row = np.repeat(np.arange(len(place)), np.diff(part.indptr))
+            keys = place[row] * part.shape[1] + part.indices
+            sums = np.bincount(keys, part.data, n.size * part.shape[1]).reshape(*n.shape, -1)
             patterns, kept = (self._by if self.by_strata else self._given)(sums, n, site)
             group = np.repeat(np.arange(self.n_strata), patterns.shape[0] // self.n_strata)
             group = group if self.by_strata else self.group_of_cell
@@ -118,7 +121,7 @@ class Crossed:
         return np.divide(weights, total, out=np.zeros(n.shape), where=total > 0)
 
     def dealt(self, deals: int, seed: int) -> Iterator[np.ndarray]:
-        """Strata that mean nothing: int [rows], so many times.
+        """Strata that mean nothing: int8 [rows], so many times.
 
         Each speaker is given another one, of the same group where the property is one of the speaker; each of its rows
         takes the stratum of one of the other's frames of the same cell, at random, or of anyone's where there is none.
@@ -139,12 +142,10 @@ class Crossed:
                 other[block == one] = rng.permutation(other[block == one])
             taken = of_speaker.any_of(self.cell * n_speakers + other[speaker], rng)
             anyones = of_cell.any_of(self.cell, rng)
-            yield self.stratum[np.where(taken < 0, anyones, taken)]
+            yield self.stratum[np.where(taken < 0, anyones, taken)].astype(np.int8)
 
-    def _gather(self, stratum: np.ndarray) -> csr_array:
-        shape = (len(self.group_of_cell) * self.n_strata, len(stratum))
-        place = self.cell * self.n_strata + stratum
-        return csr_array((np.ones(len(stratum)), (place, np.arange(len(stratum)))), shape)
+    def _place(self, stratum: np.ndarray) -> np.ndarray:
+        return self.cell * self.n_strata + stratum
 
     def _given(self, counts: np.ndarray, n: np.ndarray, site: int) -> tuple[np.ndarray, np.ndarray]:
         weights = self.weights(n)
@@ -185,13 +186,13 @@ def confounds(
     crossed = Crossed(units, definition, by_strata=by_strata)
     widths = [site.width for site in units.sites]
     found = [group_masks(neurons, group, widths) for group in crossed.groups]
-    sizes = []
+    sizes, dealt_strata = [], list(crossed.dealt(DEALS, seed))
     sites = progress(list(range(len(units.sites))), what=f"what stays of {units.property_name}", unit="layer")
     for site in sites:
         counts = units.site_counts(site).astype(np.float64)
         own = np.stack([masks[site] for masks in found])
         given = crossed.group_neurons(counts, crossed.stratum, site)
-        dealt = [_stay(own, crossed.group_neurons(counts, stratum, site)) for stratum in crossed.dealt(DEALS, seed)]
+        dealt = [_stay(own, crossed.group_neurons(counts, stratum, site)) for stratum in dealt_strata]
         sizes.append((_sizes(own), _sizes(given), _stay(own, given), np.stack(dealt, axis=1)))
     names = [(site + 1, units.sites[site].name) for site in range(len(units.sites))]
     # The same strata were dealt at every site, so what one deal gives may be added up.
