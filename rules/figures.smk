@@ -122,6 +122,16 @@ FIGURES = {
         },
         params={"properties": LAYER_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
     ),
+    # Other ways of choosing as many neurons.
+    "selectors": Figure(
+        "the comparison of selectors",
+        "Property neurons",
+        inputs={
+            "selectors": plan.figures.selectors(CONFIG, SHOWN, LAYER_PROPERTIES),
+            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
+        },
+        params={"properties": LAYER_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
+    ),
     # What each layer knows about phones, beside the control and log-Mel frames.
     "probes": Figure(
         "what the layers know about phones",

@@ -41,6 +41,37 @@ rule find_neurons:
         "../workflow/scripts/find_neurons.py"
 
 
+rule compare_selectors:
+    """As many neurons chosen in other ways: their overlap with the sets, and how they do on held-out speakers."""
+    input:
+        units=rules.count_units.output.manifest,
+    output:
+        table=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.tsv",
+    log:
+        f"{RESULTS}/logs/compare_selectors/{{model}}/{{corpus}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_selectors/{{model}}/{{corpus}}/{{property}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        definition=plan.analysis.set_definition(CONFIG),
+        halves=CONFIG.statistics.halves,
+        seed=CONFIG.statistics.seed,
+        balance=CONFIG.statistics.balance,
+        code=code_fingerprint(
+            "property_neurons.neurons.statistics.selector_comparison",
+            "property_neurons.counting.balance",
+        ),
+    message:
+        "Comparing selectors of {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/compare_selectors.py"
+
+
 rule embed_patterns:
     """Multidimensional scaling of the activation patterns and their silhouettes, per layer and seed."""
     input:

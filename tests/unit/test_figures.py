@@ -191,6 +191,7 @@ PARAMS = {
     "fig7": {"models": ["tiny"], "corpus": "demo", "published": {"tiny": None}},
     "fig8": {"layer": 1, "model": "tiny", "corpus": "demo", "fdr": None, "published": {"tiny": "melhubert"}},
     "stability": {"models": ["tiny", "twin"], "corpus": "demo"},
+    "selectors": {"models": ["tiny", "twin"], "corpus": "demo"},
 }
 
 
@@ -203,7 +204,7 @@ def test_captions_quote_the_settings(name):
     if name in ("fig3", "fig4", "fig5"):
         assert f" {len(Embedding().seeds)} seeds" in short
         assert re.search(r"\b1 seed\b", long)
-    if name in ("fig7", "fig8", "stability"):
+    if name in ("fig7", "fig8", "stability", "selectors"):
         assert str(defaults.sigma) in short
         assert "0.7" in long
     if name != "fig2":

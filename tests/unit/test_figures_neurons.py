@@ -24,7 +24,7 @@ from figure_inputs import stability as stability_table
 
 from property_neurons.corpus.phones import LABELS
 from property_neurons.errors import ConfigError, StoreError
-from property_neurons.figures import fig7, fig8, stability, style
+from property_neurons.figures import fig7, fig8, selectors, stability, style
 from property_neurons.figures.published import read_published
 from property_neurons.figures.rare_cells import rare_cells_note, read_counts_note, read_note
 from property_neurons.stores.files import write_table
@@ -235,3 +235,38 @@ def test_stability_says_when_there_are_no_halves():
     assert table.empty
     assert "too few speakers" in figure.texts[0].get_text()
     assert set(some["property"]) == {"phone"}
+
+
+def selector_table(rng, selectors=("paper", "entropy", "probeless", "random"), halves=10):
+    """A comparison of selectors: two layers and all together, two groups and all together."""
+    rows = [
+        {"layer": layer, "group": group, "selector": one, "neurons": 30, "halves": halves}
+        for layer in (0, 1, 2)
+        for group in ("", "a", "b")
+        for one in selectors
+    ]
+    table = pd.DataFrame(rows)
+    for name, low in (("jaccard", 0.0), ("auroc", 0.4), ("stability", 0.0)):
+        table[name] = rng.uniform(low, 1, len(table)) if halves or name == "jaccard" else np.nan
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - 0.1, table[name] + 0.1
+    return table.drop(columns=["jaccard_low", "jaccard_high"])
+
+
+def test_selectors_draws_all_layers_and_groups_together():
+    rng = np.random.default_rng(0)
+    own, control = ({name: selector_table(rng) for name in ("phone", "gender")} for _ in range(2))
+    table = drawn_twice(selectors, {"own": own, "twin": control}, "demo")
+    for role, tables in (("model", own), ("control", control)):
+        for name, source in tables.items():
+            expected = source[(source["layer"] == 0) & (source["group"] == "")].set_index("selector")
+            found = table[(table["role"] == role) & (table["property"] == name)].set_index(["measure", "selector"])
+            for one in ("entropy", "probeless", "random"):
+                assert found.loc[("jaccard", one), "value"] == expected.loc[one, "jaccard"]
+                assert found.loc[("auroc", one), "value"] == expected.loc[one, "auroc"]
+                assert found.loc[("stability", one), "highest"] == expected.loc[one, "stability_high"]
+            assert ("jaccard", "paper") not in found.index
+
+
+def test_selectors_without_halves_draws_the_overlap():
+    _, table = drawn(selectors, {"own": {"gender": selector_table(np.random.default_rng(0), halves=0)}}, "demo")
+    assert table.loc[table["measure"] != "jaccard", "value"].isna().all()

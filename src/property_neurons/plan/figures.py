@@ -81,5 +81,10 @@ def stability(config: Config, models: Iterable[str], properties: Iterable[str]) 
     return _beside_neurons(config, models, properties, "stability")
 
 
+def selectors(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
+    """Other ways of choosing as many neurons: tables beside `neurons`."""
+    return _beside_neurons(config, models, properties, "selectors")
+
+
 def _beside_neurons(config: Config, models: Iterable[str], properties: Iterable[str], what: str) -> list[str]:
     return [f"{table.removesuffix('.parquet')}.{what}.tsv" for table in neurons(config, models, properties)]

@@ -18,6 +18,7 @@ from property_neurons.neurons.statistics.resampling import (
     HeldOut,
     held_out,
     jaccard,
+    mean_and_range,
     nogueira_stability,
     selection_frequency,
     speaker_bootstraps,
@@ -237,14 +238,6 @@ def _stability_rows(
                 "at_most_half": float(np.mean(below)) if below else float("nan"),
             }
             for name, values in measured.items():
-                row |= _mean_and_range(name, np.array(values))
+                row |= mean_and_range(name, np.array(values))
             rows.append(row)
     return rows
-
-
-def _mean_and_range(name: str, values: np.ndarray) -> dict[str, float]:
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}

@@ -7,7 +7,7 @@ from scipy.sparse import coo_array, csr_array
 
 from property_neurons.counting.unit_counts import UnitCounts
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
-from property_neurons.neurons.statistics.selectivity import separation
+from property_neurons.neurons.statistics.selectivity import RankedScores, separation
 
 BOOTSTRAPS = 200
 _AT_ONCE = 50
@@ -84,6 +84,15 @@ def jaccard(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / either) if either else float("nan")
 
 
+def mean_and_range(name: str, values: np.ndarray) -> dict[str, float]:
+    """`name`, and with _low and _high the range that 95 % of the values lie in; those that are NaN left out."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return {name: float(values.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Neurons of the sets of one half, looked at on the other half's speakers; over all halves.
@@ -146,6 +155,7 @@ class UnitScores:
 
     def __init__(self, rows: SiteUnits, speakers: np.ndarray):
         units = rows.units
+        self._n_groups = len(units.groups)
         chosen = np.flatnonzero(speakers[units.speaker])
         self._counts = rows.counts[chosen].tocsc()
         if units.level in ("run", "speaker, phone and group"):
@@ -164,6 +174,13 @@ class UnitScores:
         """AUROC and average precision of some neurons for a group, as `selectivity.separation`."""
         scores = coo_array(self._weights @ self._counts[:, columns])
         return separation(scores, self.group == group, self.stratum)
+
+    def separations(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same of every neuron for each group: float64 [groups, neurons] each."""
+        ranked = RankedScores(coo_array(self._weights @ self._counts), self.stratum)
+        by_group = [ranked.separation(self.group == group) for group in range(self._n_groups)]
+        auroc, precision = (np.stack(measure) for measure in zip(*by_group, strict=True))
+        return auroc, precision
 
 
 def _speaker_strata(units: UnitCounts) -> list[np.ndarray]:

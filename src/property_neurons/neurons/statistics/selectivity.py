@@ -21,42 +21,54 @@ def separation(
     Returns:
         float64 [columns] each; NaN where a stratum has both kinds nowhere
     """
-    n_units, n_columns = scores.shape
-    if not n_columns:
-        return np.empty(0), np.empty(0)
-    stratum = np.zeros(n_units, np.int64) if stratum is None else stratum
-    n_strata = int(stratum.max(initial=0)) + 1
-    ones, zeros = (np.bincount(stratum, kind, n_strata) for kind in (positive, ~positive))
-    row, column = scores.coords
-    stored = scores.data != 0
-    row, column, score = row[stored], column[stored], scores.data[stored]
-    place = column.astype(np.int64) * n_strata + stratum[row]
-    order = np.lexsort((score, place))
-    place, score, is_one = place[order], score[order], positive[row][order].astype(np.float64)
-    # Equal scores of one column and stratum are one step; zeros are the step below all that are stored.
-    opens = np.append(True, (place[1:] != place[:-1]) | (score[1:] != score[:-1]))[: len(place)]
-    step = np.cumsum(opens) - 1
-    step_place = place[opens]
-    step_ones, step_zeros = np.bincount(step, is_one), np.bincount(step, 1 - is_one)
-    above_ones, above_zeros = _above(step_ones, step_place), _above(step_zeros, step_place)
-    all_ones, all_zeros = np.tile(ones, n_columns), np.tile(zeros, n_columns)
-    stored_ones = np.bincount(step_place, step_ones, n_columns * n_strata)
-    stored_zeros = np.bincount(step_place, step_zeros, n_columns * n_strata)
-    below_zeros = all_zeros[step_place] - above_zeros - step_zeros
-    u = np.bincount(step_place, step_ones * (below_zeros + step_zeros / 2), n_columns * n_strata)
-    u = u + (all_ones - stored_ones) * (all_zeros - stored_zeros) / 2
-    reached_ones = above_ones + step_ones
-    gains = step_ones * reached_ones / (reached_ones + above_zeros + step_zeros)
-    precision = np.bincount(step_place, gains, n_columns * n_strata)
-    share = np.divide(all_ones, all_ones + all_zeros, out=np.zeros(len(all_ones)), where=all_ones + all_zeros > 0)
-    precision = precision + (all_ones - stored_ones) * share
-    shape = (n_columns, n_strata)
-    both = (all_ones > 0) & (all_zeros > 0)
-    pairs = np.where(both, all_ones * all_zeros, 0).reshape(shape).sum(axis=1)
-    in_both = np.where(both, all_ones, 0).reshape(shape).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        auroc = np.where(both, u, 0).reshape(shape).sum(axis=1) / pairs
-        return auroc, np.where(both, precision, 0).reshape(shape).sum(axis=1) / in_both
+    return RankedScores(scores, stratum).separation(positive)
+
+
+class RankedScores:
+    """Scores in order, for `separation` by one group after another."""
+
+    def __init__(self, scores: coo_array, stratum: np.ndarray | None = None):
+        n_units, self._n_columns = scores.shape
+        self._stratum = np.zeros(n_units, np.int64) if stratum is None else stratum
+        self._n_strata = int(self._stratum.max(initial=0)) + 1
+        row, column = scores.coords
+        stored = scores.data != 0
+        row, column, score = row[stored], column[stored], scores.data[stored]
+        place = column.astype(np.int64) * self._n_strata + self._stratum[row]
+        order = np.lexsort((score, place))
+        place, score, self._row = place[order], score[order], row[order]
+        # Equal scores of one column and stratum are one step; zeros are the step below all that are stored.
+        opens = np.append(True, (place[1:] != place[:-1]) | (score[1:] != score[:-1]))[: len(place)]
+        self._step = np.cumsum(opens) - 1
+        self._place = place[opens]
+
+    def separation(self, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As the function of this name."""
+        n_columns, n_strata, place = self._n_columns, self._n_strata, self._place
+        if not n_columns:
+            return np.empty(0), np.empty(0)
+        ones, zeros = (np.bincount(self._stratum, kind, n_strata) for kind in (positive, ~positive))
+        is_one = positive[self._row].astype(np.float64)
+        step_ones, step_zeros = np.bincount(self._step, is_one), np.bincount(self._step, 1 - is_one)
+        above_ones, above_zeros = _above(step_ones, place), _above(step_zeros, place)
+        all_ones, all_zeros = np.tile(ones, n_columns), np.tile(zeros, n_columns)
+        stored_ones = np.bincount(place, step_ones, n_columns * n_strata)
+        stored_zeros = np.bincount(place, step_zeros, n_columns * n_strata)
+        below_zeros = all_zeros[place] - above_zeros - step_zeros
+        u = np.bincount(place, step_ones * (below_zeros + step_zeros / 2), n_columns * n_strata)
+        u = u + (all_ones - stored_ones) * (all_zeros - stored_zeros) / 2
+        reached_ones = above_ones + step_ones
+        gains = step_ones * reached_ones / (reached_ones + above_zeros + step_zeros)
+        precision = np.bincount(place, gains, n_columns * n_strata)
+        share = np.divide(all_ones, all_ones + all_zeros, out=np.zeros(len(all_ones)), where=all_ones + all_zeros > 0)
+        precision = precision + (all_ones - stored_ones) * share
+        shape = (n_columns, n_strata)
+        both = (all_ones > 0) & (all_zeros > 0)
+        pairs = np.where(both, all_ones * all_zeros, 0).reshape(shape).sum(axis=1)
+        in_both = np.where(both, all_ones, 0).reshape(shape).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            auroc = np.where(both, u, 0).reshape(shape).sum(axis=1) / pairs
+            return auroc, np.where(both, precision, 0).reshape(shape).sum(axis=1) / in_both
 
 
 def group_entropy(active: np.ndarray) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""Selectors side by side, each with as many neurons per layer and group as the sets of equations 3 to 5."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.labelled_sets import SiteUnits
+from property_neurons.neurons.statistics.resampling import UnitScores, jaccard, mean_and_range, speaker_halves
+from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS, PAPER, RANDOM
+from property_neurons.progress import progress
+
+# Every neuron is looked at on every half, not only those found: beyond these the ranges change little.
+MOST_HALVES = 10
+
+_OVERLAP = ("neurons", "jaccard", "shared", "in_several")
+_HELD_OUT = ("auroc", "auroc_low", "auroc_high", "at_most_half", "stability", "stability_low", "stability_high")
+COLUMNS = ("layer", "site", "group", "selector", *_OVERLAP, *_HELD_OUT, "speakers", "halves")
+
+
+@dataclass(frozen=True)
+class SelectedNeurons:
+    """What every selector chooses at one site.
+
+    chosen: by selector, bool [groups, neurons, 2 * splits + 1]: on each half of the speakers, and last on all.
+    auroc: float64 [groups, neurons, 2 * splits], of every neuron on each half; NaN where it is undefined.
+    """
+
+    chosen: Mapping[str, np.ndarray]
+    auroc: np.ndarray
+
+
+def compare_selectors(units: UnitCounts, definition: SetDefinition, *, halves: int, seed: int) -> pd.DataFrame:
+    """A row (`COLUMNS`) for each layer (0: all), group ("": all, each neuron with its group) and selector.
+
+    neurons: chosen on all speakers. jaccard, shared: with the paper's set, and the share of it that is chosen too.
+    in_several: share of the chosen that are chosen for another group as well.
+    auroc: of the neurons chosen on one half of the speakers, on the other half: median over neurons, then mean over
+        halves, with the range of 95 % of the halves. at_most_half: share of them at 0.5 or below.
+    stability: Jaccard of the sets of the two halves, mean over splits, with the range of 95 %.
+
+    Args:
+        halves: splits of the speakers, at most `MOST_HALVES` of which are used; 0 leaves the last columns empty.
+    """
+    splits = min(halves, MOST_HALVES)
+    split = speaker_halves(units, splits, seed) if splits else None
+    sites = [
+        select(SiteUnits(units, site, definition), split, seed)
+        for site in progress(list(range(len(units.sites))), what=f"selectors for {units.property_name}", unit="layer")
+    ]
+    speakers = len(np.unique(units.speaker))
+    rows = [
+        {
+            "layer": layer,
+            "site": units.sites[layer - 1].name if layer else "",
+            "group": ALL_GROUPS if group is None else units.groups[group],
+            "selector": selector,
+            "speakers": speakers,
+            "halves": 0 if split is None else splits,
+        }
+        | _measured(of_layer, group, selector)
+        for layer, of_layer in _by_layer(sites)
+        for group in (*range(len(units.groups)), None)
+        for selector in sites[0].chosen
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def select(rows: SiteUnits, halves: np.ndarray | None, seed: int) -> SelectedNeurons:
+    """Choose by every selector; `halves` as of `speaker_halves`, None for all speakers only."""
+    everyone = np.ones((len(rows.units.speakers), 1), np.int8)
+    weights = everyone if halves is None else np.hstack([halves, everyone])
+    found = rows.weighted(weights)
+    auroc, precision = np.full((2, *found.effect.shape), np.nan)
+    for part in range(weights.shape[1]):
+        auroc[:, :, part], precision[:, :, part] = UnitScores(rows, weights[:, part] > 0).separations()
+    activity = Activity(found.active, found.effect, precision)
+    paper = found.group_neurons
+    scores = {name: selector(activity) for name, selector in SELECTORS.items()}
+    scores[RANDOM] = np.random.default_rng([seed, 3]).random(paper.shape)
+    sizes = paper.sum(axis=1)
+    chosen = {PAPER: paper} | {name: highest(one, sizes) for name, one in scores.items()}
+    return SelectedNeurons(chosen, auroc[:, :, :-1])
+
+
+def _by_layer(sites: list[SelectedNeurons]) -> Iterator[tuple[int, list[SelectedNeurons]]]:
+    for number, site in enumerate(sites, 1):
+        yield number, [site]
+    yield ALL_LAYERS, sites
+
+
+def _measured(sites: list[SelectedNeurons], group: int | None, selector: str) -> dict[str, float]:
+    chosen = _flat([site.chosen[selector] for site in sites], group)
+    paper = _flat([site.chosen[PAPER] for site in sites], group)[:, -1]
+    own = chosen[:, -1]
+    several = _flat([np.broadcast_to(one.sum(axis=0) > 1, one.shape) for one in _chosen(sites, selector)], group)[:, -1]
+    measured = {
+        "neurons": int(own.sum()),
+        "jaccard": jaccard(own, paper),
+        "shared": float((own & paper).sum() / paper.sum()) if paper.any() else float("nan"),
+        "in_several": float((own & several).sum() / own.sum()) if own.any() else float("nan"),
+    }
+    auroc = _flat([site.auroc for site in sites], group)
+    held_out = [auroc[chosen[:, half], half ^ 1] for half in range(auroc.shape[1])]
+    held_out = [values[~np.isnan(values)] for values in held_out]
+    pairs = [jaccard(chosen[:, first], chosen[:, first + 1]) for first in range(0, auroc.shape[1], 2)]
+    below = [float((values <= 0.5).mean()) for values in held_out if len(values)]
+    return (
+        measured
+        | mean_and_range("auroc", np.array([np.median(values) for values in held_out if len(values)]))
+        | {"at_most_half": float(np.mean(below)) if below else float("nan")}
+        | mean_and_range("stability", np.array(pairs))
+    )
+
+
+def _chosen(sites: list[SelectedNeurons], selector: str) -> list[np.ndarray]:
+    return [site.chosen[selector] for site in sites]
+
+
+def _flat(arrays: list[np.ndarray], group: int | None) -> np.ndarray:
+    """[groups, neurons, M] of some sites as [neurons, M], of one group or each group's in turn."""
+    return np.concatenate([np.concatenate(one) if group is None else one[group] for one in arrays])

@@ -1,0 +1,109 @@
+"""Other studies' ways of choosing a group's neurons, for comparison with the sets of equations 3 to 5.
+
+Everywhere "active" means among the lambda most active neurons of a frame: stored ranks hold that, and no sizes of
+activations. The studies count a neuron active above 0 (Tang et al. 2024) or above a 95th percentile (arXiv 2602.15307),
+and compare mean activations. Here their formulas are applied to the share of frames in which a neuron is active.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from property_neurons.neurons.statistics.selectivity import group_entropy
+
+_OFTEN_ACTIVE = 95
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How active the neurons of one site are in each group, M times over (on M parts of the speakers).
+
+    active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
+    effect: float64 [groups, neurons, M], the same less p(active | phone, other groups).
+    average_precision: float64 [groups, neurons, M], of how active a neuron is in a unit, for the units of the group.
+
+    NaN where there is nothing to compare.
+    """
+
+    active: np.ndarray
+    effect: np.ndarray
+    average_precision: np.ndarray
+
+
+def activation_probability(activity: Activity) -> np.ndarray:
+    """p(active | group), whatever the neuron does in the other groups (arXiv 2601.03115)."""
+    return activity.active
+
+
+def entropy(activity: Activity) -> np.ndarray:
+    """Lowest entropy over groups among neurons that are often active (LAPE, Tang et al. 2024; AAPE, arXiv 2602.15307).
+
+    Often active: p(active | group) is at or above the 95th percentile of the site's, over neurons and groups. Where
+    more neurons are wanted than these, those follow that come nearest to it.
+    """
+    often = np.nanpercentile(activity.active, _OFTEN_ACTIVE, axis=(0, 1))
+    unevenness = np.log2(len(activity.active)) - group_entropy(np.nan_to_num(activity.active))
+    # Below 0 are those that are not often active: the first of them are the most active.
+    return np.where(activity.active >= often, unevenness, activity.active - 1)
+
+
+def mean_difference(activity: Activity) -> np.ndarray:
+    """Mean in the group less mean in the other groups, of being active: 0 or 1 (mean activation difference).
+
+    arXiv 2601.03115 and 2603.17231 take the mean of the activation itself.
+    """
+    return activity.effect
+
+
+def contrast(activity: Activity) -> np.ndarray:
+    """p(active | group) less the largest p(active | other group): the margin over the runner-up (arXiv 2601.03115).
+
+    With two groups it differs from `mean_difference` only by the phones that one of the groups lacks.
+    """
+    rest = [np.delete(activity.active, group, axis=0).max(axis=0, initial=0.0) for group in range(len(activity.active))]
+    return activity.active - np.stack(rest)
+
+
+def average_precision(activity: Activity) -> np.ndarray:
+    """Average precision of the neuron as a detector of the group's units (Suau et al., arXiv 2005.07647)."""
+    return activity.average_precision
+
+
+def probeless(activity: Activity) -> np.ndarray:
+    """Sum over the other groups of the absolute difference of means (Antverg and Belinkov, ICLR 2022).
+
+    Neurons that are less active in the group count like those that are more; of two groups both have the same.
+    """
+    return np.abs(activity.active[:, np.newaxis] - activity.active).sum(axis=1)
+
+
+Selector = Callable[[Activity], np.ndarray]
+SELECTORS: Mapping[str, Selector] = MappingProxyType(
+    {
+        "activation_probability": activation_probability,
+        "entropy": entropy,
+        "mean_difference": mean_difference,
+        "contrast": contrast,
+        "average_precision": average_precision,
+        "probeless": probeless,
+    }
+)
+"""By name: activity -> scores [groups, neurons, M], of which a selector takes the highest of each group."""
+
+
+def highest(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """So many neurons of each group with the highest scores; of equals the one of the lower number. NaN comes last.
+
+    Args:
+        scores: float64 [groups, neurons, M]
+        sizes: int64 [groups, M]
+
+    Returns:
+        bool [groups, neurons, M]
+    """
+    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), axis=1, kind="stable")
+    chosen = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(chosen, order, np.arange(scores.shape[1])[:, np.newaxis] < sizes[:, np.newaxis], axis=1)
+    return chosen

@@ -1,0 +1,16 @@
+"""Compare ways of choosing the neurons of one property."""
+
+from property_neurons.counting.balance import balanced
+from property_neurons.counting.unit_counts import open_unit_counts
+from property_neurons.jobs.log import job_log
+from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.selector_comparison import compare_selectors
+from property_neurons.stores.files import write_table
+from property_neurons.stores.manifests import store_path
+
+with job_log(snakemake):
+    units, params = open_unit_counts(store_path(snakemake.input.units)), snakemake.params
+    if params.balance:
+        units = balanced(units, params.seed)
+    definition = SetDefinition(**params.definition)
+    write_table(snakemake.output.table, compare_selectors(units, definition, halves=params.halves, seed=params.seed))
