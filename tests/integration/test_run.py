@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 MODEL = "melhubert-mini"
 # Of processor time that jobs take, more or less.
 SECONDS = {"rank_neurons": 3.0, "find_neurons": 1.5}
-FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability")
+FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability", "confounds")
 
 
 def test_every_figure_is_there_in_three_forms(finished):
