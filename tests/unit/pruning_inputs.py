@@ -66,10 +66,13 @@ def collected(
             "constant_mse": 0.151 if task == "f0" else np.nan,
             "r2": 1 - value / 0.151 if task == "f0" else np.nan,
             "utterances": 2620,
+            "speakers": 40,
             "split_digest": f"split-of-{task}",
         }
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    mean = table.groupby(["task", "arm", "step"])["value"].transform("mean") if rows else []
+    return table.assign(arm_low=mean * 0.98, arm_high=mean * 1.02)
 
 
 def compared(runs: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +89,8 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
                     second_mean = means[second, 0 if second == "unpruned" else step]
                     difference, half = first_mean - second_mean, 0.03 * first_mean
                     interval = (difference - half, difference + half)
-                    rows.append((study, task, metric, step, first, second, difference, *interval, 3, 3, 2620))
-    names = "study task metric step first second difference low high seeds_first seeds_second utterances"
+                    told = (*interval, 0.01 if abs(difference) > half else 0.4, 1.4 * half)
+                    rows.append((study, task, metric, step, first, second, difference, *told, 3, 3, 2620, 40))
+    names = "study task metric step first second difference low high q detectable seeds_first seeds_second utterances "
+    names += "speakers"
     return pd.DataFrame(rows, columns=names.split())

@@ -282,6 +282,17 @@ def test_what_does_not_fit_is_refused(speakers, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_random_sets_are_those_of_partners_outside_and_lie_within_each_other():
+    own = [np.arange(WIDTH) % 3 == 0, np.arange(WIDTH) < 5]
+    traits = [np.random.default_rng(site).random((WIDTH, 2)) for site in range(2)]
+    partners = erasing._partners(own, traits, 7)
+    whole = erasing._of_partners(own, partners)
+    some = erasing._of_partners([own[0] & (np.arange(WIDTH) < 9), own[1]], partners)
+    assert [one.sum() for one in whole] == [one.sum() for one in own]
+    assert all(not (drawn & mine).any() for drawn, mine in zip(whole, own, strict=True))
+    assert all(not (less & ~more).any() for less, more in zip(some, whole, strict=True))
+
+
 def test_a_frozen_training_is_refused(tmp_path):
     job = make_job(tmp_path, make_data(tmp_path), prepared(tmp_path), "speaker_identification")
     train_task(job)

@@ -21,6 +21,7 @@ def table_of(n_layers: int, scale: float = 1.0, model: str = "tiny") -> pd.DataF
             "probe_accuracy": rise + 0.1,
             "probe_low": rise + 0.08,
             "probe_high": rise + 0.12,
+            "probe_converged": True,
             "majority_accuracy": 0.08,
             "silhouette": rise / 2 - 0.1,
         }
@@ -51,6 +52,17 @@ def test_a_model_without_control_interval_or_silhouette_is_drawn():
     table = drawn_twice(probes, {"tiny": own}, "demo")
     assert set(table["role"]) == {"model", "log-Mel"}
     assert table["lowest"].isna().all()
+
+
+def test_probes_that_did_not_converge_are_named():
+    control = table_of(4, 0.1, "twin").assign(probe_converged=[True, False, False, True, True])
+    for probed, said in (
+        (table_of(4), ""),
+        (control, "Linear probes stopped before they converged: tiny 0 of 5, twin"),
+    ):
+        figure, _ = probes.draw({"tiny": table_of(4), "twin": probed}, "demo")
+        assert said in figure.get_suptitle().replace("\n", " ")
+        assert bool(said) == ("converged" in figure.get_suptitle())
 
 
 def test_models_of_different_depth_share_an_axis():

@@ -10,7 +10,7 @@ from test_pruning_report import run_script
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import fig6, fig9
-from property_neurons.figures.pruning_tables import BOOTSTRAP, DEVIATION, MEASURES, Study, task_titles
+from property_neurons.figures.pruning_tables import INTERVAL, MEASURES, Study, task_titles
 from property_neurons.figures.published import read_bars
 from property_neurons.pruning.vocabulary import ARMS
 from property_neurons.stores.files import read_table, write_table
@@ -35,7 +35,8 @@ def small(study, seeds, sizes=(3072, 577)):
     runs["value"] = [
         base[row.arm] + 0.02 * row.seed + (0.01 * row.step if row.arm != "unpruned" else 0) for row in runs.itertuples()
     ]
-    return runs.assign(low=runs["value"] - 0.01, high=runs["value"] + 0.03)
+    mean = runs.groupby(["task", "arm", "step"])["value"].transform("mean")
+    return runs.assign(arm_low=mean - 0.01, arm_high=mean + 0.03)
 
 
 def study_of(runs, published=None):
@@ -47,9 +48,9 @@ def test_fig6_draws_means_seeds_and_differences():
     runs = small("general", 3)
     table = drawn_twice(fig6, study_of(runs, MELHUBERT["fig6"]))
     bar = only(table, part="bar", task="pr", arm="protect").iloc[0]
-    # Seeds 21, 23, 25 %: their standard deviation is 2.
-    assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 21, 25])
-    assert (bar["spread"], bar["seeds"], bar["rows"]) == (DEVIATION, 3, 577)
+    # Seeds 21, 23, 25 %.
+    assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 22, 26])
+    assert (bar["spread"], bar["seeds"], bar["rows"]) == (INTERVAL, 3, 577)
     assert only(table, part="seed", task="pr", arm="protect")["value"].tolist() == pytest.approx([21, 23, 25])
     assert only(table, part="seed", task="pr", arm="protect")["seed"].tolist() == [0, 1, 2]
     assert only(table, part="bar", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
@@ -64,14 +65,14 @@ def test_fig6_draws_means_seeds_and_differences():
         assert differences[column].tolist() == pytest.approx((100 * given[source]).tolist())
 
 
-def test_one_seed_has_its_bootstrap_interval():
+def test_one_seed_has_the_same_kind_of_error_bar_as_several():
     runs = small("general", 1)
     study = study_of(runs)._replace(note="Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90")
     figure, table = drawn(fig6, study)
     assert figure.get_suptitle().replace("\n", " ").endswith(study.note)
     bar = only(table, part="bar", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
-    assert set(only(table, part="bar")["spread"]) == {BOOTSTRAP}
+    assert set(only(table, part="bar")["spread"]) == {INTERVAL}
     assert "published" not in set(table["part"])
 
 
@@ -81,7 +82,7 @@ def test_fig9_draws_the_steps_and_the_last_one():
     curve = only(table, part="curve", task="pr", arm="protect")
     assert curve[["step", "rows"]].to_numpy().tolist() == [[1, 528], [2, 128]]
     assert curve["value"].tolist() == pytest.approx([23, 24])
-    assert curve["low"].tolist() == pytest.approx([21, 22])
+    assert curve["low"].tolist() == pytest.approx([22, 23])
     assert curve["share"].tolist() == pytest.approx([528 / 3072, 128 / 3072])
     assert only(table, part="curve", task="pr", arm="unpruned")["value"].tolist() == pytest.approx([12])
     bars = only(table, part="bar", task="pr")

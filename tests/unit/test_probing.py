@@ -32,7 +32,8 @@ LAST_NORM = {"WhisperEncoder": "layer_norm", "Wav2Vec2ConformerModel": "encoder.
 """The norm through which transformers sends the last hidden state of some classes; it is no part of the block."""
 COLUMNS = [
     *("model", "layer", "representation", "n_fit", "n_measured", "speakers_fit", "speakers_measured"),
-    *("phone_purity", "cluster_purity", "pnmi", "probe_accuracy", "probe_low", "probe_high", "majority_accuracy"),
+    *("phone_purity", "cluster_purity", "pnmi", "probe_accuracy", "probe_low", "probe_high"),
+    *("probe_converged", "majority_accuracy"),
     "silhouette",
 ]
 

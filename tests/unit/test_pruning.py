@@ -7,6 +7,7 @@ import small_models
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from synthetic_stores import WIDTHS, make_corpus, ranked, write_shards
 
 from property_neurons.counting.count import count_activations
@@ -15,7 +16,7 @@ from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.neurons.membership import group_masks, property_masks, union
-from property_neurons.neurons.random_sets import random_sets
+from property_neurons.neurons.random_sets import matched_sets, random_sets, random_sets_like
 from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
 from property_neurons.pruning.selection import select
 
@@ -213,3 +214,24 @@ def test_a_random_cut_by_one_total_takes_of_each_network_its_share():
     )
     np.testing.assert_allclose(stay.mean(axis=0), [50, 5], atol=0.4)
     assert len(np.unique(stay[:, 1])) > 3
+
+
+def test_matched_sets_are_like_the_set_where_sets_of_its_size_are_not():
+    rng = np.random.default_rng(0)
+    traits = np.column_stack([np.exp(rng.normal(size=400)), rng.normal(5, 1, size=400)])
+    # The more often active and the larger, the likelier a member.
+    liking = stats.rankdata(traits[:, 0]) + stats.rankdata(traits[:, 1]) + rng.normal(scale=200, size=400)
+    own = liking >= np.sort(liking)[-60]
+    (matched,), (again,), (other,) = (matched_sets([own], [traits], seed) for seed in (0, 0, 1))
+    assert matched.sum() == 60
+    assert not (matched & own).any()
+    assert (matched == again).all()
+    assert (matched != other).any()
+    (plain,) = random_sets_like([own], 0)
+    for column in traits.T:
+        assert stats.ks_2samp(column[own], column[matched]).pvalue > 0.2
+        assert stats.ks_2samp(column[own], column[plain]).pvalue < 0.01
+    large = ~matched_sets([own], [traits], 2)[0]
+    assert matched_sets([large], [traits], 0)[0].sum() == large.sum()
+    with pytest.raises(ModelError, match=r"networks of \[400\] neurons, found \[3\]"):
+        matched_sets([own[:3]], [traits], 0)

@@ -14,9 +14,10 @@ from property_neurons.errors import StoreError
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
 from property_neurons.stores.files import read_table, write_json, write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
-from property_neurons.tasks.intervals import paired_difference
+from property_neurons.tasks.intervals import paired_difference, q_values
 
 UTTERANCES = [f"u{number}" for number in range(8)]
+SPEAKERS = [f"s{number // 2}" for number in range(8)]
 SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
 WIDTHS = {"whole": [100, 100], "protect-1": [30, 50], "norm-1": [40, 40], "norm-2": [20, 20], "protect-2": [10, 30]}
 METRICS = {"pr": ("phone_recognition", "phone_error_rate"), "f0": ("f0_reconstruction", "lnf0_mse")}
@@ -43,7 +44,9 @@ def add_run(tmp_path):
 
     def add(arm, step, seed, model, errors, *, study="general", task="pr", split="split", trained=None, extra=None):
         folder = tmp_path / "tasks" / (trained or task) / model / f"{study}-{arm}-{step}-seed{seed}"
-        scores = pd.DataFrame({"utterance": UTTERANCES, "speaker": "s", "gender": "F", "error": errors, "weight": 10})
+        scores = pd.DataFrame(
+            {"utterance": UTTERANCES, "speaker": SPEAKERS, "gender": "F", "error": errors, "weight": 10}
+        )
         kind, metric = METRICS[task]
         value = scores["error"].sum() / scores["weight"].sum()
         metrics = {
@@ -56,6 +59,7 @@ def add_run(tmp_path):
             "interval": [value - 0.01, value + 0.02],
             "seed": seed,
             "utterances": len(scores),
+            "speakers": 4,
             "split_digest": split,
             "extra": extra or {},
         }
@@ -85,7 +89,7 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     table = collect_runs(runs, models, SPEED)
     columns = (
         "study task kind mode metric arm step seed model neurons neurons_per_layer rows share parameters bytes "
-        "speedup_whole speedup_encoder value low high constant_mse r2 utterances split_digest"
+        "speedup_whole speedup_encoder value low high arm_low arm_high constant_mse r2 utterances speakers split_digest"
     )
     assert table.columns.tolist() == columns.split()
     _, protect, norm, f0 = table.to_dict("records")
@@ -110,9 +114,12 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "value": 0.2,
         "low": pytest.approx(0.19),
         "high": pytest.approx(0.22),
+        "arm_low": pytest.approx(0.2),
+        "arm_high": pytest.approx(0.2),
         "constant_mse": pytest.approx(math.nan, nan_ok=True),
         "r2": pytest.approx(math.nan, nan_ok=True),
         "utterances": 8,
+        "speakers": 4,
         "split_digest": "split",
     }
     assert math.isnan(norm["speedup_whole"])
@@ -145,7 +152,10 @@ def test_arms_are_compared_step_by_step(add_run):
         runs += [add_run("norm", step, seed, f"norm-{step}", errors(2 + step + 0.2 * seed, 1)) for seed in (0, 1, 2)]
         runs += [add_run("protect", step, seed, f"protect-{step}", errors(1 + step, 1)) for seed in (0, 1)]
     table = compare_runs(runs, resamples=200)
-    columns = "study task metric step first second difference low high seeds_first seeds_second utterances"
+    columns = (
+        "study task metric step first second difference low high p q detectable seeds_first seeds_second utterances "
+    )
+    columns += "speakers"
     assert table.columns.tolist() == columns.split()
     found = {(row.step, row.first, row.second): row for row in table.itertuples()}
     assert list(found) == [
@@ -167,7 +177,8 @@ def test_arms_are_compared_step_by_step(add_run):
         for side in (("protect", 2), ("norm", 2))
     ]
     expected = paired_difference(*sides, resamples=200)
-    assert (row.low, row.high) == (expected.low, expected.high)
+    assert (row.low, row.high, row.p) == (expected.low, expected.high, expected.p)
+    assert table["q"].tolist() == pytest.approx(q_values(table["p"]).tolist())
     assert found[2, "norm", "unpruned"].difference == pytest.approx(0.42 - 0.1)
 
 
@@ -238,4 +249,4 @@ def test_the_scripts_write_the_tables(add_run, models, tmp_path):
     write_table(runs[0].scores, pd.DataFrame({"utterance": []}))
     with pytest.raises(SystemExit):
         run_script("collect_pruning", tmp_path, **parts)
-    assert "scores.tsv should be 134 bytes, found 10" in (tmp_path / "log").read_text()
+    assert "scores.tsv should be 142 bytes, found 10" in (tmp_path / "log").read_text()

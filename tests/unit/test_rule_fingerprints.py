@@ -74,7 +74,8 @@ COVERED = {
         {LOADING}
         corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
         editing.interventions editing.parts editing.sets editing.statistics editing.vocabulary erasure.conditions
-        erasure.study erasure.table_terms models.states neurons.definition neurons.groups neurons.membership
+        erasure.study erasure.table_terms pruning.criteria pruning.vocabulary
+        models.states neurons.definition neurons.groups neurons.membership
         neurons.patterns
         neurons.random_sets ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
         tasks.model tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
@@ -121,7 +122,7 @@ TRAININGS = {"train_task", "pretrain", "erase_groups"}
         ("pretraining.masking", {"pretrain"}),
         ("pretraining.log_mel", {"extract_log_mel"}),
         ("probing.linear", {"probe_layers"}),
-        ("pruning.criteria", {"prune_model"}),
+        ("pruning.criteria", {"prune_model", "erase_groups"}),
         ("tasks.metrics", {"score_task"}),
         ("corpus.pitch", {"build_frames"}),
         ("jobs.locks", set()),

@@ -4,6 +4,7 @@ from pydantic import Field, field_validator, model_validator
 
 from property_neurons.config.section import GroupNames, Name, Section
 from property_neurons.editing.vocabulary import Action
+from property_neurons.pruning.vocabulary import RandomSets
 
 
 class Erasure(Section):
@@ -37,6 +38,11 @@ class Erasure(Section):
         description="sigma of the table and the doses, then others to erase whole (null: `analysis.sigma` alone)",
     )
     draws: int = Field(default=5, ge=0, description="random sets of as many neurons in each layer, for each condition")
+    random: RandomSets = Field(
+        default="matched",
+        description="random sets: `matched` to the group's neurons in activation frequency and norm too, or in `size` "
+        "alone",
+    )
     batch_size: int = Field(default=8, ge=1, description="utterances that are scored together")
     seeds: list[int] = Field(default=[0], min_length=1, description="of fine-tuning and random sets")
 

@@ -30,8 +30,10 @@ from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import NeuronSets, site_sets
-from property_neurons.neurons.random_sets import random_sets_like
+from property_neurons.neurons.random_sets import matched_partners, random_sets_like
 from property_neurons.progress import progress
+from property_neurons.pruning.criteria import frequency_scores, l1_scores
+from property_neurons.pruning.vocabulary import RandomSets
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
 from property_neurons.tasks.f0_tracks import read_f0
@@ -49,6 +51,8 @@ class Erasure:
 
     groups: None = all of the property's.
     draws: random sets for each condition.
+    random: what these have in common with the group's neurons beside layer and number: "matched": activation frequency
+        and norm (see `random_sets.matched_partners`); "size": nothing.
     """
 
     column: str
@@ -57,6 +61,7 @@ class Erasure:
     groups: Sequence[str] | None = None
     doses: Sequence[float] = (1.0,)
     draws: int = 5
+    random: RandomSets = "matched"
     action: Action = "zero"
     factor: float = 0.5
     percentile: float = 50.0
@@ -109,10 +114,8 @@ def erase_groups(
             tables.append(files.read_table(file).assign(condition=number))
             finished.append(file)
         widths = [site.width for site in counts.sites]
-        rows = [
-            asdict(condition) | {"neurons": sum(sizes), "neurons_per_layer": ",".join(map(str, sizes))}
-            for condition, sizes in zip(conditions, map(_sizes, masks), strict=True)
-        ]
+        traits = _traits(trained, counts)
+        rows = [asdict(one) | _described(mask, traits) for one, mask in zip(conditions, masks, strict=True)]
         with manifests.new_described_folder(folder) as temporary:
             files.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
             files.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
@@ -124,6 +127,7 @@ def erase_groups(
                 "property": counts.property_name,
                 "groups": list(counts.groups),
                 "action": erasure.action,
+                "random": erasure.random,
                 "seed": seed,
                 "widths": widths,
                 "pitch_cuts_hz": counts.pitch_cuts_hz,
@@ -180,11 +184,14 @@ def _conditions(
             f"which stand for the utterances of several groups, found {', '.join(taken)}; call that group otherwise"
         )
     conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
+    traits = _traits(trained, counts) if erasure.random == "matched" else None
     for place, sigma in enumerate(erasure.sigmas):
         sets = site_sets(counts, replace(erasure.definition, sigma=sigma))
         for group in groups:
             doses = erasure.doses if place == 0 else (1.0,)
-            for condition, mask in _of_group(sets, counts.groups.index(group), group, sigma, doses, erasure, seed):
+            for condition, mask in _of_group(
+                sets, counts.groups.index(group), group, sigma, doses, erasure, traits, seed
+            ):
                 conditions.append(condition)
                 masks.append(mask)
     return conditions, masks
@@ -197,19 +204,51 @@ def _of_group(
     sigma: float,
     doses: Sequence[float],
     erasure: Erasure,
+    traits: Sequence[np.ndarray] | None,
     seed: int,
 ) -> Iterator[tuple[Condition, list[np.ndarray]]]:
+    whole = most_exclusive(sets, number, 1.0)
+    seeds = [1000 * seed + draw for draw in range(erasure.draws)]
+    partners = [_partners(whole, traits, one) for one in seeds] if traits is not None else []
     for dose in doses:
         own = most_exclusive(sets, number, dose)
         yield Condition(GROUP, group, sigma, dose), own
         for draw in range(erasure.draws):
             # The sets of one draw lie within each other, as the group's do from dose to dose.
-            drawn = random_sets_like(own, 1000 * seed + draw)
+            drawn = _of_partners(own, partners[draw]) if partners else random_sets_like(own, seeds[draw])
             yield Condition(RANDOM, group, sigma, dose, draw), drawn
 
 
-def _sizes(masks: Masks) -> list[int]:
-    return [int(mask.sum()) for mask in masks]
+def _partners(whole: Masks, traits: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """For each network the partner of each neuron, -1 for neurons that are not of the set."""
+    found = []
+    for place, (own, values) in enumerate(zip(whole, traits, strict=True)):
+        partner = np.full(len(own), -1)
+        partner[own] = matched_partners(own, values, [seed, place, 2])
+        found.append(partner)
+    return found
+
+
+def _of_partners(own: Masks, partners: Sequence[np.ndarray]) -> list[np.ndarray]:
+    drawn = [np.zeros(len(one), dtype=bool) for one in own]
+    for mask, one, partner in zip(drawn, own, partners, strict=True):
+        mask[partner[one]] = True
+    return drawn
+
+
+def _traits(trained: FineTuned, counts: Counts) -> list[np.ndarray]:
+    """Activation frequency (share of the counted frames) and L1 norm of each neuron: [neurons, 2] of each network."""
+    both = zip(frequency_scores(counts), l1_scores(trained.encoder.model, bias=True), strict=True)
+    return [np.column_stack(pair) for pair in both]
+
+
+def _described(masks: Masks, traits: Sequence[np.ndarray]) -> dict[str, Any]:
+    """How many neurons a condition edits, and the means of their activation frequency and norm."""
+    sizes = [int(mask.sum()) for mask in masks]
+    edited_ones = np.concatenate([values[mask] for values, mask in zip(traits, masks, strict=True)])
+    frequency, norm = edited_ones.mean(axis=0) if len(edited_ones) else (np.nan, np.nan)
+    per_layer = ",".join(map(str, sizes))
+    return {"neurons": sum(sizes), "neurons_per_layer": per_layer, "frequency": frequency, "norm": norm}
 
 
 def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]) -> Intervention:

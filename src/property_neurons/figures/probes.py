@@ -69,8 +69,15 @@ def draw(probes: Mapping[str, pd.DataFrame], corpus: str) -> style.Drawing:
         axes.set_xlabel("layer")
         style.layer_axis(axes, layers, style.PAGE / len(_MEASURES) - 0.5)
     style.legend_below(figure, _legend(table))
-    style.heading(figure, "Phones in each layer, on other speakers", model, corpus)
+    style.heading(figure, "Phones in each layer, on other speakers", model, corpus, _not_converged(probes))
     return figure, table
+
+
+def _not_converged(probes: Mapping[str, pd.DataFrame]) -> str:
+    """The line of a figure with linear probes that were stopped before they had converged; "" where there are none."""
+    stopped = [f"{name} {(~table['probe_converged']).sum()} of {len(table)}" for name, table in probes.items()]
+    any_stopped = any(not table["probe_converged"].all() for table in probes.values())
+    return f"Linear probes stopped before they converged: {', '.join(stopped)}" if any_stopped else ""
 
 
 def _curves(probes: Mapping[str, pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -119,4 +126,7 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], label=series, markersize=2.8, **_LINES[role])
         for role, series in table[["role", "series"]].drop_duplicates().itertuples(index=False)
     ]
-    return [*handles, Line2D([], [], color=style.FLOOR, linewidth=6, label="no separation")]
+    handles.append(Line2D([], [], color=style.FLOOR, linewidth=6, label="no separation"))
+    if table["lowest"].notna().any():
+        handles.append(Line2D([], [], color=style.BLUE, alpha=0.15, linewidth=6, label="95 % interval over speakers"))
+    return handles

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from property_neurons.figures import style
-from property_neurons.figures.pruning_tables import BOOTSTRAP, DEVIATION, MEASURES, others_of
+from property_neurons.figures.pruning_tables import BEYOND, INTERVAL, MEASURES, others_of
 from property_neurons.pruning.vocabulary import ARMS
 
 # Inches of one bar and of one difference.
@@ -98,16 +98,16 @@ def legend(table: pd.DataFrame) -> list[Line2D]:
     """Handles for what bars and differences do not name themselves."""
     parts = set(table["part"])
     handles = [Line2D([], [], label="one seed", linestyle="", **_SEED)]
-    found = set(table.loc[table["part"] == "bar", "spread"])
-    spreads = [spread for spread in (DEVIATION, BOOTSTRAP) if spread in found]
-    handles.append(Line2D([], [], label="\nor ".join(spreads), **_ERROR))
+    handles.append(Line2D([], [], label=INTERVAL, **_ERROR))
     if "constant" in parts:
         handles.append(Line2D([], [], label="best constant prediction", **CONSTANT))
     if "published" in parts:
         handles.append(Line2D([], [], label="published", linestyle="", **_PUBLISHED))
     if "difference" in parts:
-        handles.append(Line2D([], [], label="difference, 95 % interval", **_difference_look(style.BLUE, beyond=True)))
-        handles.append(Line2D([], [], label="interval holds zero", **_difference_look(style.BLUE, beyond=False)))
+        handles.append(Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)))
+        handles.append(
+            Line2D([], [], label="none; in brackets: detectable", **_difference_look(style.BLUE, beyond=False))
+        )
     return handles
 
 
@@ -158,9 +158,22 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, others: Sequence[str]) -> 
     axes.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
     for row in rows.itertuples():
         place = others.index(row.other)
-        look = _difference_look(COLOURS[row.other], beyond=row.low > 0 or row.high < 0)
+        look = _difference_look(COLOURS[row.other], beyond=row.q <= BEYOND)
         axes.plot([row.low, row.high], [place, place], zorder=2, **look | {"marker": ""})
         axes.plot([row.value], [place], zorder=3, **look | {"linestyle": ""})
+        if row.q > BEYOND and row.detectable > 0:
+            decimals = MEASURES[row.metric].decimals
+            axes.annotate(
+                f"({row.detectable:.{decimals}f})",
+                (1, place),
+                (-1, 0),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=5.5,
+                color=style.CONTROL,
+            )
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
     low, high = reach[0] - 0.06 * span, reach[1] + 0.06 * span

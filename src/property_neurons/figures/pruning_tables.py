@@ -11,9 +11,11 @@ from property_neurons.figures.published import Bars, read_bars
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_table
+from property_neurons.tasks.intervals import few_speakers_note
 
-DEVIATION = "standard deviation over seeds"
-BOOTSTRAP = "95 % bootstrap interval"
+INTERVAL = "95 % interval: test speakers and seeds resampled"
+BEYOND = 0.05
+"""The false discovery rate up to which a difference is called one, over all comparisons of the study."""
 
 
 class Measure(NamedTuple):
@@ -58,14 +60,15 @@ def read_study(inputs: Any, params: Any, figure: str) -> Study:
     """The study that a rule names, with the paper's bars of `figure`."""
     published = read_bars(inputs.published, figure, params.published[params.model])
     runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
-    note = read_note(inputs.cells, params.properties)
+    notes = (read_note(inputs.cells, params.properties), few_speakers_note(runs["speakers"].min()))
+    note = "; ".join(one for one in notes if one)
     return Study(runs, comparisons, params.model, params.corpus, published, note)
 
 
 def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
     """Mean of each arm and step over its seeds, in the unit that is drawn.
 
-    The error bar is the standard deviation over seeds, of one seed its bootstrap interval.
+    The error bar is the 95 % interval of that mean, whatever the number of seeds.
 
     Args:
         runs: of a `Study`, all or some.
@@ -73,17 +76,12 @@ def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
 
     Returns:
         part, task, metric, arm, step, seeds (how many), rows (neurons of a layer), share (of the unpruned model's),
-        value, low, high, spread (`DEVIATION` or `BOOTSTRAP`).
+        value, low, high, spread (`INTERVAL`).
     """
     rows = []
     for (task, metric, arm, step), seeds in runs.groupby(["task", "metric", "arm", "step"], sort=False):
         scale = MEASURES[metric].scale
         value = seeds["value"].mean()
-        if len(seeds) > 1:
-            deviation = seeds["value"].std()
-            low, high, spread = value - deviation, value + deviation, DEVIATION
-        else:
-            low, high, spread = seeds["low"].iloc[0], seeds["high"].iloc[0], BOOTSTRAP
         rows.append(
             {
                 "part": part,
@@ -95,9 +93,9 @@ def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
                 "rows": seeds["rows"].mean(),
                 "share": seeds["share"].mean(),
                 "value": value * scale,
-                "low": low * scale,
-                "high": high * scale,
-                "spread": spread,
+                "low": seeds["arm_low"].iloc[0] * scale,
+                "high": seeds["arm_high"].iloc[0] * scale,
+                "spread": INTERVAL,
             }
         )
     return _in_order(pd.DataFrame(rows))
@@ -124,7 +122,7 @@ def final_rows(study: Study) -> pd.DataFrame:
         *_published_rows(last, study.published),
     ]
     table = pd.concat([*parts, *_difference_rows(last, study.comparisons)], ignore_index=True)
-    columns = "part task metric arm other step seeds seed rows share value low high spread"
+    columns = "part task metric arm other step seeds seed rows share value low high q detectable spread"
     table = table.reindex(columns=columns.split()).astype(dict.fromkeys(("step", "seeds", "seed"), "Int64"))
     return table.fillna({"arm": "", "other": "", "spread": ""})
 
@@ -199,9 +197,9 @@ def _difference_rows(runs: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[
             & (comparisons["first"] == "protect")
             & (comparisons["step"] == rows["step"].max())
         ]
-        found = chosen[["task", "metric", "step", "low", "high"]].assign(
-            part="difference", arm="protect", other=chosen["second"], value=chosen["difference"], spread=BOOTSTRAP
+        found = chosen[["task", "metric", "step", "low", "high", "q", "detectable"]].assign(
+            part="difference", arm="protect", other=chosen["second"], value=chosen["difference"], spread=INTERVAL
         )
-        found[["value", "low", "high"]] *= MEASURES[metric].scale
+        found[["value", "low", "high", "detectable"]] *= MEASURES[metric].scale
         if not found.empty:
             yield found.sort_values("other", key=lambda column: column.map(ARMS.index))

@@ -43,7 +43,7 @@ def settings(config: Config, study: str) -> dict[str, Any]:
     """What an erasure depends on beside its inputs, as fields of `erasure.study.Erasure`."""
     section = config.erasure[study]
     own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
-    return section.model_dump(include={"groups", "doses", "draws", "action", "batch_size"} | own) | {
+    return section.model_dump(include={"groups", "doses", "draws", "random", "action", "batch_size"} | own) | {
         "definition": analysis.set_definition(config),
         "column": config.properties[section.property].column,
         "sigmas": section.sigmas or [config.analysis.sigma],

@@ -22,6 +22,8 @@ class ProbeAccuracy:
     """Shares of the measured frames whose phone is told rightly.
 
     accuracy: by the probe; low, high: its 95 % interval over speakers, NaN where one speaker is measured.
+    converged: whether the fit came to its end within `_MAX_STEPS` steps; a fit that is stopped early is as one with a
+        little more penalty.
     majority: by naming always the commonest phone of the frames that were fitted on.
     """
 
@@ -29,6 +31,7 @@ class ProbeAccuracy:
     low: float
     high: float
     majority: float
+    converged: bool
 
 
 def probe_linear(values: np.ndarray, frames: ProbedFrames, *, seed: int) -> ProbeAccuracy:
@@ -53,7 +56,7 @@ def probe_linear(values: np.ndarray, frames: ProbedFrames, *, seed: int) -> Prob
     scale = np.where(std > 0, std, 1.0)
     probe = LogisticRegression(C=_C, max_iter=_MAX_STEPS)
     with warnings.catch_warnings():
-        # A fit that is stopped early is as good as one with a little more penalty; that is no trouble to report.
+        # It is told by `converged`.
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(((known - mean) / scale).astype(np.float32), phone)
     measured = ((values[~frames.fitted] - mean) / scale).astype(np.float32)
@@ -61,7 +64,7 @@ def probe_linear(values: np.ndarray, frames: ProbedFrames, *, seed: int) -> Prob
     right = told == true
     low, high = speaker_interval(right, frames.speaker[~frames.fitted], seed=seed)
     majority = np.mean(true == np.bincount(phone).argmax())
-    return ProbeAccuracy(float(right.mean()), low, high, float(majority))
+    return ProbeAccuracy(float(right.mean()), low, high, float(majority), bool(probe.n_iter_.max() < _MAX_STEPS))
 
 
 def speaker_interval(right: np.ndarray, speaker: np.ndarray, *, seed: int) -> tuple[float, float]:

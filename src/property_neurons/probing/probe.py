@@ -1,5 +1,6 @@
 """One table of what the layers of a model know about phones."""
 
+import logging
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from property_neurons.probing.linear import probe_linear
 from property_neurons.probing.representations import represent
 from property_neurons.probing.silhouettes import phone_silhouette
 from property_neurons.progress import progress
+
+log = logging.getLogger(__name__)
 
 
 def probe_model(
@@ -42,7 +45,7 @@ def probe_model(
     Returns:
         one row per layer, 0 for log-Mel, whose values are the same whatever the model: model, layer, representation
         ("log-Mel" or "hidden"), n_fit, n_measured (frames), speakers_fit, speakers_measured, phone_purity,
-        cluster_purity, pnmi, probe_accuracy, probe_low, probe_high, majority_accuracy, silhouette
+        cluster_purity, pnmi, probe_accuracy, probe_low, probe_high, probe_converged, majority_accuracy, silhouette
 
     Raises:
         CorpusError: too few speakers or frames of phones; shard lists and frame stores differ.
@@ -57,7 +60,10 @@ def probe_model(
             | probe_layer(np.asarray(values), frames, clusters=clusters, seed=seed)
             for layer, values in enumerate(progress(layers, what="probing", unit="layer"))
         ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if stopped := table.loc[~table["probe_converged"], "layer"].tolist():
+        log.warning("%s: the linear probe did not converge in layers %s", model, ", ".join(map(str, stopped)))
+    return table
 
 
 def probe_layer(values: np.ndarray, frames: ProbedFrames, *, clusters: int, seed: int) -> dict[str, Any]:
@@ -85,6 +91,7 @@ def probe_layer(values: np.ndarray, frames: ProbedFrames, *, clusters: int, seed
         "probe_accuracy": probed.accuracy,
         "probe_low": probed.low,
         "probe_high": probed.high,
+        "probe_converged": probed.converged,
         "majority_accuracy": probed.majority,
         "silhouette": phone_silhouette(values, frames.label),
     }

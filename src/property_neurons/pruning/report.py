@@ -12,7 +12,7 @@ from property_neurons.errors import StoreError
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
-from property_neurons.tasks.intervals import paired_difference
+from property_neurons.tasks.intervals import mean_interval, paired_difference, q_values
 
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -66,8 +66,10 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
     Returns:
         One row per run: study, task, kind, mode, metric, arm, step, seed, model, neurons, neurons_per_layer
         ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
-        bytes (of the weights), speedup_whole, speedup_encoder (nan where not measured), value, low, high (of the
-        bootstrap interval), constant_mse, r2 (nan where the task is not F0 reconstruction), utterances, split_digest.
+        bytes (of the weights), speedup_whole, speedup_encoder (nan where not measured), value, low, high (its 95 %
+        interval over test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn
+        too; see `intervals.mean_interval`), constant_mse, r2 (nan where the task is not F0 reconstruction),
+        utterances, speakers, split_digest.
 
     Raises:
         StoreError: a run is not what it is said to be, is there twice, or has no unpruned run beside it; runs of one
@@ -79,6 +81,10 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
     before = {
         (run.study, run.task): sum(sizes[run.model].widths) for run in runs if run.arm == "unpruned" and run.step == 0
     }
+    of_arm: dict[tuple[str, str, str, int], list[pd.DataFrame]] = {}
+    for run in runs:
+        of_arm.setdefault((run.study, run.task, run.arm, run.step), []).append(read_table(run.scores))
+    intervals = {arm: mean_interval(tables) for arm, tables in of_arm.items()}
     rows = []
     for run, scored in zip(runs, metrics, strict=True):
         if (run.study, run.task) not in before:
@@ -88,6 +94,7 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
         size, timed = sizes[run.model], run.model in speeds.index
         neurons = sum(size.widths)
         low, high = scored["interval"]
+        arm_low, arm_high = intervals[run.study, run.task, run.arm, run.step]
         rows.append(
             {
                 "study": run.study,
@@ -108,9 +115,12 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
                 "value": scored["value"],
                 "low": low,
                 "high": high,
+                "arm_low": arm_low,
+                "arm_high": arm_high,
                 "constant_mse": scored["extra"].get("constant_mse", math.nan),
                 "r2": scored["extra"].get("r2", math.nan),
                 "utterances": scored["utterances"],
+                "speakers": scored["speakers"],
                 "split_digest": scored["split_digest"],
             }
         )
@@ -127,7 +137,8 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
 
     Returns:
         study, task, metric, step, first, second (arms), difference (first minus second, in the metric's unit), low,
-        high, seeds_first, seeds_second, utterances.
+        high, p, q (p corrected over the whole table), detectable (the difference that could have been seen; see
+        `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
 
     Raises:
         StoreError: as `collect_runs`.
@@ -146,10 +157,12 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
                     continue
                 found = paired_difference(scores[first, step], scores[second, last], resamples=resamples)
                 sides = (study, task, metric[task], step, first, second)
-                counts = (found.n_first, found.n_second, found.utterances)
-                rows.append((*sides, found.mean, found.low, found.high, *counts))
-    names = "study task metric step first second difference low high seeds_first seeds_second utterances"
-    return pd.DataFrame(rows, columns=names.split())
+                told = (found.mean, found.low, found.high, found.p, found.detectable)
+                rows.append((*sides, *told, found.n_first, found.n_second, found.utterances, found.speakers))
+    names = "study task metric step first second difference low high p detectable seeds_first seeds_second "
+    table = pd.DataFrame(rows, columns=f"{names}utterances speakers".split())
+    table.insert(table.columns.get_loc("detectable"), "q", q_values(table["p"]))
+    return table
 
 
 def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
