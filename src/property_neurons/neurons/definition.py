@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.stats import beta
@@ -11,6 +11,7 @@ Threshold = Literal["lambda", "tau_over_width"]
 Cells = Literal["point", "lower_bound"]
 RareCells = Literal["keep", "drop"]
 
+_Frames = TypeVar("_Frames", int, np.ndarray)
 _NEVER = np.iinfo(np.int64).max
 # A bound of one side at 2.5 %: the lower end of the usual 95 % interval.
 _TAIL = 0.025
@@ -41,11 +42,15 @@ class SetDefinition:
         In whole numbers, where counts / n would round; more than any count for cells whose pattern is empty.
         """
         share = self._share(lambda_, tau, width)
-        distinct, of_cell = np.unique(n, return_inverse=True)
-        find = _least_above if self.cells == "point" else _least_surely_above
-        least = np.array([find(int(frames), share) for frames in distinct], dtype=np.int64)
-        least[distinct < max(1, self.min_count)] = _NEVER
-        return least[of_cell].reshape(np.shape(n))
+        n = np.asarray(n, dtype=np.int64)
+        if self.cells == "point" and int(n.max(initial=0)) * share.numerator <= _NEVER:
+            least = _least_above(n, share)
+        else:
+            find = _least_above if self.cells == "point" else _least_surely_above
+            distinct, of_cell = np.unique(n, return_inverse=True)
+            least = np.array([find(int(frames), share) for frames in distinct], dtype=np.int64)[of_cell]
+            least = least.reshape(n.shape)
+        return np.where(n < max(1, self.min_count), _NEVER, least)
 
     def exceeded(
         self, active: np.ndarray, frames: np.ndarray, n: np.ndarray, *, lambda_: float, tau: int, width: int
@@ -79,7 +84,7 @@ class SetDefinition:
         return np.maximum(np.ceil(self.sigma * np.asarray(sizes) - 1e-9), 1).astype(np.int64)
 
 
-def _least_above(frames: int, share: Fraction) -> int:
+def _least_above(frames: _Frames, share: Fraction) -> _Frames:
     return share.numerator * frames // share.denominator + 1
 
 

@@ -51,11 +51,15 @@ class SiteUnits:
         self._by_phone = [_transposed(self.counts[rows], dtype) for rows in self.rows]
         self._n = [units.n[rows].astype(dtype) for rows in self.rows]
 
-    def relabelled(self, labels: np.ndarray) -> LabelledSets:
-        """The sets under other labels: int [M, units], in the order of `labels.dealt_units`."""
+    def relabelled(self, labels: np.ndarray, *, with_active: bool = True) -> LabelledSets:
+        """The sets under other labels: int [M, units], in the order of `labels.dealt_units`.
+
+        Args:
+            with_active: False saves the time for `active` where the effect does without it: NaN.
+        """
         if self.units.of_phone:
             return self._sets(self._phones_relabelled(labels), len(labels))
-        return self._sets(self._relabelled(np.ascontiguousarray(labels.T)), len(labels))
+        return self._sets(self._relabelled(np.ascontiguousarray(labels.T)), len(labels), with_active=with_active)
 
     def weighted(self, weights: np.ndarray) -> LabelledSets:
         """The sets when each speaker's frames count so many times: int [speakers, M]."""
@@ -115,31 +119,37 @@ class SiteUnits:
         weights = np.ascontiguousarray(weights, dtype=self._n[phone].dtype)
         return self._by_phone[phone] @ weights, self._n[phone] @ weights
 
-    def _sets(self, sums: "_CellSums", m: int) -> LabelledSets:
+    def _sets(self, sums: "_CellSums", m: int, *, with_active: bool = True) -> LabelledSets:
         n_groups, n_neurons = len(self.units.groups), self.counts.shape[1]
         shape = (n_groups, n_neurons, m)
-        holding = np.zeros(shape, np.int16)
+        holding = np.zeros(shape, np.uint8)
         sizes = np.zeros((n_groups, m), np.int64)
         active, effect = np.zeros(shape), np.zeros(shape)
         of_group, compared = np.zeros((n_groups, m)), np.zeros((n_groups, m))
+        # Filled again and again: most of the time goes into these sums, and new arrays of this size cost as much.
+        one, other, holds = np.empty(shape[1:]), np.empty(shape[1:]), np.empty(shape[1:], dtype=bool)
         for _, cells in sums:
             here = [group for group, cell in enumerate(cells) if cell is not None]
             n = np.stack([cells[group][1] for group in here]).astype(np.int64)
             least = self.definition.least_counts(n, lambda_=self.lambda_, tau=self.tau, width=self.width)
             kept = self.definition.kept(n)
-            all_counts, all_n = sum(cells[group][0] for group in here), n.sum(axis=0)
-            for place, group in enumerate(here):
-                counts = cells[group][0]
+            of_cell = [cells[group][0].astype(np.float64, copy=False) for group in here]
+            all_counts, all_n = sum(of_cell[1:], of_cell[0]), n.sum(axis=0)
+            for place, (group, counts) in enumerate(zip(here, of_cell, strict=True)):
                 # Most neurons exceed no threshold of a cell without frames, which is the largest number there is.
-                holding[group] += counts >= least[place].astype(np.float64)
+                np.greater_equal(counts, least[place].astype(np.float64), out=holds)
+                holding[group] += holds.view(np.uint8)
                 sizes[group] += kept[place]
                 own, rest = _inverse(n[place]), _inverse(all_n - n[place])
-                active[group] += counts * own
+                if with_active:
+                    active[group] += np.multiply(counts, own, out=one)
                 of_group[group] += own > 0
                 if len(here) > 1:
                     both = (own > 0) & (rest > 0)
                     own, rest = np.where(both, own, 0), np.where(both, rest, 0)
-                    effect[group] += counts * (own + rest) - all_counts * rest
+                    np.multiply(counts, own + rest, out=one)
+                    np.multiply(all_counts, rest, out=other)
+                    effect[group] += np.subtract(one, other, out=one)
                     compared[group] += both
         members = (holding >= self.definition.needed(sizes)[:, np.newaxis]) & (sizes > 0)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -148,7 +158,7 @@ class SiteUnits:
                 effect = active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
             else:
                 effect /= compared[:, np.newaxis]
-            active /= of_group[:, np.newaxis]
+            active = active / of_group[:, np.newaxis] if with_active else np.full(shape, np.nan)
         return LabelledSets(members, effect, active)
 
 

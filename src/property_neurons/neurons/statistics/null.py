@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -41,8 +42,12 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int) -> SiteNull:
     units = rows.units
     dealt = dealt_units(units)
     as_it_is = dealt.label[np.newaxis].astype(np.int16)
-    relabelled = _PhonesDealt(rows) if deals_phones(units) else rows.relabelled
-    observed = relabelled(as_it_is)
+    if deals_phones(units):
+        relabelled = _PhonesDealt(rows)
+        observed = relabelled(as_it_is)
+    else:
+        relabelled = partial(rows.relabelled, with_active=False)
+        observed = rows.relabelled(as_it_is)
     effect = observed.effect - _EQUAL
     as_large = np.zeros(effect.shape[:2], np.int64)
     largest_as_large = np.zeros(effect.shape[:2], np.int64)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from property_neurons.counting.unit_counts import UnitCounts
 from property_neurons.errors import CountingError
@@ -58,6 +59,8 @@ class NeuronStatistics:
     stability: pd.DataFrame
 
 
+# More threads are slower on products this small, and the order of their sums is not promised.
+@threadpool_limits.wrap(limits=1)
 def neuron_statistics(
     units: UnitCounts, definition: SetDefinition, *, permutations: int, halves: int, seed: int
 ) -> NeuronStatistics:
