@@ -17,6 +17,7 @@ from property_neurons.neurons.statistics.held_out_silhouette import half_silhoue
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.report import NEURON_COLUMNS, neuron_statistics, with_statistics
 from property_neurons.neurons.statistics.resampling import (
+    UnitScores,
     held_out,
     jaccard,
     nogueira_stability,
@@ -84,6 +85,19 @@ def test_auroc_of_planted_runs_is_its_closed_form():
     assert (found.halves[1] == 8).all()
     np.testing.assert_allclose(found.auroc[1], 0.5 + (0.3 - 0.05) / 2, atol=0.01)
     np.testing.assert_allclose(found.effect[1], 0.25, atol=0.01)
+
+
+def test_equal_shares_of_runs_of_other_lengths_are_ties():
+    n = np.array([3, 6, 9, 12, 21, 24, 27, 33, 39, 49])
+    counts = np.repeat((n // 3)[:, np.newaxis], 2, axis=1)
+    counts[-1] = 0
+    speaker = np.arange(10) % 2
+    units = made_units(
+        "run", speaker=speaker, phone=speaker * 0, group=[0, 1] * 5, n=n, counts=[counts], unit=range(10)
+    )
+    auroc, _ = UnitScores(SiteUnits(units, 0, SetDefinition()), np.ones(2, bool)).separation(1, np.array([0, 1]))
+    # Nine runs are active in a third of their frames; the tenth, of the group, in none.
+    assert auroc.tolist() == [0.4, 0.4]
 
 
 def test_held_out_follows_the_definition():
