@@ -1,6 +1,6 @@
 """What would be found if the labels meant nothing: sizes of sets and effects under labels dealt anew."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,8 +37,12 @@ class SiteNull:
         return _sizes(self.observed)[:, 0]
 
 
-def site_null(rows: SiteUnits, *, permutations: int, seed: int) -> SiteNull:
-    """The null of one site; the same seed deals the same labels at every site. Without permutations p and q are NaN."""
+def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[np.ndarray] | None = None) -> SiteNull:
+    """The null of one site; the same seed deals the same labels at every site. Without permutations p and q are NaN.
+
+    Args:
+        deals: these labels, where they have been dealt before; see `Exchangeable.kept_deals`.
+    """
     units = rows.units
     dealt = dealt_units(units)
     as_it_is = dealt.label[np.newaxis].astype(np.int16)
@@ -52,7 +56,7 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int) -> SiteNull:
     as_large = np.zeros(effect.shape[:2], np.int64)
     largest_as_large = np.zeros(effect.shape[:2], np.int64)
     sizes = np.empty((len(units.groups) + 1, permutations), np.int64)
-    for number, labels in enumerate(dealt.deals(permutations, seed)):
+    for number, labels in enumerate(deals or dealt.deals(permutations, seed)):
         found = relabelled(labels)
         sizes[:, number * AT_ONCE :][:, : len(labels)] = _sizes(found)
         as_large += (found.effect >= effect).sum(axis=2)

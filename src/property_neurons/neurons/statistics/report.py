@@ -72,11 +72,12 @@ def neuron_statistics(
     """
     split = speaker_halves(units, halves, seed) if halves else None
     drawn = speaker_bootstraps(units, BOOTSTRAPS, seed) if halves else None
+    deals = dealt_units(units).kept_deals(permutations, seed)
     neurons, nulls, found_in_halves, looked_at, separated = [], [], [], [], []
     sites = progress(list(range(len(units.sites))), what=f"statistics of {units.property_name}", unit="layer")
     for site in sites:
         rows = SiteUnits(units, site, definition)
-        null = site_null(rows, permutations=permutations, seed=seed)
+        null = site_null(rows, permutations=permutations, seed=seed, deals=deals)
         selection = None if drawn is None else selection_frequency(rows, drawn)
         sets = held = None
         if split is not None:
