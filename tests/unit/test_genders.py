@@ -15,8 +15,8 @@ def test_speakers(tmp_path):
         "; comment | X\n14   | F | train-clean-360  | 25.03 | Kristin LeMoine\n60 |M| s | 20 | |CBW|Simon\n\n"
     )
     assert read_speakers(path) == {"14": "F", "60": "M"}
-    path.write_text("14 | F | x\n15 | female | x\nnonsense\n")
-    with pytest.raises(CorpusError, match="in lines 2, 3; mend"):
+    path.write_text("14 | F | x\n15 | woman | x\nnonsense\n")
+    with pytest.raises(CorpusError, match=r"in lines 2 \(.*\), 3; mend"):
         read_speakers(path)
     with pytest.raises(CorpusError, match="no file"):
         read_speakers(tmp_path / "absent.txt")
@@ -55,7 +55,7 @@ def test_gender_json(tmp_path):
     path = tmp_path / "genders.json"
     path.write_text(json.dumps({"84": "F", "174": "M"}))
     assert read_gender_json(path) == {"84": "F", "174": "M"}
-    for value in ("male", None, ["M"], True):
+    for value in ("man", None, ["M"], True):
         path.write_text(json.dumps({"84": "F", "174": value}))
         with pytest.raises(CorpusError, match="'174': "):
             read_gender_json(path)
@@ -76,3 +76,18 @@ def test_names_are_compared_composed(tmp_path, file):
     path = tmp_path / file
     path.write_text('{"e\u0301": "F"}' if file.endswith("json") else "e\u0301 | F | a\n", encoding="utf-8")
     assert read_genders(path) == {"\u00e9": "F"}
+
+
+@pytest.mark.parametrize(("written", "gender"), [("m", "M"), ("Male", "M"), ("f", "F"), ("FEMALE", "F")])
+def test_words_for_genders_in_any_case(tmp_path, written, gender):
+    speakers, json_file = tmp_path / "SPEAKERS.TXT", tmp_path / "genders.json"
+    speakers.write_text(f"84 | {written} | dev-clean | 8.02 | A Name\n", encoding="utf-8")
+    json_file.write_text(f'{{"84": "{written}"}}', encoding="utf-8")
+    assert read_genders(speakers) == read_genders(json_file) == {"84": gender}
+
+
+def test_the_first_wrong_line_of_a_list_is_quoted(tmp_path):
+    speakers = tmp_path / "SPEAKERS.TXT"
+    speakers.write_text("84 | F | x\n85 | woman | x\n86 ; M\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"lines 2 \('85 \| woman \| x'\), 3; mend them"):
+        read_genders(speakers)

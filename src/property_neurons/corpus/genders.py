@@ -7,6 +7,8 @@ from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed, read_text
 
 GENDERS = ("M", "F")
+# As lists of speakers write them, in any case.
+_WRITTEN = {"m": "M", "male": "M", "f": "F", "female": "F"}
 
 
 def read_genders(path: str | Path) -> dict[str, str]:
@@ -40,10 +42,11 @@ def read_speakers(path: str | Path) -> dict[str, str]:
             continue
         # Names hold bars too, so only the first two fields are cut off.
         fields = [field.strip() for field in line.split("|", 2)]
-        if len(fields) < 2 or not fields[0] or fields[1] not in GENDERS:
-            wrong.append(str(number))
+        gender = _WRITTEN.get(fields[1].casefold()) if len(fields) > 1 else None
+        if not fields[0] or gender is None:
+            wrong.append(f"{number} ({printable(line.strip())!r})" if not wrong else str(number))
             continue
-        speaker, gender = fields[:2]
+        speaker = fields[0]
         # LibriSpeech has one line for each speaker; a corpus of several subsets may have one for each of those.
         if genders.setdefault(speaker, gender) != gender:
             both.append(
@@ -67,9 +70,10 @@ def read_gender_json(path: str | Path) -> dict[str, str]:
         StoreError: the file is absent, not UTF-8, not JSON, or has a speaker twice.
     """
     genders = read_object(path, 'a JSON object {speaker: "M" | "F"}')
-    wrong = [printable(f"{speaker!r}: {value!r}") for speaker, value in genders.items() if value not in GENDERS]
+    found = {speaker: _WRITTEN.get(str(value).casefold()) for speaker, value in genders.items()}
+    wrong = [printable(f"{speaker!r}: {genders[speaker]!r}") for speaker, gender in found.items() if gender is None]
     if wrong:
         raise CorpusError(
             f'{printable(path)}: expected "M" or "F" for each speaker, found {some_of(wrong)}; mend these entries'
         )
-    return genders
+    return found

@@ -176,8 +176,11 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
     """
     store = open_store(path)
     attrs = dict(store.attrs)
-    if "level" not in attrs:
-        raise StoreError(f"{path}: expected counts by unit, found {sorted(attrs)}; give the path of such a store")
+    if not attrs.keys() >= _ATTRIBUTES:
+        raise StoreError(
+            f"{path}: expected counts by unit with {sorted(_ATTRIBUTES)}, found {sorted(attrs)}; give the path of "
+            "such a store, or delete it and run again where an earlier version made it"
+        )
     groups, phones = tuple(attrs["groups"]), tuple(attrs["phones"])
     cells = np.zeros((len(groups), len(phones)), dtype=bool)
     cells[tuple(np.array(attrs["cells"], dtype=np.int64).reshape(-1, 2).T)] = True
@@ -219,6 +222,9 @@ def unit_level(property_: LaidOut, shards: Iterable[FrameShard]) -> Level:
 
 
 _ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
+_ATTRIBUTES = frozenset(
+    "model corpus property level sites lambda tau groups strata phones speakers cells".split()  # noqa: SIM905
+)
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
 _Units = Callable[[RankStore, str | Path], tuple[np.ndarray, dict[str, np.ndarray]]]
 _Shards = Sequence[tuple[RankStore, str | Path]]

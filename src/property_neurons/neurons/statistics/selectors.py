@@ -58,7 +58,7 @@ def mean_difference(activity: Activity) -> np.ndarray:
 
 
 def contrast(activity: Activity) -> np.ndarray:
-    """p(active | group) less the largest p(active | other group): the margin over the runner-up (arXiv 2601.03115).
+    """p(active | group) less the largest p(active | other group): the margin over the second (after arXiv 2601.03115).
 
     With two groups it differs from `mean_difference` only by the phones that one of the groups lacks.
     """
