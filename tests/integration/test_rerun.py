@@ -26,7 +26,8 @@ def test_sigma_runs_neuron_tables_and_their_figures_only(finished, changed):
     finished.configure(changed("analysis.sigma", 0.7))
     assert finished.planned_rules() == {
         "find_neurons",
-        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability")),
+        "test_confound",
+        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability", "confounds")),
     }
 
 
@@ -64,7 +65,7 @@ def test_one_more_model_runs_only_that_model(finished, changed):
 def test_a_further_property_runs_no_model(finished, changed):
     finished.configure(changed("properties.speaker", {"column": "speaker"}))
     target = "results/neurons/melhubert-mini/demo/speaker.parquet"
-    assert finished.planned_rules(target) == {"count_activations", "find_neurons"}
+    assert finished.planned_rules(target) == {"count_activations", "count_units", "find_neurons"}
 
 
 def test_a_changed_policy_checks_the_corpus_and_no_more_than_counts_again(finished, changed):
