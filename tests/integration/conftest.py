@@ -11,10 +11,11 @@ from tests.integration.project import ROOT, Project
 
 
 def reduced_default() -> dict[str, Any]:
-    """The shipped default configuration with less speech and fewer MDS seeds."""
+    """The shipped default configuration with less speech, fewer MDS seeds and permutations."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["corpora"]["demo"] |= {"voices": 4, "minutes": 1.5, "shards": 2}
     config["embedding"] = {"seeds": [0, 1]}
+    config["statistics"] = {"permutations": 19, "halves": 2}
     return config
 
 

@@ -153,6 +153,7 @@ def stage(tmp_path):
     return small_job(tmp_path / "stage")
 
 
+@pytest.mark.slow
 def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
     def key(job=stage, processes=1, threads=1, script=__file__):
         return pretraining_result(job, processes=processes, threads=threads, script=script).key

@@ -61,6 +61,7 @@ def test_what_a_job_leaves(finished):
     assert [site.width for site in encoder.sites] == [24, 24]
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path):
     job = small_job(tmp_path, steps=120, learning_rate=5e-3, evaluate_every=60, save_every=60, log_every=20)
     run_pretraining(job)

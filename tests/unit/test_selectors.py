@@ -113,7 +113,8 @@ def test_average_precision_equals_scikit_learns(planted):
     for group in range(2):
         positive = np.arange(16) % 2 == group
         for neuron in range(0, 400, 23):
-            expected = average_precision_score(positive, share[:, neuron])
+            # Scores that differ by rounding alone are ties.
+            expected = average_precision_score(positive, share[:, neuron].round(12))
             assert precision[group, neuron] == pytest.approx(expected, abs=1e-12)
 
 
