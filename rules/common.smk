@@ -12,7 +12,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(HERE / "src"), os
 if shlex.quote(sys.executable) != sys.executable:
     # Snakemake writes the path of its Python into shell commands without quotes, where a blank or a quote breaks it
     # (snakemake issues 85, 2981, 3235): there the same Python is found by its name.
-    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+    os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]))
     sys.executable = "python"
 
 from snakemake.exceptions import WorkflowError

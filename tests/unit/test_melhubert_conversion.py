@@ -315,7 +315,7 @@ def test_statistics_that_are_none_are_refused(tmp_path):
     (tmp_path / "empty.npy").write_bytes(b"")
     refused("empty.npy", "EOFError")
     for name, content, found in (
-        ("text", "{", "Expecting"),
+        ("text", "{", "no JSON from line 1"),
         ("list", "[1]", "TypeError"),
         ("key", '{"mean": [1]}', "KeyError"),
         ("word", '{"mean": ["a"], "std": [1]}', "ValueError"),

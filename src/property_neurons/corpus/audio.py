@@ -208,7 +208,11 @@ def _level(samples: np.ndarray) -> list[Trouble]:
             "divide integers that were saved as floats by 2^15 (of 16 bits) or 2^31 (of 32), leave damaged files out"
         )
     elif high - low <= _SILENT_SPAN:
-        found = f"expected speech, found digital silence ({low:.6g} to {high:.6g}); fetch the recording or leave it out"
+        what = "digital silence" if low == high else "next to nothing"
+        found = (
+            f"expected speech, found {what} ({low:.6g} to {high:.6g}); fetch the recording or leave it out (were its "
+            "samples divided twice, or by 2^31 instead of 2^15?)"
+        )
         return [Trouble("silent_audio", found)]
     else:
         return []

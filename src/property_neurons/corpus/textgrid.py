@@ -80,7 +80,8 @@ def write_textgrid(path: str | Path, alignment: Alignment) -> None:
 def _only_tier(tiers: Sequence[_Tier]) -> _Tier:
     wanted = [tier for tier in tiers if tier.name == _TIER]
     if len(wanted) != 1 or wanted[0].kind != _INTERVALS:
-        raise ValueError(f"the tiers {some_of([f'{tier.name!r} ({tier.kind})' for tier in tiers]) or 'none'}")
+        found = some_of([f"{tier.name!r} ({tier.kind})" for tier in tiers]) or "none"
+        raise ValueError(f"the tiers {found}: is it one of these, rename it to {_TIER}")
     return wanted[0]
 
 

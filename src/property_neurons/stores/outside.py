@@ -125,8 +125,12 @@ def parse_json(text: str | bytes) -> Any:
     Raises:
         ValueError: not such JSON; the message says what was found.
     """
+    if not text.strip():
+        raise ValueError("an empty file")
     try:
         return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"what is no JSON from line {error.lineno}, column {error.colno} on") from None
     except RecursionError:
         raise ValueError("lists or objects nested too deep") from None
 
