@@ -11,7 +11,6 @@ rule find_neurons:
     output:
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.parquet",
         summary=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.summary.tsv",
-        cells=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.cells.tsv",
         null=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.null.tsv",
         stability=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.stability.tsv",
     log:

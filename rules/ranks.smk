@@ -60,6 +60,8 @@ rule count_activations:
     output:
         store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
+        # Of the counts alone: what is drawn from patterns, and not from sets, does not wait for sets.
+        cells=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.cells.tsv",
     log:
         f"{RESULTS}/logs/count_activations/{{model}}/{{corpus}}/{{property}}.log",
     benchmark:
@@ -73,7 +75,9 @@ rule count_activations:
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
-        code=code_fingerprint("property_neurons.counting.count", "property_neurons.counting.job"),
+        code=code_fingerprint(
+            "property_neurons.counting.count", "property_neurons.counting.job", "property_neurons.neurons.cells"
+        ),
     message:
         "Counting {wildcards.property} activations of {wildcards.model} on {wildcards.corpus}"
     script:

@@ -11,6 +11,7 @@ from tests.agreement import agreement
 SUBSET = "train-clean-100"
 
 
+@pytest.mark.slow
 @pytest.mark.sample
 def test_agrees_with_the_montreal_forced_aligner(sample_data):
     """All 107 utterances: 86.3 % of cells, 85.5 % of phone cells, median boundary difference 10 ms."""

@@ -273,6 +273,7 @@ def test_what_counts_of_the_data_of_a_training(data, model, tmp_path, column, va
     assert (after.key != before.key) == counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["frozen", "fine_tuned"])
 def test_a_training_taken_under_another_name_is_the_bytes_that_would_be_made(data, model, tmp_path, monkeypatch, mode):
     monkeypatch.setattr(audio, "read_audio", read_audio)

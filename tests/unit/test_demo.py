@@ -146,6 +146,7 @@ def test_a_female_and_a_male_voice_read_the_same_sentences(made):
     assert texts["1", "0000"] != texts["3", "0000"]
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(tmp_path):
     code = (
         "import sys; from property_neurons.corpus.demo import make_demo_corpus; "

@@ -88,6 +88,15 @@ DAMAGE = {
         lambda folder: (folder / "preprocessor_config.json").write_text("{}"),
         "preprocessor_config.json: an empty object",
     ),
+    "another rate": (
+        lambda folder: (folder / "preprocessor_config.json").write_text('{"sampling_rate": 8000}'),
+        "8000 Hz",
+    ),
+    "a word for true": (
+        lambda folder: (folder / "preprocessor_config.json").write_text('{"do_normalize": "yes"}'),
+        "'yes'",
+    ),
+    "10 ms frames": (lambda folder: model_folder(folder, conv_stride=[5, 2, 2, 2, 2, 2, 1]), "one per 160"),
     "adapter": (lambda folder: (folder / "adapter_config.json").write_text("{}"), "an adapter .*adapter_config.json"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "model: none"),
     "cut weights": (lambda folder: cut(folder / "model.safetensors", 1), "model.safetensors: .*header"),

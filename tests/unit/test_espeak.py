@@ -127,6 +127,7 @@ def test_linking_sounds_belong_to_the_vowel_before_them():
     assert [phone for phone in linked if phone != SILENCE] == ["DH", "IH", "ER", "TH", "F", "AA", "R", "AH", "W", "EY"]
 
 
+@pytest.mark.slow
 def test_every_sentence_maps_in_every_voice_and_all_phones_occur():
     text = SENTENCES.read_text().replace("\n", " ")
     for voice, speech in _in_every_voice(text).items():

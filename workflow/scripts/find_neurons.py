@@ -32,8 +32,6 @@ with job_log(snakemake) as log:
     write_table(snakemake.output.summary, layer_summary(table, found))
     write_table(snakemake.output.null, statistics.null)
     write_table(snakemake.output.stability, statistics.stability)
-    cells = cell_table(counts)
-    write_table(snakemake.output.cells, cells)
     where, min_count = f"{counts.property_name} on {counts.corpus}", definition.min_count
-    if warning := too_little_speech(cells, where, lambda_=counts.lambda_, min_count=min_count):
+    if warning := too_little_speech(cell_table(counts), where, lambda_=counts.lambda_, min_count=min_count):
         log.info(warning)

@@ -26,6 +26,7 @@ _WHISPER_SECONDS = 30.0
 # Model types that take log-Mel features.
 _LOG_MEL = ("melhubert", "wav2vec2-bert", "whisper")
 _MOST_BLOCKS = 10_000
+_WIDEST = 1 << 20
 _WHISPER_TINY = ((1536,) * 4, 8_200_000, 5 * 384)
 
 
@@ -94,6 +95,8 @@ def _shape(fields: dict) -> Shape:
     hidden = fields.get("d_model") or fields["hidden_size"]
     if not 0 < layers <= _MOST_BLOCKS:
         raise ValueError(f"num_hidden_layers: found {layers}")
+    if not 0 < max(width, hidden) <= _WIDEST:
+        raise ValueError(f"intermediate_size, hidden_size: found {width}, {hidden}")
     per_block = 2 if fields.get("model_type") in ("wav2vec2-conformer", "wav2vec2-bert") else 1
     widths = tuple(fields.get("intermediate_sizes") or (width,) * (layers * per_block))
     # Attention, feed-forward networks, and the convolution that tells positions (in 16 groups).

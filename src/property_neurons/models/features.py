@@ -21,13 +21,18 @@ import torch
 
 from property_neurons.errors import ModelError, printable
 from property_neurons.models.backend import transformers
-from property_neurons.models.folder import ask_for_normalise, depends_on_normalising, read_preprocessor
+from property_neurons.models.folder import (
+    SAMPLES_PER_FRAME,
+    SAMPLING_RATE,
+    ask_for_normalise,
+    check_preprocessor,
+    check_strides,
+    depends_on_normalising,
+    read_preprocessor,
+)
 from property_neurons.models.log_mel import WINDOW, n_log_mel_frames
 from property_neurons.models.melhubert import MelHubertFeatureExtractor
 from property_neurons.models.pruned import base_type
-
-SAMPLING_RATE = 16_000
-SAMPLES_PER_FRAME = 320
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,6 @@ class RawWaveform:
         self.normalised = extractor.do_normalize
         self._convolutions = list(zip(config.conv_kernel, config.conv_stride, strict=True))
         self._frames_per_row = getattr(config, "squeeze_factor", 1)
-        hop = math.prod(config.conv_stride)
-        if hop != SAMPLES_PER_FRAME:
-            raise ModelError(
-                f"{config.model_type}: expected one frame per {SAMPLES_PER_FRAME} samples (20 ms), found strides "
-                f"{list(config.conv_stride)}, one per {hop}; labels come every 20 ms, so use a 20 ms model"
-            )
         self.min_samples = self._frames_per_row
         for kernel, stride in reversed(self._convolutions):
             self.min_samples = (self.min_samples - 1) * stride + kernel
@@ -239,6 +238,7 @@ def load_front_end(folder: Path, config, normalise: bool | None = None) -> Front
     if kind == "melhubert":
         front_end = MelHubertLogMel(config, _load_melhubert_extractor(folder))
     else:
+        check_strides(folder, config.to_dict())
         fields = read_preprocessor(folder)
         if kind == "whisper":
             defaults = {"feature_size": config.num_mel_bins}
@@ -260,18 +260,6 @@ def load_front_end(folder: Path, config, normalise: bool | None = None) -> Front
     return front_end
 
 
-# What an extractor computes with; the largest value that anything sensible has keeps it from filling the memory.
-_EXTRACTOR_NUMBERS = {
-    "feature_size": 1024,
-    "num_mel_bins": 1024,
-    "n_fft": 65_536,
-    "hop_length": 65_536,
-    "chunk_length": 3600,
-    "stride": 16,
-    "sampling_rate": 1_000_000,
-}
-
-
 def _extractor(folder: Path, fields: dict[str, Any] | None, extractor_class: type, **defaults: Any):
     fields = defaults if fields is None else fields
     where = f"{printable(folder)}, preprocessor_config.json"
@@ -281,24 +269,7 @@ def _extractor(folder: Path, fields: dict[str, Any] | None, extractor_class: typ
             f"{where}, feature_extractor_type: expected {extractor_class.__name__}, which this model takes, found "
             f"{printable(kind)}; give the file that was saved with the model"
         )
-    for key, most in _EXTRACTOR_NUMBERS.items():
-        value = fields.get(key, 1)
-        if type(value) is not int or not 1 <= value <= most:
-            raise ModelError(f"{where}, {key}: expected a number from 1 to {most}, found {value!r}; correct it")
-    if fields.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
-        raise ModelError(
-            f"{where}: expected a model for {SAMPLING_RATE} Hz, found {fields['sampling_rate']} Hz; use a 16 kHz model"
-        )
-    if not isinstance(fields.get("do_normalize", False), bool):
-        raise ModelError(
-            f"{where}, do_normalize: expected true or false, found {fields['do_normalize']!r}; "
-            "correct it, or set `normalise` in the configuration"
-        )
-    if fields.get("dither"):
-        raise ModelError(
-            f"{where}, dither: expected 0, found {fields['dither']!r}: noise would be added, and neurons differ from "
-            "run to run; set it to 0"
-        )
+    check_preprocessor(folder, fields)
     try:
         return extractor_class.from_dict(fields)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ adapters, quantised weights, code of the model's own, pointers of git-lfs, forma
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -29,6 +30,18 @@ MODEL_TYPES = (
 )
 """The values of `model_type` in config.json whose neurons are known; "pruned-" may stand before them."""
 
+SAMPLING_RATE = 16_000
+SAMPLES_PER_FRAME = 320
+# What an extractor computes with; the largest value that anything sensible has keeps it from filling the memory.
+_EXTRACTOR_NUMBERS = {
+    "feature_size": 1024,
+    "num_mel_bins": 1024,
+    "n_fft": 65_536,
+    "hop_length": 65_536,
+    "chunk_length": 3600,
+    "stride": 16,
+    "sampling_rate": 1_000_000,
+}
 _LOG_MEL_TYPES = frozenset({"wav2vec2-bert", "whisper", "melhubert"})
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Where weights are looked for, first come first served, as transformers does."""
@@ -98,7 +111,10 @@ def inspect_folder(folder: str | Path, normalise: bool | None = None) -> None:
     # Under other names than an encoder's, weights are missing: that is told when they are loaded.
     if stored := n_blocks(names):
         check_blocks(folder, fields, stored)
+    check_strides(folder, fields)
     preprocessor = read_preprocessor(folder)
+    if preprocessor is not None:
+        check_preprocessor(folder, preprocessor)
     if preprocessor is None and normalise is None and depends_on_normalising(fields):
         raise ask_for_normalise(folder)
 
@@ -152,11 +168,56 @@ def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
     """
     key = "encoder_layers" if str(fields["model_type"]).endswith("whisper") else "num_hidden_layers"
     asked = fields.get(key, stored)
-    if not isinstance(asked, int) or asked > stored:
+    if type(asked) is not int or not 1 <= asked <= stored:
         raise ModelError(
-            f"{printable(folder / 'config.json')}, {key}: expected no more than the {stored} Transformer blocks that "
-            f"the weights hold, found {f'{asked:,}' if isinstance(asked, int) else repr(asked)}; give config.json and "
-            "weights of one model"
+            f"{printable(folder / 'config.json')}, {key}: expected 1 to {stored} Transformer blocks, which the weights "
+            f"hold, found {f'{asked:,}' if type(asked) is int else repr(asked)}; give config.json and weights of one "
+            "model"
+        )
+
+
+def check_strides(folder: Path, fields: Mapping[str, Any]) -> None:
+    """See that a model that reads the waveform gives a frame every 20 ms, as labels come.
+
+    Raises:
+        ModelError: its convolutions have other strides.
+    """
+    strides = fields.get("conv_stride")
+    if not takes_waveform(fields) or strides is None:
+        return
+    numbers = isinstance(strides, list) and all(type(stride) is int and 0 < stride < 1000 for stride in strides)
+    if not numbers or math.prod(strides) != SAMPLES_PER_FRAME:
+        found = f", one per {math.prod(strides)}" if numbers else ""
+        raise ModelError(
+            f"{printable(folder / 'config.json')}, conv_stride: expected one frame per {SAMPLES_PER_FRAME} samples "
+            f"(20 ms), found strides {printable(strides)}{found}; labels come every 20 ms, so use a 20 ms model"
+        )
+
+
+def check_preprocessor(folder: Path, fields: Mapping[str, Any]) -> None:
+    """See that the settings of a feature extractor are such as can be: numbers, 16 kHz, nothing random.
+
+    Raises:
+        ModelError: one is not.
+    """
+    where = f"{printable(folder)}, preprocessor_config.json"
+    for key, most in _EXTRACTOR_NUMBERS.items():
+        value = fields.get(key, 1)
+        if type(value) is not int or not 1 <= value <= most:
+            raise ModelError(f"{where}, {key}: expected a number from 1 to {most}, found {value!r}; correct it")
+    if fields.get("sampling_rate", SAMPLING_RATE) != SAMPLING_RATE:
+        raise ModelError(
+            f"{where}: expected a model for {SAMPLING_RATE} Hz, found {fields['sampling_rate']} Hz; use a 16 kHz model"
+        )
+    if not isinstance(fields.get("do_normalize", False), bool):
+        raise ModelError(
+            f"{where}, do_normalize: expected true or false, found {fields['do_normalize']!r}; "
+            "correct it, or set `normalise` in the configuration"
+        )
+    if fields.get("dither"):
+        raise ModelError(
+            f"{where}, dither: expected 0, found {fields['dither']!r}: noise would be added, and neurons differ from "
+            "run to run; set it to 0"
         )
 
 
