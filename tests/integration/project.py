@@ -24,6 +24,7 @@ SMALL = {
         "seen": {"by": "utterance", "corpus": "demo", "dev": 0.2, "test": 0.3},
     },
     "figures": {"corpus": "demo", "model": "mini"},
+    "statistics": {"permutations": 19, "halves": 2},
 }
 # Of a task or a stage: over in seconds, with a checkpoint in the middle.
 SHORT = {"steps": 6, "batch_size": 4, "evaluate_every": 3, "save_every": 3, "log_every": 1}
