@@ -31,7 +31,7 @@ def test_cuts_follow_the_sets_and_only_what_depends_on_a_setting_runs_again(fini
     finished.configure(with_cuts(config))
     planned = finished.planned_rules(*TARGETS)
     # The whole model's ranks serve; only the property that no figure shows is counted, and the cut model read.
-    assert planned == {"prune_model", "count_activations", "find_neurons", "rank_neurons"}
+    assert planned == {"prune_model", "count_activations", "count_units", "find_neurons", "rank_neurons"}
     finished.snakemake(*TARGETS)
     assert finished.planned(*TARGETS) == {}
 

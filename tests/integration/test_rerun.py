@@ -46,7 +46,8 @@ def test_lambda_beyond_the_ranks_kept_is_refused_with_the_remedy(finished, chang
 def test_pitch_cuts_recount_pitch_only(finished, changed):
     finished.configure(changed("analysis.pitch_cuts", [130.0, 180.0]))
     jobs = finished.planned()
-    assert of_rule(jobs, "count_activations") == {f"counts/{model}/demo/pitch" for model in MODELS}
+    counted = {f"{folder}/{model}/demo/pitch" for model in MODELS for folder in ("counts", "neurons")}
+    assert of_rule(jobs, "count_activations") == counted
     assert not finished.planned_rules() & (MODEL_RULES | {"build_frames"})
 
 

@@ -34,7 +34,7 @@ CONFIG = {
 
 
 def jobs_of_the_figures(subsets: int, shards: int, models: int) -> dict[str, int]:
-    """Jobs of Figures 2, 3, 4, 5, 7, 8 and stability by rule: docs/scale.md."""
+    """Jobs of Figures 2, 3, 4, 5, 7, 8, stability and confounds by rule: docs/scale.md."""
     return {
         "scan": subsets,
         "assemble_corpus": 1,
@@ -47,7 +47,10 @@ def jobs_of_the_figures(subsets: int, shards: int, models: int) -> dict[str, int
         "embed_patterns": 3 * models + 2,
         "count_units": 8,
         "find_neurons": 8,
-        "draw": 7,
+        # Three confounds of the model and its control.
+        "count_strata": 6,
+        "test_confound": 6,
+        "draw": 8,
     }
 
 

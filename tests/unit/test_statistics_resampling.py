@@ -347,3 +347,11 @@ def _silhouettes_of(units):
 def test_silhouettes_of_single_phones_are_undefined():
     units = phones_in_groups(np.random.default_rng(0), group_of_phone=range(7))
     assert all(np.isnan(values).all() for values in _silhouettes_of(units))
+
+
+def test_sizes_of_single_phones_have_no_null():
+    units = phones_in_groups(np.random.default_rng(0), group_of_phone=range(5))
+    statistics = neuron_statistics(units, SetDefinition(), permutations=19, halves=2, seed=0)
+    assert statistics.null["p"].isna().all()
+    assert statistics.null["false_share"].isna().all()
+    assert statistics.neurons["p"].notna().all()

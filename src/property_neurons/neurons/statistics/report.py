@@ -12,7 +12,7 @@ from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
-from property_neurons.neurons.statistics.labels import dealt_units
+from property_neurons.neurons.statistics.labels import deals_phones, dealt_units
 from property_neurons.neurons.statistics.null import SiteNull, p_of_size, site_null
 from property_neurons.neurons.statistics.resampling import (
     BOOTSTRAPS,
@@ -172,6 +172,9 @@ _NULL_COLUMNS = (
 def _null_rows(units: UnitCounts, nulls: list[SiteNull], permutations: int) -> list[dict[str, Any]]:
     level = "phone" if units.of_phone else units.level
     distinct = dealt_units(units).distinct()
+    # A phone of few frames has a pattern of chance neurons, a set that no other phone shares; dealt phones have as many
+    # frames as the mean one. So sizes of single phones have no null; the effects on neurons have.
+    single_phones = units.of_phone and not deals_phones(units)
     # The same labels were dealt at every site, so what one deal gives may be added up.
     by_layer = [(site + 1, units.sites[site].name, null.observed_sizes, null.sizes) for site, null in enumerate(nulls)]
     by_layer.append((ALL_LAYERS, "", sum(null.observed_sizes for null in nulls), sum(null.sizes for null in nulls)))
@@ -179,7 +182,7 @@ def _null_rows(units: UnitCounts, nulls: list[SiteNull], permutations: int) -> l
     for layer, site, observed, sizes in by_layer:
         for number, group in enumerate((*units.groups, ALL_GROUPS)):
             row: dict[str, Any] = {"layer": layer, "site": site, "group": group, "observed": int(observed[number])}
-            if permutations:
+            if permutations and not single_phones:
                 row |= _against(int(observed[number]), sizes[number])
             rows.append(row | {"permutations": permutations, "distinct": distinct, "level": level})
     return rows
