@@ -72,7 +72,9 @@ STAGES = {
     "frames": Stage("build_frames", ("corpora/demo/frames",), ("corpora/demo/frames/*.manifest.json",)),
     "ranks": Stage("rank_neurons", ("ranks/{model}/demo",), ("ranks/{model}/demo/*.manifest.json",)),
     "counts": Stage("count_activations", ("counts/{model}/demo",), ("counts/{model}/demo/*.manifest.json",)),
-    "neurons": Stage("find_neurons", ("neurons/{model}/demo",), ("neurons/{model}/demo/*.parquet",)),
+    "neurons": Stage(
+        "find_neurons", ("neurons/{model}/demo",), ("neurons/{model}/demo/*.parquet", "neurons/{model}/demo/*.tsv")
+    ),
     "training": Stage("train_task", ("tasks/pr/{model}",), ("tasks/pr/{model}/seed0.manifest.json",)),
     "figure": Stage("draw_fig2", ("figures/fig2.*",), ("figures/fig2.tsv",)),
 }

@@ -104,7 +104,6 @@ def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
     assert not rules & (MODEL_RULES | {"build_frames"})
 
 
-@pytest.mark.slow
 def test_what_runs_while_code_is_edited_is_not_taken_for_that_of_the_code_before(finished):
     path = finished.folder / "src/property_neurons/ranks/topk.py"
     before = path.read_text()
