@@ -12,8 +12,6 @@ rule count_strata:
         checked=rules.check_corpus.output.checked,
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
-        # Counted first: it checks the stores that both read.
-        counts=rules.count_activations.output.manifest,
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.manifest.json",

@@ -50,6 +50,21 @@ def made_units(
     )
 
 
+def rows_of(units, rows):
+    """Some rows of a property's counts by unit, in the order and as often as they are named."""
+    return made_units(
+        units.level,
+        speaker=units.speaker[rows],
+        phone=units.phone[rows],
+        group=units.group[rows],
+        n=units.n[rows],
+        counts=[units.site_counts(0).toarray()[rows]],
+        unit=units.unit[rows],
+        cells=units.cells,
+        n_groups=len(units.groups),
+    )
+
+
 def speakers_and_phones(rng, *, speakers=12, phones=4, neurons=60, n=200, rate=0.05, planted=0, raised=0.0, spread=0.0):
     """A property of speakers, every second one in the second group, with `planted` neurons more active there.
 

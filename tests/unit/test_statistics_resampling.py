@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_units import made_units, phones_in_groups, runs_of_phones, speakers_and_phones
+from made_units import made_units, phones_in_groups, rows_of, runs_of_phones, speakers_and_phones
 from scipy.sparse import coo_array
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -109,7 +109,7 @@ def test_held_out_follows_the_definition():
     counts = units.site_counts(0).toarray()
     expected = {}
     for half in range(6):
-        table = neuron_table(chosen_speakers(units, np.flatnonzero(halves[:, half])), definition)
+        table = neuron_table(rows_of(units, halves[units.speaker, half] > 0), definition)
         others = np.flatnonzero(halves[:, half ^ 1])
         for row in table[table["exclusive"]].itertuples():
             score = [(counts / units.n[:, np.newaxis])[units.speaker == one, row.neuron].mean() for one in others]
@@ -123,20 +123,6 @@ def test_held_out_follows_the_definition():
         auroc, precision = np.mean(values, axis=0)
         assert found.auroc[group, neuron] == pytest.approx(auroc)
         assert found.average_precision[group, neuron] == pytest.approx(precision)
-
-
-def chosen_speakers(units, speakers):
-    rows = np.isin(units.speaker, speakers)
-    return made_units(
-        units.level,
-        speaker=units.speaker[rows],
-        phone=units.phone[rows],
-        group=units.group[rows],
-        n=units.n[rows],
-        counts=[units.site_counts(0).toarray()[rows]],
-        cells=units.cells,
-        n_groups=len(units.groups),
-    )
 
 
 @pytest.mark.parametrize("speakers", [4, 7, 20])
@@ -170,15 +156,7 @@ def test_selection_frequency_is_that_of_resampled_speakers():
     expected = np.zeros(found.shape)
     for one in times.T:
         rows = np.concatenate([np.flatnonzero(units.speaker == who) for who in np.repeat(np.arange(8), one)])
-        drawn = made_units(
-            "speaker",
-            speaker=units.speaker[rows],
-            phone=units.phone[rows],
-            group=units.group[rows],
-            n=units.n[rows],
-            counts=[units.site_counts(0).toarray()[rows]],
-        )
-        table = neuron_table(drawn, definition)
+        table = neuron_table(rows_of(units, rows), definition)
         for row in table[table["exclusive"]].itertuples():
             expected[int(row.group[1:]), row.neuron] += 1 / 7
     np.testing.assert_allclose(found, expected)
@@ -219,15 +197,7 @@ def test_entropy_and_log_odds():
 def test_balanced_groups_have_as_many_frames_of_each_phone(make):
     units = make(np.random.default_rng(0))
     keep = np.random.default_rng(1).random(len(units.n)) < np.where(units.group == 0, 0.5, 1)
-    units = made_units(
-        units.level,
-        speaker=units.speaker[keep],
-        phone=units.phone[keep],
-        group=units.group[keep],
-        n=units.n[keep],
-        counts=[units.site_counts(0).toarray()[keep]],
-        unit=units.unit[keep],
-    )
+    units = rows_of(units, keep)
     thinned = balanced(units, 3)
     totals, least = (
         [
@@ -312,7 +282,7 @@ def test_silhouettes_of_halves_follow_the_definition(make):
     for split in range(2):
         sides = []
         for half in (2 * split, 2 * split + 1):
-            sides.append(site_patterns(chosen_speakers(units, np.flatnonzero(halves[:, half])), 0, definition))
+            sides.append(site_patterns(rows_of(units, halves[units.speaker, half] > 0), 0, definition))
             np.testing.assert_array_equal(patterns[:, :, half], sides[-1])
         usual = [group_silhouette(pattern_distances(side), group) for side in sides]
         assert within[:, split].mean() == pytest.approx(np.mean(usual))

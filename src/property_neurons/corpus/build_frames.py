@@ -1,6 +1,6 @@
 """Building the frame store of one shard: a phone label and a segment for each 20 ms cell, and the F0 tracks."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.audio import read_audio
-from property_neurons.corpus.frame_labels import frame_labels
+from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.phones import LABELS
 from property_neurons.corpus.pitch import estimate_f0
 from property_neurons.corpus.pitch_source import Pitch
@@ -54,7 +54,7 @@ def write_frame_store(
     _require(path, ids, by_utterance, "segments", "run the corpus rules again")
     facts = facts.loc[ids]
     mine = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in ids)])
-    label, segment = _label_frames(ids, facts["n_labels"].tolist(), by_utterance)
+    label, segment = label_utterances(ids, facts["n_labels"].tolist(), by_utterance)
     tracks = _tracks(path, shard_list, Path(root), pitch, workers)
     with new_store(path) as store:
         store.attrs.update(
@@ -85,22 +85,6 @@ def _require(store: str | Path, ids: list[str], known: Container[str], what: str
             f"{store}: expected {what} for each of {len(ids)} utterances of the shard, found none for {len(missing)}: "
             f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}; {remedy}"
         )
-
-
-def _label_frames(
-    ids: list[str], n_labels: list[int], by_utterance: Mapping[str, pd.DataFrame]
-) -> tuple[np.ndarray, np.ndarray]:
-    labels, segments = [np.empty(0, np.int8)], [np.empty(0, np.int32)]
-    n_segments = 0
-    for utterance, length in zip(ids, n_labels, strict=True):
-        rows = by_utterance[utterance]
-        label, segment = frame_labels(
-            rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length
-        )
-        labels.append(label)
-        segments.append(np.where(segment < 0, segment, segment + np.int32(n_segments)))
-        n_segments += len(rows)
-    return np.concatenate(labels), np.concatenate(segments)
 
 
 def _offsets(lengths: Sequence[int] | pd.Series) -> np.ndarray:

@@ -1,6 +1,9 @@
 """The phone label and aligned segment of each 20 ms cell (method, section 1)."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.phones import SILENCE_ID
@@ -38,3 +41,27 @@ def frame_labels(
     _, earliest = np.unique(cell[candidates], return_index=True)
     segment = owner[piece[candidates[earliest]]]
     return np.append(labels, np.int8(SILENCE_ID))[segment], segment
+
+
+def label_utterances(
+    ids: Sequence[str], n_labels: Sequence[int], by_utterance: Mapping[str, pd.DataFrame]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels and segments of utterances one after the other, as `frame_labels` gives them.
+
+    Args:
+        by_utterance: segments of each: start_us, end_us, label, in order of time.
+
+    Returns:
+        (label int8 [frames], segment int32 [frames], counted through all utterances)
+    """
+    labels, segments = [np.empty(0, np.int8)], [np.empty(0, np.int32)]
+    n_segments = 0
+    for utterance, length in zip(ids, n_labels, strict=True):
+        rows = by_utterance[utterance]
+        label, segment = frame_labels(
+            rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length
+        )
+        labels.append(label)
+        segments.append(np.where(segment < 0, segment, segment + np.int32(n_segments)))
+        n_segments += len(rows)
+    return np.concatenate(labels), np.concatenate(segments)

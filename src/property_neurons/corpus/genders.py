@@ -6,7 +6,6 @@ from property_neurons.corpus.outside_json import read_object
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed, read_text
 
-GENDERS = ("M", "F")
 # As lists of speakers write them, in any case.
 _WRITTEN = {"m": "M", "male": "M", "f": "F", "female": "F"}
 

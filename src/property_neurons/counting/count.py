@@ -1,6 +1,5 @@
 """Counting activations: in how many frames of each cell each neuron was among the tau most active (section 1)."""
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +8,12 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.counting.count_store import Counts, open_counts
-from property_neurons.counting.join import rank_rows
+from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.properties import NO_GROUP, Layout, Property
 from property_neurons.counting.sampling import Sampling, sample_frames
-from property_neurons.errors import CountingError
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site, active_neurons
-from property_neurons.ranks.store import RankStore, open_ranks
+from property_neurons.ranks.sites import Site
+from property_neurons.ranks.store import RankStore
 from property_neurons.stores.zarr import add_array, new_store
 
 # Counts of as many sites as fit here are held at a time; further sites cost another pass over the rank stores.
@@ -51,13 +49,9 @@ def count_activations(
         ConfigError: the corpus does not have the property's column.
         StoreError: a store is damaged.
     """
-    if not shards:
-        raise CountingError(f"property {property_.name}: expected shards to count, found none")
-    ranks = [open_ranks(rank_store) for rank_store, _ in shards]
-    sites, tau = _common_sites(ranks, lambda_)
-    _check_frame_rule(ranks, sampling)
+    ranks, tau = open_shards(shards, property_.name, sampling, lambda_, keep)
+    sites = ranks[0].sites
     frame_stores = [frame_store for _, frame_store in shards]
-    _check_utterances(frame_stores, keep)
     layout = property_.lay_out(open_frames(store, keep) for store in frame_stores)
 
     with new_store(output) as store:
@@ -97,55 +91,6 @@ def count_activations(
             }
         )
     return open_counts(output)
-
-
-def _common_sites(ranks: Sequence[RankStore], lambda_: float) -> tuple[tuple[Site, ...], list[int]]:
-    first = ranks[0]
-    for other in ranks[1:]:
-        if (other.model, other.sites) != (first.model, first.sites):
-            raise CountingError(
-                f"expected ranks of one model, found {first.model} ({len(first.sites)} sites) in {first.name} and "
-                f"{other.model} ({len(other.sites)} sites) in {other.name}; count each model by itself"
-            )
-    tau = [active_neurons(lambda_, site.width) for site in first.sites]
-    for shard in ranks:
-        for site, wanted, kept in zip(shard.sites, tau, shard.k, strict=True):
-            if wanted > kept:
-                raise CountingError(
-                    f"{shard.name}: lambda {lambda_} makes {wanted} of {site.width} neurons active at site "
-                    f"{site.name}, the ranks kept are {kept}; raise ranks.lambda_max (the model runs again) "
-                    "or lower lambda"
-                )
-    return first.sites, tau
-
-
-def _check_frame_rule(ranks: Sequence[RankStore], sampling: Sampling) -> None:
-    for shard in ranks:
-        if sampling.frames == "every" and shard.frames != "all":
-            raise CountingError(
-                f"{shard.name}: counting every frame needs ranks of all frames, found {shard.frames!r}; "
-                "set ranks.frames: all (the model runs again), or analysis.frames: segment_mid"
-            )
-
-
-def _check_utterances(frame_stores: Sequence[str | Path], keep: Collection[tuple[str, str]] | None) -> None:
-    found: Counter[tuple[str, str]] = Counter()
-    for store in frame_stores:
-        shard = open_frames(store, keep)
-        found.update((shard.columns["subset"][index], shard.utterances[index]) for index in np.flatnonzero(shard.kept))
-    occurrences = Counter(utterance for _, utterance in found.elements())
-    twice = sorted(utterance for utterance, times in occurrences.items() if times > 1)
-    if twice:
-        raise CountingError(
-            f"expected each utterance once, found {len(twice)} more than once ({', '.join(twice[:3])}); "
-            "leave the duplicates out of the utterances to keep"
-        )
-    missing = sorted(set(keep) - set(found)) if keep is not None else []
-    if missing:
-        raise CountingError(
-            f"expected the shards to hold every utterance to keep, found {len(missing)} missing "
-            f"({', '.join(' '.join(pair) for pair in missing[:3])}); count all shards of the corpus"
-        )
 
 
 def _passes(sites: Sequence[Site], n_cells: int) -> list[list[int]]:

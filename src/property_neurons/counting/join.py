@@ -1,10 +1,43 @@
-"""Joining the rank store of a shard with its frame store, by utterance and frame."""
+"""Joining the rank stores of shards with their frame stores, by utterance and frame."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import CountingError
-from property_neurons.ranks.store import RankStore
+from property_neurons.ranks.sites import active_neurons
+from property_neurons.ranks.store import RankStore, open_ranks
+
+
+def open_shards(
+    shards: Sequence[tuple[str | Path, str | Path]],
+    property_name: str,
+    sampling: Sampling,
+    lambda_: float,
+    keep: Collection[tuple[str, str]] | None,
+) -> tuple[list[RankStore], list[int]]:
+    """The rank stores of shards that can be counted together, and tau for each site.
+
+    Args:
+        shards: (rank store, frame store) of each shard.
+        keep: the (subset, utterance) pairs to count; None for all.
+
+    Raises:
+        CountingError: the stores do not belong together, tau exceeds the ranks kept, the ranks are of other frames
+            than the rule samples, an utterance is missing or occurs twice.
+        StoreError: a store is damaged.
+    """
+    if not shards:
+        raise CountingError(f"property {property_name}: expected shards to count, found none")
+    ranks = [open_ranks(rank_store) for rank_store, _ in shards]
+    tau = _common_tau(ranks, lambda_)
+    _check_frame_rule(ranks, sampling)
+    _check_utterances([frame_store for _, frame_store in shards], keep)
+    return ranks, tau
 
 
 def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.ndarray:
@@ -76,4 +109,53 @@ def _check_lengths(ranks: RankStore, ranked: np.ndarray, frames: FrameShard, n_l
             f"{ranks.name}: utterance {frames.utterances[first]}: expected {n_labels[first]} frames (its labels), give "
             f"or take one, found {last[first] + 1}; the audio and the alignment do not belong together, or the "
             f"model does not make 50 frames a second ({int(wrong.sum())} such utterances in this shard)"
+        )
+
+
+def _common_tau(ranks: Sequence[RankStore], lambda_: float) -> list[int]:
+    first = ranks[0]
+    for other in ranks[1:]:
+        if (other.model, other.sites) != (first.model, first.sites):
+            raise CountingError(
+                f"expected ranks of one model, found {first.model} ({len(first.sites)} sites) in {first.name} and "
+                f"{other.model} ({len(other.sites)} sites) in {other.name}; count each model by itself"
+            )
+    tau = [active_neurons(lambda_, site.width) for site in first.sites]
+    for shard in ranks:
+        for site, wanted, kept in zip(shard.sites, tau, shard.k, strict=True):
+            if wanted > kept:
+                raise CountingError(
+                    f"{shard.name}: lambda {lambda_} makes {wanted} of {site.width} neurons active at site "
+                    f"{site.name}, the ranks kept are {kept}; raise ranks.lambda_max (the model runs again) "
+                    "or lower lambda"
+                )
+    return tau
+
+
+def _check_frame_rule(ranks: Sequence[RankStore], sampling: Sampling) -> None:
+    for shard in ranks:
+        if sampling.frames == "every" and shard.frames != "all":
+            raise CountingError(
+                f"{shard.name}: counting every frame needs ranks of all frames, found {shard.frames!r}; "
+                "set ranks.frames: all (the model runs again), or analysis.frames: segment_mid"
+            )
+
+
+def _check_utterances(frame_stores: Sequence[str | Path], keep: Collection[tuple[str, str]] | None) -> None:
+    found: Counter[tuple[str, str]] = Counter()
+    for store in frame_stores:
+        shard = open_frames(store, keep)
+        found.update((shard.columns["subset"][index], shard.utterances[index]) for index in np.flatnonzero(shard.kept))
+    occurrences = Counter(utterance for _, utterance in found.elements())
+    twice = sorted(utterance for utterance, times in occurrences.items() if times > 1)
+    if twice:
+        raise CountingError(
+            f"expected each utterance once, found {len(twice)} more than once ({', '.join(twice[:3])}); "
+            "leave the duplicates out of the utterances to keep"
+        )
+    missing = sorted(set(keep) - set(found)) if keep is not None else []
+    if missing:
+        raise CountingError(
+            f"expected the shards to hold every utterance to keep, found {len(missing)} missing "
+            f"({', '.join(' '.join(pair) for pair in missing[:3])}); count all shards of the corpus"
         )

@@ -18,13 +18,13 @@ from scipy.sparse import csr_array
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.phones import PHONES
-from property_neurons.counting.join import rank_rows
+from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.properties import NO_GROUP, CategoryProperty, LaidOut, Layout
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import StoreError
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site, active_neurons
-from property_neurons.ranks.store import RankStore, open_ranks
+from property_neurons.ranks.sites import Site
+from property_neurons.ranks.store import RankStore
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
 Level = Literal["speaker", "utterance", "run", "speaker and group", "speaker, phone and group"]
@@ -121,16 +121,14 @@ def count_units(
     by speaker the counts of as many sites as fit into 1 GiB, of one at least.
 
     Raises:
-        CountingError, ConfigError, StoreError: as `count.count_activations`, which has checked the same stores.
+        CountingError, ConfigError, StoreError: as `count.count_activations`.
     """
-    ranks = [open_ranks(rank_store) for rank_store, _ in shards]
-    frame_stores = [frame_store for _, frame_store in shards]
+    ranks, tau = open_shards(shards, property_.name, sampling, lambda_, keep)
     sites = ranks[0].sites
-    tau = [active_neurons(lambda_, site.width) for site in sites]
+    frame_stores = [frame_store for _, frame_store in shards]
     frames = _Frames(frame_stores, keep)
     layout = property_.lay_out(frames)
-    level = unit_level(property_, frames)
-    speakers = sorted({shard.columns["speaker"][index] for shard in frames for index in np.flatnonzero(shard.kept)})
+    level, speakers = _level_and_speakers(property_, frames)
     cells = _Cells(layout)
     pairs = list(zip(ranks, frame_stores, strict=True))
 
@@ -142,10 +140,7 @@ def count_units(
         if level in ("utterance", "run"):
             _write_parts(store, pairs, units_of, sizes)
         else:
-            of_phone = len(cells.phones) == len(
-                set(zip(cells.group, cells.phone, strict=True)) - {(NO_GROUP, NO_GROUP)}
-            )
-            groups = 1 if level == "speaker" or of_phone else len(layout.groups)
+            groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
             _write_speakers(store, pairs, units_of, sizes, (len(speakers), len(cells.phones), groups), level)
         store.attrs.update(
             {
@@ -160,9 +155,7 @@ def count_units(
                 "strata": list(layout.strata),
                 "phones": list(cells.phones),
                 "speakers": speakers,
-                "cells": sorted(
-                    {(int(g), int(k)) for g, k in zip(cells.group, cells.phone, strict=True) if g != NO_GROUP}
-                ),
+                "cells": cells.pairs,
             }
         )
     return open_unit_counts(output)
@@ -202,23 +195,22 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
     )
 
 
-def unit_level(property_: LaidOut, shards: Iterable[FrameShard]) -> Level:
-    """What the labels of a property vary over in a corpus.
+def _level_and_speakers(property_: LaidOut, shards: Iterable[FrameShard]) -> tuple[Level, list[str]]:
+    """What the labels of a property vary over in a corpus, and its speakers, sorted.
 
     A text column that has one value for each speaker is one of the speaker; another one is of the utterance.
     """
     level: Level = "speaker" if isinstance(property_, CategoryProperty) else "run"
-    value_of: dict[str, str] = {}
+    value_of: dict[str, str | None] = {}
     frames = 0
     for shard in shards:
         frames += int(np.diff(shard.offset)[shard.kept].sum())
-        if level == "run":
-            continue
+        values = shard.columns[property_.column] if isinstance(property_, CategoryProperty) else None
         for index in np.flatnonzero(shard.kept):
-            speaker, value = shard.columns["speaker"][index], shard.columns[property_.column][index]
-            if value_of.setdefault(speaker, value) != value:
+            value = None if values is None else values[index]
+            if value_of.setdefault(shard.columns["speaker"][index], value) != value:
                 level = "utterance"
-    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level
+    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level, sorted(value_of)
 
 
 _ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
@@ -251,6 +243,8 @@ class _Cells:
         self.phones = tuple(phone for phone in PHONES if any(phone == other for _, other in used))
         self.group = self._numbers(layout, used, 0, layout.groups)
         self.phone = self._numbers(layout, used, 1, self.phones)
+        pairs = zip(self.group.tolist(), self.phone.tolist(), strict=True)
+        self.pairs = sorted({pair for pair in pairs if pair[0] != NO_GROUP})
 
     @staticmethod
     def _numbers(layout: Layout, used: list[tuple[str, str]], part: int, names: Sequence[str]) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from property_neurons import plan
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import FRAME_US
-from property_neurons.corpus.frame_labels import frame_labels
+from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.properties import NO_GROUP, make_property
@@ -96,15 +96,7 @@ def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame])
         folder = plan.paths.subset(config, corpus, subset)
         segments = read_table(f"{folder}/segments.parquet", ["utterance", "start_us", "end_us", "label"])
         by_utterance = dict(list(segments.groupby("utterance", sort=False)))
-        labels, owners, n_segments = [np.empty(0, np.int8)], [np.empty(0, np.int32)], 0
-        for utterance, length in zip(utterances["utterance"], utterances["n_labels"], strict=True):
-            rows = by_utterance[utterance]
-            label, segment = frame_labels(
-                rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length
-            )
-            labels.append(label)
-            owners.append(np.where(segment < 0, segment, segment + np.int32(n_segments)))
-            n_segments += len(rows)
+        labels, owners = label_utterances(utterances["utterance"], utterances["n_labels"], by_utterance)
         rows = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in utterances["utterance"])])
         yield FrameShard(
             name=folder,
@@ -113,8 +105,8 @@ def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame])
             columns={name: tuple(utterances[name]) for name in ("speaker", "gender", "subset")},
             offset=np.concatenate([[0], np.cumsum(utterances["n_labels"].to_numpy(np.int64))]),
             frame_us=FRAME_US,
-            label=np.concatenate(labels),
-            segment=np.concatenate(owners),
+            label=labels,
+            segment=owners,
             segment_start=rows["start_us"].to_numpy(),
             segment_end=rows["end_us"].to_numpy(),
             pitch="none",

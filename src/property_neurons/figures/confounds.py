@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from property_neurons.figures import style
 from property_neurons.figures.tables import ByProperty, read_tables
-from property_neurons.neurons.statistics.report import ALL_GROUPS, ALL_LAYERS
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.stores.files import read_table
 
 # With fewer neurons a share says little.

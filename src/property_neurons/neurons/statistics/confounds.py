@@ -24,7 +24,7 @@ from property_neurons.neurons.cells import enough_frames
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import neuron_sets
 from property_neurons.neurons.membership import group_masks
-from property_neurons.neurons.statistics.report import ALL_GROUPS, ALL_LAYERS
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.progress import progress
 
 DEALS = 100

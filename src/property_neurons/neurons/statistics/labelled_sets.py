@@ -39,13 +39,12 @@ class LabelledSets:
 class SiteUnits:
     """The rows of a site's unit counts by phone, ready to be summed with weights."""
 
-    def __init__(self, units: UnitCounts, site: int, definition: SetDefinition, columns: np.ndarray | None = None):
-        """Read the counts of a site; `columns` chooses neurons."""
+    def __init__(self, units: UnitCounts, site: int, definition: SetDefinition):
+        """Read the counts of a site."""
         self.units, self.definition = units, definition
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
-        counts = units.site_counts(site)
-        self.counts = counts if columns is None else counts[:, columns]
+        self.counts = units.site_counts(site)
         dtype = np.float32 if units.n.sum(dtype=np.int64) < _EXACT else np.float64
         self.rows = [np.flatnonzero(units.phone == phone) for phone in range(len(units.phones))]
         self._by_phone = [_transposed(self.counts[rows], dtype) for rows in self.rows]
@@ -154,8 +153,7 @@ class SiteUnits:
         members = (holding >= self.definition.needed(sizes)[:, np.newaxis]) & (sizes > 0)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
             if self.units.of_phone:
-                rest = active.sum(axis=0) - active
-                effect = active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+                effect = effect_of_phones(active, of_group)
             else:
                 effect /= compared[:, np.newaxis]
             active = active / of_group[:, np.newaxis] if with_active else np.full(shape, np.nan)
@@ -164,6 +162,17 @@ class SiteUnits:
 
 # For each phone, counts [neurons, M] and frames [M] of its cell in each group; None where it has no cell.
 _CellSums = Iterator[tuple[int, Sequence[tuple[np.ndarray, np.ndarray] | None]]]
+
+
+def effect_of_phones(active: np.ndarray, of_group: np.ndarray) -> np.ndarray:
+    """The mean over a group's phones less that over the other groups': float64 [groups, neurons, M].
+
+    Args:
+        active: sums over the phones of a group of p(active | phone), float64 [groups, neurons, M].
+        of_group: how many phones, float64 [groups, M].
+    """
+    rest = active.sum(axis=0) - active
+    return active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
 
 
 def _transposed(counts: csr_array, dtype: type) -> np.ndarray | csc_array:

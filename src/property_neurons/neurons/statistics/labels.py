@@ -1,6 +1,6 @@
 """Dealing the labels of units anew, at the level at which they vary."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, lgamma
 
@@ -10,8 +10,6 @@ from property_neurons.counting.unit_counts import UnitCounts
 
 # Labellings that are held at a time.
 AT_ONCE = 125
-
-
 _KEPT_BYTES = 1 << 28
 
 
@@ -46,25 +44,13 @@ class Exchangeable:
                 dealt[:, members] = rng.permuted(dealt[:, members], axis=1)
             yield dealt
 
-    def kept_deals(self, number: int, seed: int) -> Iterable[np.ndarray]:
-        """As `deals`, to be gone through once for each site: dealt once where they fit into memory, else each time."""
-        if number * len(self.label) * 2 <= _KEPT_BYTES:
-            return list(self.deals(number, seed))
-        return _Again(self, number, seed)
+    def kept_deals(self, number: int, seed: int) -> list[np.ndarray] | None:
+        """As `deals`, all at once, to be used for every site; None where they do not fit into memory."""
+        return list(self.deals(number, seed)) if number * len(self.label) * 2 <= _KEPT_BYTES else None
 
     def _blocks(self) -> list[np.ndarray]:
         order = np.argsort(self.block, kind="stable")
         return np.split(order, np.flatnonzero(np.diff(self.block[order])) + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Again:
-    units: Exchangeable
-    number: int
-    seed: int
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return self.units.deals(self.number, self.seed)
 
 
 def dealt_units(units: UnitCounts) -> Exchangeable:

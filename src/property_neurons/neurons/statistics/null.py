@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
+from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits, effect_of_phones
 from property_neurons.neurons.statistics.labels import AT_ONCE, deals_phones, dealt_units
 
 # Effects that differ by rounding alone are equal.
@@ -94,9 +94,7 @@ class _PhonesDealt:
         parts = list(self._groups(labels))
         members, active, of_group = (np.stack(arrays) for arrays in zip(*parts, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
-            rest = active.sum(axis=0) - active
-            effect = active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
-            return LabelledSets(members, effect, active / of_group[:, np.newaxis])
+            return LabelledSets(members, effect_of_phones(active, of_group), active / of_group[:, np.newaxis])
 
     def _groups(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for group in range(len(self._rows.units.groups)):

@@ -8,8 +8,8 @@ from property_neurons.errors import CountingError, some_of
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.null import site_null
-from property_neurons.neurons.statistics.report import ALL_GROUPS, ALL_LAYERS
 from property_neurons.neurons.statistics.resampling import UnitScores
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 
 MEASURES = ("auroc", "average_precision", "effect")
 
