@@ -31,6 +31,7 @@ def tracks(lossless):
     return {utterance: estimate_f0(waveform, "yaapt") for utterance, waveform in lossless.items()}
 
 
+@pytest.mark.slow
 def test_yaapt_repeats_the_authors_bins_of_lossless_audio(sample_data, tracks):
     theirs = read_pitch_bins(sample_data / "alignments" / "dev-clean" / "pitch-bins-20ms.json.gz")
     assert len(tracks) == 9

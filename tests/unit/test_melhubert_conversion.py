@@ -334,6 +334,7 @@ def test_the_command_converts(checkpoint, tmp_path, monkeypatch, capsys):
     assert len(load_encoder(tmp_path / "folder").sites) == 2
 
 
+@pytest.mark.slow
 def test_the_command_fails_with_the_message_alone_and_status_1(tmp_path):
     statistics, _ = write_statistics(tmp_path)
     arguments = [str(tmp_path / "absent"), str(tmp_path / "folder"), "--statistics", str(statistics)]

@@ -104,6 +104,8 @@ def test_what_config_json_says_about_running_the_model_changes_nothing(fields, p
         ({"hidden_size": 2_000_000, "intermediate_size": 90_000_000}, r"parameters that config\.json asks for, found"),
         ({"intermediate_size": 10**15}, r"config\.json"),
         ({"num_hidden_layers": "two"}, "config.json"),
+        ({"num_hidden_layers": 0}, r"num_hidden_layers: expected at least one .*found 0;"),
+        ({"num_hidden_layers": -1}, r"num_hidden_layers: expected at least one .*found -1;"),
         ({"hidden_size": 15}, "config.json"),
         ({"conv_dim": [8]}, "config.json"),
     ],

@@ -169,10 +169,10 @@ def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
     key = "encoder_layers" if str(fields["model_type"]).endswith("whisper") else "num_hidden_layers"
     asked = fields.get(key, stored)
     if type(asked) is not int or not 1 <= asked <= stored:
+        found = f"{asked:,}" if type(asked) is int else repr(asked)
         raise ModelError(
-            f"{printable(folder / 'config.json')}, {key}: expected 1 to {stored} Transformer blocks, which the weights "
-            f"hold, found {f'{asked:,}' if type(asked) is int else repr(asked)}; give config.json and weights of one "
-            "model"
+            f"{printable(folder / 'config.json')}, {key}: expected at least one and no more than the {stored} "
+            f"Transformer blocks that the weights hold, found {found}; give config.json and weights of one model"
         )
 
 
