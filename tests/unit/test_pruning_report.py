@@ -11,10 +11,11 @@ from figure_inputs import ROOT
 from pruning_inputs import collected
 
 from property_neurons.errors import StoreError
+from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.pruning.report import Run, collect_runs, compare_runs, pruning_table
 from property_neurons.stores.files import read_table, write_json, write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
-from property_neurons.tasks.intervals import paired_difference, q_values
+from property_neurons.tasks.intervals import paired_difference
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEAKERS = [f"s{number // 2}" for number in range(8)]

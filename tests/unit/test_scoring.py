@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from property_neurons.errors import TaskError
-from property_neurons.tasks import intervals
+from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.tasks.intervals import bootstrap_interval, estimate, mean_interval, paired_difference, resample
 from property_neurons.tasks.metrics import constant_mse, r_squared
 from property_neurons.tasks.scores import rate
@@ -189,9 +189,9 @@ def test_the_interval_of_a_mean_draws_runs_too():
 
 
 def test_one_correction_for_a_table():
-    q = intervals.q_values([0.01, np.nan, 0.04, 0.03])
+    q = q_values([0.01, np.nan, 0.04, 0.03])
     assert q == pytest.approx([0.03, np.nan, 0.04, 0.04], nan_ok=True)
-    assert np.isnan(intervals.q_values([np.nan])).all()
+    assert np.isnan(q_values([np.nan])).all()
 
 
 def test_the_interval_is_as_wide_as_theory_has_it():

@@ -13,8 +13,9 @@ from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
 from property_neurons.erasure.error_sums import ErrorSums
 from property_neurons.erasure.table_terms import BEYOND, CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
 from property_neurons.errors import StoreError
+from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.intervals import estimate, few_speakers_note, q_values
+from property_neurons.tasks.intervals import estimate, few_speakers_note
 
 _RESAMPLES = 2000
 

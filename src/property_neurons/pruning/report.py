@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from property_neurons.errors import StoreError
+from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
-from property_neurons.tasks.intervals import mean_interval, paired_difference, q_values
+from property_neurons.tasks.intervals import mean_interval, paired_difference
 
 _WEIGHTS = (".safetensors", ".bin")
 

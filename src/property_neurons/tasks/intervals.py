@@ -217,18 +217,6 @@ def paired_difference(
     )
 
 
-def q_values(p: Sequence[float]) -> np.ndarray:
-    """The p-values of one table by Benjamini and Hochberg (1995): the least false discovery rate at which each passes.
-
-    NaN, where there was no test, stays and counts for nothing.
-    """
-    p = np.asarray(p, np.float64)
-    q, known = np.full(p.shape, np.nan), ~np.isnan(p)
-    if known.any():
-        q[known] = stats.false_discovery_control(p[known])
-    return q
-
-
 def few_speakers_note(speakers: int) -> str:
     """The line of a figure or table whose test part has too few speakers; "" where they are enough."""
     if speakers >= FEW_SPEAKERS:

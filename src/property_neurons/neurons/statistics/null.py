@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
+from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits, effect_of_phones
 from property_neurons.neurons.statistics.labels import AT_ONCE, deals_phones, dealt_units
 
@@ -64,10 +64,9 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
         largest_as_large += len(largest) - np.searchsorted(largest, effect[:, :, 0])
     defined = ~np.isnan(effect[:, :, 0]) & (permutations > 0)
     p = np.where(defined, (1 + as_large) / (1 + permutations), np.nan)
-    q = np.full(p.shape, np.nan)
-    if defined.any():
-        q[defined] = false_discovery_control(p[defined])
-    return SiteNull(observed, sizes, p, q, np.where(defined, (1 + largest_as_large) / (1 + permutations), np.nan))
+    return SiteNull(
+        observed, sizes, p, q_values(p), np.where(defined, (1 + largest_as_large) / (1 + permutations), np.nan)
+    )
 
 
 def p_of_size(observed: int, null: np.ndarray) -> float:
