@@ -12,7 +12,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
 from tests.drills.drill import Drill, Kill
-from tests.integration.project import SMALL, Project
+from tests.integration.project import ROOT, SMALL, Project
 
 pytestmark = pytest.mark.integration
 
@@ -118,10 +118,8 @@ def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tabl
     """Under another name of the model, which the ranks that are taken then bear."""
     models = {"mine": config["models"][MODEL]}
     figures = {"corpus": "demo", "model": "mine"}
-    second = Project.copy(
-        tmp_path / "second",
-        {"corpora": config["corpora"], "models": models, "figures": figures, "cache": str(cache)},
-    )
+    kept = {name: config[name] for name in ("corpora", "statistics")}
+    second = Project.copy(tmp_path / "second", kept | {"models": models, "figures": figures, "cache": str(cache)})
     # Speech and models are made twice elsewhere in these tests; nothing of them names the model.
     shutil.copytree(finished.folder / "results/corpora", second.folder / "results/corpora")
     source, target = (project.folder / "results/models" for project in (finished, second))
@@ -171,3 +169,14 @@ def test_a_damaged_rank_store_is_named_and_never_counted(finished, config, chang
 
 def _files(project, pattern):
     return [path for path in (project.folder / "results").glob(pattern) if path.is_file()]
+
+
+def test_python_in_the_readme_gives_the_neurons_of_the_table(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    code = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    found = read_table(finished.folder / f"results/neurons/{MODEL}/demo/gender.parquet")
+    same = ["layer", "site", "group", "neuron", "share", "exclusive"]
+    assert len(found) > 0
+    assert names["table"][same].equals(found[same])
