@@ -213,13 +213,14 @@ def test_a_pruned_model_names_what_is_there():
     assert "models.cut.properties: 'nasals' is not defined" in text
     assert "models.cut.corpus: 'libri' is not defined; defined are demo" in text
     assert "models.cut.of: leads back to 'cut' itself" in message(pruned(of="cut"))
-    sizes = {"criterion": "random_protect", "keep": 0.5}
+    sizes = {"criterion": "random_protect", "random": "size", "keep": 0.5}
     assert "models.cut.sizes_of: 'absent' is not defined" in message(pruned(sizes_of="absent", **sizes))
     assert "leads back to 'cut' itself" in message(pruned(sizes_of="cut", **sizes))
     assert "leave `sizes_of` to other criteria" in message(pruned(sizes_of="tiny", criterion="protect"))
-    assert "`frequency` needs one that counts every frame, found pitch" in message(
-        pruned(criterion="frequency", properties=["pitch"])
-    )
+    for criterion in ("frequency", "random_protect"):
+        text = message(pruned(criterion=criterion, properties=["pitch"]))
+        assert "frequencies need one that counts every frame, found pitch" in text
+    assert "matched with the neurons of `of`" in message(pruned(sizes_of="tiny", criterion="random_protect", rows=9))
 
 
 def test_a_cut_depends_on_what_bears_on_it_alone():

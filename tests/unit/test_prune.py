@@ -6,12 +6,14 @@ import pytest
 import small_models
 import torch
 
+from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.neurons.random_sets import random_sets
+from property_neurons.neurons.random_sets import matched_sets, random_sets
 from property_neurons.pruning.criteria import l1_scores
 from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
+from property_neurons.ranks.sites import Site
 from property_neurons.stores import files, manifests
 
 WIDTH = small_models.WIDTH
@@ -64,7 +66,7 @@ def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
 
 
 def test_random_sets_may_be_as_large_as_those_of_another_model(prepared, tmp_path, caplog):
-    other, cut = tmp_path / "other.manifest.json", Cut("random_protect", rows=6, seed=1)
+    other, cut = tmp_path / "other.manifest.json", Cut("random_protect", rows=6, random="size", seed=1)
     small_models.save_model(small_models.small_model("MelHubertModel", seed=1), tmp_path / "other")
     manifests.write_manifest(other, manifests.describe_files(tmp_path / "other"))
     for one in TABLES.values():
@@ -75,6 +77,8 @@ def test_random_sets_may_be_as_large_as_those_of_another_model(prepared, tmp_pat
             prune_model(folder, manifest, prepared, cut, neurons=TABLES)
         with pytest.raises(ModelError, match="neurons of the model itself to protect, found those of another"):
             prune_model(folder, manifest, prepared, Cut("protect"), neurons=TABLES, sizes_of=other)
+        with pytest.raises(ModelError, match="itself to match random sets with, found those of another"):
+            prune_model(folder, manifest, prepared, Cut("random_protect", rows=6), neurons=TABLES, sizes_of=other)
         prune_model(folder, manifest, prepared, cut, neurons=TABLES, sizes_of=other)
     finally:
         for one in TABLES.values():
@@ -118,12 +122,39 @@ def test_each_criterion_keeps_what_it_says():
     assert kept(Cut("norm")) == best_of([4, 5])
     assert kept(Cut("norm", keep=0.25), {}) == best_of([6, 6])
     drawn = [np.flatnonzero(one).tolist() for one in random_sets([WIDTH] * 2, [4, 5], seed=3)]
-    assert kept(Cut("random_protect", seed=3)) == drawn
-    assert kept(Cut("random_protect", keep=0.5, seed=3)) == best_of([12, 12], drawn)
+    assert kept(Cut("random_protect", random="size", seed=3)) == drawn
+    assert kept(Cut("random_protect", random="size", keep=0.5, seed=3)) == best_of([12, 12], drawn)
     assert [len(one) for one in kept(Cut("random", seed=1))] == [4, 5]
     assert kept(Cut("random", seed=1)) != kept(Cut("random", seed=2))
     assert [len(one) for one in kept(Cut("norm", match="uniform"))] == [5, 4]
     assert sum(len(one) for one in kept(Cut("norm", match="global"))) == 9
+
+
+def counts_of(activations):
+    """Counts whose frequency scores are these: [neurons] for each of two networks, of 100 frames."""
+    sites = tuple(Site(place, str(place), len(one)) for place, one in enumerate(activations, start=1))
+    store = {f"counts/{place:02d}": (np.array(one) * 100)[None] for place, one in enumerate(activations)}
+    known = {"model": "m", "corpus": "c", "property_name": "phone", "lambda_": 0.01, "settings": {}}
+    known |= {"groups": ("a",), "cells": (("a", "AH"),), "tau": (1, 1), "ties": (0, 0), "unranked": 0}
+    return Counts(**known, pitch_cuts_hz=None, sites=sites, n=np.array([100]), store=store)
+
+
+def test_matched_random_sets_are_as_often_active_and_as_large_as_what_they_stand_for():
+    model, rng = small_models.small_model("HubertModel"), np.random.default_rng(0)
+    frequency = [rng.permutation(WIDTH) / WIDTH for _ in range(2)]
+    counts, traits = counts_of(frequency), l1_scores(model, bias=True)
+    cut = Cut("random_protect", seed=3)
+    drawn = matched_sets(
+        [np.isin(np.arange(WIDTH), one) for one in PROTECTED],
+        [np.column_stack([one, norm]) for one, norm in zip(frequency, traits, strict=True)],
+        seed=3,
+    )
+    drawn = [np.flatnonzero(one).tolist() for one in drawn]
+    assert kept(cut, counts=counts) == drawn
+    assert not any(set(one) & set(own) for one, own in zip(drawn, PROTECTED, strict=True))
+    assert kept(Cut("random_protect", rows=7, seed=3), counts=counts) == best_of([7, 7], drawn)
+    with pytest.raises(ModelError, match=r"counts of networks of \[24, 24\] neurons, found those of m, of \[24, 5\]"):
+        kept(cut, counts=counts_of([frequency[0], frequency[1][:5]]))
 
 
 def test_what_does_not_belong_together_is_refused(prepared, tmp_path):
@@ -137,6 +168,8 @@ def test_what_does_not_belong_together_is_refused(prepared, tmp_path):
         kept(Cut("protect", keep=0.5), {})
     with pytest.raises(ModelError, match="by frequency: expected activation counts, found none"):
         kept(Cut("frequency", keep=0.5), {})
+    with pytest.raises(ModelError, match="by matched random sets: expected activation counts, found none"):
+        kept(Cut("random_protect", keep=0.5))
     weights = tmp_path / "whole/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(StoreError, match=r"model.safetensors is not what was written"):
@@ -159,7 +192,7 @@ def test_rows_keep_property_neurons_first():
     assert fewer == best_of([3, 3], PROTECTED)
     assert all(set(one) < set(protected) for protected, one in zip(PROTECTED, fewer, strict=True))
     drawn = [np.flatnonzero(one).tolist() for one in random_sets([WIDTH] * 2, [4, 5], seed=3)]
-    assert kept(Cut("random_protect", rows=7, seed=3)) == best_of([7, 7], drawn)
+    assert kept(Cut("random_protect", rows=7, random="size", seed=3)) == best_of([7, 7], drawn)
 
 
 def test_rows_that_a_layer_does_not_have_are_refused(prepared, tmp_path):

@@ -289,9 +289,10 @@ def test_a_task_is_fine_tuned_and_cut_in_turn():
 @pytest.mark.parametrize(
     ("changes", "sizes_of"),
     [
-        ({"arms": ["random_protect", "protect"]}, "task_specific-pr-tuned-protect-s2-step1"),
-        ({"arms": ["random_protect"]}, None),
-        ({"arms": ["random_protect", "protect"], "match": "global"}, None),
+        ({"arms": ["random_protect", "protect"]}, None),
+        ({"arms": ["random_protect", "protect"], "random": "size"}, "task_specific-pr-tuned-protect-s2-step1"),
+        ({"arms": ["random_protect"], "random": "size"}, None),
+        ({"arms": ["random_protect", "protect"], "match": "global", "random": "size"}, None),
     ],
 )
 def test_random_sets_are_as_large_as_those_that_are_protected_at_the_same_step(changes, sizes_of):
@@ -302,12 +303,15 @@ def test_random_sets_are_as_large_as_those_that_are_protected_at_the_same_step(c
     assert config.models[first].sizes_of is plan.pruning.sizes_of(config, first) is None
     assert config.models[second].sizes_of == sizes_of
     assert plan.pruning.sizes_of(config, second) == (sizes_of and f"results/models/{sizes_of}")
-    found_on = sizes_of or "task_specific-pr-tuned-random_protect-s2-step1"
+    own = "task_specific-pr-tuned-random_protect-s2-step1"
+    found_on = sizes_of or own
+    matched = "random" not in changes
+    assert plan.pruning.frequency_counts(config, second) == [f"results/counts/{own}/demo/phone.manifest.json"] * matched
     assert plan.pruning.neuron_tables(config, second)[0] == f"results/neurons/{found_on}/demo/phone.parquet"
 
 
 def test_random_sets_of_a_general_study_follow_the_protected_model_too():
-    config = load_config(content(arms=["protect", "random_protect", "norm"], rows=[100, 50]))
+    config = load_config(content(arms=["protect", "random_protect", "norm"], random="size", rows=[100, 50]))
     cuts = {name: config.models[name].sizes_of for name in config.models if re.fullmatch("general-.*s0-cut2", name)}
     assert cuts == {
         "general-protect-s0-cut2": None,

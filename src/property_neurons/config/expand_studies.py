@@ -195,10 +195,12 @@ def _pruned(
 ) -> PrunedModel:
     """One pruning step of an arm; `sizes_of`: the model that is protected by its property neurons at the same step.
 
-    Random sets are as large as those of that model. Where all layers compete the arms differ in width, and random sets
-    are as large as those of their own model.
+    Random sets of `random: size` are as large as those of that model. Matched ones are like the property neurons of
+    their own model, and so are as many. Where all layers compete the arms differ in width, and random sets are as large
+    as those of their own model, too.
     """
-    follows = criterion == "random_protect" and "protect" in study.arms and study.match != "global" and sizes_of != of
+    of_size = criterion == "random_protect" and study.random == "size"
+    follows = of_size and "protect" in study.arms and study.match != "global" and sizes_of != of
     return PrunedModel(
         kind="pruned",
         of=of,
@@ -209,5 +211,6 @@ def _pruned(
         rows=rows,
         match=study.match,
         bias=study.bias,
+        random=study.random,
         seed=seed if criterion in _RANDOM_CRITERIA else 0,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from property_neurons.config.section import GroupNames, Name, OutsidePath, Section
-from property_neurons.pruning.vocabulary import Criterion, Match
+from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
 
 
 class _Model(Section):
@@ -86,7 +86,7 @@ class PrunedModel(_Model):
     criterion: Criterion = Field(
         default="protect",
         description="what goes first: `norm` the smallest L1 norm, `protect` the same outside the property neurons, "
-        "`random_protect` the same outside random sets as large, `frequency` the least often active, `random` any",
+        "`random_protect` the same outside random sets, `frequency` the least often active, `random` any",
     )
     properties: list[Name] = Field(
         default=["phone", "single_phone", "gender", "pitch"],
@@ -113,6 +113,11 @@ class PrunedModel(_Model):
         description="sizes of the layers: as given, the same total spread evenly, or wherever the scores are highest",
     )
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
+    random: RandomSets = Field(
+        default="matched",
+        description="random sets of `random_protect`: `matched` to the property neurons of `of` in activation "
+        "frequency and norm too, or in `size` alone",
+    )
     seed: int = Field(default=0, ge=0, description="seed of `random` and `random_protect`")
 
     @model_validator(mode="after")
@@ -121,7 +126,19 @@ class PrunedModel(_Model):
             raise ValueError("either `keep` (a share) or `rows` (a number), not both")
         if self.sizes_of is not None and self.criterion == "protect":
             raise ValueError("`protect` keeps the neurons of `of`; leave `sizes_of` to other criteria")
+        if self.sizes_of is not None and self.matched:
+            raise ValueError("random sets are matched with the neurons of `of`; with `sizes_of` set `random: size`")
         return self
+
+    @property
+    def matched(self) -> bool:
+        """Whether random sets are drawn that are like the property neurons."""
+        return self.criterion == "random_protect" and self.random == "matched"
+
+    @property
+    def needs_frequencies(self) -> bool:
+        """Whether the pruning depends on how often each neuron is active."""
+        return self.criterion == "frequency" or self.matched
 
     @property
     def needs_neurons(self) -> bool:

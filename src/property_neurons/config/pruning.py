@@ -4,7 +4,7 @@ from pydantic import Field, field_validator, model_validator
 
 from property_neurons.config.pretraining import MaskedPrediction, Stage
 from property_neurons.config.section import Name, Section
-from property_neurons.pruning.vocabulary import Criterion, Match
+from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
 
 _ROWS = "neurons per layer after each pruning step, falling; the model is fine-tuned after every step"
 
@@ -19,6 +19,9 @@ class _Study(Section):
     )
     match: Match = Field(default="per_layer", description="sizes of the layers (see `models`, kind pruned)")
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
+    random: RandomSets = Field(
+        default="matched", description="random sets of `random_protect` (see `models`, kind pruned)"
+    )
     seeds: list[int] = Field(
         default=[0], min_length=1, description="of random sets, fine-tuning and tasks: one whole repetition for each"
     )

@@ -32,7 +32,7 @@ from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import NeuronSets, site_sets
 from property_neurons.neurons.random_sets import matched_partners, random_sets_like
 from property_neurons.progress import progress
-from property_neurons.pruning.criteria import frequency_scores, l1_scores
+from property_neurons.pruning.criteria import neuron_traits
 from property_neurons.pruning.vocabulary import RandomSets
 from property_neurons.stores import files, manifests
 from property_neurons.tasks.examples import Examples
@@ -114,7 +114,7 @@ def erase_groups(
             tables.append(files.read_table(file).assign(condition=number))
             finished.append(file)
         widths = [site.width for site in counts.sites]
-        traits = _traits(trained, counts)
+        traits = neuron_traits(trained.encoder.model, counts)
         rows = [asdict(one) | _described(mask, traits) for one, mask in zip(conditions, masks, strict=True)]
         with manifests.new_described_folder(folder) as temporary:
             files.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
@@ -184,7 +184,7 @@ def _conditions(
             f"which stand for the utterances of several groups, found {', '.join(taken)}; call that group otherwise"
         )
     conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
-    traits = _traits(trained, counts) if erasure.random == "matched" else None
+    traits = neuron_traits(trained.encoder.model, counts) if erasure.random == "matched" else None
     for place, sigma in enumerate(erasure.sigmas):
         sets = site_sets(counts, replace(erasure.definition, sigma=sigma))
         for group in groups:
@@ -234,12 +234,6 @@ def _of_partners(own: Masks, partners: Sequence[np.ndarray]) -> list[np.ndarray]
     for mask, one, partner in zip(drawn, own, partners, strict=True):
         mask[partner[one]] = True
     return drawn
-
-
-def _traits(trained: FineTuned, counts: Counts) -> list[np.ndarray]:
-    """Activation frequency (share of the counted frames) and L1 norm of each neuron: [neurons, 2] of each network."""
-    both = zip(frequency_scores(counts), l1_scores(trained.encoder.model, bias=True), strict=True)
-    return [np.column_stack(pair) for pair in both]
 
 
 def _described(masks: Masks, traits: Sequence[np.ndarray]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def settings(config: Config, model: str) -> dict[str, Any]:
         own["bias"] = section.bias
     if section.criterion in ("random", "random_protect"):
         own["seed"] = section.seed
+    if section.criterion == "random_protect":
+        own["random"] = section.random
     return own
 
 
@@ -48,9 +50,9 @@ def sizes_of(config: Config, model: str) -> str | None:
 
 
 def frequency_counts(config: Config, model: str) -> list[str]:
-    """The manifest of the counts that pruning by frequency depends on."""
+    """The manifest of the counts of activations that a pruned model depends on."""
     section = config.models[model]
-    if section.criterion != "frequency":
+    if not section.needs_frequencies:
         return []
     name = frequency_property(section.properties, config.properties)
     return [paths.manifest(paths.counts(config, section.of, corpus(config, model), name))]

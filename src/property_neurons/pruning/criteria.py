@@ -50,6 +50,34 @@ def frequency_scores(counts: Counts) -> Scores:
     return [counts.site_counts(index).sum(axis=0) / frames for index in range(len(counts.sites))]
 
 
+def neuron_traits(model: "torch.nn.Module", counts: Counts) -> list[np.ndarray]:
+    """What matched random sets have in common with a set: the frequency and the L1 norm of each neuron.
+
+    Returns:
+        float64 [neurons, 2] of each feed-forward network
+
+    Raises:
+        ModelError: the counts are of a model of other widths, or nothing was counted.
+    """
+    norms = l1_scores(model, bias=True)
+    check_widths(counts, [len(one) for one in norms])
+    return [np.column_stack(pair) for pair in zip(frequency_scores(counts), norms, strict=True)]
+
+
+def check_widths(counts: Counts, widths: Sequence[int]) -> None:
+    """Hold counts against the widths of the networks of the model that is pruned.
+
+    Raises:
+        ModelError: they are of other widths.
+    """
+    counted = [site.width for site in counts.sites]
+    if counted != list(widths):
+        raise ModelError(
+            f"activation frequency: expected counts of networks of {list(widths)} neurons, found those of "
+            f"{counts.model}, of {counted}; count activations of this model"
+        )
+
+
 def random_scores(widths: Sequence[int], seed: int) -> Scores:
     """Scores drawn at random: independent and uniform from 0 to 1, comparable across networks.
 

@@ -18,10 +18,10 @@ from property_neurons.models.loading import load_base_model
 from property_neurons.models.prepared import check_unused, save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
-from property_neurons.neurons.random_sets import random_sets_like
-from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
+from property_neurons.neurons.random_sets import matched_sets, random_sets_like
+from property_neurons.pruning.criteria import check_widths, frequency_scores, l1_scores, neuron_traits, random_scores
 from property_neurons.pruning.selection import select
-from property_neurons.pruning.vocabulary import Criterion, Match
+from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
 from property_neurons.stores import manifests
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,14 @@ class Cut:
     """What is removed.
 
     criterion: "norm": the smallest L1 norm first; "protect": the same, property neurons last; "random_protect": the
-        same with random sets as large as these; "frequency": the least often active first; "random": in random order.
+        same with random sets in their place; "frequency": the least often active first; "random": in random order.
     keep: share of the neurons that stay.
     rows: neurons of each network that stay, instead of `keep`; with neither, as many in each as there are property
         neurons, so that "protect" keeps these alone.
     match: see `selection.select`.
     bias: whether the bias counts in the norm.
+    random: what the sets of "random_protect" have in common with the property neurons beside layer and number:
+        "matched": activation frequency and norm (see `random_sets.matched_sets`); "size": nothing.
     seed: of "random" and "random_protect".
     """
 
@@ -50,7 +52,13 @@ class Cut:
     rows: int | None = None
     match: Match = "per_layer"
     bias: bool = True
+    random: RandomSets = "matched"
     seed: int = 0
+
+    @property
+    def matched(self) -> bool:
+        """Whether random sets are drawn that are like the property neurons."""
+        return self.criterion == "random_protect" and self.random == "matched"
 
     def __post_init__(self) -> None:
         wrong = [
@@ -58,6 +66,7 @@ class Cut:
             for name, value, known in (
                 ("criterion", self.criterion, get_args(Criterion)),
                 ("match", self.match, get_args(Match)),
+                ("random", self.random, get_args(RandomSets)),
             )
             if value not in known
         ]
@@ -92,8 +101,8 @@ def prune_model(
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
         neurons: the neuron tables of properties by name, found on this model; the protected set is their union.
         sizes_of: the manifest of another model, as wide, that `neurons` were found on; they then say how many are
-            protected at random, and how many stay. Not for "protect".
-        counts: activation counts of this model, for "frequency".
+            protected at random, and how many stay. Not for "protect", nor for matched random sets.
+        counts: activation counts of this model, for "frequency" and for matched random sets.
         replace: take the place of what is in `folder`.
 
     Raises:
@@ -106,6 +115,11 @@ def prune_model(
     described = manifests.verify_files(source_folder, source)
     if sizes_of is not None and cut.criterion == "protect":
         raise ModelError("cut: expected the property neurons of the model itself to protect, found those of another")
+    if sizes_of is not None and cut.matched:
+        raise ModelError(
+            "cut: expected the property neurons of the model itself to match random sets with, found those of another; "
+            "leave out sizes_of, or set random to size"
+        )
     found_on = described if sizes_of is None else manifests.read_manifest(sizes_of)
     for name, table in neurons.items():
         check_origin(table, found_on["digest"], name=f"{name} neurons")
@@ -113,7 +127,7 @@ def prune_model(
         check_unused(folder, manifest)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
-        shielded = protected_neurons([site.width for site in ffn_sites(whole)], cut, neurons)
+        shielded = protected_neurons(whole, cut, neurons, counts)
         if shielded is not None and not any(one.any() for one in shielded):
             log.warning("%s: no property neurons in any layer, so that `%s` is `norm`", folder, cut.criterion)
         kept = neurons_that_stay(whole, cut, neurons, counts)
@@ -137,24 +151,34 @@ def neurons_that_stay(
     """
     sites = ffn_sites(model)
     widths = [site.width for site in sites]
-    shielded = protected_neurons(widths, cut, neurons)
+    shielded = protected_neurons(model, cut, neurons, counts)
     sizes = _sizes(cut, widths, _property_neurons(widths, cut, neurons), [site.name for site in sites])
     return select(_scores(model, cut, widths, counts), sizes, match=cut.match, protected=shielded)
 
 
-def protected_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
-    """The neurons that a cut takes last: bool [neurons] for each network of these widths; None where it has none.
+def protected_neurons(
+    model: torch.nn.Module, cut: Cut, neurons: Mapping[str, pd.DataFrame], counts: Counts | None = None
+) -> list[np.ndarray] | None:
+    """The neurons that a cut takes last: bool [neurons] for each network of a base model; None where it has none.
 
     Raises:
         ModelError: as `prune_model`.
     """
-    found = _property_neurons(widths, cut, neurons)
+    found = _property_neurons([site.width for site in ffn_sites(model)], cut, neurons)
     match cut.criterion:
         case "protect":
             return found
-        case "random_protect":
+        case "random_protect" if cut.random == "size":
             return random_sets_like(found, cut.seed)
+        case "random_protect":
+            return matched_sets(found, neuron_traits(model, _given(counts, "matched random sets")), cut.seed)
     return None
+
+
+def _given(counts: Counts | None, what: str) -> Counts:
+    if counts is None:
+        raise ModelError(f"pruning by {what}: expected activation counts, found none; give them")
+    return counts
 
 
 def _property_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
@@ -172,14 +196,7 @@ def _scores(model: torch.nn.Module, cut: Cut, widths: Sequence[int], counts: Cou
         return random_scores(widths, cut.seed)
     if cut.criterion != "frequency":
         return l1_scores(model, bias=cut.bias)
-    if counts is None:
-        raise ModelError("pruning by frequency: expected activation counts, found none; give them")
-    counted = [site.width for site in counts.sites]
-    if counted != list(widths):
-        raise ModelError(
-            f"pruning by frequency: expected counts of networks of {list(widths)} neurons, found those of "
-            f"{counts.model}, of {counted}; count activations of this model"
-        )
+    check_widths(_given(counts, "frequency"), widths)
     return frequency_scores(counts)
 
 

@@ -43,17 +43,20 @@ def _pruned_problems(config: Config, key: str, model: PrunedModel) -> list[str]:
             (f"{key}.sizes_of", model.sizes_of, config.models),
         ]
     )
-    if model.criterion == "frequency":
+    if model.needs_frequencies:
         found += frequency_problems(config, f"{key}.properties", model.properties)
     return found
 
 
 def frequency_problems(config: Config, key: str, properties: list[str]) -> list[str]:
-    """Where none of the properties that pruning by frequency names counts every frame."""
+    """Where none of the properties of a pruning that needs activation frequencies counts every frame."""
     if frequency_property(properties, config.properties) is not None:
         return []
     found = ", ".join(properties)
-    return [f"{key}: `frequency` needs one that counts every frame, found {found}; add gender or phone"]
+    return [
+        f"{key}: activation frequencies need one that counts every frame, found {found}; add gender or phone, or leave "
+        "out `frequency` and set `random: size`"
+    ]
 
 
 def _edited_problems(config: Config, key: str, model: EditedModel) -> list[str]:

@@ -38,6 +38,6 @@ def _common(
     found = []
     for place, section in protected.items():
         references += [(f"{place}.properties", name, config.properties) for name in section.properties]
-        if "frequency" in study.arms:
+        if "frequency" in study.arms or ("random_protect" in study.arms and study.random == "matched"):
             found += frequency_problems(config, f"{place}.properties", section.properties)
     return not_defined(references) + found
