@@ -16,8 +16,8 @@ from property_neurons.jobs.what_reruns import rerun_table, rule_roots
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = """
     models.backend models.features models.ffn models.folder models.loading models.log_mel models.melhubert
-    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pickles models.pruned
-    models.weights
+    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pickles models.precision
+    models.pruned models.weights
 """
 COVERED = {
     "prepare_model": f"""

@@ -19,12 +19,14 @@ from property_neurons.jobs import locks
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores import manifests
 from property_neurons.stores.files import read_json, read_table
+from property_neurons.tasks import train
 from property_neurons.tasks.job import TaskJob
 from property_neurons.tasks.metrics import score_training
 from property_neurons.tasks.stored_states import write_states
 from property_neurons.tasks.table import KINDS, read_task_data
 from property_neurons.tasks.train import train_task
 from property_neurons.training.checkpoints import MarkComplete
+from property_neurons.training.trainer import training_arguments
 
 SPEECH = read_audio
 METRICS = {
@@ -444,3 +446,18 @@ def test_a_training_that_diverges_has_no_score(job, kind):
         TaskError, match=r"utterance \d-\d: expected finite outputs, found NaN .* lower its learning_rate"
     ):
         train_task(job(kind, settings={"learning_rate": 1e38}))
+
+
+def test_a_training_in_bf16_is_scored_in_fp32(job, monkeypatch):
+    """As the edited models are that are held against it. One step that hardly learns: the same weights in both."""
+    still = {"settings": {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1, "save_every": 1}}
+    made = {}
+    for precision in ("fp32", "bf16"):
+        half = precision == "bf16"
+        monkeypatch.setattr(
+            train, "training_arguments", lambda *a, half=half: replace(training_arguments(*a), bf16=half)
+        )
+        made[precision] = job("f0_reconstruction", precision, mode="fine_tuned", **still)
+        train_task(made[precision])
+    tables = {name: read_table(Path(one.folder) / "scores.tsv") for name, one in made.items()}
+    np.testing.assert_allclose(tables["bf16"]["error"], tables["fp32"]["error"], rtol=1e-6)

@@ -17,6 +17,7 @@ from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.folder import check_blocks, read_config
+from property_neurons.models.precision import full_precision
 from property_neurons.models.pruned import base_type
 from property_neurons.models.weights import Weights, stored_weights
 from property_neurons.stores import manifests
@@ -87,8 +88,7 @@ class SpeechEncoder:
         for window in self.front_end.windows(waveform):
             self._read_window(window, consumer)
 
-    # TF32 convolutions, cuDNN's default, round inputs to 10 bits: neurons would change rank.
-    @torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    @full_precision()
     @torch.inference_mode()
     def _read_window(self, window: Window, consumer: Consumer) -> None:
         reached = []

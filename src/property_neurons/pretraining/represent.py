@@ -12,6 +12,7 @@ from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import load_config
 from property_neurons.models.log_mel import LogMelStatistics, stack_frames
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
+from property_neurons.models.precision import full_precision
 from property_neurons.pretraining.log_mel_store import read_statistics
 from property_neurons.stores.manifests import described_folder, verify_files
 
@@ -59,6 +60,7 @@ class HiddenFrames:
         self._statistics = extractor.statistics
         self._layer = layer
 
+    @full_precision()
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         features = stack_frames(self._statistics.normalise(frames), self.frame_ms)

@@ -19,9 +19,10 @@ from safetensors.torch import save_file
 
 from property_neurons.errors import StoreError, TaskError
 from property_neurons.models.backend import transformers
+from property_neurons.models.precision import full_precision
 from property_neurons.stores import files
 from property_neurons.tasks.examples import Examples
-from property_neurons.tasks.model import weights_of
+from property_neurons.tasks.model import TaskModel, weights_of
 from property_neurons.tasks.scores import rate
 from property_neurons.tasks.utterance_errors import utterance_error
 
@@ -110,6 +111,7 @@ class TaskTrainer(transformers.Trainer):
         log.warning("%s: %s. It is removed.", self.best_file, trouble)
         self.best_file.unlink()
 
+    @full_precision()
     @torch.no_grad()
     def scores(self, examples: Examples) -> pd.DataFrame:
         """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets.
@@ -122,8 +124,9 @@ class TaskTrainer(transformers.Trainer):
         for batch in self.get_eval_dataloader(examples):
             batch = self._prepare_inputs(batch)
             labels = batch.pop("labels").cpu().numpy()
-            with self.compute_loss_context_manager():
-                found = self.model(**batch)
+            # Not by the model's own `forward`, which accelerate has put under autocast where training is in bf16:
+            # what an edited model is held against is scored in fp32.
+            found = TaskModel.forward(self.model, **batch)
             outputs, lengths = found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
             for place, index in enumerate(batch["index"].tolist()):
                 # The largest of NaN is the first, which would pass for an answer.

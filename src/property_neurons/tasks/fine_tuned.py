@@ -10,6 +10,7 @@ import torch
 
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.precision import full_precision
 from property_neurons.stores import manifests
 from property_neurons.tasks.examples import Examples, collate, waveforms
 from property_neurons.tasks.job import TaskJob, TaskTraining
@@ -108,6 +109,7 @@ def _weights(files: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
     }
 
 
+@full_precision()
 @torch.inference_mode()
 def predictions(
     trained: FineTuned, examples: Examples, batch_size: int

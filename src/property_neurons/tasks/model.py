@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from property_neurons.errors import TaskError
 from property_neurons.models.loading import SpeechEncoder
+from property_neurons.models.precision import full_precision
 from property_neurons.models.states import hidden_states
 from property_neurons.stores import manifests
 from property_neurons.tasks.heads import Head
@@ -60,7 +61,7 @@ class TaskModel(torch.nn.Module):
         if self.encoder is not None:
             read = [states[-1:] for states in hidden_states(self.encoder, windows)]
         else:
-            with torch.no_grad():
+            with torch.no_grad(), full_precision():
                 read = hidden_states(self._frozen[0], windows)
         own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
         lengths = torch.tensor([len(one) for one in own], device=own[0].device)

@@ -10,6 +10,7 @@ import torch
 from property_neurons.corpus.recordings import Recording, decode
 from property_neurons.errors import ModelError, TaskError
 from property_neurons.models.loading import SpeechEncoder
+from property_neurons.models.precision import full_precision
 from property_neurons.models.states import hidden_states
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
@@ -18,6 +19,7 @@ from property_neurons.stores.outside import read_array
 _VALUES, _INDEX = "states.npy", "index.json"
 
 
+@full_precision()
 @torch.inference_mode()
 def frame_states(encoder: SpeechEncoder, recording: Recording, waveform: np.ndarray) -> torch.Tensor:
     """The hidden states of each 20 ms frame of one utterance, float32 [blocks + 1, frames, hidden size], on the CPU.

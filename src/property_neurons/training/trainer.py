@@ -60,6 +60,8 @@ def training_arguments(name: str, work: str, device: str, settings: Optimisation
         weight_decay=0.0,
         max_grad_norm=settings.max_grad_norm,
         bf16=half and not on_cpu,
+        # What is read for a result asks for full precision itself (`models.precision`).
+        tf32=True if not on_cpu and transformers.utils.is_torch_tf32_available() else None,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and world > 1 else None,
         ddp_find_unused_parameters=False,
