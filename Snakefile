@@ -27,6 +27,7 @@ include: "rules/tasks.smk"
 include: "rules/editing.smk"
 include: "rules/probing.smk"
 include: "rules/figures.smk"
+include: "rules/browser.smk"
 
 
 rule all:

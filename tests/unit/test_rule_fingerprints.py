@@ -28,6 +28,10 @@ COVERED = {
         {LOADING}
         ranks.extraction ranks.sites ranks.store ranks.topk
     """,
+    "store_activations": f"""
+        {LOADING}
+        activations.choice activations.extraction activations.store ranks.sites
+    """,
     "store_states": f"""
         {LOADING}
         models.states tasks.stored_states

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from property_neurons.config.analysis import Analysis
+from property_neurons.config.browser import Browser
 from property_neurons.config.corpora import Corpus
 from property_neurons.config.embedding import Embedding
 from property_neurons.config.erasure import Erasure
@@ -58,6 +59,7 @@ class Config(Section):
     )
     embedding: Embedding = Field(default_factory=Embedding, description="multidimensional scaling")
     figures: Figures = Field(description="which corpus and models the figures show")
+    browser: Browser = Field(default_factory=Browser, description="the neuron browser (docs/browser.md)")
 
     @model_validator(mode="before")
     @classmethod

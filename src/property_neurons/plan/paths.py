@@ -60,6 +60,11 @@ def ranks(config: Config, model_name: str, corpus_name: str) -> str:
     return f"{config.results}/ranks/{model_name}/{corpus_name}"
 
 
+def activations(config: Config, model_name: str, corpus_name: str) -> str:
+    """Folder of a model's activation stores on a corpus, one for each shard."""
+    return f"{config.results}/activations/{model_name}/{corpus_name}"
+
+
 def counts(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
     """Stem of the counts of one property."""
     return f"{config.results}/counts/{model_name}/{corpus_name}/{property_name}"

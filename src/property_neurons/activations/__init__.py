@@ -1,0 +1,1 @@
+"""How strongly neurons are active: values of some speech, kept in one pass, and what they say by group."""

@@ -1,0 +1,148 @@
+"""The activation store of one shard: the value of every neuron in every frame of some utterances.
+
+Values are half precision rounded to 5 bits behind the point of the mantissa (to 1.6 % of the value), which halves the
+room that they take.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from property_neurons.errors import StoreError
+from property_neurons.ranks.sites import Site
+from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
+
+_ROWS_PER_CHUNK = 1 << 12
+_ATTRIBUTES = frozenset({"model", "sites", "utterances", "root", "audio"})
+_LARGEST = 64_512.0
+
+
+@dataclass(frozen=True)
+class ActivationStore:
+    """The activation values of a shard's utterances, read site by site.
+
+    root, audio: the folder that audio lies below, as the job knew it, and each utterance's file in it.
+    offset: int64 [utterances + 1], first row of each utterance; a row is a 20 ms frame, all frames follow each other.
+    """
+
+    name: str
+    model: str
+    sites: tuple[Site, ...]
+    utterances: tuple[str, ...]
+    root: str
+    audio: tuple[str, ...]
+    offset: np.ndarray
+    store: zarr.Group
+
+    def values(self, site: int) -> np.ndarray:
+        """The input of the second feed-forward linear, with its sign: float16 [rows, neurons]."""
+        return self.store[f"values/{site:02d}"][:]
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Half precision with 5 bits of mantissa, the nearest: float16, shape of `values`; what is larger is 64512."""
+    half = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
+    bits = half.view(np.uint16)
+    return ((bits + 0x0F + ((bits >> 5) & 1)) & np.uint16(0xFFE0)).view(np.float16)
+
+
+@contextmanager
+def new_activations(
+    path: str | Path,
+    *,
+    model: str,
+    sites: Sequence[Site],
+    utterances: Sequence[str],
+    root: str,
+    audio: Sequence[str],
+    offset: np.ndarray,
+) -> Iterator["_Writer"]:
+    """Write an activation store and its manifest, whole or not at all; the block hands the values to the writer.
+
+    Raises:
+        StoreError: the block ended without the values of every row.
+    """
+    rows = int(offset[-1])
+    with new_store(path) as store:
+        size = min(max(1, rows), _ROWS_PER_CHUNK)
+        writer = _Writer(
+            [
+                add_empty_array(store, f"values/{index:02d}", (rows, site.width), np.float16, (size, site.width))
+                for index, site in enumerate(sites)
+            ],
+            size,
+        )
+        yield writer
+        if (written := writer.finish()) != rows:
+            raise StoreError(f"{path}: expected the values of {rows} rows, found those of {written}; this is a bug")
+        add_array(store, "offset", np.asarray(offset, np.int64))
+        store.attrs.update(
+            {
+                "model": model,
+                "sites": [asdict(site) for site in sites],
+                "utterances": list(utterances),
+                "root": root,
+                "audio": list(audio),
+            }
+        )
+
+
+class _Writer:
+    """Takes the values of a store utterance by utterance; holds those of one chunk of rows at a time."""
+
+    def __init__(self, arrays: Sequence[zarr.Array], size: int):
+        self._arrays, self._size, self._rows = arrays, size, 0
+        self._held: list[list[np.ndarray]] = [[] for _ in arrays]
+        self._n_held = 0
+
+    def append(self, values: Sequence[np.ndarray]) -> None:
+        """Add the next rows: for each site float16 [rows, neurons]."""
+        for held, of_site in zip(self._held, values, strict=True):
+            held.append(of_site)
+        self._n_held += len(values[0])
+        if self._n_held >= self._size:
+            self._write(self._n_held // self._size * self._size)
+
+    def finish(self) -> int:
+        """Write what is left, and return the number of rows."""
+        self._write(self._n_held)
+        return self._rows
+
+    def _write(self, n: int) -> None:
+        if not n:
+            return
+        for array, held in zip(self._arrays, self._held, strict=True):
+            joined = np.concatenate(held)
+            array[self._rows : self._rows + n] = joined[:n]
+            held[:] = [joined[n:]]
+        self._rows += n
+        self._n_held -= n
+
+
+def open_activations(path: str | Path) -> ActivationStore:
+    """Open an activation store.
+
+    Raises:
+        StoreError: the store is absent, damaged or of another kind.
+    """
+    store = open_store(path)
+    attrs = dict(store.attrs)
+    if not attrs.keys() >= _ATTRIBUTES:
+        raise StoreError(
+            f"{path}: expected an activation store with {sorted(_ATTRIBUTES)}, found {sorted(attrs)}; give the path of "
+            "such a store"
+        )
+    return ActivationStore(
+        name=str(path),
+        model=attrs["model"],
+        sites=tuple(Site(**site) for site in attrs["sites"]),
+        utterances=tuple(attrs["utterances"]),
+        root=attrs["root"],
+        audio=tuple(attrs["audio"]),
+        offset=store["offset"][:],
+        store=store,
+    )

@@ -1,0 +1,29 @@
+"""Configuration of the neuron browser."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from property_neurons.config.section import Section
+
+
+class Browser(Section):
+    """Pages that show, and let one hear, what each neuron reacts to (docs/browser.md)."""
+
+    minutes: float | None = Field(
+        default=30,
+        gt=0,
+        description="speech whose activation values are kept, spread over the speakers: examples, histograms and "
+        "sounds come from it (null: all; a minute takes 17 MB for 6 layers of 768 neurons)",
+    )
+    neurons: Literal["property", "all"] = Field(
+        default="property", description="which neurons have a page: property neurons and some at random, or all"
+    )
+    random: int = Field(default=50, ge=0, description="neurons at random in each layer that have a page all the same")
+    audio: Literal["utterances", "clips", "none"] = Field(
+        default="utterances",
+        description="sounds: whole utterances, half a second around each example, or none",
+    )
+    seed: int = Field(default=0, ge=0, description="of random neurons and random examples")
+    max_layer_mb: float = Field(default=2, gt=0, description="refuse to make pages with more data than this in a layer")
+    max_mb: float = Field(default=100, gt=0, description="refuse to make a folder larger than this")
