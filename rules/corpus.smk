@@ -37,7 +37,7 @@ rule make_demo_corpus:
 rule align_subset:
     """Phone alignments by PocketSphinx for a subset that has transcripts only."""
     input:
-        genders=lambda wildcards: plan.corpora.genders(CONFIG, wildcards.corpus),
+        genders=lambda wildcards: plan.corpora.genders(CONFIG, wildcards.corpus) or [],
     output:
         alignments=directory(f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.manifest.json",
@@ -88,52 +88,18 @@ for corpus_name in CONFIG.corpora:
             threads: 4
             resources:
                 mem_mb=scaled(4000),
-                runtime=scaled(120),
+                runtime=scaled(240),
             params:
                 corpus=corpus_name,
                 subset=subset_name,
-                root=plan.corpora.root(CONFIG, corpus_name),
-                alignments=plan.corpora.alignment_source(CONFIG, corpus_name, subset_name),
-                genders=plan.corpora.genders(CONFIG, corpus_name),
+                kind=CONFIG.corpora[corpus_name].kind,
+                source=plan.corpora.scan_source(CONFIG, corpus_name, subset_name),
                 n_shards=subset_section.shards,
-                code=code_fingerprint(
-                    "property_neurons.corpus.genders",
-                    "property_neurons.corpus.librispeech",
-                    "property_neurons.corpus.sources",
-                ),
+                code=code_fingerprint("property_neurons.corpus.scan", "property_neurons.corpus.sources"),
             message:
                 f"Reading and checking every utterance of {corpus_name}/{subset_name}"
             script:
                 "../workflow/scripts/scan_subset.py"
-
-
-rule scan_voxceleb:
-    """Read and check every utterance of VoxCeleb1's split for speaker identification."""
-    input:
-        split=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["split"],
-        meta=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["meta"],
-    output:
-        utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
-        report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
-    log:
-        f"{RESULTS}/logs/scan/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/scan/{{corpus}}.tsv"
-    wildcard_constraints:
-        corpus=one_of(plan.corpora.of_kind(CONFIG, "voxceleb1")),
-    conda:
-        "../envs/analysis.yaml"
-    threads: 4
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(240),
-    params:
-        root=lambda wildcards: plan.corpora.voxceleb_files(CONFIG, wildcards.corpus)["root"],
-        code=code_fingerprint("property_neurons.corpus.voxceleb"),
-    message:
-        "Reading and checking every utterance of {wildcards.corpus}"
-    script:
-        "../workflow/scripts/scan_voxceleb.py"
 
 
 rule assemble_corpus:
@@ -150,8 +116,6 @@ rule assemble_corpus:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/assemble_corpus/{{corpus}}.tsv"
-    wildcard_constraints:
-        corpus=one_of(name for name, section in CONFIG.corpora.items() if section.kind != "voxceleb1"),
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -130,7 +130,7 @@ FURTHER = '\nrule further:\n    output:\n        "further",\n    shell:\n       
 RULE_EDITS = (
     ("common.smk", "\nwildcard_constraints:", f"{FURTHER}\nwildcard_constraints:"),
     ("corpus.smk", "\nrule make_demo_corpus:", f"{FURTHER.replace('further', 'second')}\nrule make_demo_corpus:"),
-    ("corpus.smk", "\nrule scan_voxceleb:", f"{FURTHER.replace('further', 'third')}\nrule scan_voxceleb:"),
+    ("corpus.smk", "\nrule assemble_corpus:", f"{FURTHER.replace('further', 'third')}\nrule assemble_corpus:"),
     ("corpus.smk", '"Aligning {wildcards.corpus}', '"Now aligning {wildcards.corpus}'),
     ("corpus.smk", 'f"Reading and checking', 'f"Now reading and checking'),
     ("models.smk", '"""', '"""Differently put: '),

@@ -13,8 +13,9 @@ from property_neurons.corpus.check import check_report
 from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.genders import read_gender_json, read_speakers
-from property_neurons.corpus.librispeech import scan_subset
+from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.phones import LABEL_IDS, PHONE_CLASSES, label_id
+from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.counting.runs import middle_frames, runs
 from property_neurons.errors import CorpusError
@@ -45,7 +46,8 @@ def dev_clean_frames(dev_clean_labels) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def scan(sample_data: Path, subset: str, source):
     genders = read_speakers(sample_data / "LibriSpeech" / "SPEAKERS.TXT")
     root = sample_data / "LibriSpeech"
-    return scan_subset("sample", root, subset, alignments=source, genders=genders, n_shards=4, workers=2)
+    listing = list_librispeech(root, subset, genders, source.utterances())
+    return scan_subset("sample", subset, listing, alignments=source, n_shards=4, workers=2)
 
 
 def test_published_counts(dev_clean_frames):

@@ -15,8 +15,9 @@ from property_neurons.corpus import demo
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.demo import make_demo_corpus
 from property_neurons.corpus.genders import read_speakers
-from property_neurons.corpus.librispeech import scan_subset
+from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.phones import LABEL_IDS, PHONES, SILENCE_ID, UNVOICED_CONSONANTS, VOWELS
+from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.corpus.transcripts import read_transcripts
@@ -49,14 +50,10 @@ def _textgrid(root: Path, audio: Path) -> Path:
 
 def test_the_scan_finds_nothing_wrong(made):
     root, summary = made
-    scan = scan_subset(
-        "demo",
-        root / "LibriSpeech",
-        "demo",
-        alignments=TextGridSource(root / "alignments" / "demo"),
-        genders=read_speakers(root / "LibriSpeech" / "SPEAKERS.TXT"),
-        n_shards=2,
-    )
+    genders = read_speakers(root / "LibriSpeech" / "SPEAKERS.TXT")
+    source = TextGridSource(root / "alignments" / "demo")
+    listing = list_librispeech(root / "LibriSpeech", "demo", genders, source.utterances())
+    scan = scan_subset("demo", "demo", listing, alignments=source, n_shards=2)
     assert scan.report.empty
     assert len(scan.utterances) == summary.utterances
     assert scan.utterances["n_samples"].sum() / 16_000 / 60 == pytest.approx(summary.minutes)

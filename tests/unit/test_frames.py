@@ -118,6 +118,7 @@ def test_store(shard, tmp_path, monkeypatch, workers):
         "speakers": ["a", "b"],
         "genders": ["F", "M"],
         "subsets": ["t", "s"],
+        "columns": {},
         "labels": list(LABELS),
         "frame_us": 20_000,
         "pitch": "yaapt",

@@ -8,8 +8,9 @@ import soundfile
 from property_neurons.config.corpora import VoxCelebCorpus
 from property_neurons.corpus.assemble import assemble
 from property_neurons.corpus.check import check_report, describe
-from property_neurons.corpus.report import KEPT, SKIPPED
-from property_neurons.corpus.voxceleb import IGNORED, NOT_LISTED, read_meta, read_split, scan_voxceleb
+from property_neurons.corpus.report import IGNORED, KEPT, SKIPPED
+from property_neurons.corpus.scan import scan_subset
+from property_neurons.corpus.voxceleb import NOT_LISTED, list_voxceleb, read_meta, read_split
 from property_neurons.errors import CorpusError, StoreError
 from property_neurons.stores import files
 
@@ -49,7 +50,10 @@ class VoxCeleb:
         return utterance
 
     def scan(self, **options):
-        return scan_voxceleb("vox", self.root, self.split, self.meta, **options)
+        listing = list_voxceleb(self.root, self.split, self.meta)
+        scan = scan_subset("vox", "voxceleb1", listing, alignments=None, n_shards=1, **options)
+        assert scan.segments["utterance"].tolist() == scan.utterances["utterance"].tolist()
+        return scan.utterances, scan.report
 
 
 @pytest.fixture
@@ -78,6 +82,9 @@ def test_sound_utterances(tmp_path, above, suffix):
         "gender": "F",
         "audio": f"{above}/id10002/-x_1zcIwhmd/00001{suffix}".removeprefix("/"),
         "n_samples": 500,
+        "n_labels": 1,
+        "transcript": "",
+        "shard": "voxceleb1-000",
         "part": "test",
     }
 
@@ -212,7 +219,7 @@ def test_missing_folders_are_named_at_once(vox, tmp_path):
     (tmp_path / "bare").mkdir()
     for root, found in [("absent", "absent: expected a folder"), ("bare", "expected audio")]:
         with pytest.raises(CorpusError, match=found):
-            scan_voxceleb("vox", tmp_path / root, vox.split, vox.meta)
+            list_voxceleb(tmp_path / root, vox.split, vox.meta)
 
 
 def test_the_config_section_has_no_pitch_and_the_official_file_names():

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.genders import read_genders
-from property_neurons.corpus.librispeech import scan_subset
 from property_neurons.corpus.report import SKIPPED
+from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import write_segments, write_shard_list
-from property_neurons.corpus.sources import open_alignments
+from property_neurons.corpus.sources import open_subset
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, verify_described, write_manifest
@@ -15,12 +14,12 @@ from property_neurons.stores.manifests import describe_files, verify_described, 
 with job_log(snakemake) as log:
     params, output = snakemake.params, snakemake.output
     verify_described(snakemake.input)
+    listing, alignments = open_subset(params.kind, params.subset, params.source)
     scan = scan_subset(
         params.corpus,
-        params.root,
         params.subset,
-        alignments=open_alignments(**params.alignments),
-        genders=read_genders(params.genders),
+        listing,
+        alignments=alignments,
         n_shards=params.n_shards,
         workers=snakemake.threads,
     )
@@ -31,8 +30,7 @@ with job_log(snakemake) as log:
     for shard, path in zip(shards, output.shards, strict=True):
         write_shard_list(path, scan.utterances, shard)
     tables = [Path(path) for path in (output.utterances, output.segments, output.report)]
-    source = {"root": params.root, "alignments": params.alignments, "genders": params.genders}
-    write_manifest(output.manifest, {"source": source} | describe_files(tables[0].parent, tables))
+    write_manifest(output.manifest, {"source": params.source} | describe_files(tables[0].parent, tables))
     log.info(
         "%s/%s: %d utterances fit for use, %d refused",
         params.corpus,

@@ -75,7 +75,10 @@ class LibriSpeechCorpus(_AlignedCorpus):
     root: OutsidePath = Field(description="folder that holds SPEAKERS.TXT and the subsets")
     subsets: dict[Name, Subset] = Field(min_length=1, description="the subsets that make up the corpus")
     alignments: Alignments = Field(description="where the forced alignments come from")
-    genders: OutsidePath | None = Field(default=None, description="JSON of speaker genders, instead of SPEAKERS.TXT")
+    genders: OutsidePath | None = Field(
+        default=None,
+        description="JSON of speaker genders, instead of SPEAKERS.TXT; `none` where no gender is of interest",
+    )
 
     @field_validator("subsets", mode="before")
     @classmethod
@@ -111,4 +114,34 @@ class VoxCelebCorpus(_Corpus):
     meta: OutsidePath = Field(default="vox1_meta.csv", description="the file that gives each speaker's gender")
 
 
-Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus, Field(discriminator="kind")]
+TableField = Literal["utterance", "audio", "speaker", "gender", "alignment", "transcript"]
+
+
+class TableCorpus(_AlignedCorpus):
+    """Speech that a table lists, one row an utterance; columns of your own become properties by their names."""
+
+    kind: Literal["table"] = Field(description="one table of utterances")
+    table: OutsidePath = Field(
+        description="CSV, TSV or parquet with the columns audio and speaker, and, where there are any, utterance (else "
+        "the name of the audio file), gender, alignment (a TextGrid), transcript, and any of your own"
+    )
+    folder: OutsidePath | None = Field(
+        default=None, description="the folder that paths in the table start from (null: that of the table)"
+    )
+    columns: dict[TableField, str] = Field(
+        default_factory=dict, description="the names of these columns in the table, where they are others"
+    )
+    speakers: OutsidePath | None = Field(
+        default=None, description="a second table, one row a speaker, whose columns are added"
+    )
+    per_speaker: list[str] = Field(
+        default=["gender", "accent", "dialect", "native_language"],
+        description="columns, where the table has them, of which each speaker has one value",
+    )
+    alignments: TextGridAlignments | FramewiseAlignments | None = Field(
+        default=None, description="where alignments come from, if the table does not name them"
+    )
+    shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
+
+
+Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus | TableCorpus, Field(discriminator="kind")]

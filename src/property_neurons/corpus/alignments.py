@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from property_neurons.corpus.phones import SILENCE_ID, is_silence, label_id
+from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, is_silence, label_id
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AlignmentError
 
@@ -62,6 +62,12 @@ class AlignmentSource(Protocol):
     def read(self, utterance: str) -> Alignment:
         """One alignment; raises UnusableAlignment."""
         ...
+
+
+def unaligned(n_samples: int) -> Alignment:
+    """What stands for the alignment of speech without one: a single segment of spoken noise, of the audio's length."""
+    end = n_samples * 1_000_000 // 16_000
+    return Alignment(np.array([0]), np.array([end]), np.array([SPOKEN_NOISE_ID], dtype=np.int8), end)
 
 
 def checked_alignment(where: str, starts: np.ndarray, ends: np.ndarray, texts: Sequence[str], end: int) -> Alignment:

@@ -13,6 +13,7 @@ from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.phones import LABELS
 from property_neurons.corpus.pitch import estimate_f0
 from property_neurons.corpus.pitch_source import Pitch
+from property_neurons.corpus.utterance_columns import OWN_COLUMNS, known_columns
 from property_neurons.errors import CorpusError, PropertyNeuronsError
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
@@ -31,7 +32,8 @@ def write_frame_store(
 ) -> None:
     """Write the frame store of one shard: U utterances, F label cells, S segments, P pitch frames.
 
-    Attributes: utterances, speakers, genders, subsets [U], labels, frame_us, pitch.
+    Attributes: utterances, speakers, genders, subsets [U], columns ({name: [U]} of what else the corpus knows: text,
+    numbers, null where missing), labels, frame_us, pitch.
     Arrays: frame_offset [U + 1]; label, segment [F]; segment_start, segment_end (us) [S]; pitch_offset [U + 1]; and
     f0 (Hz, NaN unvoiced) [P], or pitch_bin [P] for ready-made bins. Pitch tracks start at t = 0 and are not padded.
 
@@ -63,6 +65,7 @@ def write_frame_store(
                 "speakers": facts["speaker"].tolist(),
                 "genders": facts["gender"].tolist(),
                 "subsets": facts["subset"].tolist(),
+                "columns": {name: values for name, values in known_columns(facts).items() if name not in OWN_COLUMNS},
                 "labels": list(LABELS),
                 "frame_us": FRAME_US,
                 "pitch": pitch.method,

@@ -2,6 +2,7 @@
 
 CODES = {
     "alignment_longer_than_audio": "the alignment ends after the audio",
+    "contradiction": "a speaker has two genders, or two of what a speaker has one of",
     "corrupt_audio": "the audio file is damaged or cut short",
     "duplicate_utterance": "the same utterance id occurs more than once",
     "empty_alignment": "the alignment holds nothing but silence",
@@ -10,6 +11,7 @@ CODES = {
     "labels_without_audio": "there is an alignment but no audio file",
     "missing_alignment": "there is audio but no alignment",
     "missing_audio": "a transcript or split names an utterance that has no audio file",
+    "missing_value": "a row of a table names no utterance, no audio file or no speaker",
     "not_read": "a folder that cannot be looked into, or a link that leads nowhere",
     "read_once": "a file or folder that links reach on two ways",
     "segment_not_positive": "an aligned segment is of zero or negative length",

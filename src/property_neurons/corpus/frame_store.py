@@ -18,7 +18,8 @@ class FrameShard:
     name: where it was read from, for messages.
     utterances: ids [utterances].
     kept: bool [utterances], False for those left out of every count.
-    columns: what is known per utterance ("speaker", "gender", "subset", ...), one text for each.
+    columns: what is known per utterance ("speaker", "gender", "subset", and the corpus's others): text, numbers, or
+        None where a value is missing; an unknown gender is "".
     offset: int64 [utterances + 1], first frame of each utterance.
     frame_us: length of a frame.
     label: int8 [frames], index into `phones.LABELS`.
@@ -32,7 +33,7 @@ class FrameShard:
     name: str
     utterances: tuple[str, ...]
     kept: np.ndarray
-    columns: dict[str, tuple[str, ...]]
+    columns: dict[str, tuple[str | float | None, ...]]
     offset: np.ndarray
     frame_us: int
     label: np.ndarray
@@ -66,7 +67,7 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
         for name, values in attrs.items()
         if name != "labels" and isinstance(values, list) and len(values) == len(utterances)
         if all(isinstance(value, str) for value in values)
-    }
+    } | {name: tuple(values) for name, values in attrs.get("columns", {}).items()}
     if keep is None:
         kept = np.ones(len(utterances), dtype=bool)
     else:

@@ -8,6 +8,13 @@ from property_neurons.stores.outside import composed, read_text
 
 # As lists of speakers write them, in any case.
 _WRITTEN = {"m": "M", "male": "M", "f": "F", "female": "F"}
+# As Common Voice writes them.
+_LONGER = {"male_masculine": "M", "female_feminine": "F"}
+
+
+def gender_of(text: str) -> str:
+    """A gender as the workflow names it: "M" or "F" however it was written, any other word as it stands."""
+    return (_WRITTEN | _LONGER).get(text.casefold(), text)
 
 
 def read_genders(path: str | Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from property_neurons.errors import printable
 REPORT_COLUMNS = ("corpus", "subset", "utterance", "code", "detail", "action")
 SKIPPED = "skipped"
 KEPT = "kept"
+IGNORED = "ignored"
 
 
 @dataclass(frozen=True)

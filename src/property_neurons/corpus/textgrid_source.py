@@ -1,5 +1,6 @@
 """The alignments of a subset as a folder of TextGrids."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from property_neurons.corpus.alignments import Alignment, UnusableAlignment
@@ -43,3 +44,26 @@ class TextGridSource:
             detail = f"expected one TextGrid of this name, found {places}; remove all but one"
             raise UnusableAlignment(utterance, (Trouble("duplicate_utterance", detail),))
         return read_textgrid(paths[0])
+
+
+class ListedAlignments:
+    """The TextGrids that a table names, one for each utterance."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+
+    def not_read(self) -> list[tuple[str, Trouble]]:
+        """Nothing: what is not there is missed by its utterance."""
+        return []
+
+    def utterances(self) -> frozenset[str]:
+        """Ids of all utterances for which the table names a TextGrid."""
+        return frozenset(self._paths)
+
+    def read(self, utterance: str) -> Alignment:
+        """The alignment of one utterance; raises UnusableAlignment."""
+        path = self._paths[utterance]
+        if not path.is_file():
+            detail = f"expected the alignment {path}, found no file; put it there, or correct the table"
+            raise UnusableAlignment(utterance, (Trouble("missing_alignment", detail),))
+        return read_textgrid(path)

@@ -2,12 +2,13 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.corpus.report import Trouble
-from property_neurons.errors import printable, some_of
+from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed
 from property_neurons.stores.tree import walk
 
@@ -70,9 +71,40 @@ def find_utterance_files(
     )
 
 
+def files_below(folder: Path, remedy: str, name: Callable[[Path], str] = utterance_of) -> UtteranceFiles:
+    """The audio below a folder of the corpus, by utterance.
+
+    Args:
+        remedy: what to do, beside checking the config, where there is none.
+        name: from a file to its utterance.
+
+    Raises:
+        CorpusError: no such folder, or no audio below it.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: expected a folder of the corpus, found none; check the paths in the config")
+    found = find_utterance_files(folder, AUDIO_SUFFIXES, name)
+    if not found.paths:
+        raise CorpusError(
+            f"{folder}: expected audio ({', '.join(sorted(AUDIO_SUFFIXES))}) below it, found none{found.reasons()}; "
+            f"check the paths in the config, or {remedy}"
+        )
+    return found
+
+
+def relative_paths(paths: Iterable[Path], root: Path) -> tuple[str, ...]:
+    """Paths as tables hold them: below `root`, with slashes."""
+    return tuple(path.relative_to(root).as_posix() for path in paths)
+
+
 def name_troubles(utterance: str, paths: Collection[Path], root: Path) -> list[Trouble]:
-    """Whether an id, and its files' paths below `root`, can be written into tables: UTF-8, no control characters."""
-    for name in (utterance, *(path.relative_to(root).as_posix() for path in paths)):
+    """Whether an id, and its files' paths below `root`, can be written into tables."""
+    return unusable_name(utterance, *relative_paths(paths, root))
+
+
+def unusable_name(*names: str) -> list[Trouble]:
+    """Whether names can be written into tables: UTF-8, no control characters."""
+    for name in names:
         if {"Cc", "Cs"} & set(map(unicodedata.category, name)):
             detail = f"expected a name in UTF-8 without control characters, found {printable(name)}; rename it"
             return [Trouble("unusable_name", detail)]

@@ -13,6 +13,7 @@ from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.utterance_columns import known_columns
 from property_neurons.counting.properties import NO_GROUP, make_property
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import PropertyNeuronsError, StoreError
@@ -75,7 +76,7 @@ def _from_frames(config: Config, corpus: str, properties: Sequence[str]) -> dict
 
 def _scanned(config: Config, corpus: str, subset: str) -> pd.DataFrame:
     table = f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet"
-    return read_table(table, ["utterance", "subset", "speaker", "gender", "n_labels"])
+    return read_table(table)
 
 
 def _frames(config: Config, corpus: str) -> list[FrameShard]:
@@ -102,7 +103,7 @@ def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame])
             name=folder,
             utterances=tuple(utterances["utterance"]),
             kept=np.ones(len(utterances), dtype=bool),
-            columns={name: tuple(utterances[name]) for name in ("speaker", "gender", "subset")},
+            columns=known_columns(utterances),
             offset=np.concatenate([[0], np.cumsum(utterances["n_labels"].to_numpy(np.int64))]),
             frame_us=FRAME_US,
             label=labels,

@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 
 from property_neurons import plan
-from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import DemoCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import MAX_SAMPLES, SAMPLE_RATE
 from property_neurons.doctor.samples import evenly, sampled_files
@@ -60,13 +60,16 @@ def speech_of(config: Config, corpus: str) -> Speech:
 
 
 def subset_speech(config: Config, corpus: str, subset: str) -> Speech:
-    """As `speech_of`, of one subset of a corpus in LibriSpeech's layout."""
+    """As `speech_of`, of one subset of a corpus."""
     table = f"{plan.paths.subset(config, corpus, subset)}/utterances.parquet"
     # One that is damaged tells nothing; `sources.corpus_findings` names it.
     with suppress(StoreError):
         samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
-    folder = Path(plan.corpora.root(config, corpus)) / subset
+    folder = Path(plan.corpora.root(config, corpus))
+    if isinstance(config.corpora[corpus], TableCorpus):
+        return _speech_by_size(folder)
+    folder /= subset
     if subset in LIBRISPEECH:
         hours, utterances, speakers = LIBRISPEECH[subset]
         found = _folders_in(folder)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from property_neurons import plan
-from property_neurons.config.corpora import LibriSpeechCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
@@ -14,7 +14,7 @@ from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.report import Trouble
-from property_neurons.corpus.sources import open_alignments
+from property_neurons.corpus.sources import open_alignments, open_subset
 from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
@@ -43,12 +43,15 @@ def speech_file_findings(config: Config, needed: Needs) -> Iterator[Finding]:
             yield from _librispeech(config, corpus, fatal)
         elif isinstance(section, VoxCelebCorpus):
             yield from _voxceleb(config, corpus, fatal)
+        elif isinstance(section, TableCorpus):
+            yield from _table(config, corpus, fatal)
 
 
 def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     section, key = config.corpora[corpus], f"corpora.{corpus}"
     field = f"{key}.genders" if section.genders else f"{key}.root"
-    genders = yield from _read(field, plan.corpora.genders(config, corpus), read_genders, fatal)
+    wanted = plan.corpora.genders(config, corpus)
+    genders = (yield from _read(field, wanted, read_genders, fatal)) if wanted is not None else None
     strict = fatal and section.on_bad_utterance == "fail"
     for subset in section.subsets:
         folder = Path(plan.corpora.root(config, corpus)) / subset
@@ -102,12 +105,36 @@ def _alignments(about: str, source: dict[str, str], strict: bool, needed: bool) 
 
 
 def _voxceleb(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
-    key, files = f"corpora.{corpus}", plan.corpora.voxceleb_files(config, corpus)
+    key, files, root = f"corpora.{corpus}", plan.corpora.listed_in(config, corpus), plan.corpora.root(config, corpus)
     yield from _read(f"{key}.split", files["split"], read_split, fatal)
     yield from _read(f"{key}.meta", files["meta"], read_meta, fatal)
     strict = fatal and config.corpora[corpus].on_bad_utterance == "fail"
-    audio = sampled_files(files["root"], _AUDIO, _SAMPLED)
-    yield from _sampled(f"{key}.root", "recordings", files["root"], audio, inspect_audio, strict, fatal)
+    audio = sampled_files(root, _AUDIO, _SAMPLED)
+    yield from _sampled(f"{key}.root", "recordings", root, audio, inspect_audio, strict, fatal)
+
+
+def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
+    """What the scan would refuse of a table: its columns, its rows, and a few of the files that it names."""
+    section, key = config.corpora[corpus], f"corpora.{corpus}"
+    if any(source.trouble() for source in plan.sources.of_corpus(config, corpus)):
+        return
+    settings = plan.corpora.scan_source(config, corpus, section.kind)
+    opened = yield from _read(
+        f"{key}.table", settings["table"], lambda _: open_subset(section.kind, section.kind, settings), fatal
+    )
+    if opened is None:
+        return
+    listing, alignments = opened
+    strict = fatal and section.on_bad_utterance == "fail"
+    rows = listing.utterances
+    troubles = [(listed.utterance, trouble) for listed in rows for trouble in listed.troubles]
+    yield from _by_code(f"{key}.table", "rows", settings["table"], len(rows), troubles, strict, fatal)
+    audio = [listing.root / path for listed in evenly(rows, _SAMPLED) for path in listed.audio]
+    yield from _sampled(f"{key}.table", "recordings", listing.root, audio, inspect_audio, strict, fatal)
+    if alignments is not None:
+        named = alignments.utterances()
+        utterances = [listed.utterance for listed in evenly(rows, _SAMPLED) if listed.utterance in named]
+        yield from _sampled(f"{key}.table", "alignments", listing.root, utterances, alignments.read, strict, fatal)
 
 
 def _read(about: str, path: str | Path, read: Callable, fatal: bool):
@@ -136,21 +163,36 @@ def _sampled(
         strict: no utterance may be unfit.
         needed: by the default target, which has nothing to work on where all are unfit.
     """
-    found: dict[str, list[tuple[Path | str, Trouble]]] = defaultdict(list)
+    found: list[tuple[Path | str, Trouble]] = []
     for path in files:
         try:
             read(path)
         except (UnusableAudio, UnusableAlignment) as error:
-            for trouble in error.troubles:
-                found[trouble.code].append((path, trouble))
-    for code, troubles in found.items():
-        path, trouble = troubles[0]
+            found += [(path, trouble) for trouble in error.troubles]
+    yield from _by_code(about, f"sampled {what}", folder, len(files), found, strict, needed)
+
+
+def _by_code(
+    about: str,
+    what: str,
+    place: str | Path,
+    n: int,
+    found: Sequence[tuple[Path | str, Trouble]],
+    strict: bool,
+    needed: bool,
+) -> Iterator[Finding]:
+    """A finding for each code of the troubles of n files or utterances."""
+    by_code: dict[str, list[tuple[Path | str, Trouble]]] = defaultdict(list)
+    for name, trouble in found:
+        by_code[trouble.code].append((name, trouble))
+    for code, troubles in by_code.items():
+        name, trouble = troubles[0]
         yield Finding(
             about,
-            f"{len(files)} sampled {what} below {printable(folder)} that are fit for use",
-            f"{len(troubles)} with {code} ({CODES[code]}), such as {printable(path)}: {printable(trouble.detail)}",
+            f"{n} {what} below {printable(place)} that are fit for use",
+            f"{len(troubles)} with {code} ({CODES[code]}), such as {printable(name)}: {printable(trouble.detail)}",
             "mend these and others like them, or leave them out with on_bad_utterance: skip",
-            fatal=strict or (needed and len(troubles) == len(files)),
+            fatal=strict or (needed and len(troubles) == n),
         )
 
 

@@ -6,28 +6,24 @@ from typing import Any
 from property_neurons.config.corpora import (
     Alignments,
     DemoCorpus,
+    LibriSpeechCorpus,
+    Pitch,
     PocketSphinxAlignments,
     Subset,
+    TableCorpus,
     VoxCelebCorpus,
 )
 from property_neurons.config.root import Config
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.plan import paths
 
-DEMO_SUBSET = "demo"
-
-
-def of_kind(config: Config, kind: str) -> list[str]:
-    """The names of the corpora of a kind."""
-    return [name for name, section in config.corpora.items() if section.kind == kind]
-
 
 def subsets(config: Config, corpus: str) -> dict[str, Subset]:
-    """The subsets of a corpus by name; a demo corpus has one, VoxCeleb1 none."""
+    """The subsets of a corpus by name; one of the kind's name where the layout has none."""
     section = config.corpora[corpus]
-    if isinstance(section, VoxCelebCorpus):
-        return {}
-    return {DEMO_SUBSET: Subset(shards=section.shards)} if isinstance(section, DemoCorpus) else section.subsets
+    if isinstance(section, LibriSpeechCorpus):
+        return section.subsets
+    return {section.kind: Subset(shards=getattr(section, "shards", 1))}
 
 
 def shards(config: Config, corpus: str) -> list[str]:
@@ -45,16 +41,16 @@ def frames(config: Config, corpus: str) -> list[str]:
     return shard_manifests(config, corpus, paths.frames(config, corpus))
 
 
-def alignments(config: Config, corpus: str, subset: str) -> Alignments:
-    """Where the alignments of one subset of a LibriSpeech corpus come from."""
+def alignments(config: Config, corpus: str, subset: str) -> Alignments | None:
+    """Where the alignments of one subset come from; None where the corpus has none, or its own files name them."""
     section = config.corpora[corpus]
-    return section.subsets[subset].alignments or section.alignments
+    if isinstance(section, LibriSpeechCorpus):
+        return section.subsets[subset].alignments or section.alignments
+    return getattr(section, "alignments", None)
 
 
 def aligned_here(config: Config, corpus: str, subset: str) -> bool:
     """Whether the workflow makes this subset's alignments with PocketSphinx."""
-    if isinstance(config.corpora[corpus], DemoCorpus):
-        return False
     return isinstance(alignments(config, corpus, subset), PocketSphinxAlignments)
 
 
@@ -63,47 +59,59 @@ def root(config: Config, corpus: str) -> str:
     section = config.corpora[corpus]
     if isinstance(section, DemoCorpus):
         return f"{paths.corpus(config, corpus)}/source/LibriSpeech"
+    if isinstance(section, TableCorpus):
+        return _under(config, section.folder) if section.folder else str(Path(_under(config, section.table)).parent)
     return _under(config, section.root)
 
 
-def voxceleb_files(config: Config, corpus: str) -> dict[str, str]:
-    """Where VoxCeleb1 lies: {root, split, meta}."""
+def listed_in(config: Config, corpus: str) -> dict[str, str]:
+    """The files that say what a corpus holds, by their keys: {split, meta}, {table[, speakers]}, or none."""
     section = config.corpora[corpus]
-    return {key: _under(config, getattr(section, key)) for key in ("root", "split", "meta")}
+    keys = [key for key in ("split", "meta", "table", "speakers") if getattr(section, key, None)]
+    return {key: _under(config, getattr(section, key)) for key in keys}
 
 
-def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str]:
-    """The alignments of one subset as a kind and paths: {kind, path[, labels]}."""
+def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str] | None:
+    """The alignments of one subset as a kind and paths, {kind, path[, labels]}; None as of `alignments`."""
     folder = paths.corpus(config, corpus)
     if isinstance(config.corpora[corpus], DemoCorpus):
         return {"kind": "textgrid", "path": f"{folder}/source/alignments/{subset}"}
     section = alignments(config, corpus, subset)
+    if section is None:
+        return None
     if isinstance(section, PocketSphinxAlignments):
         return {"kind": "textgrid", "path": f"{folder}/alignments/{subset}"}
     named = section.model_dump()
     return {key: value if key == "kind" else _under(config, value, subset) for key, value in named.items()}
 
 
-def genders(config: Config, corpus: str) -> str:
-    """The file that gives each speaker's gender: the corpus's JSON, or SPEAKERS.TXT."""
+def genders(config: Config, corpus: str) -> str | None:
+    """The file that gives each speaker's gender: the corpus's JSON, or SPEAKERS.TXT; None where none is wanted."""
     given = getattr(config.corpora[corpus], "genders", None)
+    if given == "none":
+        return None
     return _under(config, given) if given else f"{root(config, corpus)}/SPEAKERS.TXT"
 
 
 def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
-    """How F0 is found: {method, floor_hz, ceiling_hz, path}."""
-    pitch = config.corpora[corpus].pitch
+    """How F0 is found: {method, floor_hz, ceiling_hz, path}; VoxCeleb1's is not."""
+    section = config.corpora[corpus]
+    pitch = Pitch(method="none") if isinstance(section, VoxCelebCorpus) else section.pitch
     path = _under(config, pitch.path, subset) if pitch.path else None
     return pitch.model_dump() | {"path": path}
 
 
 def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
-    """What a subset is read from: {root, alignments, genders}."""
-    return {
-        "root": root(config, corpus),
-        "alignments": alignment_source(config, corpus, subset),
-        "genders": genders(config, corpus),
-    }
+    """What a subset is read from, as arguments of its kind's reader (`corpus.sources.open_subset`)."""
+    section = config.corpora[corpus]
+    source = {"root": root(config, corpus)}
+    if isinstance(section, VoxCelebCorpus):
+        return source | listed_in(config, corpus)
+    source["alignments"] = alignment_source(config, corpus, subset)
+    if isinstance(section, TableCorpus):
+        settings = section.model_dump(include={"columns", "per_speaker"})
+        return source | {"speakers": None} | listed_in(config, corpus) | settings
+    return source | {"genders": genders(config, corpus)}
 
 
 def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
@@ -111,10 +119,13 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
     folder = paths.corpus(config, corpus)
     if isinstance(config.corpora[corpus], DemoCorpus):
         return [paths.manifest(f"{folder}/source")]
-    source = alignment_source(config, corpus, subset)
-    files = [genders(config, corpus)]
-    if source["kind"] == "framewise":
-        files += [source["path"], source["labels"]]
+    source = scan_source(config, corpus, subset)
+    files = list(listed_in(config, corpus).values())
+    if source.get("genders"):
+        files.append(source["genders"])
+    aligned = source.get("alignments")
+    if aligned and aligned["kind"] == "framewise":
+        files += [aligned["path"], aligned["labels"]]
     if aligned_here(config, corpus, subset):
         files.append(paths.manifest(f"{folder}/alignments/{subset}"))
     return files

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from property_neurons.config.corpora import LibriSpeechCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.models import FolderModel, MelHubertReleaseModel, ShippedModel
 from property_neurons.config.root import Config
 from property_neurons.config.tasks import PhoneRecognition
 from property_neurons.plan import corpora, models
+
+_LISTS = {
+    "split": "the parts of its utterances",
+    "meta": "the speakers' genders",
+    "table": "the table of utterances",
+    "speakers": "the table of speakers",
+}
 
 
 @dataclass(frozen=True)
@@ -67,19 +74,20 @@ def _all_of_corpus(config: Config, corpus: str) -> Iterator[Source]:
     section, key = config.corpora[corpus], f"corpora.{corpus}"
     remedy = f"correct it, or data_root ({config.data_root!r}), or put it there"
     if isinstance(section, VoxCelebCorpus):
-        named = {
-            "root": "the audio",
-            "split": "the parts of its utterances",
-            "meta": "the speakers' genders",
-        }
-        for field, path in corpora.voxceleb_files(config, corpus).items():
-            yield Source(f"{key}.{field}", path, named[field], remedy)
+        yield Source(f"{key}.root", corpora.root(config, corpus), "the audio", remedy)
+    if isinstance(section, TableCorpus) and section.folder:
+        yield Source(f"{key}.folder", corpora.root(config, corpus), "the folder of the recordings", remedy)
+    for field, path in corpora.listed_in(config, corpus).items():
+        yield Source(f"{key}.{field}", path, _LISTS[field], remedy)
+    if isinstance(section, TableCorpus):
+        yield from _alignment_sources(config, corpus, section.kind, remedy)
     if not isinstance(section, LibriSpeechCorpus):
         return
     root = Source(f"{key}.root", corpora.root(config, corpus), "a folder with SPEAKERS.TXT and the subsets", remedy)
     yield root
     field = "genders" if section.genders else "root"
-    yield Source(f"{key}.{field}", corpora.genders(config, corpus), "the speakers' genders", remedy)
+    if genders := corpora.genders(config, corpus):
+        yield Source(f"{key}.{field}", genders, "the speakers' genders", remedy)
     for subset in section.subsets:
         folder = f"{root.path}/{subset}"
         yield Source(f"{key}.subsets.{subset}", folder, "a folder of audio", remedy, holds="audio")
@@ -94,6 +102,8 @@ def _all_of_corpus(config: Config, corpus: str) -> Iterator[Source]:
 
 def _alignment_sources(config: Config, corpus: str, subset: str, remedy: str) -> Iterator[Source]:
     source, key = corpora.alignment_source(config, corpus, subset), f"corpora.{corpus}.alignments"
+    if source is None:
+        return
     if source["kind"] == "textgrid":
         yield Source(f"{key}.path", source["path"], "a folder of TextGrids", remedy, holds="TextGrids")
     else:

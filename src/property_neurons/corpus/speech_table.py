@@ -1,0 +1,209 @@
+"""What a table of the user's lists: one row an utterance, with its audio, its speaker and whatever else is known.
+
+    utterance  audio             speaker  gender  alignment           transcript  accent  age
+    anna_000   anna/rec_000.wav  anna     F       anna/rec_000.TextGrid  ...      Welsh   34
+
+Paths are relative to a folder. `audio` and `speaker` must be there. Without `utterance` the name of the audio file is
+the id. Columns that are not named here are the user's own: they reach the corpus's table of utterances as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from property_neurons.corpus.genders import gender_of
+from property_neurons.corpus.listing import Listed, Listing
+from property_neurons.corpus.own_tables import differing, need_columns, read_own_table, typed, typed_columns
+from property_neurons.corpus.report import Trouble
+from property_neurons.corpus.utterance_columns import OWN_COLUMNS
+from property_neurons.corpus.utterance_files import unusable_name
+from property_neurons.errors import CorpusError, printable, some_of
+
+FIELDS = ("utterance", "audio", "speaker", "gender", "alignment", "transcript")
+"""What a column may be; any other is the user's own."""
+_RESERVED = (OWN_COLUMNS | {"label", "f0", "duration", "segment", "utterances"}) - set(FIELDS)
+
+
+@dataclass(frozen=True)
+class SpeechTable:
+    """A table of utterances under its own names of columns.
+
+    path: what it was read from, for messages.
+    root: the folder that the paths in it start from.
+    rows: text, "" where missing; the columns `audio`, `speaker`, others of `FIELDS`, and the user's own.
+    per_speaker: columns of which each speaker has one value.
+    """
+
+    path: str
+    root: Path
+    rows: pd.DataFrame
+    per_speaker: tuple[str, ...] = field(default=("gender",))
+
+    def alignments(self) -> dict[str, Path] | None:
+        """The alignment file of each utterance that has one; None where the table has no such column."""
+        if "alignment" not in self.rows:
+            return None
+        named = self.rows[self.rows["alignment"] != ""]
+        return {row.utterance: self.root / row.alignment for row in named.itertuples()}
+
+
+def read_speech_table(
+    path: str | Path,
+    root: str | Path,
+    *,
+    columns: Mapping[str, str],
+    speakers: str | Path | None,
+    per_speaker: Sequence[str],
+    key: str,
+) -> SpeechTable:
+    """Read a table of utterances.
+
+    Args:
+        path: CSV, TSV or parquet.
+        root: the folder that audio and alignments are named from.
+        columns: {one of `FIELDS`: the name of its column}, where that has another name.
+        speakers: a table with one row a speaker, whose columns are added.
+        per_speaker: columns of which each speaker has one value, where there are any.
+        key: of the corpus in the config, for messages.
+
+    Raises:
+        CorpusError: a table is absent or of another form, lacks a column, or has one of a name that is taken.
+    """
+    rows = read_own_table(path)
+    need_columns(path, rows, {field: columns.get(field, field) for field in ("audio", "speaker")} | dict(columns), key)
+    rows = _renamed(path, rows, columns)
+    return complete_table(path, root, rows, speakers=speakers, per_speaker=per_speaker, key=key)
+
+
+def complete_table(
+    path: str | Path,
+    root: str | Path,
+    rows: pd.DataFrame,
+    *,
+    speakers: str | Path | None,
+    per_speaker: Sequence[str],
+    key: str,
+) -> SpeechTable:
+    """As `read_speech_table`, of rows that have been read."""
+    if "utterance" not in rows:
+        rows = rows.assign(utterance=[PurePosixPath(audio).stem for audio in rows["audio"]])
+    of_speaker: set[str] = set()
+    if speakers is not None:
+        rows, of_speaker = _joined(rows, path, speakers, key)
+    if taken := sorted(_RESERVED & set(rows.columns)):
+        raise CorpusError(
+            f"{printable(path)}: expected columns of other names than the workflow's own, found {', '.join(taken)}; "
+            "rename them in the table"
+        )
+    if "gender" in rows:
+        rows = rows.assign(gender=rows["gender"].map(gender_of))
+    one_value = sorted((of_speaker | set(per_speaker)) & set(rows.columns))
+    return SpeechTable(str(path), Path(root), rows, tuple(one_value))
+
+
+def list_table(table: SpeechTable) -> Listing:
+    """The utterances of a table, sorted by id; of an id that stands twice each row's audio.
+
+    Missing cells, ids and files that stand twice, and speakers of two genders are troubles of their utterances.
+
+    Raises:
+        CorpusError: a column of numbers holds one that is not finite.
+    """
+    own = [name for name in table.rows.columns if name not in FIELDS]
+    types = typed_columns(table.path, table.rows, own)
+    contradictions = differing(table.rows, "speaker", table.per_speaker)
+    users: dict[str, set[str]] = {}
+    for row in table.rows.itertuples():
+        users.setdefault(row.audio, set()).add(row.utterance)
+    listed, not_named = [], []
+    for utterance, rows in table.rows.groupby("utterance", sort=True):
+        if not utterance:
+            lines = some_of([str(line) for line in rows.index])
+            detail = f"expected an utterance in each row of {table.path}, found none in line {lines}; fill the cells"
+            not_named.append(("", Trouble("missing_value", detail)))
+            continue
+        row = rows.iloc[0]
+        audio = tuple(dict.fromkeys(filter(None, rows["audio"])))
+        troubles = unusable_name(utterance, *audio, *row[own]) or [
+            *_missing(table, row, rows),
+            *_twice(table, utterance, rows, audio, users),
+            *_contradicted(table, row["speaker"], contradictions),
+        ]
+        known = {name: typed(row[name], types[name]) for name in own}
+        texts = row.get("gender", ""), row.get("transcript", "")
+        listed.append(Listed(utterance, audio, row["speaker"], *texts, known, tuple(troubles)))
+    return Listing(table.root, tuple(listed), types, tuple(not_named))
+
+
+def _renamed(path: str | Path, rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Under the names of `FIELDS`; a column of such a name that is not the one named gives way."""
+    clash = [field for field, name in columns.items() if field != name and field in rows.columns]
+    if clash:
+        raise CorpusError(
+            f"{printable(path)}: expected one column for the {', '.join(clash)}, found one of that name and "
+            f"{', '.join(columns[field] for field in clash)}, which the config names; rename or remove one of the two"
+        )
+    return rows.rename(columns={name: field for field, name in columns.items()})
+
+
+def _joined(rows: pd.DataFrame, path: str | Path, speakers: str | Path, key: str) -> tuple[pd.DataFrame, set[str]]:
+    """The rows with the columns of their speakers, and the names of these columns."""
+    known = read_own_table(speakers)
+    need_columns(speakers, known, {"speaker": "speaker"}, f"{key}.speakers")
+    again = sorted(set(known["speaker"][known["speaker"].duplicated()]))
+    if again:
+        raise CorpusError(
+            f"{printable(speakers)}: expected one row for each speaker, found several for "
+            f"{printable(some_of(again))}; leave one of them"
+        )
+    added = set(known.columns) - {"speaker"}
+    if both := sorted(added & set(rows.columns)):
+        raise CorpusError(
+            f"expected each column in one table, found {printable(', '.join(both))} in {printable(speakers)} and in "
+            f"{printable(path)}; remove it from one of the two"
+        )
+    lacking = sorted(set(rows["speaker"]) - set(known["speaker"]) - {""})
+    if lacking:
+        raise CorpusError(
+            f"{printable(speakers)}: expected a row for each speaker, found none for {printable(some_of(lacking))}; "
+            "add them, with empty cells where nothing is known"
+        )
+    lines = rows.index
+    return rows.merge(known, on="speaker", how="left").fillna("").set_axis(lines), added
+
+
+def _missing(table: SpeechTable, row: pd.Series, rows: pd.DataFrame) -> list[Trouble]:
+    lines = some_of([str(line) for line in rows.index])
+    return [
+        Trouble("missing_value", f"expected {what} in {table.path}, line {lines}, found an empty cell; fill it")
+        for what, name in (("an audio file", "audio"), ("a speaker", "speaker"))
+        if not row[name]
+    ]
+
+
+def _twice(
+    table: SpeechTable, utterance: str, rows: pd.DataFrame, audio: Sequence[str], users: Mapping[str, set[str]]
+) -> list[Trouble]:
+    troubles = []
+    if len(rows) > 1:
+        lines = some_of([str(line) for line in rows.index])
+        detail = f"expected one row for each utterance in {table.path}, found lines {lines}; remove all but one"
+        troubles.append(Trouble("duplicate_utterance", detail))
+    for path in audio:
+        if others := sorted(users[path] - {utterance}):
+            detail = f"expected an audio file of its own, found {path} with {some_of(others)} too; name each file once"
+            troubles.append(Trouble("duplicate_utterance", detail))
+    return troubles
+
+
+def _contradicted(table: SpeechTable, speaker: str, found: Mapping[str, Sequence[str]]) -> list[Trouble]:
+    return [
+        Trouble(
+            "contradiction",
+            f"expected one {ways.partition(':')[0]} of speaker {speaker!r} in {table.path}, found {ways}; correct the "
+            "table, or take the column out of per_speaker if it may change",
+        )
+        for ways in found.get(speaker, ())
+    ]
