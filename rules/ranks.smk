@@ -57,6 +57,7 @@ rule count_activations:
         checked=rules.check_corpus.output.checked,
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
+        values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
@@ -90,6 +91,7 @@ rule count_units:
         checked=rules.check_corpus.output.checked,
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
+        values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.manifest.json",

@@ -102,8 +102,8 @@ def ranked(activations: np.ndarray) -> list[int]:
     return sorted(range(len(activations)), key=lambda neuron: (-abs(activations[neuron]), neuron))
 
 
-def write_frames(path: Path, corpus: list[Utterance], pitch: str = "yaapt") -> Path:
-    """The frame store of one shard."""
+def write_frames(path: Path, corpus: list[Utterance], pitch: str = "yaapt", columns: dict | None = None) -> Path:
+    """The frame store of one shard; `columns`: by name, what is known of each utterance, by its name."""
     labels, segments, starts, ends = [], [], [], []
     for utterance in corpus:
         labels += [LABELS.index(label) for label, _ in utterance.frames]
@@ -118,6 +118,9 @@ def write_frames(path: Path, corpus: list[Utterance], pitch: str = "yaapt") -> P
                 "speakers": [utterance.speaker for utterance in corpus],
                 "genders": [utterance.gender for utterance in corpus],
                 "subsets": [utterance.subset for utterance in corpus],
+                "columns": {
+                    name: [known[utterance.name] for utterance in corpus] for name, known in (columns or {}).items()
+                },
                 "labels": list(LABELS),
                 "frame_us": 20_000,
                 "pitch": pitch,
@@ -179,13 +182,15 @@ def write_ranks(
     return path
 
 
-def write_shards(folder: Path, corpus: list[Utterance], n_shards: int = 2, pitch: str = "yaapt"):
+def write_shards(
+    folder: Path, corpus: list[Utterance], n_shards: int = 2, pitch: str = "yaapt", columns: dict | None = None
+):
     """(rank store, frame store) of each shard, utterances dealt in turn, each shard sorted by id."""
     shards = []
     for shard in range(n_shards):
         utterances = sorted(corpus[shard::n_shards], key=lambda utterance: utterance.name)
         ranks = write_ranks(folder / f"ranks-{shard}.zarr", utterances)
-        shards.append((ranks, write_frames(folder / f"frames-{shard}.zarr", utterances, pitch)))
+        shards.append((ranks, write_frames(folder / f"frames-{shard}.zarr", utterances, pitch, columns)))
     return shards
 
 

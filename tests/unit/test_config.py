@@ -12,6 +12,7 @@ import yaml
 from property_neurons import plan
 from property_neurons.config import reference
 from property_neurons.config.load import check_written, load_config
+from property_neurons.corpus.phone_sets import PHONE_SETS
 from property_neurons.errors import ConfigError, StoreError
 
 FOLDER = Path(__file__).resolve().parents[2] / "config"
@@ -176,7 +177,9 @@ def test_presets_resolve_and_each_option_can_be_set_alone():
 
 def test_a_further_property_joins_those_of_the_paper():
     config = load_config(MINIMAL | {"properties": {"speaker": {"column": "speaker"}}})
-    assert list(config.properties) == ["phone", "single_phone", "gender", "pitch", "duration", "speaker"]
+    assert list(config.properties)[:5] == ["phone", "single_phone", "gender", "pitch", "duration"]
+    assert list(config.properties)[5:] == [*PHONE_SETS, "speaker"]
+    assert plan.analysis.used_properties(config) == ["phone", "single_phone", "gender", "pitch", "duration", "speaker"]
 
 
 def test_options_of_pitch_concern_the_pitch_property_alone():

@@ -99,6 +99,8 @@ def test_counts_equal_a_plain_loop_for_every_combination_of_options(
     corpus = make_corpus(seed, n_utterances=5, pitch=pitch)
     if not any(value == value for utterance in corpus for value in utterance.f0):
         return
+    if column == "gender" and len({utterance.gender for utterance in corpus}) == 1:
+        return
     shards = write_shards(folder, corpus, pitch=pitch)
     counted = count(folder, shards, column, options, lambda_)
     assert_same_as_loop(counted, corpus, column, options, lambda_, pitch)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 # Steps of a location that name a branch of a union or the key itself, as in `groups.dict[str,list[str]].x.[key]`.
 _PYDANTICS_OWN = re.compile(r"^[a-z-]*\[")
@@ -78,6 +78,9 @@ def _descend(kind: Any, step: Any) -> tuple[Any, bool]:
     if origin in (list, tuple) and isinstance(step, int):
         return get_args(kind)[0], True
     if origin in (Union, UnionType):
+        branch = next((member for member in get_args(kind) if _tag_given(member) == step), None)
+        if branch is not None:
+            return get_args(branch)[0], False
         members = get_args(kind)
         tagged = [member for member in members if _is_model(member) and step in _tags(member)]
         if tagged:
@@ -95,6 +98,12 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
 def _tags(model: type[BaseModel]) -> set[Any]:
     literals = [field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal]
     return {value for literal in literals for value in get_args(literal)}
+
+
+def _tag_given(member: Any) -> str | None:
+    """The tag of a branch that a function chooses."""
+    found = getattr(member, "__metadata__", ())
+    return next((one.tag for one in found if isinstance(one, Tag)), None)
 
 
 def _is_model(kind: Any) -> bool:

@@ -1,12 +1,34 @@
 """Configuration of properties: what divides frames into groups."""
 
+import itertools
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
 from property_neurons.config.section import GroupNames, Section, distinct_names
+from property_neurons.corpus.phone_sets import PHONE_SETS, PhoneSet, phone_groups
 from property_neurons.corpus.phones import PHONE_CLASSES, group_problems
+from property_neurons.corpus.tracks import Track
+
+_RESERVED = ("label", "f0", "duration")
+
+
+def _ascending(value: Any) -> Any:
+    if isinstance(value, tuple) and (not value or any(low >= high for low, high in itertools.pairwise(value))):
+        raise ValueError(f"`tertiles`, or values that ascend, found {list(value)}")
+    return value
+
+
+Cuts = Annotated[Literal["tertiles"] | tuple[float, ...], AfterValidator(_ascending)]
+By = Annotated[
+    Literal["phone", "none"],
+    Field(description="the cells of a group: `phone`, one for each phone, as in the paper; `none`, a single one"),
+]
+Within = Annotated[
+    Literal["corpus", "speaker"],
+    Field(description="what is cut: the numbers, or their differences from the median of their speaker"),
+]
 
 
 class PhoneProperty(Section):
@@ -26,6 +48,17 @@ class PhoneProperty(Section):
         return value
 
 
+class PhoneSetProperty(Section):
+    """A ready-made set of groups of phones, from a table of articulatory features (docs/properties.md)."""
+
+    set: PhoneSet = Field(description="a feature of the table; every one is a property of that name already")
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """Phones by group."""
+        return phone_groups(self.set)
+
+
 class F0Property(Section):
     """A property of the frame's F0, cut into ranges at `analysis.pitch_cuts`."""
 
@@ -35,9 +68,13 @@ class F0Property(Section):
         description="what is cut: F0 itself, or F0 in semitones from its speaker's median (at tertiles where "
         "`analysis.pitch_cuts` are two values in Hz)",
     )
+    cuts: Annotated[Literal["tertiles"] | tuple[float, float], AfterValidator(_ascending)] | None = Field(
+        default=None, description="two values in Hz, or in semitones within the speaker (null: `analysis.pitch_cuts`)"
+    )
     names: Annotated[tuple[str, str, str], AfterValidator(distinct_names)] = Field(
         default=("low", "middle", "high"), description="names of the three ranges"
     )
+    by: By = "phone"
 
 
 class DurationProperty(Section):
@@ -45,6 +82,7 @@ class DurationProperty(Section):
 
     column: Literal["duration"] = Field(description="the duration of the run a frame belongs to")
     edges_ms: tuple[int, int] = Field(default=(60, 100), description="edges in ms; both belong to the middle group")
+    by: By = "phone"
 
     @field_validator("edges_ms")
     @classmethod
@@ -54,25 +92,92 @@ class DurationProperty(Section):
         return value
 
 
-class CategoryProperty(Section):
-    """A property of the utterance: one group per value of the column."""
+class _Numbers(Section):
+    within: Within = "corpus"
+    names: GroupNames | None = Field(
+        default=None, description="names of the ranges, from the lowest (null: low, middle, high, or the values)"
+    )
+    by: By = "phone"
 
-    column: Literal["gender", "speaker", "subset"] = Field(description="a column of the utterance table")
+    @model_validator(mode="after")
+    def _one_name_for_each_range(self) -> Any:
+        cuts = getattr(self, "cuts", None)
+        ranges = 3 if cuts == "tertiles" else len(cuts or ()) + 1
+        if self.names is not None and len(self.names) != ranges:
+            raise ValueError(f"{ranges} ranges need as many `names`, found {len(self.names)}")
+        return self
+
+
+class ColumnProperty(_Numbers):
+    """A property of the utterance, or of its speaker: one group per value of a column, or ranges of its numbers."""
+
+    column: Annotated[str, WithJsonSchema({"type": "string", "not": {"enum": list(_RESERVED)}})] = Field(
+        min_length=1, description="a column of the utterance table: gender, speaker, subset, or one of your own"
+    )
     order: GroupNames | None = Field(default=None, description="the groups, in order (null: all values, sorted)")
+    cuts: Cuts | None = Field(
+        default=None, description="the column holds numbers: `tertiles`, or the values between ranges (null: names)"
+    )
+
+    @model_validator(mode="after")
+    def _names_or_numbers(self) -> Any:
+        if self.cuts is None and (self.within != "corpus" or self.names is not None):
+            raise ValueError("`within` and `names` go with `cuts`: give `cuts: tertiles`, or leave them out")
+        if self.cuts is not None and self.order is not None:
+            raise ValueError("`order` is of names and `cuts` of numbers; leave one out")
+        return self
 
 
-Property = Annotated[PhoneProperty | F0Property | DurationProperty | CategoryProperty, Field(discriminator="column")]
+class TrackProperty(_Numbers):
+    """A property of the frame that the project measures, cut into ranges (docs/properties.md says how)."""
 
-DEFAULT_PROPERTIES = {
+    track: Track = Field(description="what is measured")
+    cuts: Cuts = Field(default="tertiles", description="`tertiles` of all frames but silence, or values between ranges")
+
+
+def _kind(value: Any) -> str:
+    """The tag of a property's section, by the key that says where its labels come from."""
+    given = value if isinstance(value, dict) else value.__dict__ if isinstance(value, Section) else {}
+    key = next((key for key in ("set", "track") if key in given), None)
+    return key or (given.get("column") if given.get("column") in _RESERVED else "column")
+
+
+Property = Annotated[
+    Annotated[PhoneProperty, Tag("label")]
+    | Annotated[F0Property, Tag("f0")]
+    | Annotated[DurationProperty, Tag("duration")]
+    | Annotated[ColumnProperty, Tag("column")]
+    | Annotated[PhoneSetProperty, Tag("set")]
+    | Annotated[TrackProperty, Tag("track")],
+    Discriminator(_kind),
+]
+
+PAPER_PROPERTIES = {
     "phone": PhoneProperty(column="label", groups={name: list(phones) for name, phones in PHONE_CLASSES.items()}),
     "single_phone": PhoneProperty(column="label", groups="single"),
-    "gender": CategoryProperty(column="gender", order=["M", "F"]),
+    "gender": ColumnProperty(column="gender", order=["M", "F"]),
     "pitch": F0Property(column="f0"),
     "duration": DurationProperty(column="duration"),
 }
+READY_MADE = {name: PhoneSetProperty(set=name) for name in PHONE_SETS}
+DEFAULT_PROPERTIES = PAPER_PROPERTIES | READY_MADE
+
+
+def source_of(section: Property) -> str:
+    """What the labels of a property are made of: "label", "f0", "duration", a column's name, or a track's."""
+    if isinstance(section, PhoneSetProperty):
+        return "label"
+    return section.track if isinstance(section, TrackProperty) else section.column
 
 
 def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
     """The first of the named properties whose counts hold every frame; pitch has voiced ones alone."""
     known = (name for name in names if name in properties)
-    return next((name for name in known if not isinstance(properties[name], F0Property)), None)
+    return next((name for name in known if _holds_every_frame(properties[name])), None)
+
+
+def _holds_every_frame(section: Property) -> bool:
+    if source_of(section) == "label":
+        return True
+    every = ("duration", "gender", "speaker", "subset")
+    return section.by == "phone" and source_of(section) in every and not isinstance(section, TrackProperty)

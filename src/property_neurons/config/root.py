@@ -42,7 +42,8 @@ class Config(Section):
     models: dict[Name, Model] = Field(min_length=1, description="models by name")
     properties: dict[Name, Property] = Field(
         default_factory=lambda: dict(DEFAULT_PROPERTIES),
-        description="properties by name; those given here are added to, or replace, the five of the paper",
+        description="properties by name; those given here are added to, or replace, the five of the paper and the "
+        "ready-made ones (docs/properties.md)",
     )
     pretraining: dict[Name, Pretraining] = Field(default_factory=dict, description="MelHuBERT models to train, by name")
     splits: dict[Name, Split] = Field(default_factory=dict, description="who is trained and tested on, by name")

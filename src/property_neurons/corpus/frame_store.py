@@ -1,14 +1,18 @@
 """The frame store of one shard: for each 20 ms cell its phone label and aligned segment, and the F0 tracks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from property_neurons.corpus.phones import LABELS
-from property_neurons.errors import StoreError
+from property_neurons.corpus.phones import LABELS, SILENCE_ID
+from property_neurons.errors import ConfigError, StoreError, printable
 from property_neurons.stores.zarr import open_store
+
+if TYPE_CHECKING:
+    from property_neurons.corpus.frame_values import FrameValues
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class FrameShard:
     pitch: how F0 was found; "bins" where only pitch bins are known, "none" where nothing is.
     pitch_offset: int64 [utterances + 1], first value of each utterance's pitch track (which starts at t = 0).
     pitch_values: float32 Hz [pitch values], NaN unvoiced; for "bins" int8, -1 unvoiced; empty for "none".
+    values: what else is known of each frame, where a property reads it; else None.
     """
 
     name: str
@@ -43,6 +48,38 @@ class FrameShard:
     pitch: str
     pitch_offset: np.ndarray
     pitch_values: np.ndarray
+    values: "FrameValues | None" = None
+
+    @property
+    def of_speech(self) -> np.ndarray:
+        """Whether a frame is not silence: bool [frames]. Speech without an alignment is spoken noise."""
+        return self.label != SILENCE_ID
+
+    def column(self, name: str, property_name: str) -> Sequence:
+        """What is known of each utterance under a name.
+
+        Raises:
+            ConfigError: nothing is.
+        """
+        if name not in self.columns:
+            known = ", ".join(sorted(map(printable, {*self.columns, "label", "f0", "duration"})))
+            raise ConfigError(
+                f"property {property_name}: column {name!r} is unknown; {self.name} has {known}: name one of these"
+            )
+        return self.columns[name]
+
+    def values_of(self, property_name: str) -> np.ndarray:
+        """The numbers of the frames: float32 [frames], NaN for none.
+
+        Raises:
+            StoreError: there are none.
+        """
+        if self.values is None or self.values.number is None:
+            raise StoreError(
+                f"property {property_name}: expected numbers of the frames of {self.name}, found none; run the rule "
+                "that makes them"
+            )
+        return self.values.number
 
 
 def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = None) -> FrameShard:

@@ -23,6 +23,9 @@ PHONES = VOWELS + VOICED_CONSONANTS + UNVOICED_CONSONANTS
 SILENCE = "SIL"
 SPOKEN_NOISE = "SPN"
 LABELS = (*PHONES, SILENCE, SPOKEN_NOISE)
+NEVER_IN_A_SET = (SILENCE, SPOKEN_NOISE)
+# Of a cell that does not ask for the phone.
+ANY = "any"
 
 LABEL_IDS = {label: index for index, label in enumerate(LABELS)}
 SILENCE_ID = LABEL_IDS[SILENCE]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.counting.join import open_shards, rank_rows
-from property_neurons.counting.properties import NO_GROUP, Layout, Property
+from property_neurons.counting.layout import NO_GROUP, Layout
+from property_neurons.counting.properties import Property
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site
@@ -25,7 +27,7 @@ _CELLS_PER_CHUNK = 4096
 
 
 def count_activations(
-    shards: Sequence[tuple[str | Path, str | Path]],
+    shards: Sequence[tuple[str | Path, str | Path | FrameFiles]],
     property_: Property,
     sampling: Sampling,
     *,
@@ -39,7 +41,7 @@ def count_activations(
     Memory does not grow with the number of shards, nor with the number of sites.
 
     Args:
-        shards: (rank store, frame store) of each shard.
+        shards: (rank store, frame store) of each shard, the latter with what the property reads beside it.
         keep: the (subset, utterance) pairs to count; None for all.
         output: the count store to write (.zarr).
 
@@ -52,7 +54,7 @@ def count_activations(
     ranks, tau = open_shards(shards, property_.name, sampling, lambda_, keep)
     sites = ranks[0].sites
     frame_stores = [frame_store for _, frame_store in shards]
-    layout = property_.lay_out(open_frames(store, keep) for store in frame_stores)
+    layout = property_.lay_out(open_frame_files(store, keep) for store in frame_stores)
 
     with new_store(output) as store:
         passes = _passes(sites, len(layout.cells))
@@ -64,7 +66,9 @@ def count_activations(
             for ranks_of_shard, frame_store in progress(
                 list(zip(ranks, frame_stores, strict=True)), what=what, unit="shard"
             ):
-                rows, cells, without = _shard_rows(ranks_of_shard, open_frames(frame_store, keep), layout, sampling)
+                rows, cells, without = _shard_rows(
+                    ranks_of_shard, open_frame_files(frame_store, keep), layout, sampling
+                )
                 unranked += without
                 n += np.bincount(cells, minlength=len(n))
                 for site in chosen:

@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.errors import StoreError
 from property_neurons.ranks.sites import Site
 from property_neurons.stores.zarr import open_store
@@ -49,7 +49,7 @@ class Counts:
     @property
     def phone_cells(self) -> np.ndarray:
         """Indices of the cells that sets are made of: a phone in a group, groups first."""
-        in_a_set = [group != "" and label in PHONES for group, label in self.cells]
+        in_a_set = [group != "" and label not in NEVER_IN_A_SET for group, label in self.cells]
         return np.flatnonzero(in_a_set)
 
     @property

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from property_neurons.corpus.frame_values import FrameFiles
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.stores.files import read_table
@@ -20,10 +21,11 @@ def counting_arguments(job: Any) -> dict[str, Any]:
     kept = read_table(corpus / "utterances.parquet", ["subset", "utterance"])
     counting = dict(job.params.counting)
     lambda_ = counting.pop("lambda_")
+    values = [store_path(manifest) for manifest in job.input.get("values", [])] or [None] * len(job.input.frames)
     return {
         "shards": [
-            (store_path(ranks), store_path(frames))
-            for ranks, frames in zip(job.input.ranks, job.input.frames, strict=True)
+            (store_path(ranks), FrameFiles(store_path(frames), of_frames))
+            for ranks, frames, of_frames in zip(job.input.ranks, job.input.frames, values, strict=True)
         ],
         "property_": make_property(job.wildcards.property, **job.params.property),
         "sampling": Sampling(**counting),

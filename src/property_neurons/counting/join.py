@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import CountingError
 from property_neurons.ranks.sites import active_neurons
@@ -14,7 +15,7 @@ from property_neurons.ranks.store import RankStore, open_ranks
 
 
 def open_shards(
-    shards: Sequence[tuple[str | Path, str | Path]],
+    shards: Sequence[tuple[str | Path, str | Path | FrameFiles]],
     property_name: str,
     sampling: Sampling,
     lambda_: float,
@@ -141,10 +142,12 @@ def _check_frame_rule(ranks: Sequence[RankStore], sampling: Sampling) -> None:
             )
 
 
-def _check_utterances(frame_stores: Sequence[str | Path], keep: Collection[tuple[str, str]] | None) -> None:
+def _check_utterances(
+    frame_stores: Sequence[str | Path | FrameFiles], keep: Collection[tuple[str, str]] | None
+) -> None:
     found: Counter[tuple[str, str]] = Counter()
     for store in frame_stores:
-        shard = open_frames(store, keep)
+        shard = open_frame_files(store, keep)
         found.update((shard.columns["subset"][index], shard.utterances[index]) for index in np.flatnonzero(shard.kept))
     occurrences = Counter(utterance for _, utterance in found.elements())
     twice = sorted(utterance for utterance, times in occurrences.items() if times > 1)

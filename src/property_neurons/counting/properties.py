@@ -4,9 +4,9 @@ A property is config alone. It is first laid out over a corpus, which fixes its 
 cuts; the layout then gives every sampled frame of every shard its cell.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from property_neurons.corpus.phones import (
     LABELS,
     PHONE_CLASSES,
     PHONES,
-    SILENCE,
-    SPOKEN_NOISE,
     UNVOICED_CONSONANTS,
     group_problems,
 )
+from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts
+from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two
 from property_neurons.counting.pitch_bins import (
     AtLowerCut,
     F0Padding,
@@ -35,49 +35,13 @@ from property_neurons.counting.pitch_bins import (
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import ConfigError, CountingError, printable
 
-NO_GROUP = -1
-_NEVER_IN_A_SET = (SILENCE, SPOKEN_NOISE)
+# As many values as numbers may have where they are taken for names.
+_MOST_NUMBERED = 20
 _SOURCES = {
     "gender": "SPEAKERS.TXT, the corpus's `genders` or vox1_meta.csv",
     "speaker": "the id up to the first '-', or the speaker's folder",
     "subset": "the folder that `subsets` names",
 }
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The cells of a property over one corpus.
-
-    groups: names, in order.
-    cells: (group, label), groups first; the group is "" for labels that the property gives none.
-    cell_of: int64 [groups, labels], index into `cells`, NO_GROUP where a label is not counted. A property of the phone
-        itself has one row, as the label alone decides.
-    group_of: gives the sampled frames of a shard their row of `cell_of`, NO_GROUP for none: int [sampled].
-    pitch_cuts_hz: the two cuts, where F0 was cut.
-    strata: names of the parts that each group was divided into, where it was: `groups` are then those parts, the parts
-        of one group side by side.
-    """
-
-    groups: tuple[str, ...]
-    cells: tuple[tuple[str, str], ...]
-    cell_of: np.ndarray
-    group_of: Callable[[FrameShard, Sample], np.ndarray]
-    pitch_cuts_hz: tuple[float, float] | None = None
-    strata: tuple[str, ...] = ()
-
-    def cells_of(self, frames: FrameShard, sample: Sample) -> np.ndarray:
-        """The cell of each sampled frame, NO_GROUP for frames that are not counted: int64 [sampled]."""
-        group = self.group_of(frames, sample)
-        return np.where(group == NO_GROUP, NO_GROUP, self.cell_of[group, frames.label[sample.position]])
-
-
-class LaidOut(Protocol):
-    """What gives frames their cells: a property, or one that is crossed with another."""
-
-    @property
-    def name(self) -> str: ...
-
-    def lay_out(self, shards: Iterable[FrameShard]) -> Layout: ...
 
 
 @dataclass(frozen=True)
@@ -123,11 +87,15 @@ class PhoneProperty:
 
 @dataclass(frozen=True)
 class CategoryProperty:
-    """A property of the utterance: one group per value of a text column (gender, speaker, subset, ...)."""
+    """A property of the utterance: one group per value of a column (gender, speaker, accent, ...).
+
+    Utterances without a value are not counted. Numbers are taken for names where they are few.
+    """
 
     name: str
     column: str
     order: tuple[str, ...] | None = None
+    by: By = "phone"
 
     def __post_init__(self) -> None:
         if self.order is not None:
@@ -138,35 +106,52 @@ class CategoryProperty:
 
         Raises:
             ConfigError: the corpus has no such column.
-            CountingError: there are no utterances, or values that are no names or not in `order`.
+            CountingError: fewer than two values, values that are no names, not in `order`, or many numbers; a value of
+                `order` that no utterance has.
         """
-        found: set[str] = set()
-        for shard in shards:
-            values = self._values(shard)
-            for index in np.flatnonzero(shard.kept):
-                if values[index] not in found:
-                    self._check_value(values[index], shard, index)
-                    found.add(values[index])
-        if not found:
-            raise CountingError(f"property {self.name}: expected utterances, found none; choose a larger corpus")
-        if problem := names_problem(sorted(found)):
-            raise CountingError(
-                f"property {self.name}: expected values of {self.column} that can be told apart, found {problem}; "
-                "write them in one way in the corpus"
-            )
-        if self.order is not None and not found <= set(self.order):
-            raise CountingError(
-                f"property {self.name}: expected {self.column} to be one of {', '.join(self.order)}, found also "
-                f"{', '.join(sorted(found - set(self.order)))}; add them to `order`, or leave `order` out"
-            )
-        groups = tuple(sorted(found)) if self.order is None else self.order
+        groups = self._groups(self._found(shards))
         index_of = {group: index for index, group in enumerate(groups)}
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             of_utterance = np.array([index_of.get(value, NO_GROUP) for value in self._values(frames)], dtype=np.int64)
-            return of_utterance[np.searchsorted(frames.offset, sample.position, side="right") - 1]
+            return of_utterances(of_utterance, frames, sample)
 
-        return _crossed(groups, PHONES, group_of)
+        return crossed(groups, PHONES, group_of, self.by, "utterance")
+
+    def _found(self, shards: Iterable[FrameShard]) -> set[str]:
+        found: set[str] = set()
+        for shard in shards:
+            values = self._values(shard)
+            for index in np.flatnonzero(shard.kept):
+                if values[index] is not None and values[index] not in found:
+                    self._check_value(values[index], shard, index)
+                    found.add(values[index])
+        return found
+
+    def _groups(self, found: set[str]) -> tuple[str, ...]:
+        where = f"property {self.name}"
+        if not found:
+            raise CountingError(f"{where}: expected utterances, found none; choose a larger corpus")
+        if problem := names_problem(sorted(found)):
+            raise CountingError(
+                f"{where}: expected values of {self.column} that can be told apart, found {problem}; "
+                "write them in one way in the corpus"
+            )
+        if self.order is None:
+            check_two(self.name, f"values of {self.column}", sorted(found))
+            return tuple(sorted(found))
+        if unknown := found - set(self.order):
+            raise CountingError(
+                f"{where}: expected {self.column} to be one of {', '.join(self.order)}, found also "
+                f"{', '.join(sorted(unknown))}; add them to `order`, or leave `order` out"
+            )
+        if empty := [group for group in self.order if group not in found]:
+            raise CountingError(
+                f"{where}: expected utterances of each {self.column} in `order`, found none of "
+                f"{', '.join(map(printable, empty))}; leave them out of `order`, or choose a larger corpus"
+            )
+        check_two(self.name, "values in `order`", self.order)
+        return self.order
 
     def _check_value(self, value: str, shard: FrameShard, index: int) -> None:
         if problem := name_problem(value):
@@ -176,13 +161,16 @@ class CategoryProperty:
                 f"({_SOURCES.get(self.column, 'its own table')}), or leave the utterance out"
             )
 
-    def _values(self, shard: FrameShard) -> tuple[str, ...]:
-        if self.column not in shard.columns:
-            known = ", ".join(sorted({*shard.columns, "label", "f0", "duration"}))
-            raise ConfigError(
-                f"property {self.name}: column {self.column!r} is unknown; {shard.name} has {known}: name one of these"
+    def _values(self, shard: FrameShard) -> Sequence[str | None]:
+        values = shard.column(self.column, self.name)
+        if not any(isinstance(value, float) for value in values):
+            return values
+        if len(set(values)) > _MOST_NUMBERED:
+            raise CountingError(
+                f"property {self.name}: expected names in the column {self.column}, found {len(set(values))} different "
+                f"numbers in {shard.name}; give `cuts: tertiles`, or two values or more"
             )
-        return shard.columns[self.column]
+        return [None if value is None else f"{value:g}" for value in values]
 
 
 @dataclass(frozen=True)
@@ -192,6 +180,7 @@ class PitchProperty:
     within: the F0 that is cut, as it is ("corpus"), or in semitones from its speaker's median ("speaker").
     pitch_cuts, at_lower_cut, f0_padding: see `pitch_bins`.
     pitch_phones: the phones that make up the groups, the 30 voiced ones or all 39.
+    by: see `layout.crossed`.
 
     Raises:
         ConfigError: names of ranges that are none, or not three different ones.
@@ -204,6 +193,7 @@ class PitchProperty:
     f0_padding: F0Padding = "end"
     pitch_phones: Literal["voiced", "all"] = "voiced"
     within: Within = "corpus"
+    by: By = "phone"
 
     def __post_init__(self) -> None:
         _check_names(self.name, "names", self.names)
@@ -226,7 +216,7 @@ class PitchProperty:
 
         left_out = UNVOICED_CONSONANTS if self.pitch_phones == "voiced" else ()
         phones = [phone for phone in PHONES if phone not in left_out]
-        return _crossed(self.names, phones, group_of, pitch_cuts_hz=cuts if medians is None else None)
+        return with_cuts(crossed(self.names, phones, group_of, self.by), cuts if medians is None else None)
 
 
 @dataclass(frozen=True)
@@ -235,6 +225,7 @@ class DurationProperty:
 
     name: str
     edges_ms: tuple[int, int] = (60, 100)
+    by: By = "phone"
 
     def __post_init__(self) -> None:
         if not 0 < self.edges_ms[0] < self.edges_ms[1]:
@@ -250,7 +241,7 @@ class DurationProperty:
             duration = run_durations(frames, sample)
             return ((duration >= short * 1000).astype(np.int64) + (duration > long * 1000))[sample.run]
 
-        return _crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), PHONES, group_of)
+        return crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), PHONES, group_of, self.by)
 
 
 def _check_names(name: str, key: str, groups: Sequence[str]) -> None:
@@ -261,28 +252,33 @@ def _check_names(name: str, key: str, groups: Sequence[str]) -> None:
         )
 
 
-Property = PhoneProperty | CategoryProperty | PitchProperty | DurationProperty
+Property = PhoneProperty | CategoryProperty | PitchProperty | DurationProperty | NumberProperty | TrackProperty
+OF_COLUMN = {"label": PhoneProperty, "f0": PitchProperty, "duration": DurationProperty}
 
 
-def make_property(name: str, column: str, **settings: Any) -> Property:
+def make_property(name: str, column: str | None = None, **settings: Any) -> Property:
     """A property from its settings in the configuration.
 
     Args:
-        column: "label", "f0", "duration", or a text column of the utterances.
-        settings: fields of the property's class; lists stand for tuples.
+        column: "label", "f0", "duration", or a column of the utterances, with `cuts` one of numbers.
+        settings: fields of the property's class, of which `track` tells those of frames; lists stand for tuples.
 
     Raises:
         ConfigError: a setting is unknown for this column, or contradicts itself.
     """
-    kinds = {"label": PhoneProperty, "f0": PitchProperty, "duration": DurationProperty}
-    kind = kinds.get(column, CategoryProperty)
-    given = {"column": column} if kind is CategoryProperty else {}
+    if settings.get("cuts", ...) is None:
+        settings.pop("cuts")
+    if column is None:
+        kind, source = TrackProperty, f"track {settings.get('track')!r}"
+    else:
+        kind = OF_COLUMN.get(column) or (NumberProperty if "cuts" in settings else CategoryProperty)
+        source = f"column {column!r}"
+    given = {"column": column} if kind in (CategoryProperty, NumberProperty) else {}
     known = set(kind.__dataclass_fields__) - {"name", *given}
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ConfigError(
-            f"property {name}: {', '.join(unknown)} unknown for column {column!r}, which knows "
-            f"{', '.join(sorted(known))}"
+            f"property {name}: {', '.join(unknown)} unknown for {source}, which knows {', '.join(sorted(known))}"
         )
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     return kind(name, **given, **fields)
@@ -303,22 +299,3 @@ def run_durations(frames: FrameShard, sample: Sample) -> np.ndarray:
     start = np.where(first >= 0, segment_start[first], first_frame_us)
     end = np.where(last >= 0, segment_end[last], last_frame_us)
     return end - start
-
-
-def _crossed(
-    groups: Sequence[str],
-    phones: Sequence[str],
-    group_of: Callable[[FrameShard, Sample], np.ndarray],
-    pitch_cuts_hz: tuple[float, float] | None = None,
-) -> Layout:
-    labels = (*phones, *_NEVER_IN_A_SET)
-    cell_of = np.full((len(groups), len(LABELS)), NO_GROUP, dtype=np.int64)
-    columns = [LABEL_IDS[label] for label in labels]
-    cell_of[:, columns] = np.arange(len(groups) * len(labels)).reshape(len(groups), len(labels))
-    return Layout(
-        groups=tuple(groups),
-        cells=tuple((group, label) for group in groups for label in labels),
-        cell_of=cell_of,
-        group_of=group_of,
-        pitch_cuts_hz=pitch_cuts_hz,
-    )

@@ -11,8 +11,9 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import LABELS
+from property_neurons.counting.layout import NO_GROUP, Layout
 from property_neurons.counting.pitch_bins import UNVOICED, F0Padding
-from property_neurons.counting.properties import NO_GROUP, Layout, Property, make_property
+from property_neurons.counting.properties import Property, make_property
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import CountingError
 

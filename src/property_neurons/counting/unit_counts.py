@@ -1,7 +1,8 @@
 """Counts by unit: the same sums as the counts of cells, one step finer, for the statistics of neuron sets.
 
 A unit is what a label varies over: a speaker where the property is one of the speaker (gender), an utterance where it
-differs within speakers, else a run of frames of one phone in one group. Made from stored ranks; no model runs.
+differs within speakers, a stretch of frames of one group where neighbouring phones share it (a word's frequency), else
+a run of frames of one phone in one group. Made from stored ranks; no model runs.
 
 Counts of runs take about as much room as the ranks. Above 28 hours of speech utterances and runs are therefore summed
 up for each speaker, to a row for each of the speaker's phones in each group.
@@ -16,21 +17,22 @@ import numpy as np
 import zarr
 from scipy.sparse import csr_array
 
-from property_neurons.corpus.frame_store import FrameShard, open_frames
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
+from property_neurons.corpus.phones import NEVER_IN_A_SET, PHONES
 from property_neurons.counting.join import open_shards, rank_rows
-from property_neurons.counting.properties import NO_GROUP, CategoryProperty, LaidOut, Layout
-from property_neurons.counting.sampling import Sampling, sample_frames
+from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
+from property_neurons.counting.sampling import Sample, Sampling, sample_frames
 from property_neurons.errors import StoreError
 from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site
 from property_neurons.ranks.store import RankStore
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
 
-Level = Literal["speaker", "utterance", "run", "speaker and group", "speaker, phone and group"]
+Level = Literal["speaker", "utterance", "stretch", "run", "speaker and group", "speaker, phone and group"]
 
 MOST_FRAMES = 5_000_000
-_SUMMED_UP = {"utterance": "speaker and group", "run": "speaker, phone and group"}
+_SUMMED_UP = {"utterance": "speaker and group", "stretch": "speaker and group", "run": "speaker, phone and group"}
 
 _CHUNK = 1 << 20
 # Counts of speakers are held, site by site, until all shards are read; further sites cost another pass over the ranks.
@@ -106,7 +108,7 @@ class UnitCounts:
 
 
 def count_units(
-    shards: Sequence[tuple[str | Path, str | Path]],
+    shards: Sequence[tuple[str | Path, str | Path | FrameFiles]],
     property_: LaidOut,
     sampling: Sampling,
     *,
@@ -128,16 +130,20 @@ def count_units(
     frame_stores = [frame_store for _, frame_store in shards]
     frames = _Frames(frame_stores, keep)
     layout = property_.lay_out(frames)
-    level, speakers = _level_and_speakers(property_, frames)
+    level, speakers = _level_and_speakers(layout, frames)
     cells = _Cells(layout)
     pairs = list(zip(ranks, frame_stores, strict=True))
 
-    def units_of(ranks_of_shard: RankStore, frame_store: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return _shard_units(ranks_of_shard, open_frames(frame_store, keep), layout, cells, level, sampling, speakers)
+    def units_of(
+        ranks_of_shard: RankStore, frame_store: str | Path | FrameFiles
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return _shard_units(
+            ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, speakers
+        )
 
     with new_store(output) as store:
         sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
-        if level in ("utterance", "run"):
+        if level in ("utterance", "stretch", "run"):
             _write_parts(store, pairs, units_of, sizes)
         else:
             groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
@@ -195,22 +201,27 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
     )
 
 
-def _level_and_speakers(property_: LaidOut, shards: Iterable[FrameShard]) -> tuple[Level, list[str]]:
-    """What the labels of a property vary over in a corpus, and its speakers, sorted.
+def _level_and_speakers(layout: Layout, shards: Iterable[FrameShard]) -> tuple[Level, list[str]]:
+    """What the groups of a property vary over in a corpus, and its speakers, sorted.
 
-    A text column that has one value for each speaker is one of the speaker; another one is of the utterance.
+    Where an utterance has one group, and all utterances of each speaker have the same, that is the speaker.
     """
-    level: Level = "speaker" if isinstance(property_, CategoryProperty) else "run"
-    value_of: dict[str, str | None] = {}
+    level: Level = "speaker" if layout.lives_in == "utterance" else layout.lives_in
+    speakers: set[str] = set()
+    group_of: dict[str, int] = {}
     frames = 0
     for shard in shards:
         frames += int(np.diff(shard.offset)[shard.kept].sum())
-        values = shard.columns[property_.column] if isinstance(property_, CategoryProperty) else None
-        for index in np.flatnonzero(shard.kept):
-            value = None if values is None else values[index]
-            if value_of.setdefault(shard.columns["speaker"][index], value) != value:
+        speakers.update(shard.columns["speaker"][index] for index in np.flatnonzero(shard.kept))
+        if level != "speaker":
+            continue
+        counted = np.flatnonzero(shard.kept & (np.diff(shard.offset) > 0))
+        first = shard.offset[counted]
+        groups = layout.group_of(shard, Sample(first, np.arange(len(first)), first, first + 1))
+        for index, group in zip(counted, groups.tolist(), strict=True):
+            if group != NO_GROUP and group_of.setdefault(shard.columns["speaker"][index], group) != group:
                 level = "utterance"
-    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level, sorted(value_of)
+    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level, sorted(speakers)
 
 
 _ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
@@ -218,8 +229,8 @@ _ATTRIBUTES = frozenset(
     "model corpus property level sites lambda tau groups strata phones speakers cells".split()  # noqa: SIM905
 )
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
-_Units = Callable[[RankStore, str | Path], tuple[np.ndarray, dict[str, np.ndarray]]]
-_Shards = Sequence[tuple[RankStore, str | Path]]
+_Units = Callable[[RankStore, str | Path | FrameFiles], tuple[np.ndarray, dict[str, np.ndarray]]]
+_Shards = Sequence[tuple[RankStore, str | Path | FrameFiles]]
 # Width and tau of each site.
 _Sizes = Sequence[tuple[int, int]]
 
@@ -228,19 +239,21 @@ _Sizes = Sequence[tuple[int, int]]
 class _Frames:
     """The frames of all shards, read one by one as often as they are gone through."""
 
-    stores: Sequence[str | Path]
+    stores: Sequence[str | Path | FrameFiles]
     keep: Collection[tuple[str, str]] | None
 
     def __iter__(self) -> Iterator[FrameShard]:
-        return (open_frames(store, self.keep) for store in self.stores)
+        return (open_frame_files(store, self.keep) for store in self.stores)
 
 
 class _Cells:
     """Group and phone of each cell of a layout as numbers, NO_GROUP for cells that no set is made of."""
 
     def __init__(self, layout: Layout):
-        used = [(group, phone) for group, phone in layout.cells if group != "" and phone in PHONES]
-        self.phones = tuple(phone for phone in PHONES if any(phone == other for _, other in used))
+        used = [(group, phone) for group, phone in layout.cells if group != "" and phone not in NEVER_IN_A_SET]
+        # The 39 phones in their order, whatever else after them.
+        named = {phone: None for _, phone in used}
+        self.phones = tuple(phone for phone in dict.fromkeys((*PHONES, *named)) if phone in named)
         self.group = self._numbers(layout, used, 0, layout.groups)
         self.phone = self._numbers(layout, used, 1, self.phones)
         pairs = zip(self.group.tolist(), self.phone.tolist(), strict=True)
@@ -273,7 +286,11 @@ def _shard_units(
     number = {name: index for index, name in enumerate(speakers)}
     # Utterances that are left out may be of speakers that have no number.
     speaker = np.array([number.get(name, -1) for name in frames.columns["speaker"]], dtype=np.int64)[utterance]
-    if level == "run":
+    if level == "stretch":
+        group = cells.group[cell]
+        goes_on = (utterance[1:] == utterance[:-1]) & (group[1:] == group[:-1]) & (run[1:] - run[:-1] <= 1)
+        unit = np.cumsum(np.append(True, ~goes_on)[: len(run)]) - 1
+    elif level == "run":
         # Where the group changes within a run, as pitch does, each piece is a unit.
         unit = np.cumsum(np.append(True, (run[1:] != run[:-1]) | (cell[1:] != cell[:-1]))[: len(run)]) - 1
     else:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from property_neurons import plan
+from property_neurons.config.properties import source_of
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.frame_store import FrameShard, open_frames
-from property_neurons.corpus.phones import PHONES
 from property_neurons.corpus.utterance_columns import known_columns
-from property_neurons.counting.properties import NO_GROUP, make_property
+from property_neurons.counting.layout import NO_GROUP
+from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.neurons.cells import pattern_cells
@@ -29,8 +30,9 @@ def cell_counts(config: Config, corpus: str) -> dict[str, pd.DataFrame]:
 
     As counted by an earlier run, else from the frames, else (but for properties of F0) from the scan.
     """
-    counted = {name: cells for name in config.properties if (cells := _counted(config, corpus, name)) is not None}
-    others = [name for name in config.properties if name not in counted]
+    used = plan.analysis.used_properties(config)
+    counted = {name: cells for name in used if (cells := _counted(config, corpus, name)) is not None}
+    others = [name for name in used if name not in counted]
     return counted | (_from_frames(config, corpus, others) if others else {})
 
 
@@ -60,7 +62,7 @@ def _from_frames(config: Config, corpus: str, properties: Sequence[str]) -> dict
         return {}
     found = {}
     for name in properties:
-        if config.properties[name].column == "f0" and shards[0].pitch == "none":
+        if source_of(config.properties[name]) == "f0" and shards[0].pitch == "none":
             continue
         try:
             layout = make_property(name, **plan.analysis.property_settings(config, name)).lay_out(shards)
@@ -70,7 +72,7 @@ def _from_frames(config: Config, corpus: str, properties: Sequence[str]) -> dict
         table = pd.DataFrame(layout.cells, columns=["group", "label"])
         counted = [of_shard[of_shard != NO_GROUP] for of_shard in cells]
         table["n"] = np.bincount(np.concatenate(counted), minlength=len(table))
-        found[name] = table[(table["group"] != "") & table["label"].isin(PHONES)]
+        found[name] = pattern_cells(table)
     return found
 
 

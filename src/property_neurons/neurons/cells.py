@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.counting.count_store import Counts
 
 _NAMED = 3
@@ -28,7 +28,7 @@ def cell_table(counts: Counts) -> pd.DataFrame:
 
 def pattern_cells(cells: pd.DataFrame) -> pd.DataFrame:
     """The rows of a `cell_table` whose patterns can enter a set: a phone in a group."""
-    return cells[(cells["group"] != "") & cells["label"].isin(PHONES)]
+    return cells[(cells["group"] != "") & ~cells["label"].isin(NEVER_IN_A_SET)]
 
 
 def too_little_speech(cells: pd.DataFrame, where: str, *, lambda_: float, min_count: int = 0) -> str | None:

@@ -2,8 +2,16 @@
 
 from typing import Any
 
-from property_neurons.config.properties import DurationProperty, F0Property, Property
+from property_neurons.config.properties import (
+    READY_MADE,
+    DurationProperty,
+    F0Property,
+    PhoneSetProperty,
+    Property,
+    TrackProperty,
+)
 from property_neurons.config.root import Config
+from property_neurons.corpus.tracks import TRACKS as TRACKS
 from property_neurons.plan import corpora, paths
 
 
@@ -22,13 +30,30 @@ def property_settings(config: Config, name: str) -> dict[str, Any]:
 
 def _settings(config: Config, section: Property) -> dict[str, Any]:
     options = config.analysis
+    if isinstance(section, PhoneSetProperty):
+        return {"column": "label", "groups": section.groups}
     settings = section.model_dump()
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
         settings |= {key: getattr(options, key) for key in keys}
         if section.within == "speaker" and not isinstance(options.pitch_cuts, str):
             settings["pitch_cuts"] = "tertiles"
+        if (cuts := settings.pop("cuts")) is not None:
+            settings["pitch_cuts"] = cuts
     return settings
+
+
+def frame_values(config: Config, corpus: str, name: str) -> list[str]:
+    """The manifests of the stores of frames' values that a property is made of; none for most properties."""
+    section = config.properties[name]
+    if not isinstance(section, TrackProperty):
+        return []
+    return corpora.shard_manifests(config, corpus, paths.frame_values(config, corpus, section.track))
+
+
+def used_properties(config: Config) -> list[str]:
+    """The properties of the paper and of the config, and those ready-made ones that it shows."""
+    return [name for name in config.properties if READY_MADE.get(name) != config.properties[name]]
 
 
 def counting_settings(config: Config) -> dict[str, Any]:

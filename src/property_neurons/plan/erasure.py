@@ -3,7 +3,7 @@
 from typing import Any
 
 from property_neurons.config.models import TunedModel
-from property_neurons.config.properties import F0Property
+from property_neurons.config.properties import F0Property, source_of
 from property_neurons.config.root import Config
 from property_neurons.plan import analysis, paths, tasks
 
@@ -45,6 +45,6 @@ def settings(config: Config, study: str) -> dict[str, Any]:
     own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
     return section.model_dump(include={"groups", "doses", "draws", "random", "action", "batch_size"} | own) | {
         "definition": analysis.set_definition(config),
-        "column": config.properties[section.property].column,
+        "column": source_of(config.properties[section.property]),
         "sigmas": section.sigmas or [config.analysis.sigma],
     }

@@ -4,7 +4,7 @@ import re
 
 from property_neurons.config.checks.references import groups_of, not_defined, unknown_groups
 from property_neurons.config.erasure import Erasure
-from property_neurons.config.properties import F0Property
+from property_neurons.config.properties import F0Property, source_of
 from property_neurons.config.root import Config
 from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.erasure.table_terms import NOT_A_GROUP
@@ -32,9 +32,9 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
     task, section = config.tasks.get(study.task), config.properties.get(study.property)
     if task is not None and task.mode != "fine_tuned":
         found.append(f"{key}.task: {study.task!r} leaves the model as it is; set mode: fine_tuned")
-    if task is not None and section is not None and section.column not in DIVIDED_BY[task.kind]:
+    if task is not None and section is not None and source_of(section) not in DIVIDED_BY[task.kind]:
         found.append(
-            f"{key}.property: a property of {section.column} does not divide the errors of {task.kind}; expected "
+            f"{key}.property: a property of {source_of(section)} does not divide the errors of {task.kind}; expected "
             f"one of {', '.join(DIVIDED_BY[task.kind])}"
         )
     if isinstance(section, F0Property) and section.within == "speaker" and task is not None and "f0" in task.kind:

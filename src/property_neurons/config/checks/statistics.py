@@ -1,7 +1,7 @@
 """Confounds are of properties that are there, and can vary within their groups."""
 
 from property_neurons.config.checks.references import not_defined
-from property_neurons.config.properties import F0Property
+from property_neurons.config.properties import F0Property, source_of
 from property_neurons.config.root import Config
 
 _OF_SPEAKERS = {"speaker", "gender"}
@@ -15,7 +15,7 @@ def problems(config: Config) -> list[str]:
         section = config.properties.get(name)
         if section is None:
             continue
-        if confound == section.column or {confound, section.column} <= _OF_SPEAKERS:
+        if confound == source_of(section) or {confound, source_of(section)} <= _OF_SPEAKERS:
             found.append(
                 f"{key}.{name}: in one {confound} there is one group of {name!r} alone, so nothing can be compared; "
                 "name another confound, or null"

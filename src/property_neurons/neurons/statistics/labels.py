@@ -58,9 +58,9 @@ def dealt_units(units: UnitCounts) -> Exchangeable:
 
     Where the phone itself has the group, phones are dealt among the groups, which keep their sizes. Groups of one phone
     each would only change names so: there, each speaker's own phones change places with each other, and what remains is
-    what speakers do not share. Labels of speakers change places among all speakers; labels of utterances among
-    those of one speaker; labels of runs among runs of the same phone of one speaker. Where these are summed up, the
-    groups of one speaker, or of one phone of a speaker, change places.
+    what speakers do not share. Labels of speakers change places among all speakers; labels of utterances, and of
+    stretches of frames, among those of one speaker; labels of runs among runs of the same phone of one speaker. Where
+    these are summed up, the groups of one speaker, or of one phone of a speaker, change places.
     """
     if deals_phones(units):
         return Exchangeable(label=np.argmax(units.cells, axis=0), block=np.zeros(len(units.phones), np.int64))
@@ -72,6 +72,7 @@ def dealt_units(units: UnitCounts) -> Exchangeable:
     block = {
         "speaker": np.zeros(len(first), np.int64),
         "utterance": speaker,
+        "stretch": speaker,
         "speaker and group": speaker,
         "run": speaker * len(units.phones) + phone,
         "speaker, phone and group": speaker * len(units.phones) + phone,

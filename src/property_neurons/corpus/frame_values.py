@@ -1,0 +1,91 @@
+"""What is known of each 20 ms frame beside its phone and F0: a number, or the interval of a tier that it lies in.
+
+A property that needs such values has them in stores of their own, shard by shard beside the frame stores, so that a new
+one makes nothing else again.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.errors import StoreError
+from property_neurons.stores.zarr import add_array, new_store, open_store
+
+
+@dataclass(frozen=True)
+class FrameValues:
+    """Values of the frames of a shard, in the order of its frame store; numbers or intervals.
+
+    number: float32 [frames], NaN for none.
+    interval: int32 [frames], index of the interval that holds most of a frame; -1 for none.
+    interval_name: int32 [intervals], index into `names`; -1 where an interval has no label.
+    names: the labels of intervals.
+    """
+
+    number: np.ndarray | None = None
+    interval: np.ndarray | None = None
+    interval_name: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> np.ndarray:
+        """The label of each frame: int32 [frames], index into `names`; -1 for none."""
+        return np.append(self.interval_name, np.int32(-1))[self.interval]
+
+
+def write_values(path: str | Path, utterances: Sequence[str], offset: np.ndarray, values: FrameValues) -> None:
+    """Write the values of a shard's frames.
+
+    Args:
+        path: the .zarr to write.
+        utterances: ids, in the order of the frame store.
+        offset: int64 [utterances + 1], first frame of each.
+    """
+    with new_store(path) as store:
+        store.attrs.update({"utterances": list(utterances), "names": list(values.names)})
+        add_array(store, "offset", offset.astype(np.int64))
+        if values.number is not None:
+            add_array(store, "number", values.number.astype(np.float32))
+            return
+        add_array(store, "interval", values.interval.astype(np.int32))
+        add_array(store, "interval_name", values.interval_name.astype(np.int32))
+
+
+def open_values(path: str | Path, utterances: Sequence[str], offset: np.ndarray) -> FrameValues:
+    """Read what `write_values` wrote, for the frames of a frame store.
+
+    Raises:
+        StoreError: the store is damaged, or of other frames.
+    """
+    store = open_store(path)
+    if list(store.attrs.get("utterances", ())) != list(utterances) or not np.array_equal(store["offset"][:], offset):
+        raise StoreError(
+            f"{path}: expected values of the {len(utterances)} utterances of the frame store beside it, found others; "
+            "delete it and run again"
+        )
+    if "number" in store:
+        return FrameValues(number=store["number"][:])
+    return FrameValues(
+        interval=store["interval"][:], interval_name=store["interval_name"][:], names=tuple(store.attrs["names"])
+    )
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """A frame store, and the store of values that a property reads beside it, if any."""
+
+    store: str | Path
+    values: str | Path | None = None
+
+
+def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str, str]] | None = None) -> FrameShard:
+    """Read a frame store with the values beside it; arguments and errors as of `open_frames` and `open_values`."""
+    if not isinstance(files, FrameFiles):
+        return open_frames(files, keep)
+    frames = open_frames(files.store, keep)
+    if files.values is None:
+        return frames
+    return replace(frames, values=open_values(files.values, frames.utterances, frames.offset))
