@@ -14,7 +14,8 @@ from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.framewise import FramewiseSource, read_pitch_bins
 from property_neurons.corpus.genders import read_gender_json, read_speakers
 from property_neurons.corpus.librispeech import list_librispeech
-from property_neurons.corpus.phones import LABEL_IDS, PHONE_CLASSES, label_id
+from property_neurons.corpus.phone_tables import ARPABET
+from property_neurons.corpus.phones import LABEL_IDS, PHONE_CLASSES
 from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.counting.runs import middle_frames, runs
@@ -71,7 +72,7 @@ def test_frame_labels_are_those_of_the_json(sample_data, dev_clean_labels, dev_c
     """Labels -> segments in microseconds -> labels gives every frame of the file back."""
     folder = sample_data / "alignments" / "dev-clean"
     names = json.loads((folder / "phone-labels.json").read_text())
-    identities = {number: label_id(name) for name, (number, _) in names.items()}
+    identities = {number: ARPABET.read(name)[0] for name, (number, _) in names.items()}
     with gzip.open(folder / "framewise-phones-20ms.json.gz") as stream:
         frames = json.load(stream)
     expected = [identities[number] for utterance in sorted(frames) for number in frames[utterance]]

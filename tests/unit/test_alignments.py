@@ -95,9 +95,21 @@ def test_a_file_cut_at_any_line_is_unreadable(tmp_path, form):
 
 
 def test_another_tier_name_lists_those_found(tmp_path):
-    detail = troubles(write(tmp_path, SEGMENTS, tier="speaker - phones"))["unreadable_alignment"]
+    detail = troubles(write(tmp_path, SEGMENTS, tier="speaker - words"))["unreadable_alignment"]
     assert "'phones'" in detail
-    assert "'speaker - phones'" in detail
+    assert "'speaker - words'" in detail
+
+
+def test_a_tier_with_the_speaker_before_it_or_of_a_name_that_is_given(tmp_path):
+    """As the Montreal Forced Aligner writes it for corpora of several speakers; as WebMAUS does."""
+    assert len(read_textgrid(write(tmp_path, SEGMENTS, tier="anna - phones")).labels) == len(SEGMENTS)
+    assert len(read_textgrid(write(tmp_path, SEGMENTS, tier="MAU"), tier="MAU").labels) == len(SEGMENTS)
+
+
+def test_stress_is_kept(tmp_path):
+    alignment = read_textgrid(write(tmp_path, [(0, 0.5, "HH"), (0.5, 1, "AY1")]))
+    assert alignment.marks == ("", "1")
+    assert read_textgrid(write(tmp_path, [(0, 1, "HH")])).marks == ()
 
 
 def test_a_point_tier_is_no_alignment(tmp_path):

@@ -89,6 +89,7 @@ def shard(tmp_path):
             "start_us": [0, 20_000, 40_000, 0],
             "end_us": [20_000, 62_500, 125_000, 180_000],
             "label": np.array([39, 0, 17, 2], np.int8),
+            "mark": ["", "1", "", ""],
         }
     )
     shard_list = pd.DataFrame(
@@ -120,6 +121,7 @@ def test_store(shard, tmp_path, monkeypatch, workers):
         "subsets": ["t", "s"],
         "columns": {},
         "labels": list(LABELS),
+        "marks": ["", "1"],
         "frame_us": 20_000,
         "pitch": "yaapt",
     }
@@ -128,6 +130,7 @@ def test_store(shard, tmp_path, monkeypatch, workers):
         "frame_offset": ([0, 6, 9], np.int64),
         "label": ([39, 39, 17, 17, 17, 17, 39, 0, 0], np.int8),
         "segment": ([-1, -1, 0, 0, 0, 0, 1, 2, 2], np.int32),
+        "segment_mark": ([0, 0, 1], np.int16),
         "segment_start": ([40_000, 0, 20_000], np.int64),
         "segment_end": ([125_000, 20_000, 62_500], np.int64),
         "pitch_offset": ([0, 2, 3], np.int64),

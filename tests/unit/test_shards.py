@@ -49,6 +49,7 @@ def test_segments_have_a_row_group_for_each_shard(tmp_path):
             "start_us": [0, 0, 20_000],
             "end_us": [10, 20_000, 30_000],
             "label": np.array([1, 2, 3], np.int8),
+            "mark": ["", "1", ""],
         }
     )
     path = tmp_path / "segments.parquet"

@@ -42,8 +42,9 @@ def scan(folder, *rows, header=HEADER, name="table.csv", **settings):
     """The scan of a table; without rows, of one that is there."""
     if rows:
         (folder / name).write_text("\n".join([header, *rows]), encoding="utf-8")
-    source = {"columns": {}, "speakers": None, "per_speaker": ["gender", "accent"], "alignments": None} | settings
-    listing, alignments = open_subset("table", "table", {"root": str(folder), "table": str(folder / name)} | source)
+    source = {"root": str(folder), "table": str(folder / name), "columns": {}, "speakers": None, "alignments": None}
+    source |= {"per_speaker": ["gender", "accent"], "phones": {}} | settings
+    listing, alignments = open_subset("table", "table", source)
     return scan_subset("own", "table", listing, alignments=alignments, n_shards=1)
 
 

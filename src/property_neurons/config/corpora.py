@@ -12,6 +12,7 @@ class TextGridAlignments(Section):
 
     kind: Literal["textgrid"] = Field(description="TextGrids, as the Montreal Forced Aligner writes them")
     path: SubsetPath = Field(description="folder of one subset's TextGrids; `{subset}` stands for the subset's name")
+    tier: str = Field(default="phones", description="the tier of phones; `anna - phones` is one too")
 
 
 class FramewiseAlignments(Section):
@@ -29,6 +30,28 @@ class PocketSphinxAlignments(Section):
 
 
 Alignments = Annotated[TextGridAlignments | FramewiseAlignments | PocketSphinxAlignments, Field(discriminator="kind")]
+
+
+class Phones(Section):
+    """What the labels of alignments stand for."""
+
+    set: Literal["arpabet", "timit", "ipa-english-mfa", "file"] = Field(
+        default="arpabet",
+        description="labels of ARPABET, of TIMIT or of the Montreal Forced Aligner's English dictionaries, all read as "
+        "the paper's 39 phones; or `file`: a table of your own",
+    )
+    path: OutsidePath | None = Field(
+        default=None, description="that table (set `file` only): label and, where there are any, phone, class and mark"
+    )
+    map: dict[str, str] = Field(
+        default_factory=dict, description="further labels: {label: a phone of the set, SIL (silence) or SPN (no phone)}"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Phones":
+        if (self.set == "file") != (self.path is not None):
+            raise ValueError("`path` goes with set `file`, and only with it")
+        return self
 
 
 class Pitch(Section):
@@ -66,6 +89,7 @@ class _Corpus(Section):
 
 class _AlignedCorpus(_Corpus):
     pitch: Pitch = Field(default_factory=Pitch, description="where F0 comes from")
+    phones: Phones = Field(default_factory=Phones, description="what the labels of alignments stand for")
 
 
 class LibriSpeechCorpus(_AlignedCorpus):
@@ -141,6 +165,7 @@ class TableCorpus(_AlignedCorpus):
     alignments: TextGridAlignments | FramewiseAlignments | None = Field(
         default=None, description="where alignments come from, if the table does not name them"
     )
+    tier: str = Field(default="phones", description="the tier of phones in TextGrids that the table names")
     shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
 
 

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, is_silence, label_id
+from property_neurons.corpus.phone_tables import ARPABET, PhoneTable, is_silence
+from property_neurons.corpus.phones import SILENCE, SPOKEN_NOISE_ID
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AlignmentError
 
@@ -21,14 +22,16 @@ ALIGN_AGAIN = "align the utterance again or mend the file"
 class Alignment:
     """The phone segments of one utterance, in order of time, none overlapping.
 
-    starts, ends: int64 us [segments]; labels: int8 ids of `phones.LABELS` [segments];
+    starts, ends: int64 us [segments]; labels: int8 [segments], index into the labels of the phone set;
     end: us, the end of the labelled time, which the last segment may not reach.
+    marks: what each label says beside the phone (stress, tone), "" for nothing; empty where no label says anything.
     """
 
     starts: np.ndarray
     ends: np.ndarray
     labels: np.ndarray
     end: int
+    marks: tuple[str, ...] = ()
 
     @property
     def n_labels(self) -> int:
@@ -70,7 +73,14 @@ def unaligned(n_samples: int) -> Alignment:
     return Alignment(np.array([0]), np.array([end]), np.array([SPOKEN_NOISE_ID], dtype=np.int8), end)
 
 
-def checked_alignment(where: str, starts: np.ndarray, ends: np.ndarray, texts: Sequence[str], end: int) -> Alignment:
+def checked_alignment(
+    where: str,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    texts: Sequence[str],
+    end: int,
+    phones: PhoneTable = ARPABET,
+) -> Alignment:
     """Build an alignment from segments as they were written, once they make sense.
 
     Args:
@@ -78,6 +88,7 @@ def checked_alignment(where: str, starts: np.ndarray, ends: np.ndarray, texts: S
         starts, ends: int64 us [segments], in any order.
         texts: the label of each segment, as written.
         end: us, the end of the labelled time; a segment that ends later moves it.
+        phones: what labels stand for.
 
     Returns:
         the segments in order of time, without silences of no length
@@ -90,29 +101,22 @@ def checked_alignment(where: str, starts: np.ndarray, ends: np.ndarray, texts: S
     starts, ends, texts = starts[kept], ends[kept], [texts[index] for index in kept]
     order = np.argsort(starts, kind="stable")
     starts, ends, texts = starts[order], ends[order], [texts[index] for index in order]
-    labels, unknown = _labels(texts)
+    labels, marks, unknown = _labels(texts, phones)
     troubles = [*unknown, *_lengths(starts, ends, texts), *_overlaps(starts, ends, texts)]
-    if not unknown and not np.any(labels != SILENCE_ID):
+    if not unknown and not np.any(labels != phones.labels.index(SILENCE)):
         detail = f"expected at least one phone, found {len(labels)} segments, all silence; {ALIGN_AGAIN}"
         troubles.append(Trouble("empty_alignment", detail))
     if troubles:
         raise UnusableAlignment(where, tuple(troubles))
-    return Alignment(starts, ends, labels, max(end, int(ends.max())))
+    return Alignment(starts, ends, labels, max(end, int(ends.max())), marks)
 
 
-def _labels(texts: Sequence[str]) -> tuple[np.ndarray, list[Trouble]]:
-    labels = np.full(len(texts), SILENCE_ID, dtype=np.int8)
-    unknown: Counter[str] = Counter()
-    for index, text in enumerate(texts):
-        try:
-            labels[index] = label_id(text)
-        except AlignmentError:
-            unknown[text] += 1
-    if not unknown:
-        return labels, []
-    found = ", ".join(f"{text!r} ({count} times)" for text, count in sorted(unknown.items()))
-    detail = f"expected the 39 ARPABET phones, sil, sp, '' or spn, found {found}; map these labels to phones"
-    return labels, [Trouble("unknown_phone", detail)]
+def _labels(texts: Sequence[str], phones: PhoneTable) -> tuple[np.ndarray, tuple[str, ...], list[Trouble]]:
+    found = [phones.read(text) for text in texts]
+    if unknown := Counter(text for text, known in zip(texts, found, strict=True) if known is None):
+        return np.zeros(len(texts), dtype=np.int8), (), [Trouble("unknown_phone", phones.unknown(unknown))]
+    labels, marks = zip(*found, strict=True) if found else ((), ())
+    return np.array(labels, dtype=np.int8), marks if any(marks) else (), []
 
 
 def _lengths(starts: np.ndarray, ends: np.ndarray, texts: Sequence[str]) -> list[Trouble]:

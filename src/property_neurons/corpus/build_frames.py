@@ -33,9 +33,10 @@ def write_frame_store(
     """Write the frame store of one shard: U utterances, F label cells, S segments, P pitch frames.
 
     Attributes: utterances, speakers, genders, subsets [U], columns ({name: [U]} of what else the corpus knows: text,
-    numbers, null where missing), labels, frame_us, pitch.
-    Arrays: frame_offset [U + 1]; label, segment [F]; segment_start, segment_end (us) [S]; pitch_offset [U + 1]; and
-    f0 (Hz, NaN unvoiced) [P], or pitch_bin [P] for ready-made bins. Pitch tracks start at t = 0 and are not padded.
+    numbers, null where missing), labels, marks, frame_us, pitch.
+    Arrays: frame_offset [U + 1]; label, segment [F]; segment_mark (index into marks), segment_start, segment_end (us)
+    [S]; pitch_offset [U + 1]; and f0 (Hz, NaN unvoiced) [P], or pitch_bin [P] for ready-made bins. Pitch tracks start
+    at t = 0 and are not padded.
 
     Args:
         path: the .zarr to write.
@@ -57,6 +58,7 @@ def write_frame_store(
     facts = facts.loc[ids]
     mine = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in ids)])
     label, segment = label_utterances(ids, facts["n_labels"].tolist(), by_utterance)
+    mark, marks = pd.factorize(mine["mark"].astype("str"), sort=True)
     tracks = _tracks(path, shard_list, Path(root), pitch, workers)
     with new_store(path) as store:
         store.attrs.update(
@@ -67,6 +69,7 @@ def write_frame_store(
                 "subsets": facts["subset"].tolist(),
                 "columns": {name: values for name, values in known_columns(facts).items() if name not in OWN_COLUMNS},
                 "labels": list(LABELS),
+                "marks": marks.tolist(),
                 "frame_us": FRAME_US,
                 "pitch": pitch.method,
             }
@@ -74,6 +77,7 @@ def write_frame_store(
         add_array(store, "frame_offset", _offsets(facts["n_labels"]))
         add_array(store, "label", label)
         add_array(store, "segment", segment)
+        add_array(store, "segment_mark", mark.astype(np.int16))
         add_array(store, "segment_start", mine["start_us"].to_numpy(np.int64))
         add_array(store, "segment_end", mine["end_us"].to_numpy(np.int64))
         add_array(store, "pitch_offset", _offsets([len(track) for track in tracks]))

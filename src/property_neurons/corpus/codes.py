@@ -21,7 +21,7 @@ CODES = {
     "too_long": "the audio is longer than two hours",
     "too_short": "the audio is empty or shorter than one model frame",
     "unknown_length": "the audio file does not say how long it is, so nobody can tell whether it is whole",
-    "unknown_phone": "the alignment holds a label that is no ARPABET phone",
+    "unknown_phone": "the alignment holds a label that the phone set does not know",
     "unknown_speaker": "the gender of the speaker is not known",
     "unreadable_alignment": "the alignment cannot be parsed",
     "unreadable_audio": "the audio file is there but cannot be read",

@@ -12,7 +12,7 @@ from pocketsphinx import Decoder
 from property_neurons.corpus.alignments import Alignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, SAMPLE_RATE, read_audio
 from property_neurons.corpus.espeak_phones import pronounce
-from property_neurons.corpus.phones import SILENCE_ID, SPOKEN_NOISE_ID, label_id
+from property_neurons.corpus.phones import LABEL_IDS, SILENCE_ID, SPOKEN_NOISE_ID
 from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.textgrid import write_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
@@ -186,4 +186,4 @@ def _decode(decoder: Decoder, pcm: bytes) -> None:
 
 
 def _label(name: str) -> int:
-    return _FILLERS[name] if name in _FILLERS else label_id(name)
+    return _FILLERS[name] if name in _FILLERS else LABEL_IDS[name]

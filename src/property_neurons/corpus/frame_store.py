@@ -1,7 +1,7 @@
 """The frame store of one shard: for each 20 ms cell its phone label and aligned segment, and the F0 tracks."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class FrameShard:
     label: int8 [frames], index into `phones.LABELS`.
     segment: int32 [frames], alignment segment of each frame, -1 where there is none.
     segment_start, segment_end: int64 us [segments].
+    segment_mark: int16 [segments], index into `marks`: what the label of a segment says beside its phone, such as the
+        stress 0, 1 or 2 of a vowel, or its tone; "" for nothing.
     pitch: how F0 was found; "bins" where only pitch bins are known, "none" where nothing is.
     pitch_offset: int64 [utterances + 1], first value of each utterance's pitch track (which starts at t = 0).
     pitch_values: float32 Hz [pitch values], NaN unvoiced; for "bins" int8, -1 unvoiced; empty for "none".
@@ -48,6 +50,8 @@ class FrameShard:
     pitch: str
     pitch_offset: np.ndarray
     pitch_values: np.ndarray
+    segment_mark: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
+    marks: tuple[str, ...] = ()
     values: "FrameValues | None" = None
 
     @property
@@ -102,7 +106,7 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
     columns = {
         name.removesuffix("s"): tuple(values)
         for name, values in attrs.items()
-        if name != "labels" and isinstance(values, list) and len(values) == len(utterances)
+        if name not in ("labels", "marks") and isinstance(values, list) and len(values) == len(utterances)
         if all(isinstance(value, str) for value in values)
     } | {name: tuple(values) for name, values in attrs.get("columns", {}).items()}
     if keep is None:
@@ -126,4 +130,6 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
         pitch=pitch,
         pitch_offset=store["pitch_offset"][:] if values else np.zeros(len(utterances) + 1, dtype=np.int64),
         pitch_values=store[values][:] if values else np.empty(0, dtype=np.float32),
+        segment_mark=store["segment_mark"][:] if "segment_mark" in store else np.empty(0, np.int16),
+        marks=tuple(attrs.get("marks", ())),
     )

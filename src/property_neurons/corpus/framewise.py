@@ -10,6 +10,7 @@ import numpy as np
 
 from property_neurons.corpus.alignments import FRAME_US, Alignment, UnusableAlignment, checked_alignment
 from property_neurons.corpus.outside_json import read_object
+from property_neurons.corpus.phone_tables import ARPABET, PhoneTable
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import CorpusError, printable, some_of
 
@@ -20,8 +21,9 @@ PITCH_BINS = (-1, 0, 1, 2)
 class FramewiseSource:
     """Phone labels every 20 ms, {utterance: [label id, ...]}, with {label: [id, count]} to name the ids."""
 
-    def __init__(self, path: str | Path, labels_path: str | Path) -> None:
+    def __init__(self, path: str | Path, labels_path: str | Path, phones: PhoneTable = ARPABET) -> None:
         self._path = Path(path)
+        self._phones = phones
         self._names = _read_names(labels_path)
         # As arrays: Python lists of all of LibriSpeech would take gigabytes.
         content = read_object(path, "a JSON object {utterance: [label id, ...]}")
@@ -46,7 +48,7 @@ class FramewiseSource:
         starts = np.concatenate([[0], changes])[: frames.size]
         ends = np.concatenate([changes, [frames.size]])[: frames.size]
         texts = [self._names.get(identity, f"id {identity}") for identity in frames[starts].tolist()]
-        return checked_alignment(where, starts * FRAME_US, ends * FRAME_US, texts, frames.size * FRAME_US)
+        return checked_alignment(where, starts * FRAME_US, ends * FRAME_US, texts, frames.size * FRAME_US, self._phones)
 
 
 def read_pitch_bins(path: str | Path) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ start), and a label's index in `LABELS` is its id in every store.
 from collections.abc import Mapping, Sequence
 
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.errors import AlignmentError, printable
+from property_neurons.errors import printable
 
 VOWELS = ("AH", "IH", "IY", "EH", "ER", "AE", "AY", "EY", "AO", "AA", "OW", "UW", "AW", "UH", "OY")
 VOICED_CONSONANTS = ("N", "D", "R", "L", "DH", "M", "Z", "W", "V", "B", "NG", "G", "Y", "JH", "ZH")
@@ -30,35 +30,6 @@ ANY = "any"
 LABEL_IDS = {label: index for index, label in enumerate(LABELS)}
 SILENCE_ID = LABEL_IDS[SILENCE]
 SPOKEN_NOISE_ID = LABEL_IDS[SPOKEN_NOISE]
-
-_SILENCE_SPELLINGS = frozenset({"", "sil", "sp", "<eps>", "<sil>", "silence"})
-_NOISE_SPELLINGS = frozenset({"spn", "<unk>"})
-
-
-def is_silence(text: str) -> bool:
-    """Whether an alignment label stands for silence."""
-    return text.strip().lower() in _SILENCE_SPELLINGS
-
-
-def label_id(text: str) -> int:
-    """The id of an alignment label: stress digits dropped, silences and spoken noise unified.
-
-    Raises:
-        AlignmentError: the label is none of the 39 ARPABET phones, a silence or spoken noise.
-    """
-    bare = text.strip()
-    if is_silence(text):
-        return SILENCE_ID
-    if bare.lower() in _NOISE_SPELLINGS:
-        return SPOKEN_NOISE_ID
-    phone = bare.upper().rstrip("012")
-    identity = LABEL_IDS.get(phone)
-    if identity is None:
-        raise AlignmentError(
-            f"unknown phone label {text!r}: expected one of the 39 ARPABET phones "
-            "(stress digits allowed), 'sil', 'sp', '' or 'spn'"
-        )
-    return identity
 
 
 def group_problems(groups: Mapping[str, Sequence[str]]) -> str:

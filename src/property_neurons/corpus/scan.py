@@ -30,7 +30,7 @@ class Scan:
 
     utterances: those fit for use, sorted by id: utterance, subset, speaker, gender ("" where not known), audio
         (relative to the corpus root), audio_digest, n_samples, n_labels, transcript, shard, and the layout's others.
-    segments: theirs, sorted by shard, utterance, time: shard, utterance, start_us, end_us, label.
+    segments: theirs, sorted by shard, utterance, time: shard, utterance, start_us, end_us, label, mark.
     report: a row for each trouble of the others: corpus, subset, utterance, code, detail, action.
     """
 
@@ -185,6 +185,7 @@ def _segment_table(segments: Sequence[tuple[str, str, Alignment]]) -> pd.DataFra
     def joined(name: str, dtype: type) -> np.ndarray:
         return np.concatenate([np.empty(0, dtype), *(getattr(alignment, name) for _, _, alignment in segments)])
 
+    marks = [mark for _, _, alignment in segments for mark in alignment.marks or ("",) * len(alignment.labels)]
     return pd.DataFrame(
         {
             "shard": repeated([shard for shard, _, _ in segments]),
@@ -192,5 +193,6 @@ def _segment_table(segments: Sequence[tuple[str, str, Alignment]]) -> pd.DataFra
             "start_us": joined("starts", np.int64),
             "end_us": joined("ends", np.int64),
             "label": joined("labels", np.int8),
+            "mark": pd.Series(marks, dtype="str"),
         }
     )

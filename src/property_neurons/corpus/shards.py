@@ -23,6 +23,7 @@ _SEGMENT_SCHEMA = pa.schema(
         ("start_us", pa.int64()),
         ("end_us", pa.int64()),
         ("label", pa.int8()),
+        ("mark", pa.dictionary(pa.int32(), pa.string())),
     ]
 )
 
@@ -68,7 +69,7 @@ def write_segments(path: str | Path, segments: pd.DataFrame, shards: Sequence[st
 
 
 def read_segments(path: str | Path, shard: str) -> pd.DataFrame:
-    """Read the segments of one shard: shard, utterance, start_us, end_us, label.
+    """Read the segments of one shard: shard, utterance, start_us, end_us, label, mark.
 
     Raises:
         CorpusError: the file is absent or no such table.

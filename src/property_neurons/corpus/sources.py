@@ -8,18 +8,33 @@ from property_neurons.corpus.framewise import FramewiseSource
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.listing import Listing
+from property_neurons.corpus.phone_tables import PhoneTable, phone_table
+from property_neurons.corpus.phones import PHONES
 from property_neurons.corpus.speech_table import list_table, read_speech_table
+from property_neurons.corpus.textgrid import TIER
 from property_neurons.corpus.textgrid_source import ListedAlignments, TextGridSource
 from property_neurons.corpus.voxceleb import list_voxceleb
+from property_neurons.errors import CorpusError, some_of
 
 
-def open_alignments(kind: str, path: str, labels: str | None = None) -> AlignmentSource:
+def open_alignments(
+    kind: str,
+    path: str,
+    labels: str | None = None,
+    tier: str = TIER,
+    phones: Mapping[str, Any] | None = None,
+) -> AlignmentSource:
     """The alignments of one subset: kind "textgrid" (a folder) or "framewise" (a file and its labels).
+
+    Args:
+        tier: of TextGrids.
+        phones: what labels stand for, as arguments of `phone_tables.phone_table`.
 
     Raises:
         CorpusError: the folder or file is absent or of another form.
     """
-    return TextGridSource(path) if kind == "textgrid" else FramewiseSource(path, labels)
+    table = _phones(phones)
+    return TextGridSource(path, table, tier) if kind == "textgrid" else FramewiseSource(path, labels, table)
 
 
 def open_subset(kind: str, subset: str, settings: Mapping[str, Any]) -> tuple[Listing, AlignmentSource | None]:
@@ -34,10 +49,20 @@ def open_subset(kind: str, subset: str, settings: Mapping[str, Any]) -> tuple[Li
     return _KINDS[kind](subset, **settings)
 
 
+def _phones(settings: Mapping[str, Any] | None) -> PhoneTable:
+    table = phone_table(**settings or {})
+    if table.phones != PHONES:
+        raise CorpusError(
+            f"{table.name}: expected labels of the 39 ARPABET phones ({', '.join(PHONES)}), found others "
+            f"({some_of([phone for phone in table.phones if phone not in PHONES])}); map them in the column `phone`"
+        )
+    return table
+
+
 def _librispeech(
-    subset: str, root: str, alignments: Mapping[str, str], genders: str | None
+    subset: str, root: str, alignments: Mapping[str, str], genders: str | None, phones: Mapping[str, Any]
 ) -> tuple[Listing, AlignmentSource]:
-    source = open_alignments(**alignments)
+    source = open_alignments(**alignments, phones=phones)
     known = read_genders(genders) if genders is not None else None
     return list_librispeech(root, subset, known, source.utterances()), source
 
@@ -54,14 +79,17 @@ def _table(
     speakers: str | None,
     per_speaker: Sequence[str],
     alignments: Mapping[str, str] | None,
+    phones: Mapping[str, Any],
+    tier: str = TIER,
 ) -> tuple[Listing, AlignmentSource | None]:
     found = read_speech_table(
         table, root, columns=columns, speakers=speakers, per_speaker=per_speaker, key="the corpus's `columns`"
     )
     if alignments is not None:
-        return list_table(found), open_alignments(**alignments)
+        return list_table(found), open_alignments(**alignments, phones=phones)
     listed = found.alignments()
-    return list_table(found), ListedAlignments(listed) if listed is not None else None
+    named = ListedAlignments(listed, _phones(phones), tier) if listed is not None else None
+    return list_table(found), named
 
 
 _KINDS = {"librispeech": _librispeech, "demo": _librispeech, "voxceleb1": _voxceleb, "table": _table}

@@ -11,12 +11,14 @@ from praatio.data_classes.interval_tier import IntervalTier
 from praatio.data_classes.textgrid import Textgrid
 
 from property_neurons.corpus.alignments import ALIGN_AGAIN, Alignment, UnusableAlignment, checked_alignment
+from property_neurons.corpus.phone_tables import ARPABET, PhoneTable
 from property_neurons.corpus.phones import LABELS, SILENCE_ID
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import StoreError, some_of
 from property_neurons.stores.outside import decoded, parse_json, read_bytes
 
-_TIER = "phones"
+TIER = "phones"
+"""What aligners call the tier of phones."""
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # All that counts in Praat's text files: strings, flags, and numbers that stand alone; the rest says what they are.
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|<(\w+)>|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)|![^\n]*')
@@ -24,6 +26,7 @@ _DECIMAL_COMMA = re.compile(r"(?<!\S)[-+]?\d+,\d+(?!\S)")
 _INTERVALS, _POINTS = "IntervalTier", "TextTier"
 # As the Montreal Forced Aligner and praatio call tiers in JSON.
 _CLASSES = {"interval": _INTERVALS, "point": _POINTS}
+_INTERVAL_CLASSES = ("interval", _INTERVALS)
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class _Tier:
     intervals: Sequence[tuple[float, float, str]]
 
 
-def read_textgrid(path: str | Path) -> Alignment:
-    """Read the tier "phones" of a TextGrid (long, short or JSON form; UTF-8 or UTF-16).
+def read_textgrid(path: str | Path, phones: PhoneTable = ARPABET, tier: str = TIER) -> Alignment:
+    """Read one tier of a TextGrid (long, short or JSON form; UTF-8 or UTF-16): "phones", or "anna - phones".
 
     In JSON, where a label can be null, null is silence.
 
@@ -52,14 +55,15 @@ def read_textgrid(path: str | Path) -> Alignment:
         if raw.startswith(b"ooBinaryFile"):
             raise ValueError("Praat's binary form: in Praat, save it with Save as text file")
         text = raw.decode("utf-16") if raw.startswith(_UTF_16_MARKS) else decoded(raw, path)
-        tier = _only_tier(_json_tiers(text) if text.lstrip().startswith(("{", "[")) else _text_tiers(text))
-        starts, ends, texts = zip(*tier.intervals, strict=True) if tier.intervals else ((), (), ())
+        is_json = text.lstrip().startswith(("{", "["))
+        found = _only_tier(_json_tiers(text, tier) if is_json else _text_tiers(text), tier)
+        starts, ends, texts = zip(*found.intervals, strict=True) if found.intervals else ((), (), ())
         starts_us, ends_us = _microseconds(starts), _microseconds(ends)
-        _, end_us = _microseconds([tier.start, tier.end]).tolist()
+        _, end_us = _microseconds([found.start, found.end]).tolist()
     except (StoreError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        detail = f"expected a TextGrid with an interval tier {_TIER!r}, found something else ({error}); {ALIGN_AGAIN}"
+        detail = f"expected a TextGrid with an interval tier {tier!r}, found something else ({error}); {ALIGN_AGAIN}"
         raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
-    return checked_alignment(str(path), starts_us, ends_us, texts, end_us)
+    return checked_alignment(str(path), starts_us, ends_us, texts, end_us, phones)
 
 
 def write_textgrid(path: str | Path, alignment: Alignment) -> None:
@@ -77,12 +81,17 @@ def write_textgrid(path: str | Path, alignment: Alignment) -> None:
     grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
 
 
-def _only_tier(tiers: Sequence[_Tier]) -> _Tier:
-    wanted = [tier for tier in tiers if tier.name == _TIER]
+def _only_tier(tiers: Sequence[_Tier], name: str) -> _Tier:
+    wanted = [tier for tier in tiers if _is_called(tier.name, name)]
     if len(wanted) != 1 or wanted[0].kind != _INTERVALS:
         found = some_of([f"{tier.name!r} ({tier.kind})" for tier in tiers]) or "none"
-        raise ValueError(f"the tiers {found}: is it one of these, rename it to {_TIER}")
+        raise ValueError(f"the tiers {found}: is it one of these, name it as alignments.tier")
     return wanted[0]
+
+
+def _is_called(found: str, name: str) -> bool:
+    """Aligners that know speakers put them first: "anna - phones"."""
+    return found == name or found.endswith(f" - {name}")
 
 
 def _text_tiers(text: str) -> list[_Tier]:
@@ -150,7 +159,7 @@ class _Tokens:
             raise ValueError(f"more than the file announces, from line {line}")
 
 
-def _json_tiers(text: str) -> list[_Tier]:
+def _json_tiers(text: str, wanted: str) -> list[_Tier]:
     """The tiers of a JSON object, as praatio and the Montreal Forced Aligner write them."""
     content = parse_json(text)
     if "start" in content:
@@ -164,7 +173,9 @@ def _json_tiers(text: str) -> list[_Tier]:
             name,
             _number(start),
             _number(end),
-            [_interval(entry) for entry in entries] if name == _TIER and _CLASSES.get(kind, kind) == _INTERVALS else (),
+            [_interval(entry) for entry in entries]
+            if _is_called(name, wanted) and _CLASSES.get(kind, kind) == _INTERVALS
+            else (),
         )
         for kind, name, start, end, entries in tiers
     ]

@@ -1,11 +1,13 @@
 """The alignments of a subset as a folder of TextGrids."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from property_neurons.corpus.alignments import Alignment, UnusableAlignment
+from property_neurons.corpus.phone_tables import ARPABET, PhoneTable
 from property_neurons.corpus.report import Trouble
-from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.corpus.textgrid import TIER, read_textgrid
 from property_neurons.corpus.utterance_files import find_utterance_files
 from property_neurons.errors import CorpusError
 
@@ -16,8 +18,9 @@ class TextGridSource:
     Where there are none, one `{utterance}.json`, as `mfa align --output_format json` writes them.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, phones: PhoneTable = ARPABET, tier: str = TIER) -> None:
         root = Path(root)
+        self._read = partial(read_textgrid, phones=phones, tier=tier)
         if not root.is_dir():
             raise CorpusError(f"{root}: expected a folder of TextGrids, found none; check `alignments` in the config")
         # The Montreal Forced Aligner names TextGrids in JSON so; other files of that ending may lie beside real ones.
@@ -43,14 +46,15 @@ class TextGridSource:
             places = ", ".join(map(str, paths))
             detail = f"expected one TextGrid of this name, found {places}; remove all but one"
             raise UnusableAlignment(utterance, (Trouble("duplicate_utterance", detail),))
-        return read_textgrid(paths[0])
+        return self._read(paths[0])
 
 
 class ListedAlignments:
     """The TextGrids that a table names, one for each utterance."""
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, Path], phones: PhoneTable = ARPABET, tier: str = TIER) -> None:
         self._paths = paths
+        self._read = partial(read_textgrid, phones=phones, tier=tier)
 
     def not_read(self) -> list[tuple[str, Trouble]]:
         """Nothing: what is not there is missed by its utterance."""
@@ -66,4 +70,4 @@ class ListedAlignments:
         if not path.is_file():
             detail = f"expected the alignment {path}, found no file; put it there, or correct the table"
             raise UnusableAlignment(utterance, (Trouble("missing_alignment", detail),))
-        return read_textgrid(path)
+        return self._read(path)

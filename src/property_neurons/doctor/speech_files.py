@@ -3,7 +3,9 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from property_neurons import plan
 from property_neurons.config.corpora import LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
@@ -13,10 +15,11 @@ from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.sources import open_alignments, open_subset
 from property_neurons.corpus.spoken_words import spoken_words
-from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.corpus.textgrid import TIER, read_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import utterance_of
 from property_neurons.corpus.voxceleb import read_meta, read_split
@@ -64,7 +67,9 @@ def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
         yield from _transcripts(subset_key, folder, aligned_here, strict, fatal)
         if not aligned_here:
             source = plan.corpora.alignment_source(config, corpus, subset)
-            yield from _alignments(f"{key}.alignments.path", source, strict, fatal)
+            phones = plan.corpora.phones(config, corpus)
+            if (yield from _read(f"{key}.phones", folder, lambda _: phone_table(**phones), fatal)) is not None:  # noqa: B023
+                yield from _alignments(f"{key}.alignments.path", source, phones, strict, fatal)
         bins = plan.corpora.pitch_settings(config, corpus, subset)["path"]
         if bins and Path(bins).is_file() and Path(bins).stat().st_size < _QUICKLY_READ:
             yield from _read(f"{key}.pitch.path", bins, read_pitch_bins, fatal)
@@ -93,13 +98,16 @@ def _transcripts(about: str, folder: Path, aligned_here: bool, strict: bool, nee
         )
 
 
-def _alignments(about: str, source: dict[str, str], strict: bool, needed: bool) -> Iterator[Finding]:
+def _alignments(
+    about: str, source: dict[str, str], phones: dict[str, Any], strict: bool, needed: bool
+) -> Iterator[Finding]:
     path = Path(source["path"])
     if source["kind"] == "textgrid":
         grids = sampled_files(path, (".textgrid",), _SAMPLED) or sampled_files(path, (".json",), _SAMPLED)
-        yield from _sampled(about, "alignments", path, grids, read_textgrid, strict, needed)
+        read = partial(read_textgrid, phones=phone_table(**phones), tier=source.get("tier", TIER))
+        yield from _sampled(about, "alignments", path, grids, read, strict, needed)
     elif path.is_file() and Path(source["labels"]).is_file() and path.stat().st_size < _QUICKLY_READ:
-        labels = yield from _read(about, str(path), lambda _: open_alignments(**source), needed)
+        labels = yield from _read(about, str(path), lambda _: open_alignments(**source, phones=phones), needed)
         utterances = evenly(sorted(labels.utterances()), _SAMPLED) if labels is not None else []
         yield from _sampled(about, "alignments", path, utterances, labels.read if labels else None, strict, needed)
 

@@ -17,6 +17,9 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.plan import paths
 
+TIER = "phones"
+"""The tier of TextGrids that is read where the config names no other (`corpus.textgrid.TIER`)."""
+
 
 def subsets(config: Config, corpus: str) -> dict[str, Subset]:
     """The subsets of a corpus by name; one of the kind's name where the layout has none."""
@@ -82,7 +85,10 @@ def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str]
     if isinstance(section, PocketSphinxAlignments):
         return {"kind": "textgrid", "path": f"{folder}/alignments/{subset}"}
     named = section.model_dump()
-    return {key: value if key == "kind" else _under(config, value, subset) for key, value in named.items()}
+    paths_of = {key: _under(config, named[key], subset) for key in ("path", "labels") if key in named}
+    # A tier of the usual name is left out, as nothing depends on it.
+    tier = {"tier": named["tier"]} if named.get("tier", TIER) != TIER else {}
+    return {"kind": named["kind"]} | paths_of | tier
 
 
 def genders(config: Config, corpus: str) -> str | None:
@@ -91,6 +97,13 @@ def genders(config: Config, corpus: str) -> str | None:
     if given == "none":
         return None
     return _under(config, given) if given else f"{root(config, corpus)}/SPEAKERS.TXT"
+
+
+def phones(config: Config, corpus: str) -> dict[str, Any]:
+    """What labels stand for, as arguments of `corpus.phone_tables.phone_table`; {} for ARPABET."""
+    section = config.corpora[corpus].phones
+    settings = section.model_dump(exclude_defaults=True)
+    return settings | ({"path": _under(config, section.path)} if section.path else {})
 
 
 def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
@@ -107,9 +120,9 @@ def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     source = {"root": root(config, corpus)}
     if isinstance(section, VoxCelebCorpus):
         return source | listed_in(config, corpus)
-    source["alignments"] = alignment_source(config, corpus, subset)
+    source |= {"alignments": alignment_source(config, corpus, subset), "phones": phones(config, corpus)}
     if isinstance(section, TableCorpus):
-        settings = section.model_dump(include={"columns", "per_speaker"})
+        settings = section.model_dump(include={"columns", "per_speaker", "tier"})
         return source | {"speakers": None} | listed_in(config, corpus) | settings
     return source | {"genders": genders(config, corpus)}
 
@@ -121,6 +134,8 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
         return [paths.manifest(f"{folder}/source")]
     source = scan_source(config, corpus, subset)
     files = list(listed_in(config, corpus).values())
+    if table := source.get("phones", {}).get("path"):
+        files.append(table)
     if source.get("genders"):
         files.append(source["genders"])
     aligned = source.get("alignments")

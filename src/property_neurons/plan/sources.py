@@ -81,6 +81,8 @@ def _all_of_corpus(config: Config, corpus: str) -> Iterator[Source]:
         yield Source(f"{key}.{field}", path, _LISTS[field], remedy)
     if isinstance(section, TableCorpus):
         yield from _alignment_sources(config, corpus, section.kind, remedy)
+    if (phones := getattr(section, "phones", None)) and phones.path:
+        yield Source(f"{key}.phones.path", corpora.phones(config, corpus)["path"], "the table of phones", remedy)
     if not isinstance(section, LibriSpeechCorpus):
         return
     root = Source(f"{key}.root", corpora.root(config, corpus), "a folder with SPEAKERS.TXT and the subsets", remedy)
