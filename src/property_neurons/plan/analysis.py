@@ -4,6 +4,7 @@ from typing import Any
 
 from property_neurons.config.properties import (
     READY_MADE,
+    ColumnProperty,
     DurationProperty,
     F0Property,
     PhoneSetProperty,
@@ -32,6 +33,8 @@ def _settings(config: Config, section: Property) -> dict[str, Any]:
     options = config.analysis
     if isinstance(section, PhoneSetProperty):
         return {"column": "label", "groups": section.groups}
+    if isinstance(section, ColumnProperty):
+        return section.model_dump(exclude={"cuts", "within", "names"} if section.cuts is None else {"order"})
     settings = section.model_dump()
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
