@@ -71,7 +71,10 @@ def test_every_error_is_listed_with_its_key_and_the_nearest_known_one():
     assert "6 problems" in text
     assert "corpora.demo.voyces: unknown key; did you mean `voices`?" in text
     assert "corpora.libri.alignments.path: is required and missing" in text
-    assert "corpora.what.kind: expected one of 'librispeech', 'demo', 'voxceleb1', 'table'; found 'timit'" in text
+    assert (
+        "corpora.what.kind: expected one of 'librispeech', 'demo', 'voxceleb1', 'table', 'folder'; found 'timit'"
+        in text
+    )
     assert "analysis.lamda: unknown key; did you mean `lambda`?" in text
     assert "analysis.sigma" in text
     assert "found 3" in text

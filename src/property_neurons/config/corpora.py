@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, OutsidePath, Section, SubsetPath
+from property_neurons.config.section import Name, OutsidePath, PathPattern, Section, SubsetPath
+from property_neurons.corpus.file_patterns import fields_of
 
 
 class TextGridAlignments(Section):
@@ -141,6 +142,48 @@ class VoxCelebCorpus(_Corpus):
 TableField = Literal["utterance", "audio", "speaker", "gender", "alignment", "transcript"]
 
 
+_PER_SPEAKER = ["gender", "accent", "dialect", "native_language"]
+
+
+class FolderCorpus(_AlignedCorpus):
+    """Recordings whose paths say who speaks; other fields of the paths become properties by their names."""
+
+    kind: Literal["folder"] = Field(description="a folder of recordings")
+    root: OutsidePath = Field(description="that folder")
+    audio: PathPattern = Field(
+        description="where recordings lie in it: `{speaker}/{utterance}.wav`; `{gender:1}` is one letter, `*` anything "
+        "in a name, `**/` any folders"
+    )
+    speaker: PathPattern = Field(default="{speaker}", description="the speaker, of these fields")
+    utterance: PathPattern = Field(default="{utterance}", description="the utterance's id, of these fields")
+    alignment: PathPattern | None = Field(
+        default=None, description="the alignment (a TextGrid or TIMIT's .phn): `aligned/{speaker}/{utterance}.TextGrid`"
+    )
+    transcript: PathPattern | None = Field(default=None, description="the transcript, a file of text, likewise")
+    tier: str = Field(default="phones", description="the tier of phones in these TextGrids")
+    alignments: TextGridAlignments | FramewiseAlignments | None = Field(
+        default=None, description="where alignments come from otherwise, by the utterance's id"
+    )
+    speakers: OutsidePath | None = Field(
+        default=None, description="a table, one row a speaker, whose columns are added (gender, accent, ...)"
+    )
+    per_speaker: list[str] = Field(
+        default=_PER_SPEAKER, description="columns, where there are any, of which each speaker has one value"
+    )
+    shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
+
+    @model_validator(mode="after")
+    def _fields_are_of_the_audio(self) -> "FolderCorpus":
+        known = fields_of(self.audio)
+        for key in ("speaker", "utterance", "alignment", "transcript"):
+            if lacking := [name for name in fields_of(getattr(self, key) or "") if name not in known]:
+                raise ValueError(
+                    f"`{key}` needs the fields of `audio` ({', '.join(known) or 'none'}), found {', '.join(lacking)}; "
+                    f"name the field in `audio`, or give `{key}` of the fields that are there"
+                )
+        return self
+
+
 class TableCorpus(_AlignedCorpus):
     """Speech that a table lists, one row an utterance; columns of your own become properties by their names."""
 
@@ -159,7 +202,7 @@ class TableCorpus(_AlignedCorpus):
         default=None, description="a second table, one row a speaker, whose columns are added"
     )
     per_speaker: list[str] = Field(
-        default=["gender", "accent", "dialect", "native_language"],
+        default=_PER_SPEAKER,
         description="columns, where the table has them, of which each speaker has one value",
     )
     alignments: TextGridAlignments | FramewiseAlignments | None = Field(
@@ -169,4 +212,6 @@ class TableCorpus(_AlignedCorpus):
     shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
 
 
-Corpus = Annotated[LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus | TableCorpus, Field(discriminator="kind")]
+Corpus = Annotated[
+    LibriSpeechCorpus | DemoCorpus | VoxCelebCorpus | TableCorpus | FolderCorpus, Field(discriminator="kind")
+]

@@ -51,6 +51,17 @@ SubsetPath = Annotated[str, AfterValidator(_expanded), AfterValidator(_of_subset
 """The same; `{subset}` stands for the subset's name."""
 
 
+def _with_fields(path: str) -> str:
+    """Braces hold the names of fields, `{speaker}`, or with a width `{gender:1}`."""
+    if re.search(r"[{}]", re.sub(r"\{[A-Za-z_]\w*(:\d+)?\}", "", path)):
+        raise ValueError(f"expected fields such as {{speaker}} or {{gender:1}} in braces, found {path!r}; correct it")
+    return path
+
+
+PathPattern = Annotated[str, AfterValidator(_expanded), AfterValidator(_with_fields)]
+"""A path with fields."""
+
+
 def distinct_names(names: Any) -> Any:
     """Names of groups, unless something is wrong with them."""
     if problem := names_problem(names):

@@ -10,7 +10,8 @@ from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.listing import Listing
 from property_neurons.corpus.phone_tables import PhoneTable, phone_table
 from property_neurons.corpus.phones import PHONES
-from property_neurons.corpus.speech_table import list_table, read_speech_table
+from property_neurons.corpus.speech_folder import folder_rows
+from property_neurons.corpus.speech_table import SpeechTable, complete_table, list_table, read_speech_table
 from property_neurons.corpus.textgrid import TIER
 from property_neurons.corpus.textgrid_source import ListedAlignments, TextGridSource
 from property_neurons.corpus.voxceleb import list_voxceleb
@@ -85,11 +86,36 @@ def _table(
     found = read_speech_table(
         table, root, columns=columns, speakers=speakers, per_speaker=per_speaker, key="the corpus's `columns`"
     )
+    return _of_table(found, alignments, phones, tier)
+
+
+def _folder(
+    subset: str,
+    root: str,
+    audio: str,
+    speaker: str,
+    utterance: str,
+    alignment: str | None,
+    transcript: str | None,
+    speakers: str | None,
+    per_speaker: Sequence[str],
+    alignments: Mapping[str, str] | None,
+    phones: Mapping[str, Any],
+    tier: str = TIER,
+) -> tuple[Listing, AlignmentSource | None]:
+    templates = {"speaker": speaker, "utterance": utterance, "alignment": alignment, "transcript": transcript}
+    rows = folder_rows(root, audio, **templates)
+    found = complete_table(root, root, rows, speakers=speakers, per_speaker=per_speaker, key="the corpus")
+    return _of_table(found, alignments, phones, tier)
+
+
+def _of_table(
+    found: SpeechTable, alignments: Mapping[str, str] | None, phones: Mapping[str, Any], tier: str
+) -> tuple[Listing, AlignmentSource | None]:
     if alignments is not None:
         return list_table(found), open_alignments(**alignments, phones=phones)
     listed = found.alignments()
-    named = ListedAlignments(listed, _phones(phones), tier) if listed is not None else None
-    return list_table(found), named
+    return list_table(found), ListedAlignments(listed, _phones(phones), tier) if listed is not None else None
 
 
-_KINDS = {"librispeech": _librispeech, "demo": _librispeech, "voxceleb1": _voxceleb, "table": _table}
+_KINDS = {"librispeech": _librispeech, "demo": _librispeech, "voxceleb1": _voxceleb, "table": _table, "folder": _folder}

@@ -120,8 +120,7 @@ def list_table(table: SpeechTable) -> Listing:
     listed, not_named = [], []
     for utterance, rows in table.rows.groupby("utterance", sort=True):
         if not utterance:
-            lines = some_of([str(line) for line in rows.index])
-            detail = f"expected an utterance in each row of {table.path}, found none in line {lines}; fill the cells"
+            detail = f"expected an utterance in each row of {table.path}, found none in {_places(rows)}; fill the cells"
             not_named.append(("", Trouble("missing_value", detail)))
             continue
         row = rows.iloc[0]
@@ -174,10 +173,15 @@ def _joined(rows: pd.DataFrame, path: str | Path, speakers: str | Path, key: str
     return rows.merge(known, on="speaker", how="left").fillna("").set_axis(lines), added
 
 
+def _places(rows: pd.DataFrame) -> str:
+    """Where rows stand: lines of a table, or the files that they are made of."""
+    names = some_of([str(place) for place in rows.index])
+    return f"line{'s' * (len(rows) > 1)} {names}" if pd.api.types.is_integer_dtype(rows.index) else names
+
+
 def _missing(table: SpeechTable, row: pd.Series, rows: pd.DataFrame) -> list[Trouble]:
-    lines = some_of([str(line) for line in rows.index])
     return [
-        Trouble("missing_value", f"expected {what} in {table.path}, line {lines}, found an empty cell; fill it")
+        Trouble("missing_value", f"expected {what} in {table.path}, {_places(rows)}, found an empty cell; fill it")
         for what, name in (("an audio file", "audio"), ("a speaker", "speaker"))
         if not row[name]
     ]
@@ -188,8 +192,7 @@ def _twice(
 ) -> list[Trouble]:
     troubles = []
     if len(rows) > 1:
-        lines = some_of([str(line) for line in rows.index])
-        detail = f"expected one row for each utterance in {table.path}, found lines {lines}; remove all but one"
+        detail = f"expected one row for each utterance in {table.path}, found {_places(rows)}; remove all but one"
         troubles.append(Trouble("duplicate_utterance", detail))
     for path in audio:
         if others := sorted(users[path] - {utterance}):

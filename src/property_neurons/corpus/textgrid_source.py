@@ -8,6 +8,7 @@ from property_neurons.corpus.alignments import Alignment, UnusableAlignment
 from property_neurons.corpus.phone_tables import ARPABET, PhoneTable
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.textgrid import TIER, read_textgrid
+from property_neurons.corpus.timit import read_phn
 from property_neurons.corpus.utterance_files import find_utterance_files
 from property_neurons.errors import CorpusError
 
@@ -50,18 +51,19 @@ class TextGridSource:
 
 
 class ListedAlignments:
-    """The TextGrids that a table names, one for each utterance."""
+    """The files that a table names, one for each utterance: TextGrids, or .phn files of TIMIT."""
 
     def __init__(self, paths: Mapping[str, Path], phones: PhoneTable = ARPABET, tier: str = TIER) -> None:
         self._paths = paths
         self._read = partial(read_textgrid, phones=phones, tier=tier)
+        self._read_phn = partial(read_phn, phones=phones)
 
     def not_read(self) -> list[tuple[str, Trouble]]:
         """Nothing: what is not there is missed by its utterance."""
         return []
 
     def utterances(self) -> frozenset[str]:
-        """Ids of all utterances for which the table names a TextGrid."""
+        """Ids of all utterances for which the table names a file."""
         return frozenset(self._paths)
 
     def read(self, utterance: str) -> Alignment:
@@ -70,4 +72,4 @@ class ListedAlignments:
         if not path.is_file():
             detail = f"expected the alignment {path}, found no file; put it there, or correct the table"
             raise UnusableAlignment(utterance, (Trouble("missing_alignment", detail),))
-        return self._read(path)
+        return self._read_phn(path) if path.suffix.lower() == ".phn" else self._read(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 
 from property_neurons import plan
-from property_neurons.config.corpora import DemoCorpus, TableCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import DemoCorpus, FolderCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.audio import MAX_SAMPLES, SAMPLE_RATE
 from property_neurons.doctor.samples import evenly, sampled_files
@@ -67,7 +67,7 @@ def subset_speech(config: Config, corpus: str, subset: str) -> Speech:
         samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
     folder = Path(plan.corpora.root(config, corpus))
-    if isinstance(config.corpora[corpus], TableCorpus):
+    if isinstance(config.corpora[corpus], TableCorpus | FolderCorpus):
         return _speech_by_size(folder)
     folder /= subset
     if subset in LIBRISPEECH:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from property_neurons import plan
-from property_neurons.config.corpora import LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import FolderCorpus, LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
@@ -46,7 +46,7 @@ def speech_file_findings(config: Config, needed: Needs) -> Iterator[Finding]:
             yield from _librispeech(config, corpus, fatal)
         elif isinstance(section, VoxCelebCorpus):
             yield from _voxceleb(config, corpus, fatal)
-        elif isinstance(section, TableCorpus):
+        elif isinstance(section, TableCorpus | FolderCorpus):
             yield from _table(config, corpus, fatal)
 
 
@@ -127,22 +127,22 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     if any(source.trouble() for source in plan.sources.of_corpus(config, corpus)):
         return
     settings = plan.corpora.scan_source(config, corpus, section.kind)
-    opened = yield from _read(
-        f"{key}.table", settings["table"], lambda _: open_subset(section.kind, section.kind, settings), fatal
-    )
+    about = f"{key}.table" if "table" in settings else f"{key}.audio"
+    where = settings.get("table", settings["root"])
+    opened = yield from _read(about, where, lambda _: open_subset(section.kind, section.kind, settings), fatal)
     if opened is None:
         return
     listing, alignments = opened
     strict = fatal and section.on_bad_utterance == "fail"
     rows = listing.utterances
     troubles = [(listed.utterance, trouble) for listed in rows for trouble in listed.troubles]
-    yield from _by_code(f"{key}.table", "rows", settings["table"], len(rows), troubles, strict, fatal)
+    yield from _by_code(about, "rows", where, len(rows), troubles, strict, fatal)
     audio = [listing.root / path for listed in evenly(rows, _SAMPLED) for path in listed.audio]
-    yield from _sampled(f"{key}.table", "recordings", listing.root, audio, inspect_audio, strict, fatal)
+    yield from _sampled(about, "recordings", listing.root, audio, inspect_audio, strict, fatal)
     if alignments is not None:
         named = alignments.utterances()
         utterances = [listed.utterance for listed in evenly(rows, _SAMPLED) if listed.utterance in named]
-        yield from _sampled(f"{key}.table", "alignments", listing.root, utterances, alignments.read, strict, fatal)
+        yield from _sampled(about, "alignments", listing.root, utterances, alignments.read, strict, fatal)
 
 
 def _read(about: str, path: str | Path, read: Callable, fatal: bool):

@@ -6,6 +6,7 @@ from typing import Any
 from property_neurons.config.corpora import (
     Alignments,
     DemoCorpus,
+    FolderCorpus,
     LibriSpeechCorpus,
     Pitch,
     PocketSphinxAlignments,
@@ -121,6 +122,11 @@ def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     if isinstance(section, VoxCelebCorpus):
         return source | listed_in(config, corpus)
     source |= {"alignments": alignment_source(config, corpus, subset), "phones": phones(config, corpus)}
+    if isinstance(section, FolderCorpus):
+        kept = section.model_dump(include={"audio", "speaker", "utterance", "per_speaker", "tier"})
+        files = {key: getattr(section, key) for key in ("alignment", "transcript")}
+        kept |= {key: path and str(Path(config.data_root) / path) for key, path in files.items()}
+        return source | {"speakers": None} | listed_in(config, corpus) | kept
     if isinstance(section, TableCorpus):
         settings = section.model_dump(include={"columns", "per_speaker", "tier"})
         return source | {"speakers": None} | listed_in(config, corpus) | settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from property_neurons.config.corpora import LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import FolderCorpus, LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.models import FolderModel, MelHubertReleaseModel, ShippedModel
 from property_neurons.config.root import Config
 from property_neurons.config.tasks import PhoneRecognition
@@ -79,7 +79,9 @@ def _all_of_corpus(config: Config, corpus: str) -> Iterator[Source]:
         yield Source(f"{key}.folder", corpora.root(config, corpus), "the folder of the recordings", remedy)
     for field, path in corpora.listed_in(config, corpus).items():
         yield Source(f"{key}.{field}", path, _LISTS[field], remedy)
-    if isinstance(section, TableCorpus):
+    if isinstance(section, FolderCorpus):
+        yield Source(f"{key}.root", corpora.root(config, corpus), "a folder of recordings", remedy, holds="audio")
+    if isinstance(section, TableCorpus | FolderCorpus):
         yield from _alignment_sources(config, corpus, section.kind, remedy)
     if (phones := getattr(section, "phones", None)) and phones.path:
         yield Source(f"{key}.phones.path", corpora.phones(config, corpus)["path"], "the table of phones", remedy)

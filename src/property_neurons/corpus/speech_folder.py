@@ -1,0 +1,75 @@
+"""Recordings in a folder whose paths say who speaks: the rows that a table would have.
+
+    audio: "{speaker}/{utterance}.wav"                  the Montreal Forced Aligner's layout
+    audio: "{part}/{dialect}/{gender:1}{name}/{sentence}.wav", speaker: "{gender}{name}"       TIMIT
+
+Transcripts that are not there, or are no text, are empty.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from property_neurons.corpus.file_patterns import filled_in, path_matcher
+from property_neurons.errors import CorpusError, StoreError, printable
+from property_neurons.stores.outside import composed, read_text
+from property_neurons.stores.tree import walk
+
+
+def folder_rows(
+    root: str | Path,
+    audio: str,
+    *,
+    speaker: str,
+    utterance: str,
+    alignment: str | None,
+    transcript: str | None,
+) -> pd.DataFrame:
+    """One row for each file below a folder that a pattern matches, as `own_tables.read_own_table` would give it.
+
+    Args:
+        root: the folder.
+        audio: a pattern (`file_patterns`) of paths below it; its fields become columns.
+        speaker, utterance: of the fields, such as "{speaker}".
+        alignment, transcript: paths of files, with fields, or None; a transcript that is not there is empty.
+
+    Raises:
+        CorpusError: no folder, or no file that the pattern matches.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise CorpusError(f"{printable(root)}: expected a folder of recordings, found none; correct `root`")
+    # A name that is not UTF-8 stands in no table: under another one the scan reports it.
+    paths = [path.relative_to(root).as_posix().encode(errors="backslashreplace").decode() for path in walk(root).files]
+    matcher, rows = path_matcher(audio), []
+    for path in paths:
+        if (found := matcher.fullmatch(path)) is None:
+            continue
+        fields = {name: composed(value) for name, value in found.groupdict().items()}
+        row = fields | {"utterance": filled_in(utterance, fields), "speaker": filled_in(speaker, fields), "audio": path}
+        if alignment is not None:
+            row["alignment"] = _of_any_case(filled_in(alignment, found.groupdict()))
+        if transcript is not None:
+            row["transcript"] = _words(Path(filled_in(transcript, found.groupdict())))
+        rows.append(row)
+    if not rows:
+        others = f"{len(paths)} files, such as {printable(paths[0])}" if paths else "no file"
+        raise CorpusError(
+            f"{printable(root)}: expected recordings at {audio}, found {others}; correct `audio` in the config"
+        )
+    table = pd.DataFrame(rows, dtype="str")
+    return table.set_axis(table["audio"])
+
+
+def _of_any_case(path: str) -> str:
+    """The path, or where nothing is there that of the other case of its ending: TIMIT is met as .PHN and as .phn."""
+    named = Path(path).absolute()
+    others = (named.with_suffix(change(named.suffix)) for change in (str.lower, str.upper))
+    return str(next((one for one in (named, *others) if one.exists()), named))
+
+
+def _words(path: Path) -> str:
+    try:
+        return " ".join(read_text(path).split())
+    except StoreError:
+        return ""

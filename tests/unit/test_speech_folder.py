@@ -1,0 +1,218 @@
+"""Recordings in the layouts that corpora come in, each tree made as it is: MFA, TIMIT, VCTK, Common Voice."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from property_neurons.config.load import load_config
+from property_neurons.corpus.file_patterns import fields_of, filled_in, path_matcher
+from property_neurons.corpus.phone_tables import SHIPPED
+from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.scan import scan_subset
+from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.timit import read_phn
+from property_neurons.errors import ConfigError, CorpusError
+from property_neurons.plan import corpora
+
+
+def config(tree, /, **section):
+    rest = {"models": {"m": {"kind": "shipped", "name": "melhubert-mini"}}, "figures": {"corpus": "demo", "model": "m"}}
+    return load_config({"data_root": str(tree), "corpora": {"own": section, "demo": {"kind": "demo"}}} | rest)
+
+
+def scan(tree, /, **section):
+    """The scan of a corpus as the workflow makes it of its config."""
+    loaded = config(tree, **section)
+    kind = section["kind"]
+    listing, alignments = open_subset(kind, kind, corpora.scan_source(loaded, "own", kind))
+    return scan_subset("own", kind, listing, alignments=alignments, n_shards=1)
+
+
+def recording(path, seconds=1.0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.random.default_rng(len(str(path))).uniform(-0.3, 0.3, round(16_000 * seconds))
+    soundfile.write(path, samples, 16_000, **options)
+
+
+def grid(path, *tiers, end=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end}\n<exists>\n{len(tiers)}\n'
+    for name, *segments in tiers:
+        rows = "".join(f'{start}\n{stop}\n"{label}"\n' for start, stop, label in segments)
+        text += f'"IntervalTier"\n"{name}"\n0\n{end}\n{len(segments)}\n{rows}'
+    path.write_text(text, encoding="utf-8")
+
+
+def test_montreal_forced_aligner(tmp_path):
+    """speaker/recording.wav, TextGrids in a parallel tree, IPA labels, a table of speakers, nothing renamed."""
+    for speaker in ("anna", "bo"):
+        for name in ("rec 1", "rec-2"):
+            recording(tmp_path / f"recordings/{speaker}/{speaker}_{name}.wav")
+            words = ("words", (0, 1, "tea"))
+            tier = f"{speaker} - phones" if name == "rec 1" else "phones"
+            phones = (tier, (0, 0.3, "tʰ"), (0.3, 1, "iː"))
+            grid(tmp_path / f"aligned/{speaker}/{speaker}_{name}.TextGrid", words, phones)
+    (tmp_path / "speakers.csv").write_text("speaker,gender,accent\nanna,female,Welsh\nbo,male,Scots\n")
+    found = scan(
+        tmp_path,
+        kind="folder",
+        root="recordings",
+        audio="{speaker}/{utterance}.wav",
+        alignment="aligned/{speaker}/{utterance}.TextGrid",
+        phones={"set": "ipa-english-mfa"},
+        speakers="speakers.csv",
+    )
+    assert found.report.empty
+    assert found.utterances["utterance"].tolist() == ["anna_rec 1", "anna_rec-2", "bo_rec 1", "bo_rec-2"]
+    assert found.utterances[["speaker", "gender", "accent"]].drop_duplicates().values.tolist() == [
+        ["anna", "F", "Welsh"],
+        ["bo", "M", "Scots"],
+    ]
+    assert [LABELS[label] for label in found.segments["label"][:2]] == ["T", "IY"]
+    assert found.segments["mark"].tolist()[:2] == ["ʰ", "ː"]
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+def test_timit(tmp_path, case):
+    """NIST SPHERE audio, .PHN in samples, 61 labels, sentences of one name by every speaker; capitals or not."""
+    for speaker in ("FCJF0", "MDAB0"):
+        for sentence in ("SA1", "SX37"):
+            place = case(f"TRAIN/DR1/{speaker}/{sentence}")
+            recording(tmp_path / f"TIMIT/{place}.{case('wav')}", 0.5, format="NIST", subtype="PCM_16")
+            (tmp_path / f"TIMIT/{place}.{case('phn')}").write_text(
+                "0 2000 h#\n2000 3000 dcl\n3000 4000 d\n4000 7000 ix\n7000 8000 h#\n"
+            )
+            (tmp_path / f"TIMIT/{place}.{case('txt')}").write_text("0 8000 She had.\n")
+    found = scan(
+        tmp_path,
+        kind="folder",
+        root="TIMIT",
+        audio="{part}/{dialect}/{gender:1}{name}/{sentence}.wav",
+        speaker="{gender}{name}",
+        utterance="{gender}{name}_{sentence}",
+        alignment="TIMIT/{part}/{dialect}/{gender}{name}/{sentence}.PHN",
+        phones={"set": "timit"},
+    )
+    assert found.report.empty
+    assert found.utterances["utterance"].tolist() == [
+        case(name) for name in ("FCJF0_SA1", "FCJF0_SX37", "MDAB0_SA1", "MDAB0_SX37")
+    ]
+    assert found.utterances["gender"].tolist() == ["F", "F", "M", "M"]
+    assert set(found.utterances["dialect"]) == {case("DR1")}
+    first = found.segments[found.segments["utterance"] == case("FCJF0_SA1")]
+    assert [LABELS[label] for label in first["label"]] == ["SIL", "SIL", "D", "IH", "SIL"]
+    assert first["start_us"].tolist() == [0, 125_000, 187_500, 250_000, 437_500]
+
+
+def test_vctk(tmp_path):
+    """wav48_silence_trimmed/p225/p225_001_mic1.flac, txt/p225/p225_001.txt, a second microphone that is left out."""
+    for speaker, number in (("p225", "001"), ("p226", "002")):
+        for mic in (1, 2):
+            recording(tmp_path / f"VCTK/wav48_silence_trimmed/{speaker}/{speaker}_{number}_mic{mic}.flac")
+        (tmp_path / f"VCTK/txt/{speaker}").mkdir(parents=True)
+        (tmp_path / f"VCTK/txt/{speaker}/{speaker}_{number}.txt").write_text("Please call\n Stella. \n")
+        grid(tmp_path / f"aligned/{speaker}/{speaker}_{number}.TextGrid", ("phones", (0, 1, "AH0")))
+    (tmp_path / "VCTK/speaker-info.txt").write_text("ID\tAGE\nxxx\t1\n")
+    (tmp_path / "speakers.tsv").write_text("speaker\tgender\tage\taccent\np225\tF\t23\tEnglish\np226\tM\t22\tEnglish\n")
+    found = scan(
+        tmp_path,
+        kind="folder",
+        root="VCTK/wav48_silence_trimmed",
+        audio="{speaker}/{utterance}_mic1.flac",
+        alignment="aligned/{speaker}/{utterance}.TextGrid",
+        transcript="VCTK/txt/{speaker}/{utterance}.txt",
+        speakers="speakers.tsv",
+    )
+    assert found.report.empty
+    assert found.utterances["utterance"].tolist() == ["p225_001", "p226_002"]
+    assert found.utterances["transcript"].tolist() == ["Please call Stella."] * 2
+    assert found.utterances["age"].tolist() == [23.0, 22.0]
+    assert found.segments["mark"].tolist() == ["0", "0"]
+
+
+def test_common_voice(tmp_path):
+    """validated.tsv with client_id, path, gender, accents, age as they are, most cells empty; mp3 in clips/."""
+    header = "client_id\tpath\tsentence_id\tsentence\tup_votes\tage\tgender\taccents\tlocale"
+    rows = (
+        "ab12\tcommon_voice_en_1.mp3\ts1\tHello.\t2\ttwenties\tmale_masculine\tScottish English\ten",
+        "cd34\tcommon_voice_en_2.mp3\ts2\tGood bye.\t3\t\t\t\ten",
+    )
+    (tmp_path / "cv").mkdir()
+    (tmp_path / "cv/validated.tsv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    for number in (1, 2):
+        recording(tmp_path / f"cv/clips/common_voice_en_{number}.mp3")
+        grid(tmp_path / f"aligned/common_voice_en_{number}.TextGrid", ("phones", (0, 1, "AH0")))
+    found = scan(
+        tmp_path,
+        kind="table",
+        table="cv/validated.tsv",
+        folder="cv/clips",
+        columns={"audio": "path", "speaker": "client_id", "transcript": "sentence"},
+        alignments={"kind": "textgrid", "path": "aligned"},
+    )
+    assert found.report.empty
+    table = found.utterances
+    assert table[["utterance", "speaker", "gender"]].values.tolist() == [
+        ["common_voice_en_1", "ab12", "M"],
+        ["common_voice_en_2", "cd34", ""],
+    ]
+    assert table["accents"].isna().tolist() == [False, True]
+    assert table["up_votes"].tolist() == [2.0, 3.0]
+
+
+def test_librispeech_without_transcripts_and_genders(tmp_path):
+    recording(tmp_path / "L/dev/1/10/1-10-0000.flac")
+    grid(tmp_path / "a/1/10/1-10-0000.TextGrid", ("phones", (0, 1, "AH0")))
+    section = {"kind": "librispeech", "root": "L", "subsets": ["dev"], "genders": "none"}
+    loaded = config(tmp_path, **section, alignments={"kind": "textgrid", "path": "a"})
+    assert corpora.scan_inputs(loaded, "own", "dev") == []
+    listing, alignments = open_subset("librispeech", "dev", corpora.scan_source(loaded, "own", "dev"))
+    found = scan_subset("own", "dev", listing, alignments=alignments, n_shards=1)
+    assert found.report.empty
+    assert found.utterances[["utterance", "gender", "transcript"]].values.tolist() == [["1-10-0000", "", ""]]
+
+
+def test_what_cannot_be_used_is_reported(tmp_path):
+    recording(tmp_path / "r/a/x.wav")
+    recording(tmp_path / "r/b/x.wav")
+    recording(tmp_path / "r/b/y.wav")
+    recording(tmp_path / "r/notes.wav")
+    grid(tmp_path / "g/x.TextGrid", ("phones", (0, 1, "AH0")))
+    section = {"kind": "folder", "root": "r", "audio": "{speaker}/{utterance}.wav"}
+    found = scan(tmp_path, **section, alignment="g/{utterance}.TextGrid")
+    codes = set(zip(found.report["utterance"], found.report["code"], strict=True))
+    assert codes == {("x", "duplicate_utterance"), ("y", "missing_alignment")}
+    assert "found a/x.wav, b/x.wav;" in " ".join(found.report["detail"])
+    with pytest.raises(CorpusError, match=r"expected recordings at \{speaker\}\.flac, found 4 files, such as a/x\.wav"):
+        scan(tmp_path, **section | {"audio": "{speaker}.flac", "utterance": "{speaker}"})
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"audio": "{speaker}/x.wav"}, "`utterance` needs the fields of `audio` (speaker), found utterance"),
+        ({"audio": "{utterance}.wav"}, "`speaker` needs the fields of `audio` (utterance), found speaker"),
+        ({"audio": "{speaker}/{utterance.wav"}, "expected fields such as {speaker}"),
+    ],
+)
+def test_patterns_that_cannot_be(tmp_path, section, said):
+    with pytest.raises(ConfigError) as error:
+        config(tmp_path, kind="folder", root="r", **section)
+    assert said in str(error.value)
+
+
+def test_patterns():
+    pattern = "**/{who}/{gender:1}{who}-{n}*.wav"
+    assert fields_of(pattern) == ["who", "gender", "n"]
+    found = path_matcher(pattern).fullmatch("a/b/Li/FLi-07_x.WAV")
+    assert found.groupdict() == {"who": "Li", "gender": "F", "n": "0"}
+    assert path_matcher(pattern).fullmatch("Li/FLi-07.wav")
+    assert path_matcher(pattern).fullmatch("Li/FLo-07.wav") is None
+    assert filled_in("{who}_{n}", {"who": "Li", "n": "7"}) == "Li_7"
+
+
+@pytest.mark.parametrize("text", ["", "0 5 h#\n5 x d\n", "0 5\n", "\x00"])
+def test_phn_files_that_are_none(tmp_path, text):
+    (tmp_path / "a.phn").write_text(text)
+    with pytest.raises(CorpusError, match="unreadable_alignment"):
+        read_phn(tmp_path / "a.phn", SHIPPED["timit"])
