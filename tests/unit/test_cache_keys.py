@@ -65,7 +65,7 @@ def ranks(hubert, speech):
     def describe(**changes):
         root, table = speech
         given = {"store": "x/0.zarr", "manifest": hubert, "utterances": table, "root": root, "model": "tiny"}
-        settings = {"lambda_max": 0.05, "middle_frames": None}
+        settings = {"lambda_max": 0.05, "middle_frames": None, "batch_seconds": None}
         machine = {"device": "cpu", "threads": 1, "code": "c0", "script": __file__}
         return ranks_result(**(given | settings | machine | changes))
 
@@ -82,6 +82,7 @@ RANK_CHANGES = {
     "lambda_max": {"lambda_max": 0.04},
     "middle frames": {"middle_frames": MIDDLE},
     "other middle frames": {"middle_frames": MIDDLE | {"b": np.array([3])}},
+    "seconds at once": {"batch_seconds": 240.0},
     "threads": {"threads": 2},
     "device": {"device": "cuda"},
     "code": {"code": "c1"},

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 import torch
 
 from property_neurons.corpus import audio
@@ -11,6 +12,8 @@ from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, CountingError, ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
+from property_neurons.ranks import reading
+from property_neurons.ranks.batching import plan_batches
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.sites import Site, active_neurons
 from property_neurons.ranks.store import open_ranks
@@ -26,6 +29,7 @@ class FakeEncoder:
 
     def __init__(self, frames_per_row=1, piece=5):
         self.sites = [Site(1, "1", 300), Site(2, "2", 20)]
+        self.window_samples = None
         self.frames_per_row = frames_per_row
         self.piece = piece
 
@@ -42,8 +46,11 @@ class FakeEncoder:
         seed = torch.Generator().manual_seed(len(waveform) + site)
         return torch.randn(rows, self.sites[site].width, generator=seed).bfloat16()
 
-    def read(self, waveform, consumer):
-        pieces = [self.activations(waveform, site).split(self.piece) for site in range(2)]
+    def windows(self, waveform):
+        return [waveform]
+
+    def read_windows(self, windows, consumer):
+        pieces = [torch.cat([self.activations(one, site) for one in windows]).split(self.piece) for site in range(2)]
         for part in zip(*pieces, strict=True):
             for site, activations in enumerate(part):
                 consumer(site, activations)
@@ -255,9 +262,9 @@ def test_a_model_that_gives_fewer_rows_than_frames(tmp_path):
         def activations(self, waveform, site):
             return super().activations(waveform, site)[: None if site == 0 else -1]
 
-        def read(self, waveform, consumer):
+        def read_windows(self, windows, consumer):
             for site in range(2):
-                consumer(site, self.activations(waveform, site))
+                consumer(site, self.activations(windows[0], site))
 
     with pytest.raises(CountingError, match=r"utterance utt-400: layer 2 \(site 2\): expected 1 rows .* found 0"):
         extract(Short(), tmp_path)
@@ -287,11 +294,11 @@ def test_decoding_runs_ahead_but_not_without_bound(tmp_path, monkeypatch):
     class Slow(FakeEncoder):
         done = 0
 
-        def read(self, waveform, consumer):
+        def read_windows(self, windows, consumer):
             time.sleep(0.02)
             ahead.append(len(decoded) - self.done)
             self.done += 1
-            super().read(waveform, consumer)
+            super().read_windows(windows, consumer)
 
     extract(Slow(), tmp_path, lengths=range(1000, 1040))
     assert len(decoded) == 40
@@ -301,3 +308,104 @@ def test_decoding_runs_ahead_but_not_without_bound(tmp_path, monkeypatch):
 def test_the_number_kept_follows_lambda(tmp_path):
     ranks = extract(FakeEncoder(), tmp_path, lambda_max=0.1)
     assert ranks.k == tuple(active_neurons(0.1, site.width) for site in ranks.sites) == (30, 2)
+
+
+@pytest.mark.parametrize("seconds", [1e-3, 0.5, 1.0, 60.0])
+@pytest.mark.parametrize("frames_per_row", [1, 2])
+def test_utterances_read_together_are_stored_as_if_alone(tmp_path, seconds, frames_per_row):
+    middle = {"utt-400": [], "utt-4000": [0, 3, 4, 11], "utt-7777": [9], "utt-16000": [2, 49]}
+    for frames in (None, {key: np.array(found) for key, found in middle.items()}):
+        alone = extract(FakeEncoder(frames_per_row), tmp_path / "alone", middle_frames=frames)
+        together = extract(FakeEncoder(frames_per_row), tmp_path, middle_frames=frames, batch_seconds=seconds)
+        assert together.utterances == alone.utterances
+        for site, k in enumerate(alone.k):
+            np.testing.assert_array_equal(together.ids(site, k), alone.ids(site, k))
+            assert [together.tied_rows(site, tau) for tau in range(1, k + 1)] == [
+                alone.tied_rows(site, tau) for tau in range(1, k + 1)
+            ]
+
+
+class Crowded(FakeEncoder):
+    """Whose device has room for so many samples at once."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def read_windows(self, windows, consumer):
+        if len(windows) * max(map(len, windows)) > self.room:
+            # After some of it was handed over.
+            consumer(0, torch.ones(1, 300))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore of it.")
+        super().read_windows(windows, consumer)
+
+
+def test_where_memory_is_short_fewer_are_read_at_once(tmp_path, caplog):
+    alone = extract(FakeEncoder(), tmp_path / "alone")
+    together = extract(Crowded(room=16_000), tmp_path, batch_seconds=60)
+    np.testing.assert_array_equal(together.ids(0, 15), alone.ids(0, 15))
+    assert together.tied_rows(0, 10) == alone.tied_rows(0, 10)
+    assert "Lower ranks.batch_seconds" in caplog.text
+    with pytest.raises(
+        ModelError, match=r"utterance utt-16000: .*too little memory for its 1 s \(CUDA out of memory.*GiB"
+    ):
+        extract(Crowded(room=15_999), tmp_path, batch_seconds=60)
+
+
+def test_the_utterance_to_blame_is_found_in_a_batch(tmp_path):
+    class Broken(FakeEncoder):
+        def activations(self, waveform, site):
+            activations = super().activations(waveform, site)
+            if site == 1 and len(waveform) == 7777:
+                activations[3, 2] = float("nan")
+            return activations
+
+    with pytest.raises(CountingError, match=r"^utterance utt-7777: layer 2 \(site 2\): .*NaN or infinite"):
+        extract(Broken(), tmp_path, batch_seconds=60)
+
+
+def test_the_ranks_of_a_batch_come_to_the_cpu_in_one_copy(tmp_path, monkeypatch):
+    """Counted where each copy is made."""
+    copies = []
+    monkeypatch.setattr(reading, "_to_cpu", lambda values: copies.append(values.dtype) or values.numpy)
+    extract(FakeEncoder(), tmp_path, batch_seconds=60)
+    assert copies == [torch.int16]
+
+
+@pytest.fixture
+def one_thread():
+    """Models this small are slowed down by more of them where the cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+BATCHED = ["HubertModel", "Wav2Vec2Model", "WavLMModel", "UniSpeechSatModel", "MelHubertModel", "WhisperEncoder"]
+
+
+@pytest.mark.parametrize("name", [*BATCHED, "SEWModel"])
+def test_a_batch_has_the_ranks_of_single_utterances(tmp_path, name, one_thread):
+    folder = small_models.save_model(small_models.small_model(name), tmp_path / "model")
+    encoder = load_encoder(folder)
+    assert encoder.reads_batches == (name in BATCHED)
+    lengths = (9_000, 4_000, 15_983, 40_000, 4_321)
+    alone = extract(encoder, tmp_path / "alone", lengths, lambda_max=0.2)
+    together = extract(encoder, tmp_path, lengths, lambda_max=0.2, batch_seconds=60)
+    for site, k in enumerate(alone.k):
+        np.testing.assert_array_equal(together.ids(site, k), alone.ids(site, k))
+
+
+def test_batches_are_of_about_one_length():
+    lengths = np.random.default_rng(0).integers(16_000, 30 * 16_000, 2000)
+    batches = plan_batches(lengths, 240)
+    assert sorted(index for batch in batches for index in batch) == list(range(2000))
+    padded = [len(batch) * max(lengths[batch]) for batch in batches]
+    assert max(padded) <= 240 * 16_000
+    assert sum(padded) < 1.05 * sum(lengths)
+    # Ranks wait for those of at most 512 others.
+    assert all(max(batch) // 512 == min(batch) // 512 for batch in batches)
+    # A window of Whisper costs 30 s however short the utterance; one that is too long is read alone.
+    assert max(map(len, plan_batches(lengths, 240, 30 * 16_000))) == 8
+    assert plan_batches([16_000 * 300, 16_000 * 300, 10], 240) == [[0], [1], [2]]
+    assert plan_batches([5, 900, 7], None) == [[0], [1], [2]]

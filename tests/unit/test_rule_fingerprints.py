@@ -15,9 +15,9 @@ from property_neurons.jobs.what_reruns import rerun_table, rule_roots
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = """
-    models.backend models.features models.ffn models.folder models.loading models.log_mel models.melhubert
-    models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pickles models.precision
-    models.pruned models.weights
+    models.backend models.batches models.features models.ffn models.folder models.loading models.log_mel
+    models.melhubert models.melhubert.configuration models.melhubert.features models.melhubert.modeling models.pickles
+    models.precision models.pruned models.weights
 """
 COVERED = {
     "prepare_model": f"""
@@ -26,7 +26,7 @@ COVERED = {
     """,
     "rank_neurons": f"""
         {LOADING}
-        ranks.extraction ranks.sites ranks.store ranks.topk
+        ranks.batching ranks.extraction ranks.reading ranks.sites ranks.store ranks.topk
     """,
     "store_activations": f"""
         {LOADING}

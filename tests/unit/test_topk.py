@@ -10,6 +10,15 @@ from property_neurons.ranks import topk
 from property_neurons.ranks.topk import rank_neurons
 
 
+@pytest.fixture(autouse=True, params=["cpu", "gpu"])
+def way(request, monkeypatch):
+    """Both ways are held against the sort on the CPU; the GPU's in blocks of its own."""
+    if request.param == "gpu":
+        monkeypatch.setattr(topk, "_rank_on_cpu", topk._rank_on_gpu)
+        monkeypatch.setattr(topk, "_EXACT_BLOCK", 2000)
+    return request.param
+
+
 def plain_ranks(activations, k):
     """A sort of every row by (-magnitude, id), in Python numbers: exact for every floating type up to float32."""
     ids, ties = [], [0] * k

@@ -8,6 +8,7 @@ from property_neurons.corpus.shards import read_shard_list
 from property_neurons.counting.sampling import middle_frames_of
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
+from property_neurons.ranks.batching import seconds_at_once
 from property_neurons.stores.manifests import described_folder, store_path
 
 
@@ -35,6 +36,7 @@ with job_log(snakemake) as log:
     settings = {
         "model": snakemake.wildcards.model,
         "lambda_max": params.lambda_max,
+        "batch_seconds": seconds_at_once((snakemake.config.get("ranks") or {}).get("batch_seconds"), device),
         "middle_frames": (
             middle_frames_of(store_path(snakemake.input.frames[0]), params.equal_neighbours) if middle else None
         ),

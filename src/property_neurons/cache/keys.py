@@ -43,6 +43,7 @@ def ranks_result(
     model: str,
     lambda_max: float,
     middle_frames: Mapping[str, np.ndarray] | None,
+    batch_seconds: float | None,
     device: str,
     threads: int,
     code: str,
@@ -55,7 +56,7 @@ def ranks_result(
         manifest: of the model, which is held against its folder.
         utterances: the shard list, as `corpus.shards.read_shard_list` reads it.
         root: the folder that its audio paths start from.
-        model, lambda_max, middle_frames: see `ranks.extraction.extract_ranks`.
+        model, lambda_max, middle_frames, batch_seconds: see `ranks.extraction.extract_ranks`.
         device: "cpu" or "cuda".
         code: fingerprint of the library's code.
         script: of the job.
@@ -75,6 +76,7 @@ def ranks_result(
             "utterances": manifests.digest_of(utterances[["utterance", "audio_digest", "n_samples"]].values.tolist()),
             "lambda_max": lambda_max,
             "middle_frames": None if middle_frames is None else _digest_of_frames(middle_frames),
+            "batch_seconds": batch_seconds,
             "code": code,
             **_machine("ranks", device, threads, 1, script),
         },

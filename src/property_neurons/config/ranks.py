@@ -14,3 +14,11 @@ class Ranks(Section):
     frames: Literal["all", "segment_mid"] = Field(
         default="all", description="every frame, or only the middle frame of each segment (a fifth of the space)"
     )
+    batch_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "seconds of speech, padding included, that a model reads at once; null: 240 on a GPU, and one utterance at "
+            "a time on a CPU, where that is faster; 0: one at a time; changing it runs nothing again (docs/gpu.md)"
+        ),
+    )

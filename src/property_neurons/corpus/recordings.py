@@ -1,12 +1,13 @@
 """Utterances to read, and their waveforms, decoded ahead of the model that reads them."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from property_neurons.errors import AudioError, CountingError, ModelError
 # Decoding runs beside the model, in so many threads, at most so many utterances ahead of it.
 DECODERS = 2
 _DECODED_AHEAD = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,28 +36,47 @@ def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterato
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
     """
+    return decode_into(lambda waveform: waveform, recordings, decoders)
+
+
+def decode_into(
+    use: Callable[[np.ndarray], T], recordings: Sequence[Recording], decoders: int = DECODERS, ahead: int = 0
+) -> Iterator[T]:
+    """What `use` makes of each waveform, in the thread that decodes it; as `decode` otherwise.
+
+    Args:
+        use: takes float32 [samples]; called by several threads at once.
+        ahead: so many utterances, if that is more than usual.
+    """
     to_come = iter(recordings)
     with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
-        pending: deque[tuple[Recording, Future[np.ndarray]]] = deque()
+        pending: deque[tuple[Recording, Future[T]]] = deque()
 
         def submit(count: int) -> None:
-            pending.extend((item, pool.submit(audio.read_audio, item.audio)) for item in islice(to_come, count))
+            pending.extend(
+                (item, pool.submit(lambda item: use(_waveform(item)), item)) for item in islice(to_come, count)
+            )
 
         try:
-            submit(max(decoders, _DECODED_AHEAD))
+            submit(max(decoders, ahead, _DECODED_AHEAD))
             while pending:
                 recording, future = pending.popleft()
                 with naming(recording.utterance):
-                    waveform = future.result()
-                    if len(waveform) != recording.n_samples:
-                        raise AudioError(
-                            f"{recording.audio}: expected {recording.n_samples} samples (by the scan), found "
-                            f"{len(waveform)}; the file has changed: re-run the scan of the corpus"
-                        )
+                    found = future.result()
                 submit(1)
-                yield waveform
+                yield found
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _waveform(recording: Recording) -> np.ndarray:
+    waveform = audio.read_audio(recording.audio)
+    if len(waveform) != recording.n_samples:
+        raise AudioError(
+            f"{recording.audio}: expected {recording.n_samples} samples (by the scan), found "
+            f"{len(waveform)}; the file has changed: re-run the scan of the corpus"
+        )
+    return waveform
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class FrontEnd(Protocol):
 
     min_samples: int
     """Length of the shortest utterance that gives a row."""
+    window_samples: int | None
+    """Length of the windows into which an utterance is cut, the last one filled up; None where it stays whole."""
     normalised: bool | None
     """Whether the waveform gets zero mean and unit variance; None where the model takes log-Mel features."""
     extractor: "transformers.FeatureExtractionMixin"
@@ -74,6 +76,8 @@ class RawWaveform:
     A stack of HuBERT's kernels and strides gives floor((N - 80) / 320) frames for N samples. SEW then averages
     pairs of frames: two frames share a row, and an odd last frame, which is in no row, shares the last one.
     """
+
+    window_samples = None
 
     def __init__(self, config, extractor):
         self.extractor = extractor
@@ -118,6 +122,7 @@ class WhisperLogMel:
     def __init__(self, config, extractor):
         self.extractor = extractor
         self._rows = config.max_source_positions
+        self.window_samples = self._rows * SAMPLES_PER_FRAME
         if extractor.feature_size != config.num_mel_bins or extractor.hop_length * 2 != SAMPLES_PER_FRAME:
             raise ModelError(
                 f"{config.model_type}: expected features of {config.num_mel_bins} Mel bins every 10 ms, found "
@@ -134,11 +139,10 @@ class WhisperLogMel:
 
     def windows(self, waveform: np.ndarray) -> Iterator[Window]:
         """Consecutive windows, [1, Mel bins, 2 * rows]."""
-        window_samples = self._rows * SAMPLES_PER_FRAME
-        for start in range(0, len(waveform), window_samples):
-            piece = waveform[start : start + window_samples]
+        for start in range(0, len(waveform), self.window_samples):
+            piece = waveform[start : start + self.window_samples]
             features = self.extractor(
-                piece, sampling_rate=SAMPLING_RATE, max_length=window_samples, return_tensors="pt"
+                piece, sampling_rate=SAMPLING_RATE, max_length=self.window_samples, return_tensors="pt"
             ).input_features
             yield Window(features, self._rows, self.n_frames(len(piece)))
 
@@ -150,6 +154,7 @@ class StackedLogMel:
     """
 
     normalised = None
+    window_samples = None
 
     _WINDOW = 400
     _HOP = 160
@@ -189,6 +194,7 @@ class MelHubertLogMel:
 
     normalised = None
     min_samples = WINDOW
+    window_samples = None
 
     def __init__(self, config, extractor: MelHubertFeatureExtractor):
         self.extractor = extractor

@@ -1,7 +1,7 @@
-"""Load a speech encoder and read its neurons, one unpadded utterance at a time."""
+"""Load a speech encoder and read its neurons."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 import property_neurons.models.melhubert  # noqa: F401
 from property_neurons.errors import ModelError, printable, some_of
 from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.batches import forward, reads_batches
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.folder import check_blocks, read_config
@@ -40,12 +41,16 @@ class SpeechEncoder:
     model: the encoder, fp32, eval mode.
     front_end: from waveform to model input.
     sites: where neurons are read, in forward order.
+    reads_batches: whether `read_windows` reads several windows at once.
+    window_samples: samples of the window that the model fills up (Whisper), or None.
     """
 
     def __init__(self, model: torch.nn.Module, front_end: FrontEnd):
         self.model = model.eval()
         self.front_end = front_end
         self.sites = ffn_sites(model)
+        self.reads_batches = reads_batches(model.config)
+        self.window_samples = front_end.window_samples
 
     def n_frames(self, n_samples: int) -> int:
         """Number of 20 ms frames of speech that the model gives for an utterance of `n_samples` at 16 kHz.
@@ -79,40 +84,65 @@ class SpeechEncoder:
         Raises:
             ModelError: the waveform is not float32 [samples], is too short, or the model did not give every site once.
         """
-        if waveform.ndim != 1 or waveform.dtype != np.float32:
-            raise ModelError(
-                f"expected a waveform of float32 [samples], found {waveform.dtype} {list(waveform.shape)}; "
-                "mix it down to one channel and convert it"
-            )
-        self._check_length(len(waveform))
+        self._check_waveform(waveform)
         for window in self.front_end.windows(waveform):
-            self._read_window(window, consumer)
+            self._read_batch([window], consumer)
+
+    def windows(self, waveform: np.ndarray) -> list[Window]:
+        """What the model takes in of one utterance, float32 [samples] at 16 kHz; as `read` otherwise.
+
+        Raises:
+            ModelError: as `read`.
+        """
+        self._check_waveform(waveform)
+        return list(self.front_end.windows(waveform))
+
+    def read_windows(self, windows: Sequence[Window], consumer: Consumer) -> None:
+        """As `read`, of windows that are read at once where the model can (`models.batches`), else one by one.
+
+        Only rows of speech are handed over, those of each window after those of the one before.
+        """
+        for batch in [windows] if self.reads_batches else [[window] for window in windows]:
+            self._read_batch(batch, consumer)
 
     @full_precision()
     @torch.inference_mode()
-    def _read_window(self, window: Window, consumer: Consumer) -> None:
+    def _read_batch(self, windows: Sequence[Window], consumer: Consumer) -> None:
         reached = []
+        expected = len(windows), max(window.rows for window in windows)
+        places = _speech_places(windows, expected[1]).to(self.model.device) if len(windows) > 1 else None
 
         def hand_over(index: int, activations: torch.Tensor) -> None:
-            if activations.shape[1] != window.rows:
+            if activations.shape[:2] != expected:
                 raise ModelError(
-                    f"{type(self.model).__name__}, site {self.sites[index].name}: expected {window.rows} rows, "
-                    f"found {activations.shape[1]}; this is a bug in property_neurons.models.features"
+                    f"{type(self.model).__name__}, site {self.sites[index].name}: expected {expected[0]} x "
+                    f"{expected[1]} rows, found {list(activations.shape[:2])}; this is a bug in property_neurons.models"
                 )
             reached.append(index)
-            consumer(index, activations[0, : window.speech_rows])
+            if places is None:
+                consumer(index, activations[0, : windows[0].speech_rows])
+            else:
+                consumer(index, activations.flatten(0, 1)[places])
 
         with ExitStack() as hooks:
             for index, site in enumerate(self.sites):
                 linear = self.model.get_submodule(site.module)
                 hook = linear.register_forward_pre_hook(lambda _, inputs, index=index: hand_over(index, inputs[0]))
                 hooks.enter_context(hook)
-            self.model(window.values.to(self.model.device))
+            forward(self.model, windows)
         if reached != list(range(len(self.sites))):
             raise ModelError(
                 f"{type(self.model).__name__}: expected each of {len(self.sites)} sites once and in order, found "
                 f"{reached}; this is a bug in property_neurons.models.ffn"
             )
+
+    def _check_waveform(self, waveform: np.ndarray) -> None:
+        if waveform.ndim != 1 or waveform.dtype != np.float32:
+            raise ModelError(
+                f"expected a waveform of float32 [samples], found {waveform.dtype} {list(waveform.shape)}; "
+                "mix it down to one channel and convert it"
+            )
+        self._check_length(len(waveform))
 
     def _check_length(self, n_samples: int) -> None:
         if n_samples < self.front_end.min_samples:
@@ -121,6 +151,11 @@ class SpeechEncoder:
                 f"{type(self.model).__name__} needs at least {self.front_end.min_samples} samples at 16 kHz; "
                 "leave the utterance out"
             )
+
+
+def _speech_places(windows: Sequence[Window], rows: int) -> torch.Tensor:
+    """Where the speech rows of the windows lie in a batch of so many rows each, flattened; int64."""
+    return torch.cat([index * rows + torch.arange(window.speech_rows) for index, window in enumerate(windows)])
 
 
 def load_encoder(folder: str | Path, *, manifest: str | Path | None = None, device: str = "cpu") -> SpeechEncoder:

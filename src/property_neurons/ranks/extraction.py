@@ -1,36 +1,18 @@
 """One pass of a model over a shard's utterances, of which the ranks of its neurons are kept."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from property_neurons.corpus.recordings import DECODERS, Recording, decode, naming
+from property_neurons.corpus.recordings import DECODERS, Recording, decode_into, naming
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
+from property_neurons.ranks.batching import plan_batches
+from property_neurons.ranks.reading import Encoder, Ranked, Reader, Utterance
 from property_neurons.ranks.sites import Site, active_neurons
 from property_neurons.ranks.store import new_ranks
-from property_neurons.ranks.topk import rank_neurons
-
-
-class _EncoderSite(Protocol):
-    layer: int
-    name: str
-    width: int
-
-
-class Encoder(Protocol):
-    """What is asked of a model; `models.loading.SpeechEncoder` has it."""
-
-    sites: Sequence[_EncoderSite]
-
-    def n_frames(self, n_samples: int) -> int: ...
-
-    def rows_of_frames(self, n_samples: int) -> np.ndarray: ...
-
-    def read(self, waveform: np.ndarray, consumer: Callable[[int, Tensor], None]) -> None: ...
 
 
 def extract_ranks(
@@ -42,11 +24,13 @@ def extract_ranks(
     lambda_max: float,
     middle_frames: Mapping[str, np.ndarray] | None = None,
     decoders: int = DECODERS,
+    batch_seconds: float | None = None,
 ) -> None:
     """Rank the neurons of every stored frame of a shard at every site, and write the rank store.
 
     Frames that share a row of the model (SEW) each store it: rows of the store, and so the ties counted in
-    them, are frames. Memory: one utterance's activations, and the ids of one chunk of the store.
+    them, are frames. Memory: the activations of a batch, the ids of one chunk of the store, and where several
+    utterances are read at once the ids of 512.
 
     Args:
         store: the rank store to write (.zarr).
@@ -54,11 +38,13 @@ def extract_ranks(
         lambda_max: share of a site's neurons that is kept.
         middle_frames: for each utterance the frames to store, ascending; None stores every frame. A frame may lie
             one past the model's last, as labels may: the model gives none for it, so none is stored.
-        decoders: threads that decode ahead of the model; the result does not depend on it.
+        decoders: threads that decode, and compute features, ahead of the model; the result does not depend on it.
+        batch_seconds: speech that is read at once, padding included; None = each window of each utterance alone. The
+            result depends on it as far as the model's rounding does: see docs/gpu.md.
 
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it.
-        ModelError: the model cannot read an utterance.
+        ModelError: the model cannot read an utterance, or the device has too little memory for it.
         CountingError: activations are not finite, or frames and rows do not fit together.
         All name the utterance.
     """
@@ -69,7 +55,8 @@ def extract_ranks(
     kept = [active_neurons(lambda_max, site.width) for site in sites]
     ties = [np.zeros(k, np.int64) for k in kept]
 
-    decoded = decode(recordings, decoders)
+    batches = plan_batches([one.n_samples for one in recordings], batch_seconds, encoder.window_samples)
+    reader = Reader(encoder, sites, kept, batch_seconds)
     with new_ranks(
         store,
         model=model,
@@ -81,54 +68,45 @@ def extract_ranks(
         frame=np.concatenate([np.empty(0, np.int32), *frames]),
         ties=ties,
     ) as writer:
-        for index, waveform in enumerate(progress(decoded, total=len(recordings), what="ranking", unit="utterance")):
-            recording = recordings[index]
-            ids = [np.empty((len(frames[index]), k), np.uint16) for k in kept]
-            with naming(recording.utterance):
-                rows = encoder.rows_of_frames(recording.n_samples)
-                consumer = _Consumer(sites, rows[frames[index]], ids, ties)
-                encoder.read(waveform, consumer)
-                consumer.check_complete(rows[-1] + 1)
-            writer.append(ids)
+        waiting: dict[int, list[np.ndarray]] = {}
+        written = 0
+        for ranked in _one_behind(_read(reader, recordings, frames, batches, decoders)):
+            for ids, counted in ranked():
+                waiting |= ids
+                for site_ties, found in zip(ties, counted, strict=True):
+                    site_ties += found
+            while written in waiting:
+                writer.append(waiting.pop(written))
+                written += 1
 
 
-class _Consumer:
-    """Ranks what the model hands over of one utterance, piece by piece, into `ids` and `ties` of each site.
+def _read(
+    reader: Reader,
+    recordings: Sequence[Recording],
+    frames: Sequence[np.ndarray],
+    batches: Sequence[Sequence[int]],
+    decoders: int,
+) -> Iterator[Callable[[], list[Ranked]]]:
+    """Read the batches in turn; each gives a function that waits for its ranks."""
+    ahead = 2 * max(map(len, batches), default=0)
+    in_turn = [recordings[index] for batch in batches for index in batch]
+    decoded = decode_into(reader.windows, in_turn, decoders, ahead)
+    come = iter(progress(decoded, total=len(in_turn), what="ranking", unit="utterance"))
+    for batch in batches:
+        yield reader.read([Utterance(index, recordings[index], frames[index], next(come)) for index in batch])
+    # The bar ends with what it counts.
+    next(come, None)
 
-    rows: int64 [stored frames], ascending, the model's row of each.
-    ids: for each site uint16 [stored frames, k].
-    """
 
-    def __init__(self, sites: Sequence[Site], rows: np.ndarray, ids: list[np.ndarray], ties: list[np.ndarray]):
-        self._sites = sites
-        self._rows = rows
-        self._ids = ids
-        self._ties = ties
-        self._received = [0] * len(sites)
-
-    def __call__(self, site: int, activations: Tensor) -> None:
-        first = self._received[site]
-        self._received[site] = end = first + len(activations)
-        stored = slice(*np.searchsorted(self._rows, (first, end)))
-        rows = self._rows[stored] - first
-        if not len(rows):
-            return
-        # Indexing copies; most models give a row per frame, and then there is nothing to choose.
-        chosen = activations if np.array_equal(rows, np.arange(len(activations))) else activations[rows]
-        try:
-            ranked = rank_neurons(chosen, self._ids[site].shape[1])
-        except CountingError as error:
-            raise CountingError(f"layer {self._sites[site].layer} (site {self._sites[site].name}): {error}") from None
-        self._ids[site][stored] = ranked.ids
-        self._ties[site] += ranked.ties
-
-    def check_complete(self, n_rows: int) -> None:
-        for site, received in zip(self._sites, self._received, strict=True):
-            if received != n_rows:
-                raise CountingError(
-                    f"layer {site.layer} (site {site.name}): expected {n_rows} rows of activations, found {received}; "
-                    "the model's front end and its frame arithmetic disagree"
-                )
+def _one_behind(functions: Iterator[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
+    """Each only when the next one has been made: the device is at work while the results of a batch are stored."""
+    before = None
+    for function in functions:
+        if before is not None:
+            yield before
+        before = function
+    if before is not None:
+        yield before
 
 
 def _frames_to_store(
