@@ -39,6 +39,7 @@ def made_units(
         strata=strata,
         phones=tuple(f"p{index}" for index in range(n_phones)),
         speakers=tuple(f"s{index}" for index in range(int(speaker.max()) + 1)),
+        pooled=1,
         cells=np.ones((n_groups, n_phones), dtype=bool) if cells is None else cells,
         speaker=speaker,
         unit=(speaker if unit is None else np.asarray(unit)).astype(np.int32),

@@ -1,7 +1,9 @@
 """Counts by unit against the counts of cells, and against a plain loop over frames."""
 
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from synthetic_stores import make_corpus, write_shards
 
@@ -9,6 +11,7 @@ from property_neurons.counting import unit_counts
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
+from property_neurons.counting.strata import make_crossed
 from property_neurons.counting.unit_counts import count_units, open_unit_counts
 from property_neurons.errors import StoreError
 
@@ -37,7 +40,7 @@ SUMMED_UP = {"speaker": "speaker", "utterance": "speaker and group", "run": "spe
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_units_sum_up_to_the_counts_of_cells(tmp_path, shards, name, sampling, much, monkeypatch):
     if much:
-        monkeypatch.setattr(unit_counts, "MOST_FRAMES", 1)
+        monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     property_ = make_property(name, **PROPERTIES[name])
     arguments = {"lambda_": 0.05, "corpus": "made-up"}
     cells = count_activations(shards, property_, sampling, output=tmp_path / "cells.zarr", **arguments)
@@ -86,7 +89,7 @@ def test_speakers_are_the_same_in_several_passes(tmp_path, shards, monkeypatch):
         return count_units(shards, property_, Sampling(), lambda_=0.05, corpus="made-up", output=tmp_path / path)
 
     at_once = counted("once.zarr")
-    monkeypatch.setattr(unit_counts, "_HELD_BYTES", 1)
+    monkeypatch.setattr(unit_counts, "_HELD_BYTES", 3 * len(at_once.phones) * 80 * 4)
     one_by_one = counted("passes.zarr")
     assert (one_by_one.n == at_once.n).all()
     for site in range(len(at_once.sites)):
@@ -98,3 +101,65 @@ def test_other_stores_are_refused(tmp_path, shards):
     count_activations(shards, property_, Sampling(), lambda_=0.05, corpus="m", output=tmp_path / "cells.zarr")
     with pytest.raises(StoreError, match="expected counts by unit"):
         open_unit_counts(tmp_path / "cells.zarr")
+
+
+# Of eight speakers, 0, 1, 2, 4 and 6 of them women: two together at most, of one gender where that is the property.
+OF_ONE_GENDER = {"0": "04", "1": "16", "2": "2", "3": "37", "5": "5"}
+OF_ANY = {"0": "04", "1": "15", "2": "26", "3": "37"}
+
+
+@pytest.mark.parametrize(
+    ("name", "strata", "pools"),
+    [
+        ("gender", None, OF_ONE_GENDER),
+        ("gender", {"column": "duration"}, OF_ONE_GENDER),
+        ("pitch", None, OF_ANY),
+        ("phone", None, OF_ANY),
+    ],
+)
+def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, monkeypatch, name, strata, pools):
+    corpus = [
+        replace(utterance, speaker=str(number % 8), gender="M" if number % 8 in (3, 5, 7) else "F")
+        for number, utterance in enumerate(make_corpus(seed=3, n_utterances=24))
+    ]
+    shards = write_shards(tmp_path, corpus)
+    property_ = make_property(name, **PROPERTIES[name])
+    property_ = property_ if strata is None else make_crossed(property_, **strata)
+    arguments = {"lambda_": 0.05, "corpus": "made-up"}
+    monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
+    each = count_units(shards, property_, Sampling(), output=tmp_path / "each.zarr", **arguments)
+    groups = 1 if name in ("gender", "phone") and strata is None else len(each.groups)
+    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 4 * len(each.phones) * groups * 80)
+    monkeypatch.setattr(unit_counts, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(unit_counts, "_FRAMES_AT_ONCE", 5)
+    pooled = count_units(shards, property_, Sampling(), output=tmp_path / "pooled.zarr", **arguments)
+    assert (each.pooled, pooled.pooled, pooled.level) == (1, 2, each.level)
+    assert pooled.speakers == tuple(pools)
+    for site in range(2):
+        for pool, speakers in pools.items():
+            of_pool = sum(cell_sums(each, site, speaker) for speaker in speakers)
+            assert of_pool.sum() > 0
+            assert (cell_sums(pooled, site, pool) == of_pool).all()
+
+
+def cell_sums(units, site, speaker):
+    """Of one speaker counts and, last, frames: [groups, phones, neurons + 1]."""
+    rows = np.flatnonzero(units.speaker == units.speakers.index(speaker))
+    sums = np.zeros((len(units.groups), len(units.phones), units.sites[site].width + 1), np.int64)
+    counts = np.column_stack([units.site_counts(site).toarray(), units.n])
+    np.add.at(sums, (units.group[rows], units.phone[rows]), counts[rows])
+    return sums
+
+
+def test_blocks_keep_units_together(tmp_path, shards, monkeypatch):
+    def counted(name, path):
+        property_ = make_property(name, **PROPERTIES[name])
+        return count_units(shards, property_, Sampling(), lambda_=0.05, corpus="made-up", output=tmp_path / path)
+
+    at_once = {name: counted(name, f"{name}.zarr") for name in ("pitch", "subset")}
+    monkeypatch.setattr(unit_counts, "_FRAMES_AT_ONCE", 7)
+    for name, whole in at_once.items():
+        in_blocks = counted(name, f"{name}-blocks.zarr")
+        assert (in_blocks.n == whole.n).all()
+        for site in range(len(whole.sites)):
+            assert (in_blocks.site_counts(site) != whole.site_counts(site)).nnz == 0

@@ -4,11 +4,13 @@ A unit is what a label varies over: a speaker where the property is one of the s
 differs within speakers, a stretch of frames of one group where neighbouring phones share it (a word's frequency), else
 a run of frames of one phone in one group. Made from stored ranks; no model runs.
 
-Counts of runs take about as much room as the ranks. Above 28 hours of speech utterances and runs are therefore summed
-up for each speaker, to a row for each of the speaker's phones in each group.
+Counts of runs take about as much room as the ranks. Where one layer would have more than `MOST_COUNTS`, utterances
+and runs are therefore summed up for each speaker, to a row for each of the speaker's phones in each group. Where these
+are still more, speakers are pooled: so many of them, of one label where the property is one of the speaker, count as
+one. Pools are exchangeable where speakers are; memory, disk and the time for statistics stop growing with the corpus.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,12 +33,17 @@ from property_neurons.stores.zarr import add_array, add_empty_array, new_store, 
 
 Level = Literal["speaker", "utterance", "stretch", "run", "speaker and group", "speaker, phone and group"]
 
-MOST_FRAMES = 5_000_000
+MOST_COUNTS = 1 << 27
+"""Counts of one layer that the statistics hold at a time: rows x neurons active in one."""
+
 _SUMMED_UP = {"utterance": "speaker and group", "stretch": "speaker and group", "run": "speaker, phone and group"}
 
-_CHUNK = 1 << 20
 # Counts of speakers are held, site by site, until all shards are read; further sites cost another pass over the ranks.
 _HELD_BYTES = 1 << 30
+_CHUNK = 1 << 20
+# Frames whose ids are looked at together, and rows of counts that are written together.
+_FRAMES_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class UnitCounts:
 
     level: what a unit is.
     groups, phones, speakers: names that the columns index.
+    pooled: how many speakers count as one, at most; 1 where each counts by itself. A pool has the name of its first.
     strata: names of the parts of each group, where `groups` are parts (see `properties.Layout`); else empty.
     cells: bool [groups, phones], those that the property has; where the phone itself has the group, one a phone.
     speaker, unit, phone, group: int32 [rows]. Rows of a unit share its speaker, and its group except where the phone
@@ -63,6 +71,7 @@ class UnitCounts:
     strata: tuple[str, ...]
     phones: tuple[str, ...]
     speakers: tuple[str, ...]
+    pooled: int
     cells: np.ndarray
     speaker: np.ndarray
     unit: np.ndarray
@@ -102,8 +111,9 @@ class UnitCounts:
         name = f"{site:02d}"
         indptr = np.concatenate([[0], np.cumsum(self.store[f"stored/{name}"][:], dtype=np.int64)])
         shape = (len(self.n), self.sites[site].width)
+        # Below 2^31 the same numbers, and no second copy of them.
         return csr_array(
-            (self.store[f"values/{name}"][:].astype(np.int32), self.store[f"neurons/{name}"][:], indptr), shape
+            (self.store[f"values/{name}"][:].view(np.int32), self.store[f"neurons/{name}"][:], indptr), shape
         )
 
 
@@ -119,8 +129,8 @@ def count_units(
 ) -> UnitCounts:
     """Count, for one property, by unit and phone, and write the store; arguments as of `count.count_activations`.
 
-    Only cells that sets are made of are counted: a phone in a group. Memory: one shard, and where units are summed up
-    by speaker the counts of as many sites as fit into 1 GiB, of one at least.
+    Only cells that sets are made of are counted: a phone in a group. Memory: the ids of one site of one shard, and
+    where units are summed up by speaker the counts of as many sites as fit into 1 GiB.
 
     Raises:
         CountingError, ConfigError, StoreError: as `count.count_activations`.
@@ -130,23 +140,28 @@ def count_units(
     frame_stores = [frame_store for _, frame_store in shards]
     frames = _Frames(frame_stores, keep)
     layout = property_.lay_out(frames)
-    level, speakers = _level_and_speakers(layout, frames)
+    # Parts of a speaker's group are the speaker's too.
+    whole = property_.property.lay_out(frames) if layout.strata else layout
+    level, group_of = _level_and_speakers(layout, whole, frames, max(tau))
     cells = _Cells(layout)
+    groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
+    sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
+    pooled, pool_of, speakers = 1, {name: number for number, name in enumerate(group_of)}, list(group_of)
+    if level not in ("utterance", "stretch", "run"):
+        room = max(1, MOST_COUNTS // (len(cells.phones) * groups * max(width for width, _ in sizes)))
+        pooled = -(-len(group_of) // room)
+        pool_of, speakers = _pools(group_of, pooled)
     pairs = list(zip(ranks, frame_stores, strict=True))
 
     def units_of(
         ranks_of_shard: RankStore, frame_store: str | Path | FrameFiles
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return _shard_units(
-            ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, speakers
-        )
+        return _shard_units(ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, pool_of)
 
     with new_store(output) as store:
-        sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
         if level in ("utterance", "stretch", "run"):
             _write_parts(store, pairs, units_of, sizes)
         else:
-            groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
             _write_speakers(store, pairs, units_of, sizes, (len(speakers), len(cells.phones), groups), level)
         store.attrs.update(
             {
@@ -161,6 +176,7 @@ def count_units(
                 "strata": list(layout.strata),
                 "phones": list(cells.phones),
                 "speakers": speakers,
+                "pooled": pooled,
                 "cells": cells.pairs,
             }
         )
@@ -195,38 +211,61 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
         strata=tuple(attrs["strata"]),
         phones=phones,
         speakers=tuple(attrs["speakers"]),
+        pooled=attrs["pooled"],
         cells=cells,
         **{name: store[f"rows/{name}"][:] for name in _ROW_COLUMNS},
         store=store,
     )
 
 
-def _level_and_speakers(layout: Layout, shards: Iterable[FrameShard]) -> tuple[Level, list[str]]:
-    """What the groups of a property vary over in a corpus, and its speakers, sorted.
+def summed_up(frames: float, tau: int) -> bool:
+    """Whether the utterances and runs of so many frames are summed up for each speaker."""
+    return frames * tau > MOST_COUNTS
+
+
+def _level_and_speakers(
+    layout: Layout, whole: Layout, shards: Iterable[FrameShard], tau: int
+) -> tuple[Level, dict[str, int]]:
+    """What the groups of a property vary over in a corpus, and its speakers, sorted, with their group if it is theirs.
 
     Where an utterance has one group, and all utterances of each speaker have the same, that is the speaker.
     """
     level: Level = "speaker" if layout.lives_in == "utterance" else layout.lives_in
-    speakers: set[str] = set()
     group_of: dict[str, int] = {}
-    frames = 0
+    frames, varies = 0, False
     for shard in shards:
         frames += int(np.diff(shard.offset)[shard.kept].sum())
-        speakers.update(shard.columns["speaker"][index] for index in np.flatnonzero(shard.kept))
-        if level != "speaker":
+        group_of |= {shard.columns["speaker"][index]: NO_GROUP for index in np.flatnonzero(shard.kept)} | group_of
+        if whole.lives_in != "utterance":
             continue
         counted = np.flatnonzero(shard.kept & (np.diff(shard.offset) > 0))
         first = shard.offset[counted]
-        groups = layout.group_of(shard, Sample(first, np.arange(len(first)), first, first + 1))
+        groups = whole.group_of(shard, Sample(first, np.arange(len(first)), first, first + 1))
         for index, group in zip(counted, groups.tolist(), strict=True):
-            if group != NO_GROUP and group_of.setdefault(shard.columns["speaker"][index], group) != group:
-                level = "utterance"
-    return _SUMMED_UP.get(level, level) if frames > MOST_FRAMES else level, sorted(speakers)
+            speaker = shard.columns["speaker"][index]
+            varies |= NO_GROUP not in (group, group_of[speaker]) and group != group_of[speaker]
+            group_of[speaker] = group if group != NO_GROUP else group_of[speaker]
+    if varies and level == "speaker":
+        level = "utterance"
+    speakers = {name: NO_GROUP if varies else group_of[name] for name in sorted(group_of)}
+    return _SUMMED_UP.get(level, level) if summed_up(frames, tau) else level, speakers
+
+
+def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], list[str]]:
+    """Which pool each speaker is in, and the name of each: of `pooled` speakers at most, all of one group."""
+    by_group: dict[int, list[str]] = {}
+    for name, group in group_of.items():
+        by_group.setdefault(group, []).append(name)
+    pools = []
+    for names in by_group.values():
+        number = -(-len(names) // pooled)
+        pools += [names[first::number] for first in range(number)]
+    return {name: number for number, names in enumerate(pools) for name in names}, [names[0] for names in pools]
 
 
 _ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
 _ATTRIBUTES = frozenset(
-    "model corpus property level sites lambda tau groups strata phones speakers cells".split()  # noqa: SIM905
+    "model corpus property level sites lambda tau groups strata phones speakers pooled cells".split()  # noqa: SIM905
 )
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
 _Units = Callable[[RankStore, str | Path | FrameFiles], tuple[np.ndarray, dict[str, np.ndarray]]]
@@ -273,7 +312,7 @@ def _shard_units(
     cells: _Cells,
     level: Level,
     sampling: Sampling,
-    speakers: Sequence[str],
+    number_of: Mapping[str, int],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """[2, counted frames]: the row of the rank store, and the row of the counts; and the columns of these."""
     sample = sample_frames(frames, sampling)
@@ -283,9 +322,8 @@ def _shard_units(
     counted[counted] = cells.group[cell[counted]] != NO_GROUP
     row, cell, run = row[counted], cell[counted], sample.run[counted]
     utterance = np.searchsorted(frames.offset, sample.position[counted], side="right") - 1
-    number = {name: index for index, name in enumerate(speakers)}
     # Utterances that are left out may be of speakers that have no number.
-    speaker = np.array([number.get(name, -1) for name in frames.columns["speaker"]], dtype=np.int64)[utterance]
+    speaker = np.array([number_of.get(name, -1) for name in frames.columns["speaker"]], dtype=np.int64)[utterance]
     if level == "stretch":
         group = cells.group[cell]
         goes_on = (utterance[1:] == utterance[:-1]) & (group[1:] == group[:-1]) & (run[1:] - run[:-1] <= 1)
@@ -308,9 +346,15 @@ def _shard_units(
     return np.stack([row, of_frame]), columns
 
 
-def _active(ids: np.ndarray, rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """(row * width + neuron, frames in which it is active), ascending, of the frames that `_shard_units` gave."""
-    return np.unique(rows[1][:, np.newaxis] * width + ids[rows[0]], return_counts=True)
+def _blocks(unit: np.ndarray) -> Iterator[slice]:
+    """The counted frames of a shard, some at a time, those of one unit together: slices of int [frames], ascending."""
+    first_of_unit = np.flatnonzero(np.append(True, np.diff(unit) != 0)[: len(unit)])
+    first = 0
+    while first < len(unit):
+        later = np.searchsorted(first_of_unit, first + _FRAMES_AT_ONCE)
+        end = int(first_of_unit[later]) if later < len(first_of_unit) else len(unit)
+        yield slice(first, end)
+        first = end
 
 
 def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes) -> None:
@@ -323,9 +367,15 @@ def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _S
         columns["unit"] += units
         units = int(columns["unit"].max(initial=units - 1)) + 1
         parts.append(columns)
+        blocks = list(_blocks(columns["unit"][rows[1]]))
         for site, (width, tau) in enumerate(sizes):
-            keys, counts = _active(ranks.ids(site, tau), rows, width)
-            arrays[site].append(keys // width, keys % width, counts, len(columns["n"]))
+            ids = ranks.ids(site, tau)
+            for block in blocks:
+                row, of_frame = rows[:, block]
+                first = int(of_frame.min())
+                keys = (of_frame - first)[:, np.newaxis] * width + ids[row]
+                keys, counts = np.unique(keys, return_counts=True)
+                arrays[site].append(keys // width, keys % width, counts, int(of_frame.max()) - first + 1)
     _write_rows(store, {name: np.concatenate([part[name] for part in parts]) for name in _ROW_COLUMNS})
 
 
@@ -354,13 +404,17 @@ def _write_speakers(
             group[place] = columns["group"]
             for site in chosen:
                 width, tau = sizes[site]
-                keys, counts = _active(ranks.ids(site, tau), np.stack([rows[0], place[rows[1]]]), width)
-                held[site][keys] += counts.astype(np.int32)
+                ids = ranks.ids(site, tau)
+                for first in range(0, rows.shape[1], _FRAMES_AT_ONCE):
+                    row, of_frame = rows[:, first : first + _FRAMES_AT_ONCE]
+                    np.add.at(held[site], place[of_frame][:, np.newaxis] * width + ids[row], 1)
         counted = np.flatnonzero(n)
         for site in chosen:
-            values = held[site].reshape(size, -1)[counted]
-            row, neuron = np.nonzero(values)
-            _CountArrays(store, site).append(row, neuron, values[row, neuron], len(counted))
+            arrays, by_place = _CountArrays(store, site), held[site].reshape(size, -1)
+            for first in range(0, len(counted), _ROWS_AT_ONCE):
+                values = by_place[counted[first : first + _ROWS_AT_ONCE]]
+                row, neuron = np.nonzero(values)
+                arrays.append(row, neuron, values[row, neuron], len(values))
     speaker, phone, group = counted // n_groups // n_phones, counted // n_groups % n_phones, group[counted]
     unit = {"speaker": speaker, "speaker and group": speaker * n_groups + group}.get(level, counted)
     _write_rows(store, {"speaker": speaker, "unit": unit, "phone": phone, "group": group, "n": n[counted]})

@@ -8,7 +8,7 @@ from pathlib import Path
 from property_neurons import plan
 from property_neurons.config.models import PretrainedModel, TunedModel
 from property_neurons.config.root import Config
-from property_neurons.counting.unit_counts import MOST_FRAMES
+from property_neurons.counting.unit_counts import summed_up
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of
 from property_neurons.doctor.speech import speech_of
@@ -129,9 +129,9 @@ def _unit_counts(config: Config, needs: Needs) -> DiskUse:
     sizes = {}
     for model, corpus in needs.ranks:
         seconds, widths = speech_of(config, corpus).seconds, shape_of(config, model).widths
-        active = sum(active_neurons(config.analysis.lambda_, width) for width in widths)
-        n_bytes = seconds * FRAMES_PER_SECOND * active * _UNIT_BYTES_PER_ACTIVE_NEURON
-        if seconds * FRAMES_PER_SECOND > MOST_FRAMES:
+        active = [active_neurons(config.analysis.lambda_, width) for width in widths]
+        n_bytes = seconds * FRAMES_PER_SECOND * sum(active) * _UNIT_BYTES_PER_ACTIVE_NEURON
+        if summed_up(seconds * FRAMES_PER_SECOND, max(active)):
             n_bytes = seconds / _SECONDS_PER_SPEAKER * _SUMMED_ROWS * sum(widths) * _SUMMED_BYTES
         sizes[Path(config.results, "unit_counts", model, corpus)] = n_bytes
     to_write = sum(size for folder, size in sizes.items() if not folder.is_dir())

@@ -45,10 +45,10 @@ class SiteUnits:
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
         self.counts = units.site_counts(site)
-        dtype = np.float32 if units.n.sum(dtype=np.int64) < _EXACT else np.float64
         self.rows = [np.flatnonzero(units.phone == phone) for phone in range(len(units.phones))]
-        self._by_phone = [_transposed(self.counts[rows], dtype) for rows in self.rows]
-        self._n = [units.n[rows].astype(dtype) for rows in self.rows]
+        dtypes = [_exact_type(units, rows) for rows in self.rows]
+        self._by_phone = [_transposed(self.counts[rows], dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
+        self._n = [units.n[rows].astype(dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
 
     def relabelled(self, labels: np.ndarray, *, with_active: bool = True) -> LabelledSets:
         """The sets under other labels: int [M, units], in the order of `labels.dealt_units`.
@@ -173,6 +173,12 @@ def effect_of_phones(active: np.ndarray, of_group: np.ndarray) -> np.ndarray:
     """
     rest = active.sum(axis=0) - active
     return active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+
+
+def _exact_type(units: UnitCounts, rows: np.ndarray) -> type:
+    """Single precision where all sums over these rows are exact, with weights that add up to the speakers at most."""
+    largest = np.bincount(units.speaker[rows], units.n[rows]).max(initial=0)
+    return np.float32 if largest * len(units.speakers) < _EXACT else np.float64
 
 
 def _transposed(counts: csr_array, dtype: type) -> np.ndarray | csc_array:

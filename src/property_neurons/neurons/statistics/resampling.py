@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, csr_array
+from scipy.sparse import coo_array, csr_array
 
 from property_neurons.counting.unit_counts import UnitCounts
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
@@ -127,11 +127,12 @@ def held_out(rows: SiteUnits, halves: np.ndarray, found: LabelledSets) -> HeldOu
     all_found = []
     for half in range(halves.shape[1]):
         other = half ^ 1
-        units = UnitScores(rows, halves[:, other] > 0)
+        looked_for = np.flatnonzero(group_neurons[:, :, half].any(axis=0))
+        units = UnitScores(rows, halves[:, other] > 0, looked_for)
         of_half = []
         for group in range(len(rows.units.groups)):
             columns = np.flatnonzero(group_neurons[group, :, half])
-            auroc, precision = units.separation(group, columns)
+            auroc, precision = units.separation(group, np.searchsorted(looked_for, columns))
             effect = found.effect[group, columns, other]
             defined = ~np.isnan(auroc) & ~np.isnan(effect)
             columns = columns[defined]
@@ -152,13 +153,14 @@ class UnitScores:
     A speaker's or utterance's score is the mean over its phones of p(active | phone); a run's the share of its frames,
     held against runs of the same phone, or of all phones where the phone itself is the group; so where runs are summed
     up, which leaves one score for each speaker, phone and group.
+
+    neurons: those that are looked at, ascending; None for all.
     """
 
-    def __init__(self, rows: SiteUnits, speakers: np.ndarray):
+    def __init__(self, rows: SiteUnits, speakers: np.ndarray, neurons: np.ndarray | None = None):
         units = rows.units
         self._n_groups = len(units.groups)
         chosen = np.flatnonzero(speakers[units.speaker])
-        self._counts = rows.counts[chosen].tocsc()
         if units.level in ("run", "speaker, phone and group"):
             weight, unit = 1 / units.n[chosen], np.arange(len(chosen))
             self.group = units.group[chosen]
@@ -169,24 +171,22 @@ class UnitScores:
             )
             weight = 1 / (units.n[chosen] * phones[unit])
             self.group, self.stratum = units.group[chosen][first], None
-        self._weights = csr_array((weight, (unit, np.arange(len(chosen)))), (len(self.group), len(chosen)))
+        counts = rows.counts if neurons is None else rows.counts[:, neurons]
+        scores = csr_array((weight, (unit, chosen)), (len(self.group), counts.shape[0])) @ counts
+        # One in three is two in six: what differs by rounding alone is a tie.
+        scores.data = np.round(scores.data, _DECIMALS)
+        self._scores = scores.tocsc()
 
     def separation(self, group: int, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """AUROC and average precision of some neurons for a group, as `selectivity.separation`."""
-        return separation(self._of(self._counts[:, columns]), self.group == group, self.stratum)
+        """AUROC and average precision for a group, as `selectivity.separation`, of some of the neurons looked at."""
+        return separation(coo_array(self._scores[:, columns]), self.group == group, self.stratum)
 
     def separations(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same of every neuron for each group: float64 [groups, neurons] each."""
-        ranked = RankedScores(self._of(self._counts), self.stratum)
+        """The same of every one of them for each group: float64 [groups, neurons] each."""
+        ranked = RankedScores(coo_array(self._scores), self.stratum)
         by_group = [ranked.separation(self.group == group) for group in range(self._n_groups)]
         auroc, precision = (np.stack(measure) for measure in zip(*by_group, strict=True))
         return auroc, precision
-
-    def _of(self, counts: csc_array) -> coo_array:
-        scores = coo_array(self._weights @ counts)
-        # One in three is two in six: what differs by rounding alone is a tie.
-        scores.data = np.round(scores.data, _DECIMALS)
-        return scores
 
 
 def _speaker_strata(units: UnitCounts) -> list[np.ndarray]:
