@@ -135,6 +135,7 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
     pooled = count_units(shards, property_, Sampling(), output=tmp_path / "pooled.zarr", **arguments)
     assert (each.pooled, pooled.pooled, pooled.level) == (1, 2, each.level)
     assert pooled.speakers == tuple(pools)
+    assert each.speakers == tuple("01234567")
     for site in range(2):
         for pool, speakers in pools.items():
             of_pool = sum(cell_sums(each, site, speaker) for speaker in speakers)

@@ -260,6 +260,7 @@ def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], li
     for names in by_group.values():
         number = -(-len(names) // pooled)
         pools += [names[first::number] for first in range(number)]
+    pools.sort()
     return {name: number for number, names in enumerate(pools) for name in names}, [names[0] for names in pools]
 
 
