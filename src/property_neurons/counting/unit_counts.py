@@ -156,7 +156,9 @@ def count_units(
     def units_of(
         ranks_of_shard: RankStore, frame_store: str | Path | FrameFiles
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return _shard_units(ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, pool_of)
+        return _shard_units(
+            ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, pool_of
+        )
 
     with new_store(output) as store:
         if level in ("utterance", "stretch", "run"):
