@@ -53,7 +53,7 @@ rule align_subset:
         mem_mb=scaled(4000),
         runtime=scaled(720),
     params:
-        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        root=lambda wildcards: plan.corpora.source_root(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.corpus.forced_alignment"),
     message:
         "Aligning {wildcards.corpus}/{wildcards.subset} with PocketSphinx"
@@ -79,6 +79,7 @@ for corpus_name in CONFIG.corpora:
                     f"{RESULTS}/corpora/{corpus_name}/shards/{shard}.tsv"
                     for shard in shard_names(subset_name, subset_section.shards)
                 ],
+                audio=[directory(folder) for folder in plan.corpora.audio_copies(CONFIG, corpus_name, subset_name)],
             log:
                 f"{RESULTS}/logs/scan/{corpus_name}/{subset_name}.log",
             benchmark:

@@ -185,8 +185,9 @@ def test_every_trouble_is_found_in_one_scan(corpus):
     assert set(scan.utterances["utterance"]) == {utterance for utterance, found in expected.items() if not found}
     assert set(scan.report["utterance"]) == {utterance for utterance, found in expected.items() if found}
     assert set(scan.segments["utterance"]) == set(scan.utterances["utterance"])
-    # What a table can lack: `test_speech_table`.
-    assert set(scan.report["code"]) | {"read_once", "contradiction", "missing_value"} == set(CODES)
+    # What a table can lack, and what is converted: `test_speech_table`, `test_converted_audio`.
+    elsewhere = {"read_once", "contradiction", "missing_value", "resampled", "channels_mixed"}
+    assert set(scan.report["code"]) | elsewhere == set(CODES)
     assert set(scan.report["action"]) == {"skipped"}
     assert scan.report.loc[~scan.report["detail"].str.contains("expected .* found .*; "), "detail"].tolist() == []
 

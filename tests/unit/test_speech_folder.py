@@ -57,7 +57,7 @@ def test_montreal_forced_aligner(tmp_path):
         tmp_path,
         kind="folder",
         root="recordings",
-        audio="{speaker}/{utterance}.wav",
+        recordings="{speaker}/{utterance}.wav",
         alignment="aligned/{speaker}/{utterance}.TextGrid",
         phones={"set": "ipa-english-mfa"},
         speakers="speakers.csv",
@@ -87,7 +87,7 @@ def test_timit(tmp_path, case):
         tmp_path,
         kind="folder",
         root="TIMIT",
-        audio="{part}/{dialect}/{gender:1}{name}/{sentence}.wav",
+        recordings="{part}/{dialect}/{gender:1}{name}/{sentence}.wav",
         speaker="{gender}{name}",
         utterance="{gender}{name}_{sentence}",
         alignment="TIMIT/{part}/{dialect}/{gender}{name}/{sentence}.PHN",
@@ -118,7 +118,7 @@ def test_vctk(tmp_path):
         tmp_path,
         kind="folder",
         root="VCTK/wav48_silence_trimmed",
-        audio="{speaker}/{utterance}_mic1.flac",
+        recordings="{speaker}/{utterance}_mic1.flac",
         alignment="aligned/{speaker}/{utterance}.TextGrid",
         transcript="VCTK/txt/{speaker}/{utterance}.txt",
         speakers="speakers.tsv",
@@ -178,21 +178,21 @@ def test_what_cannot_be_used_is_reported(tmp_path):
     recording(tmp_path / "r/b/y.wav")
     recording(tmp_path / "r/notes.wav")
     grid(tmp_path / "g/x.TextGrid", ("phones", (0, 1, "AH0")))
-    section = {"kind": "folder", "root": "r", "audio": "{speaker}/{utterance}.wav"}
+    section = {"kind": "folder", "root": "r", "recordings": "{speaker}/{utterance}.wav"}
     found = scan(tmp_path, **section, alignment="g/{utterance}.TextGrid")
     codes = set(zip(found.report["utterance"], found.report["code"], strict=True))
     assert codes == {("x", "duplicate_utterance"), ("y", "missing_alignment")}
     assert "found a/x.wav, b/x.wav;" in " ".join(found.report["detail"])
     with pytest.raises(CorpusError, match=r"expected recordings at \{speaker\}\.flac, found 4 files, such as a/x\.wav"):
-        scan(tmp_path, **section | {"audio": "{speaker}.flac", "utterance": "{speaker}"})
+        scan(tmp_path, **section | {"recordings": "{speaker}.flac", "utterance": "{speaker}"})
 
 
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"audio": "{speaker}/x.wav"}, "`utterance` needs the fields of `audio` (speaker), found utterance"),
-        ({"audio": "{utterance}.wav"}, "`speaker` needs the fields of `audio` (utterance), found speaker"),
-        ({"audio": "{speaker}/{utterance.wav"}, "expected fields such as {speaker}"),
+        ({"recordings": "{speaker}/x.wav"}, "`utterance` needs the fields of `recordings` (speaker), found utterance"),
+        ({"recordings": "{utterance}.wav"}, "`speaker` needs the fields of `recordings` (utterance), found speaker"),
+        ({"recordings": "{speaker}/{utterance.wav"}, "expected fields such as {speaker}"),
     ],
 )
 def test_patterns_that_cannot_be(tmp_path, section, said):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from property_neurons.corpus.converted_audio import audio_copies
 from property_neurons.corpus.report import SKIPPED
 from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.shard_names import shard_names
@@ -15,14 +16,16 @@ with job_log(snakemake) as log:
     params, output = snakemake.params, snakemake.output
     verify_described(snakemake.input)
     listing, alignments = open_subset(params.kind, params.subset, params.source)
-    scan = scan_subset(
-        params.corpus,
-        params.subset,
-        listing,
-        alignments=alignments,
-        n_shards=params.n_shards,
-        workers=snakemake.threads,
-    )
+    with audio_copies(output.audio, params.subset, params.source.get("audio")) as conversion:
+        scan = scan_subset(
+            params.corpus,
+            params.subset,
+            listing,
+            alignments=alignments,
+            n_shards=params.n_shards,
+            conversion=conversion,
+            workers=snakemake.threads,
+        )
     shards = shard_names(params.subset, params.n_shards)
     write_table(output.utterances, scan.utterances)
     write_segments(output.segments, scan.segments, shards)

@@ -79,7 +79,19 @@ class Subset(Section):
     alignments: Alignments | None = Field(default=None, description="instead of the corpus's alignments")
 
 
+class Conversion(Section):
+    """What is done with recordings that are not 16 kHz and mono: copies are made, and read by all that follows."""
+
+    resample: bool = Field(default=False, description="resample other rates to 16 kHz (torchaudio)")
+    channels: Literal["mix", "first"] | None = Field(
+        default=None, description="of more channels than one take their mean, or the first (null: refuse them)"
+    )
+
+
 class _Corpus(Section):
+    audio: Conversion = Field(
+        default_factory=Conversion, description="what is done with recordings that are not 16 kHz and mono"
+    )
     on_bad_utterance: Literal["fail", "skip"] = Field(
         default="fail", description="stop when any utterance is refused, or go on without it"
     )
@@ -150,7 +162,7 @@ class FolderCorpus(_AlignedCorpus):
 
     kind: Literal["folder"] = Field(description="a folder of recordings")
     root: OutsidePath = Field(description="that folder")
-    audio: PathPattern = Field(
+    recordings: PathPattern = Field(
         description="where recordings lie in it: `{speaker}/{utterance}.wav`; `{gender:1}` is one letter, `*` anything "
         "in a name, `**/` any folders"
     )
@@ -174,12 +186,13 @@ class FolderCorpus(_AlignedCorpus):
 
     @model_validator(mode="after")
     def _fields_are_of_the_audio(self) -> "FolderCorpus":
-        known = fields_of(self.audio)
+        known = fields_of(self.recordings)
         for key in ("speaker", "utterance", "alignment", "transcript"):
             if lacking := [name for name in fields_of(getattr(self, key) or "") if name not in known]:
                 raise ValueError(
-                    f"`{key}` needs the fields of `audio` ({', '.join(known) or 'none'}), found {', '.join(lacking)}; "
-                    f"name the field in `audio`, or give `{key}` of the fields that are there"
+                    f"`{key}` needs the fields of `recordings` ({', '.join(known) or 'none'}), found "
+                    f"{', '.join(lacking)}; "
+                    f"name the field in `recordings`, or give `{key}` of the fields that are there"
                 )
         return self
 

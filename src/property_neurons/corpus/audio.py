@@ -80,6 +80,20 @@ def read_audio(path: str | Path) -> np.ndarray:
     return _read(Path(path))[1]
 
 
+def read_any_audio(path: str | Path, *, any_rate: bool, any_channels: bool) -> tuple[np.ndarray, int]:
+    """As `read_audio`, of other rates and of more channels where these may be.
+
+    Returns:
+        float32 samples [N], or [N, channels] of more than one; and the rate in Hz.
+
+    Raises:
+        UnusableAudio: as for `read_audio`.
+    """
+    allowed = frozenset({"wrong_sample_rate"} if any_rate else ()) | frozenset({"stereo"} if any_channels else ())
+    _, samples, rate = _read_with_rate(Path(path), allowed)
+    return samples, rate
+
+
 def inspect_audio(path: str | Path) -> AudioFacts:
     """Decode a file in full and tell its length and the digest of its bytes.
 
@@ -101,6 +115,11 @@ class _Stream(soundfile.SoundFile):
 
 
 def _read(path: Path) -> tuple[bytes, np.ndarray]:
+    content, samples, _ = _read_with_rate(path)
+    return content, samples
+
+
+def _read_with_rate(path: Path, allowed: frozenset[str] = frozenset()) -> tuple[bytes, np.ndarray, int]:
     """The bytes and the samples of a file, opened once: whoever replaces the file meanwhile changes neither."""
     try:
         _expect_a_file(path)
@@ -112,7 +131,7 @@ def _read(path: Path) -> tuple[bytes, np.ndarray]:
             stream.seek(0)
             # By its descriptor: from bytes in memory libsndfile would read by calls of Python, a few bytes each.
             with _Stream(stream.fileno(), closefd=False) as file:
-                return content, _whole(path, file, says)
+                return content, _whole(path, file, says, allowed), file.samplerate
     except UncheckedContainer as error:
         raise UnusableAudio(path, (error.trouble,)) from None
     except soundfile.SoundFileError as error:
@@ -136,9 +155,11 @@ def _expect_a_file(path: Path) -> None:
         raise _too_long(path, f"{status.st_size / 1e9:.1f} GB")
 
 
-def _whole(path: Path, file: soundfile.SoundFile, says: Announced) -> np.ndarray:
+def _whole(path: Path, file: soundfile.SoundFile, says: Announced, allowed: frozenset[str]) -> np.ndarray:
+    """All samples of a file; of its form, `allowed` are codes that are no trouble."""
     samples = _samples(path, file)
-    troubles = [*_form(file), *_cut(file, says, samples)]
+    form = [trouble for trouble in _form(file) if trouble.code not in allowed]
+    troubles = [*form, *_cut(file, says, samples)]
     if not any(trouble.code == "corrupt_audio" for trouble in troubles):
         troubles += _level(samples) if len(samples) >= MIN_SAMPLES else [_too_short(f"{len(samples)}")]
     if troubles:

@@ -2,6 +2,7 @@
 
 CODES = {
     "alignment_longer_than_audio": "the alignment ends after the audio",
+    "channels_mixed": "a recording of more channels was made one of one",
     "contradiction": "a speaker has two genders, or two of what a speaker has one of",
     "corrupt_audio": "the audio file is damaged or cut short",
     "duplicate_utterance": "the same utterance id occurs more than once",
@@ -14,6 +15,7 @@ CODES = {
     "missing_value": "a row of a table names no utterance, no audio file or no speaker",
     "not_read": "a folder that cannot be looked into, or a link that leads nowhere",
     "read_once": "a file or folder that links reach on two ways",
+    "resampled": "a recording of another rate was resampled to 16 kHz",
     "segment_not_positive": "an aligned segment is of zero or negative length",
     "segments_overlap": "two aligned segments overlap",
     "silent_audio": "the audio is digital silence from its beginning to its end",

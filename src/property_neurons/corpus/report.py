@@ -16,6 +16,7 @@ REPORT_COLUMNS = ("corpus", "subset", "utterance", "code", "detail", "action")
 SKIPPED = "skipped"
 KEPT = "kept"
 IGNORED = "ignored"
+CONVERTED = "converted"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import pandas as pd
 
 from property_neurons.corpus.alignments import Alignment, AlignmentSource, UnusableAlignment, unaligned
 from property_neurons.corpus.audio import SAMPLE_RATE, AudioFacts, UnusableAudio, inspect_audio, model_frames
+from property_neurons.corpus.converted_audio import Conversion
 from property_neurons.corpus.listing import Listed, Listing
-from property_neurons.corpus.report import IGNORED, KEPT, REPORT_COLUMNS, Trouble, report_table
+from property_neurons.corpus.report import CONVERTED, IGNORED, KEPT, REPORT_COLUMNS, Trouble, report_table
 from property_neurons.corpus.shards import shard_of
 from property_neurons.corpus.utterance_columns import UTTERANCE_TYPES
 from property_neurons.errors import printable
@@ -46,6 +47,7 @@ def scan_subset(
     *,
     alignments: AlignmentSource | None,
     n_shards: int,
+    conversion: Conversion | None = None,
     workers: int = 1,
 ) -> Scan:
     """Look at every utterance of a subset: its audio, decoded in full, its alignment, and whether they agree.
@@ -57,10 +59,11 @@ def scan_subset(
         listing: what there is.
         alignments: where its alignments come from; None for speech without any, which is then one long segment.
         n_shards: how many shards its utterances are dealt to.
+        conversion: makes copies of the audio that models can read, whose paths the utterances then have.
         workers: processes to use; the result does not depend on it.
     """
     labelled = alignments.utterances() if alignments is not None else frozenset()
-    examine = _Examiner(listing.root, labelled, alignments)
+    examine = _Examiner(listing.root, labelled, alignments, conversion)
     total = len(listing.utterances)
     findings = list(
         progress(
@@ -72,11 +75,18 @@ def scan_subset(
         for listed, finding in zip(listing.utterances, findings, strict=True)
         for trouble in finding.troubles
     ]
+    converted = [
+        (listed.utterance, done)
+        for listed, finding in zip(listing.utterances, findings, strict=True)
+        for done in finding.converted
+        if not finding.troubles
+    ]
     not_read = [*listing.not_read, *(alignments.not_read() if alignments is not None else ())]
     reports = [
         report_table(corpus, subset, troubles),
         report_table(corpus, subset, list(dict.fromkeys(not_read))),
         report_table(corpus, subset, listing.read_once, KEPT),
+        report_table(corpus, subset, converted, CONVERTED),
         _ignored_rows(corpus, subset, listing.ignored),
     ]
     utterances, segments = _tables(subset, listing, n_shards, findings)
@@ -88,6 +98,8 @@ class _Finding:
     facts: AudioFacts | None
     alignment: Alignment | None
     troubles: tuple[Trouble, ...]
+    audio: str = ""
+    converted: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,15 +107,19 @@ class _Examiner:
     root: Path
     labelled: frozenset[str]
     alignments: AlignmentSource | None
+    conversion: Conversion | None
 
     def __call__(self, listed: Listed) -> _Finding:
         if any(trouble.code == "unusable_name" for trouble in listed.troubles):
             return _Finding(None, None, listed.troubles)
         troubles = list(listed.troubles)
-        facts, alignment = None, None
+        facts, alignment, audio, converted = None, None, "", []
         for path in listed.audio:
             try:
-                facts = inspect_audio(self.root / path)
+                if self.conversion is None:
+                    facts, audio = inspect_audio(self.root / path), path
+                else:
+                    facts, audio, converted = self.conversion.convert(self.root, path)
             except UnusableAudio as error:
                 troubles += error.troubles
         if listed.utterance in self.labelled:
@@ -118,7 +134,7 @@ class _Examiner:
             troubles.append(Trouble("missing_alignment", detail))
         if facts is not None and alignment is not None:
             troubles += _agreement(facts.n_samples, alignment)
-        return _Finding(facts, alignment, tuple(troubles))
+        return _Finding(facts, alignment, tuple(troubles), audio, tuple(converted))
 
 
 def _agreement(n_samples: int, alignment: Alignment) -> list[Trouble]:
@@ -160,7 +176,7 @@ def _tables(
                 "subset": subset,
                 "speaker": listed.speaker,
                 "gender": listed.gender,
-                "audio": listed.audio[0],
+                "audio": finding.audio,
                 "audio_digest": finding.facts.digest,
                 "n_samples": finding.facts.n_samples,
                 "n_labels": finding.alignment.n_labels,

@@ -47,7 +47,7 @@ def open_subset(kind: str, subset: str, settings: Mapping[str, Any]) -> tuple[Li
     Raises:
         CorpusError: a folder, file or column is absent or of another form.
     """
-    return _KINDS[kind](subset, **settings)
+    return _KINDS[kind](subset, **{key: value for key, value in settings.items() if key != "audio"})
 
 
 def _phones(settings: Mapping[str, Any] | None) -> PhoneTable:
@@ -92,7 +92,7 @@ def _table(
 def _folder(
     subset: str,
     root: str,
-    audio: str,
+    recordings: str,
     speaker: str,
     utterance: str,
     alignment: str | None,
@@ -104,7 +104,7 @@ def _folder(
     tier: str = TIER,
 ) -> tuple[Listing, AlignmentSource | None]:
     templates = {"speaker": speaker, "utterance": utterance, "alignment": alignment, "transcript": transcript}
-    rows = folder_rows(root, audio, **templates)
+    rows = folder_rows(root, recordings, **templates)
     found = complete_table(root, root, rows, speakers=speakers, per_speaker=per_speaker, key="the corpus")
     return _of_table(found, alignments, phones, tier)
 

@@ -1,7 +1,7 @@
 """Recordings in a folder whose paths say who speaks: the rows that a table would have.
 
-    audio: "{speaker}/{utterance}.wav"                  the Montreal Forced Aligner's layout
-    audio: "{part}/{dialect}/{gender:1}{name}/{sentence}.wav", speaker: "{gender}{name}"       TIMIT
+    recordings: "{speaker}/{utterance}.wav"                  the Montreal Forced Aligner's layout
+    recordings: "{part}/{dialect}/{gender:1}{name}/{sentence}.wav", speaker: "{gender}{name}"       TIMIT
 
 Transcripts that are not there, or are no text, are empty.
 """
@@ -18,7 +18,7 @@ from property_neurons.stores.tree import walk
 
 def folder_rows(
     root: str | Path,
-    audio: str,
+    recordings: str,
     *,
     speaker: str,
     utterance: str,
@@ -29,7 +29,7 @@ def folder_rows(
 
     Args:
         root: the folder.
-        audio: a pattern (`file_patterns`) of paths below it; its fields become columns.
+        recordings: a pattern (`file_patterns`) of paths below it; its fields become columns.
         speaker, utterance: of the fields, such as "{speaker}".
         alignment, transcript: paths of files, with fields, or None; a transcript that is not there is empty.
 
@@ -41,7 +41,7 @@ def folder_rows(
         raise CorpusError(f"{printable(root)}: expected a folder of recordings, found none; correct `root`")
     # A name that is not UTF-8 stands in no table: under another one the scan reports it.
     paths = [path.relative_to(root).as_posix().encode(errors="backslashreplace").decode() for path in walk(root).files]
-    matcher, rows = path_matcher(audio), []
+    matcher, rows = path_matcher(recordings), []
     for path in paths:
         if (found := matcher.fullmatch(path)) is None:
             continue
@@ -55,7 +55,7 @@ def folder_rows(
     if not rows:
         others = f"{len(paths)} files, such as {printable(paths[0])}" if paths else "no file"
         raise CorpusError(
-            f"{printable(root)}: expected recordings at {audio}, found {others}; correct `audio` in the config"
+            f"{printable(root)}: expected recordings at {recordings}, found {others}; correct `recordings`"
         )
     table = pd.DataFrame(rows, dtype="str")
     return table.set_axis(table["audio"])

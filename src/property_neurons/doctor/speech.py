@@ -66,7 +66,7 @@ def subset_speech(config: Config, corpus: str, subset: str) -> Speech:
     with suppress(StoreError):
         samples = read_table(table, columns=["n_samples"])["n_samples"]
         return Speech(samples.sum() / SAMPLE_RATE, len(samples), "as scanned")
-    folder = Path(plan.corpora.root(config, corpus))
+    folder = Path(plan.corpora.source_root(config, corpus))
     if isinstance(config.corpora[corpus], TableCorpus | FolderCorpus):
         return _speech_by_size(folder)
     folder /= subset

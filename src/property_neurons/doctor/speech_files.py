@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from property_neurons import plan
-from property_neurons.config.corpora import FolderCorpus, LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
+from property_neurons.config.corpora import Corpus, FolderCorpus, LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import UnusableAlignment
-from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio
+from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect_audio, read_any_audio
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
@@ -57,10 +57,10 @@ def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     genders = (yield from _read(field, wanted, read_genders, fatal)) if wanted is not None else None
     strict = fatal and section.on_bad_utterance == "fail"
     for subset in section.subsets:
-        folder = Path(plan.corpora.root(config, corpus)) / subset
+        folder = Path(plan.corpora.source_root(config, corpus)) / subset
         audio = sampled_files(folder, _AUDIO, _SAMPLED)
         subset_key = f"{key}.subsets.{subset}"
-        yield from _sampled(subset_key, "recordings", folder, audio, inspect_audio, strict, fatal)
+        yield from _sampled(subset_key, "recordings", folder, audio, _inspector(section), strict, fatal)
         if genders is not None:
             yield from _unknown_speakers(field, folder, audio, genders, strict, fatal)
         aligned_here = plan.corpora.aligned_here(config, corpus, subset)
@@ -73,6 +73,12 @@ def _librispeech(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
         bins = plan.corpora.pitch_settings(config, corpus, subset)["path"]
         if bins and Path(bins).is_file() and Path(bins).stat().st_size < _QUICKLY_READ:
             yield from _read(f"{key}.pitch.path", bins, read_pitch_bins, fatal)
+
+
+def _inspector(section: Corpus) -> Callable:
+    """What reads a recording as the scan does; what will be converted is no trouble."""
+    form = {"any_rate": section.audio.resample, "any_channels": section.audio.channels is not None}
+    return partial(read_any_audio, **form) if any(form.values()) else inspect_audio
 
 
 def _transcripts(about: str, folder: Path, aligned_here: bool, strict: bool, needed: bool) -> Iterator[Finding]:
@@ -113,12 +119,14 @@ def _alignments(
 
 
 def _voxceleb(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
-    key, files, root = f"corpora.{corpus}", plan.corpora.listed_in(config, corpus), plan.corpora.root(config, corpus)
+    key, root = f"corpora.{corpus}", plan.corpora.source_root(config, corpus)
+    files = plan.corpora.listed_in(config, corpus)
     yield from _read(f"{key}.split", files["split"], read_split, fatal)
     yield from _read(f"{key}.meta", files["meta"], read_meta, fatal)
-    strict = fatal and config.corpora[corpus].on_bad_utterance == "fail"
+    section = config.corpora[corpus]
+    strict = fatal and section.on_bad_utterance == "fail"
     audio = sampled_files(root, _AUDIO, _SAMPLED)
-    yield from _sampled(f"{key}.root", "recordings", root, audio, inspect_audio, strict, fatal)
+    yield from _sampled(f"{key}.root", "recordings", root, audio, _inspector(section), strict, fatal)
 
 
 def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
@@ -127,7 +135,7 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     if any(source.trouble() for source in plan.sources.of_corpus(config, corpus)):
         return
     settings = plan.corpora.scan_source(config, corpus, section.kind)
-    about = f"{key}.table" if "table" in settings else f"{key}.audio"
+    about = f"{key}.table" if "table" in settings else f"{key}.recordings"
     where = settings.get("table", settings["root"])
     opened = yield from _read(about, where, lambda _: open_subset(section.kind, section.kind, settings), fatal)
     if opened is None:
@@ -138,7 +146,7 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     troubles = [(listed.utterance, trouble) for listed in rows for trouble in listed.troubles]
     yield from _by_code(about, "rows", where, len(rows), troubles, strict, fatal)
     audio = [listing.root / path for listed in evenly(rows, _SAMPLED) for path in listed.audio]
-    yield from _sampled(about, "recordings", listing.root, audio, inspect_audio, strict, fatal)
+    yield from _sampled(about, "recordings", listing.root, audio, _inspector(section), strict, fatal)
     if alignments is not None:
         named = alignments.utterances()
         utterances = [listed.utterance for listed in evenly(rows, _SAMPLED) if listed.utterance in named]

@@ -58,8 +58,26 @@ def aligned_here(config: Config, corpus: str, subset: str) -> bool:
     return isinstance(alignments(config, corpus, subset), PocketSphinxAlignments)
 
 
+def converted(config: Config, corpus: str) -> bool:
+    """Whether copies are made of a corpus's recordings."""
+    audio = config.corpora[corpus].audio
+    return audio.resample or audio.channels is not None
+
+
+def audio_copies(config: Config, corpus: str, subset: str) -> list[str]:
+    """The folder of the copies of one subset's recordings; none where there are no copies."""
+    return [f"{root(config, corpus)}/{subset}"] if converted(config, corpus) else []
+
+
 def root(config: Config, corpus: str) -> str:
-    """The folder that a corpus's audio lies below: with SPEAKERS.TXT and the subsets, where it has these."""
+    """The folder that the audio lies below that models read: the corpus's own, or that of the copies."""
+    if converted(config, corpus):
+        return f"{paths.corpus(config, corpus)}/audio"
+    return source_root(config, corpus)
+
+
+def source_root(config: Config, corpus: str) -> str:
+    """The folder that a corpus's recordings lie below: with SPEAKERS.TXT and the subsets, where it has these."""
     section = config.corpora[corpus]
     if isinstance(section, DemoCorpus):
         return f"{paths.corpus(config, corpus)}/source/LibriSpeech"
@@ -97,7 +115,7 @@ def genders(config: Config, corpus: str) -> str | None:
     given = getattr(config.corpora[corpus], "genders", None)
     if given == "none":
         return None
-    return _under(config, given) if given else f"{root(config, corpus)}/SPEAKERS.TXT"
+    return _under(config, given) if given else f"{source_root(config, corpus)}/SPEAKERS.TXT"
 
 
 def phones(config: Config, corpus: str) -> dict[str, Any]:
@@ -118,12 +136,14 @@ def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
 def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     """What a subset is read from, as arguments of its kind's reader (`corpus.sources.open_subset`)."""
     section = config.corpora[corpus]
-    source = {"root": root(config, corpus)}
+    source = {"root": source_root(config, corpus)}
+    if converted(config, corpus):
+        source["audio"] = section.audio.model_dump()
     if isinstance(section, VoxCelebCorpus):
         return source | listed_in(config, corpus)
     source |= {"alignments": alignment_source(config, corpus, subset), "phones": phones(config, corpus)}
     if isinstance(section, FolderCorpus):
-        kept = section.model_dump(include={"audio", "speaker", "utterance", "per_speaker", "tier"})
+        kept = section.model_dump(include={"recordings", "speaker", "utterance", "per_speaker", "tier"})
         files = {key: getattr(section, key) for key in ("alignment", "transcript")}
         kept |= {key: path and str(Path(config.data_root) / path) for key, path in files.items()}
         return source | {"speakers": None} | listed_in(config, corpus) | kept

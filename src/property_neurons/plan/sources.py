@@ -72,28 +72,28 @@ def of_corpus(config: Config, corpus: str) -> Iterator[Source]:
 
 def _all_of_corpus(config: Config, corpus: str) -> Iterator[Source]:
     section, key = config.corpora[corpus], f"corpora.{corpus}"
+    root = corpora.source_root(config, corpus)
     remedy = f"correct it, or data_root ({config.data_root!r}), or put it there"
     if isinstance(section, VoxCelebCorpus):
-        yield Source(f"{key}.root", corpora.root(config, corpus), "the audio", remedy)
+        yield Source(f"{key}.root", root, "the audio", remedy)
     if isinstance(section, TableCorpus) and section.folder:
-        yield Source(f"{key}.folder", corpora.root(config, corpus), "the folder of the recordings", remedy)
+        yield Source(f"{key}.folder", root, "the folder of the recordings", remedy)
     for field, path in corpora.listed_in(config, corpus).items():
         yield Source(f"{key}.{field}", path, _LISTS[field], remedy)
     if isinstance(section, FolderCorpus):
-        yield Source(f"{key}.root", corpora.root(config, corpus), "a folder of recordings", remedy, holds="audio")
+        yield Source(f"{key}.root", root, "a folder of recordings", remedy, holds="audio")
     if isinstance(section, TableCorpus | FolderCorpus):
         yield from _alignment_sources(config, corpus, section.kind, remedy)
     if (phones := getattr(section, "phones", None)) and phones.path:
         yield Source(f"{key}.phones.path", corpora.phones(config, corpus)["path"], "the table of phones", remedy)
     if not isinstance(section, LibriSpeechCorpus):
         return
-    root = Source(f"{key}.root", corpora.root(config, corpus), "a folder with SPEAKERS.TXT and the subsets", remedy)
-    yield root
+    yield Source(f"{key}.root", root, "a folder with SPEAKERS.TXT and the subsets", remedy)
     field = "genders" if section.genders else "root"
     if genders := corpora.genders(config, corpus):
         yield Source(f"{key}.{field}", genders, "the speakers' genders", remedy)
     for subset in section.subsets:
-        folder = f"{root.path}/{subset}"
+        folder = f"{root}/{subset}"
         yield Source(f"{key}.subsets.{subset}", folder, "a folder of audio", remedy, holds="audio")
         if corpora.aligned_here(config, corpus, subset):
             what = "a folder of transcripts, to be aligned"

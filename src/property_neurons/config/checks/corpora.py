@@ -1,6 +1,6 @@
 """Corpora have the phones and the pitch that they are asked for."""
 
-from property_neurons.config.corpora import VoxCelebCorpus
+from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
 from property_neurons.config.root import Config
 
@@ -12,6 +12,14 @@ def problems(config: Config) -> list[str]:
         for key, corpus in _uses_of_phones(config)
         if isinstance(config.corpora.get(corpus), VoxCelebCorpus)
     ]
+    for name, section in config.corpora.items():
+        subsets = getattr(section, "subsets", {}).values()
+        sources = [getattr(section, "alignments", None), *(subset.alignments for subset in subsets)]
+        if section.audio != Conversion() and any(isinstance(source, PocketSphinxAlignments) for source in sources):
+            found.append(
+                f"corpora.{name}.audio: PocketSphinx aligns recordings as they are, which must be 16 kHz and mono; "
+                "convert them yourself (sox IN.wav -r 16000 -c 1 OUT.wav), or give TextGrids"
+            )
     corpus = config.corpora.get(config.figures.corpus)
     if corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none":
         found.append(
