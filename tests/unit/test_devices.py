@@ -18,8 +18,9 @@ def gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "_held", [])
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
-    def pretend(number, named=None):
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+    def pretend(number, named=None, why="", uuids=None):
+        found = dict(enumerate(uuids or [f"uuid-{index}" for index in range(number)]))
+        monkeypatch.setattr(devices, "_usable_gpus", lambda: (found, why))
         if named is None:
             monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         else:
@@ -68,6 +69,69 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_an_error(gpus, setting, name
     gpus(0, named)
     with pytest.raises(ModelError, match=r"expected 1 GPU\(s\), found 0 .* or set device: cpu"):
         job_device(setting, {"gpu": 1})
+    gpus(0, named or "0", why="The NVIDIA driver on your system is too old (found version 11040)")
+    with pytest.raises(
+        ModelError, match=r"found 0 that can be used .*driver on your system is too old .*set device: cpu"
+    ):
+        job_device(setting, {"gpu": 1})
+
+
+def test_auto_says_that_a_driver_does_not_start_cuda(gpus, monkeypatch, capsys):
+    gpus(0, why="the driver is too old")
+    for there, expected in ((True, "(the driver is too old): run on the CPU"), (False, "")):
+        monkeypatch.setattr(devices.Path, "exists", lambda _, there=there: there)
+        assert job_device("auto", {"gpu": 1}) == "cpu"
+        assert expected in capsys.readouterr().err
+
+
+def test_a_gpu_that_cannot_be_used_is_left_out(gpus, monkeypatch):
+    gpus(3)
+    monkeypatch.setattr(devices, "_usable_gpus", lambda: ({1: "b", 2: "c"}, "cuda:0: uncorrectable ECC error"))
+    job_device("auto", {"gpu": 2})
+    assert visible() == "1,2"
+
+
+def test_two_names_of_one_gpu_are_one_gpu(gpus, capsys, monkeypatch):
+    """By number and by UUID, or a slice of it (MIG) that has a UUID of its own."""
+    gpus(1, named="0", uuids=["GPU-ab"])
+    job_device("auto", {"gpu": 1})
+    first = devices._held[0]
+    gpus(1, named="GPU-ab", uuids=["GPU-ab"])
+    monkeypatch.setattr(devices.time, "sleep", lambda _: first.close())
+    job_device("auto", {"gpu": 1})
+    assert "waiting" in capsys.readouterr().err
+    gpus(1, named="MIG-cd", uuids=["MIG-cd"])
+    job_device("auto", {"gpu": 1})
+    assert visible() == "MIG-cd"
+    assert "waiting" not in capsys.readouterr().err
+
+
+def ask(monkeypatch, code):
+    """What is found where the process that starts CUDA does this."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(devices, "_ASK", code)
+    return devices._usable_gpus()
+
+
+def test_cuda_is_started_in_another_process(monkeypatch):
+    assert devices._usable_gpus()[1].endswith("is built for CPUs") or torch.version.cuda
+    assert ask(monkeypatch, 'print(\'noise\'); print(\'[{"1": "GPU-ab"}, "one is broken"]\')') == (
+        {1: "GPU-ab"},
+        "one is broken",
+    )
+    found, why = ask(monkeypatch, "import os; os.abort()")
+    assert (found, why[:40]) == ({}, "CUDA ended the process that started it: ")
+    assert ask(monkeypatch, "")[0] == {}
+    monkeypatch.setattr(devices, "_SECONDS", 0.2)
+    assert ask(monkeypatch, "import time; time.sleep(30)") == ({}, "CUDA had not started after 0.2 s")
+
+
+@pytest.mark.slow
+def test_what_is_asked_of_torch_is_answered_here_too(monkeypatch):
+    """By the torch of this environment: without a GPU, with the reason; with some, each by a UUID."""
+    found, why = ask(monkeypatch, devices._ASK)
+    assert len(found) == torch.cuda.device_count()
+    assert found or why
 
 
 def test_each_job_of_one_machine_gets_a_gpu_of_its_own(gpus):

@@ -6,19 +6,41 @@ ends.
 """
 
 import fcntl
+import json
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from property_neurons.errors import JobError, ModelError
+from property_neurons.errors import JobError, ModelError, printable
 
 # Open files hold the locks until the process ends.
 _held: list[Any] = []
+
+_SECONDS = 120
+# In a process of its own: one that has started CUDA sees the same GPUs ever after, whatever CUDA_VISIBLE_DEVICES says.
+# A number, and a GPU's own name for itself, which two jobs that name it differently share; or why it cannot be used.
+_ASK = """
+import json, torch
+found, why = {}, ""
+try:
+    torch.cuda.init()
+    numbers = range(torch.cuda.device_count())
+except Exception as error:
+    numbers, why = (), str(error)
+for number in numbers:
+    try:
+        (torch.ones(1, device=f"cuda:{number}") + 1).item()
+        found[number] = str(torch.cuda.get_device_properties(number).uuid)
+    except Exception as error:
+        why = str(error)
+print(json.dumps([found, why.strip().split(chr(10))[0]]))
+"""
 
 
 def asked_gpus(resources: Mapping[str, Any]) -> int:
@@ -44,25 +66,48 @@ def job_device(setting: str, resources: Mapping[str, Any]) -> str:
     asked = asked_gpus(resources)
     if setting == "cpu" or not asked:
         return "cpu"
-    import torch
-
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = torch.cuda.device_count()
+    found, why = _usable_gpus()
     if setting == "auto" and not found and not named:
+        if why and Path("/proc/driver/nvidia/version").exists():
+            print(f"there is an NVIDIA driver, but no GPU that torch can use ({why}): run on the CPU", file=sys.stderr)
         return "cpu"
-    if found < asked:
+    if len(found) < asked:
         # Falling back to the CPU where a GPU was given would waste it, and mix results of two kinds of machines.
         raise ModelError(
-            f"expected {asked} GPU(s), found {found} (torch {torch.__version__}, CUDA_VISIBLE_DEVICES={named!r}); for "
-            "fewer, install a torch that is built for CUDA (with --sdm conda: device: cuda), or set device: cpu"
+            f"expected {asked} GPU(s), found {len(found)} that can be used (CUDA_VISIBLE_DEVICES={named!r}"
+            f"{'; ' * bool(why)}{printable(why)}); for fewer, install a torch that is built for this driver's CUDA "
+            "(with --sdm conda: device: cuda), or set device: cpu"
         )
-    visible = named.split(",")[:found] if named else [str(number) for number in range(found)]
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(_take(visible, asked))
+    visible = named.split(",") if named else [str(number) for number in range(max(found) + 1)]
+    gpus = {visible[number].strip(): name for number, name in found.items()}
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(_take(gpus, asked))
     return "cuda"
 
 
-def _take(gpus: Sequence[str], wanted: int) -> list[str]:
-    """Lock so many GPUs, all at once or none, waiting for other jobs of the user, or of the allocation, to end."""
+def _usable_gpus() -> tuple[dict[int, str], str]:
+    """The UUID of every GPU that torch can use, by its number among those that are visible; and why not (more)."""
+    import torch
+
+    if torch.version.cuda is None and torch.version.hip is None:
+        return {}, f"torch {torch.__version__} is built for CPUs"
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-c", _ASK], capture_output=True, text=True, timeout=_SECONDS, check=True
+        ).stdout
+        found, why = json.loads(asked.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return {}, f"CUDA had not started after {_SECONDS} s"
+    except (subprocess.CalledProcessError, IndexError, ValueError) as error:
+        return {}, f"CUDA ended the process that started it: {error}"
+    return {int(number): name for number, name in found.items()}, why
+
+
+def _take(gpus: Mapping[str, str], wanted: int) -> list[str]:
+    """Lock so many GPUs, all at once or none, waiting for other jobs of the user, or of the allocation, to end.
+
+    gpus: each as CUDA_VISIBLE_DEVICES names it, and what no other GPU is called.
+    """
     owner = f"{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'local')}"
     folder = Path(tempfile.gettempdir()) / f"property-neurons-gpus-{owner}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -73,8 +118,8 @@ def _take(gpus: Sequence[str], wanted: int) -> list[str]:
     waiting = False
     while True:
         taken = {}
-        for gpu in gpus:
-            lock = (folder / gpu.strip().replace("/", "_")).open("w", encoding="utf-8")
+        for gpu, name in gpus.items():
+            lock = (folder / name.replace("/", "_")).open("w", encoding="utf-8")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
