@@ -106,6 +106,14 @@ def test_two_names_of_one_gpu_are_one_gpu(gpus, capsys, monkeypatch):
     assert "waiting" not in capsys.readouterr().err
 
 
+def test_beside_a_gpu_as_many_threads_decode_as_the_job_has_cores(monkeypatch):
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert [devices.decoders("cuda", {}), devices.decoders("cuda", {"cpus_per_task": 12})] == [8, 12]
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert devices.decoders("cuda", {}) == 2
+    assert devices.decoders("cpu", {"cpus_per_task": 12}) == 2
+
+
 def ask(monkeypatch, code):
     """What is found where the process that starts CUDA does this."""
     monkeypatch.setattr(torch.version, "cuda", "13.0")

@@ -6,7 +6,7 @@ from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import ranks_result
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.counting.sampling import middle_frames_of
-from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.devices import decoders, job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.ranks.batching import seconds_at_once
 from property_neurons.stores.manifests import described_folder, store_path
@@ -25,7 +25,8 @@ def rank() -> None:
     recordings = [
         Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()
     ]
-    extract_ranks(encoder, recordings, snakemake.output.store, **settings)
+    threads = decoders(device, snakemake.resources)
+    extract_ranks(encoder, recordings, snakemake.output.store, decoders=threads, **settings)
 
 
 with job_log(snakemake) as log:

@@ -85,6 +85,20 @@ def job_device(setting: str, resources: Mapping[str, Any]) -> str:
     return "cuda"
 
 
+def decoders(device: str, resources: Mapping[str, Any]) -> int:
+    """Threads that decode audio and compute features ahead of a model.
+
+    Beside a GPU as many as the job has cores (`cpus_per_task`, which a scheduler grants), or 8 where there are as many
+    and nobody says; beside a model on the CPU 2.
+    """
+    if device == "cpu":
+        return 2
+    if asked := int(resources.get("cpus_per_task") or 0):
+        return asked
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    return max(2, min(8, cores))
+
+
 def _usable_gpus() -> tuple[dict[int, str], str]:
     """The UUID of every GPU that torch can use, by its number among those that are visible; and why not (more)."""
     import torch
