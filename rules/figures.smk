@@ -19,8 +19,8 @@ class Figure:
 
 MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
 SHOWN, COMPARED = plan.figures.shown_models(CONFIG), plan.figures.compared_models(CONFIG)
-PLANE_PROPERTIES = ["phone", "gender", "pitch"]
-LAYER_PROPERTIES = ["phone", "gender", "pitch", "duration"]
+PLANE_PROPERTIES, LAYER_PROPERTIES = plan.figures.plane_properties(CONFIG), plan.figures.layer_properties(CONFIG)
+OVERLAP_PROPERTIES = plan.figures.overlap_properties(CONFIG)
 PUBLISHED = plan.paths.shipped("resources/published.json")
 
 FIGURES = {
@@ -93,18 +93,18 @@ FIGURES = {
             "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
     ),
-    # Overlap of the property neurons of phone, gender and pitch in one layer.
+    # Overlap of the property neurons of three properties in one layer.
     "fig8": Figure(
         "Figure 8",
         "Property neurons",
         inputs={
-            "neurons": plan.figures.neurons(CONFIG, [MODEL], PLANE_PROPERTIES),
-            "summaries": plan.figures.neuron_summaries(CONFIG, [MODEL], PLANE_PROPERTIES),
+            "neurons": plan.figures.neurons(CONFIG, [MODEL], OVERLAP_PROPERTIES),
+            "summaries": plan.figures.neuron_summaries(CONFIG, [MODEL], OVERLAP_PROPERTIES),
             "published": PUBLISHED,
-            "cells": plan.figures.cells(CONFIG, PLANE_PROPERTIES),
+            "cells": plan.figures.cells(CONFIG, OVERLAP_PROPERTIES),
         },
         params={
-            "properties": PLANE_PROPERTIES,
+            "properties": OVERLAP_PROPERTIES,
             "layer": CONFIG.figures.overlap_layer,
             "fdr": CONFIG.figures.overlap_fdr,
             "model": MODEL,
@@ -220,6 +220,26 @@ for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
             },
         )
 
+# On request: all of one property, `snakemake -c2 results/figures/manner.pdf`.
+OF_PROPERTIES = plan.figures.of_properties(CONFIG, FIGURES)
+FIGURES["property"] = Figure(
+    "the property {wildcards.shown}",
+    "Properties",
+    inputs={
+        what: lambda wildcards, find=find: find(CONFIG, SHOWN, [OF_PROPERTIES[wildcards.shown]])
+        for what, find in {
+            "points": plan.figures.points,
+            "silhouettes": plan.figures.silhouettes,
+            "summaries": plan.figures.neuron_summaries,
+            "nulls": plan.figures.nulls,
+            "stability": plan.figures.stability,
+        }.items()
+    }
+    | {"cells": lambda wildcards: plan.figures.cells(CONFIG, [OF_PROPERTIES[wildcards.shown]])},
+    params={"properties": lambda wildcards: [OF_PROPERTIES[wildcards.shown]], "models": SHOWN, "corpus": CORPUS},
+    name="{shown}",
+)
+
 for key, figure in FIGURES.items():
     name = figure.name or key
 
@@ -241,6 +261,7 @@ for key, figure in FIGURES.items():
             f"{RESULTS}/benchmarks/figures/{name}.tsv"
         wildcard_constraints:
             erasure=one_of(CONFIG.erasure),
+            shown=one_of(OF_PROPERTIES),
         conda:
             "../envs/analysis.yaml"
         threads: 1

@@ -16,6 +16,13 @@ class Figures(Section):
     control: Name | None = Field(
         default=None, description="a control (the random twin) drawn quietly in Figures 4, 7 and stability"
     )
+    properties: Annotated[list[Name], Field(min_length=1, max_length=6)] | None = Field(
+        default=None,
+        description="properties of Figures 3, 4, 5, 7, stability and selectors (null: the paper's)",
+    )
+    overlap: Annotated[list[Name], Field(min_length=3, max_length=3)] | None = Field(
+        default=None, description="the three properties of Figure 8 (null: phone, gender and pitch)"
+    )
     compare: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None, description="models of Figure 5 (null: all models of the config)"
     )
@@ -27,6 +34,13 @@ class Figures(Section):
         lt=1,
         description="show only neurons with q at or below this in Figure 8 (null: all of the sets)",
     )
+
+    @field_validator("properties", "overlap")
+    @classmethod
+    def _each_once(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError(f"expected each property once, found {', '.join(value)}")
+        return value
 
     @field_validator("probability_phone")
     @classmethod

@@ -19,6 +19,7 @@ _MARKER = 2.6
 _TEXT = 5.5
 # Inches of height for the heading, the titles and a legend of up to three rows.
 _AROUND = 1.0
+_MOST_IN_A_ROW = 3
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -52,21 +53,31 @@ def draw(
         corpus: the corpus's name.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
-    table = pd.concat([_best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
+    table = pd.concat([best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
     names = list(points)
-    side = style.PAGE / len(names)
-    figure = style.new_figure(style.PAGE, side + _AROUND)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    columns = min(len(names), _MOST_IN_A_ROW)
+    rows = math.ceil(len(names) / columns)
+    side = style.PAGE / max(columns, 2)
+    figure = style.new_figure(style.PAGE, (side + _AROUND) * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    panels = grid[: len(names)]
+    for axes in grid[len(names) :]:
+        axes.remove()
     for axes, name in zip(panels, names, strict=True):
-        _scatter(axes, table[table["property"] == name], name, side)
+        draw_plane(axes, table[table["property"] == name], name, side)
     style.heading(figure, "Activation patterns (MDS) at the best layer", model, corpus, note)
     style.settle(figure)
     for axes, name in zip(panels, names, strict=True):
-        _name_points(axes, table[table["property"] == name])
+        name_points(axes, table[table["property"] == name])
     return figure, table
 
 
-def _best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd.DataFrame:
+def best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `points` that show a property: of its best layer and the first seed, with their silhouette.
+
+    Args:
+        points, silhouettes: as `draw` takes them, of one property.
+    """
     best = best_layer(silhouettes)
     seed = silhouettes["seed"].iloc[0]
     at_best = silhouettes[(silhouettes["layer"] == best["layer"]) & (silhouettes["seed"] == seed)]
@@ -87,7 +98,8 @@ def _best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> p
     )
 
 
-def _scatter(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> None:
+def draw_plane(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> None:
+    """Draw what `best_plane` gives, with the legend of its groups below, in a panel of so many inches."""
     looks = style.group_looks(plane["group"].unique())
     for group, (colour, marker) in looks.items():
         rows = plane[plane["group"] == group]
@@ -129,7 +141,8 @@ def _square(axes: Axes, xy: np.ndarray) -> None:
     axes.set_box_aspect(1)
 
 
-def _name_points(axes: Axes, plane: pd.DataFrame) -> None:
+def name_points(axes: Axes, plane: pd.DataFrame) -> None:
+    """Write the phones of a drawn plane beside their points, once the figure is settled."""
     plane = plane.dropna(subset=["x", "y"])
     looks = style.group_looks(plane["group"].unique())
     label_points(

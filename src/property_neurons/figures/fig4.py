@@ -49,10 +49,15 @@ def draw(
     Raises:
         ConfigError: the published model has another number of layers.
     """
-    table = pd.concat(_curves(silhouettes, published, stability or {}), ignore_index=True)
+    table = curves(silhouettes, published, stability or {})
     figure = layer_curves.draw_panels(table, {"": layer_curves.Row("silhouette")}, floor=True)
     style.heading(figure, "Separation of activation patterns", next(iter(silhouettes)), corpus, note)
     return figure, table
+
+
+def curves(silhouettes: Mapping[str, ByProperty], published: Published | None, stability: ByProperty) -> pd.DataFrame:
+    """What `draw` draws, as rows of `layer_curves.curve`."""
+    return pd.concat(_curves(silhouettes, published, stability), ignore_index=True)
 
 
 def _curves(

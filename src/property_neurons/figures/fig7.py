@@ -46,16 +46,23 @@ def draw(
         ConfigError: the published model has another number of layers.
     """
     model = next(iter(summaries))
-    table = pd.concat(_curves(summaries, nulls, published), ignore_index=True)
+    table = curves(summaries, nulls, published)
     widths = pd.concat(summaries[model].values())["width"]
     width = f"{widths.min()}" if widths.min() == widths.max() else f"{widths.min()} to {widths.max()}"
     label = f"property neurons\n(of {width})"
-    rows = {one: layer_curves.Row(label if one == model else "control", notes=_notes(nulls[one])) for one in summaries}
+    rows = {one: layer_curves.Row(label if one == model else "control", notes=notes(nulls[one])) for one in summaries}
     figure = layer_curves.draw_panels(table, rows, by="model")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)
     style.heading(figure, "Property neurons by layer", model, corpus, note)
     return figure, table
+
+
+def curves(
+    summaries: Mapping[str, ByProperty], nulls: Mapping[str, ByProperty], published: Published | None
+) -> pd.DataFrame:
+    """What `draw` draws, as rows of `layer_curves.curve`, with the model of each."""
+    return pd.concat(_curves(summaries, nulls, published), ignore_index=True)
 
 
 def _curves(
@@ -95,8 +102,8 @@ def _null(null: pd.DataFrame, layers: pd.DataFrame, name: str, own: bool) -> Ite
     yield curve.assign(p_all_layers=overall["p"], false_share_all_layers=overall["false_share"])
 
 
-def _notes(nulls: ByProperty) -> dict[str, str]:
-    """p over all layers, and the estimated false share; nothing where there is no null."""
+def notes(nulls: ByProperty) -> dict[str, str]:
+    """By property, p over all layers, and the estimated false share; nothing where there is no null."""
     overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
     return {name: f"p {_p(row['p'])} · {_share(row['false_share'])}" for name, row in overall.items()}
 

@@ -139,7 +139,7 @@ def draw_panels(
         if row.level is not None:
             axes.axhline(row.level, color=style.REFERENCE, linewidth=0.5, zorder=0)
         for _, of_curve in shown.groupby("series", sort=False):
-            _plot(axes, of_curve, colours[name])
+            plot_curve(axes, of_curve, colours[name])
         _head(axes, name if index < len(names) else "", row.notes.get(name, ""), colours[name])
         style.layer_axis(axes, sites, width / columns - 0.5)
         if index % columns == 0:
@@ -162,7 +162,8 @@ def _head(axes: Axes, name: str, note: str, colour: str) -> None:
         axes.set_title(style.property_title(name), color=colour, pad=13 if note else None)
 
 
-def _plot(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+def plot_curve(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """Draw one curve, of rows that `curve` gives, with its range."""
     line = {"color": colour} | _LINES[rows["role"].iloc[0]]
     axes.plot(rows["layer"], rows["value"], markersize=_marker_size(len(rows)), **line)
     if rows["lowest"].notna().any():

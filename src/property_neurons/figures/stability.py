@@ -40,14 +40,14 @@ def draw(stability: Mapping[str, ByProperty], corpus: str, note: str = "") -> st
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
     model = next(iter(stability))
-    curves = list(_curves(stability, model))
+    drawn = list(curves(stability, model))
     what = "Property neurons on held-out speakers"
-    if not curves:
+    if not drawn:
         figure = style.new_figure(style.PAGE, 1.0)
         figure.text(0.01, 0.4, "no halves: too few speakers, or statistics.halves is 0", ha="left")
         style.heading(figure, what, model, corpus, note)
         return figure, pd.DataFrame(columns=_COLUMNS)
-    table = pd.concat(curves, ignore_index=True)[_COLUMNS]
+    table = pd.concat(drawn, ignore_index=True)[_COLUMNS]
     figure = layer_curves.draw_panels(table, _MEASURES, by="measure", one_scale=False)
     style.heading(figure, what, model, corpus, note)
     return figure, table
@@ -68,7 +68,8 @@ _COLUMNS = [
 ]
 
 
-def _curves(stability: Mapping[str, ByProperty], shown: str) -> Iterator[pd.DataFrame]:
+def curves(stability: Mapping[str, ByProperty], shown: str) -> Iterator[pd.DataFrame]:
+    """What `draw` draws, as rows of `layer_curves.curve`, with the measure of each."""
     for measure in _MEASURES:
         for model, tables in stability.items():
             for name, table in tables.items():

@@ -48,7 +48,8 @@ GROUP_MARKERS = ("o", "s", "^", "D", "v", "P")
 _PROPERTY_COLOURS = MappingProxyType(
     {"phone": BLUE, "single_phone": SKY, "gender": VERMILLION, "pitch": GREEN, "duration": PURPLE}
 )
-_SPARE_COLOURS = (ORANGE, "#000000")
+# Of properties that are not the paper's; after the first two, of Tol's muted scheme.
+_SPARE_COLOURS = (ORANGE, "#000000", "#882255", "#999933", "#44AA99", "#332288")
 _PROPERTY_TITLES = MappingProxyType({"phone": "phone classes", "single_phone": "single phones"})
 _GROUP_TITLES = MappingProxyType({"M": "male", "F": "female"})
 
@@ -159,7 +160,11 @@ def property_colours(names: Sequence[str]) -> dict[str, str]:
 def group_looks(groups: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker of each group of a property."""
     return {
-        group: (GROUP_COLOURS[index % len(GROUP_COLOURS)], GROUP_MARKERS[index % len(GROUP_MARKERS)])
+        group: (
+            GROUP_COLOURS[index % len(GROUP_COLOURS)],
+            # Where colours come again, markers are others.
+            GROUP_MARKERS[(index + index // len(GROUP_COLOURS)) % len(GROUP_MARKERS)],
+        )
         for index, group in enumerate(groups)
     }
 

@@ -18,6 +18,30 @@ def shown_models(config: Config) -> list[str]:
     return [name for name in (config.figures.model, config.figures.control) if name]
 
 
+def plane_properties(config: Config) -> list[str]:
+    """The properties of Figures 3 and 5."""
+    return config.figures.properties or ["phone", "gender", "pitch"]
+
+
+def layer_properties(config: Config) -> list[str]:
+    """The properties of Figures 4, 7, stability and selectors."""
+    return config.figures.properties or ["phone", "gender", "pitch", "duration"]
+
+
+def overlap_properties(config: Config) -> list[str]:
+    """The three properties of Figure 8."""
+    return config.figures.overlap or ["phone", "gender", "pitch"]
+
+
+def of_properties(config: Config, taken: Iterable[str]) -> dict[str, str]:
+    """The property that each figure of one property shows, by the figure's name.
+
+    A name that another figure has is preceded by `property_`.
+    """
+    names = {*taken, *config.erasure}
+    return {f"property_{name}" if name in names else name: name for name in config.properties}
+
+
 def compared_models(config: Config) -> list[str]:
     """The models of Figure 5."""
     return config.figures.compare or list(config.models)

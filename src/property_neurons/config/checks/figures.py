@@ -19,6 +19,8 @@ def problems(config: Config) -> list[str]:
             ("figures.corpus", figures.corpus, config.corpora),
             ("figures.model", figures.model, config.models),
             ("figures.control", figures.control, config.models),
+            *(("figures.properties", name, config.properties) for name in figures.properties or []),
+            *(("figures.overlap", name, config.properties) for name in figures.overlap or []),
             *(("figures.compare", name, config.models) for name in figures.compare or []),
         ]
     )

@@ -1,0 +1,111 @@
+"""All of one property on a page: its plane, and by layer its silhouette, its neurons and how far they hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from property_neurons.figures import fig3, fig4, fig7, layer_curves, style
+from property_neurons.figures import stability as held_out
+from property_neurons.figures.rare_cells import read_note
+from property_neurons.figures.tables import ByProperty, read_tables
+
+_HEIGHT = 5.9
+# Inches of the panel that shows the plane.
+_PLANE = 3.2
+
+
+def read(inputs: Any, params: Any) -> dict[str, Any]:
+    """What `draw` takes."""
+    tables = {
+        what: read_tables(getattr(inputs, what), params.models, params.properties)
+        for what in ("points", "silhouettes", "summaries", "nulls", "stability")
+    }
+    return tables | {"corpus": params.corpus, "note": read_note(inputs.cells, params.properties)}
+
+
+def draw(
+    points: Mapping[str, ByProperty],
+    silhouettes: Mapping[str, ByProperty],
+    summaries: Mapping[str, ByProperty],
+    nulls: Mapping[str, ByProperty],
+    stability: Mapping[str, ByProperty],
+    corpus: str,
+    note: str = "",
+) -> style.Drawing:
+    """Draw four panels: the plane at the best layer, silhouettes, sizes of the sets and their null, held-out AUROC.
+
+    Args:
+        points, silhouettes, summaries, nulls, stability: by model, then the one property, as Figures 3, 4, 7 and
+            stability take them. The first model is the one shown, a second one its control.
+        corpus: the corpus's name.
+        note: what has to be known of the speech it was drawn from; see `rare_cells`.
+    """
+    model = next(iter(points))
+    name = next(iter(points[model]))
+    plane = fig3.best_plane(name, points[model][name], silhouettes[model][name])
+    curves = pd.concat(
+        [
+            fig4.curves(silhouettes, None, stability[model]).assign(panel="silhouette"),
+            fig7.curves(summaries, nulls, None).assign(panel="property neurons"),
+            *_groups(summaries[model][name], name),
+            *_held_out(stability, model),
+        ],
+        ignore_index=True,
+    )
+    figure = style.new_figure(style.PAGE, _HEIGHT)
+    grid = figure.subplots(2, 2)
+    fig3.draw_plane(grid[0, 0], plane, name, _PLANE)
+    sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
+    panels = {"silhouette": grid[0, 1], "property neurons": grid[1, 0], "held-out": grid[1, 1]}
+    for panel, axes in panels.items():
+        _curves(axes, curves[curves["panel"] == panel], summaries[model][name]["group"].unique())
+        style.layer_axis(axes, sites, 2.8)
+        axes.set_xlabel("layer")
+    grid[0, 1].axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+    grid[0, 1].set_ylabel("silhouette")
+    grid[1, 0].set_ylabel(f"neurons (of {summaries[model][name]['width'].max()})")
+    grid[1, 0].set_ylim(bottom=0)
+    grid[1, 0].set_title(fig7.notes(nulls[model]).get(name, ""), fontsize=6.5)
+    grid[1, 1].axhline(0.5, color=style.REFERENCE, linewidth=0.5, zorder=0)
+    grid[1, 1].set_ylabel("AUROC, held out")
+    style.heading(figure, f"The property {style.property_title(name)}", model, corpus, note)
+    style.settle(figure)
+    fig3.name_points(grid[0, 0], plane)
+    return figure, pd.concat([plane.assign(panel="plane"), curves], ignore_index=True)
+
+
+def _groups(summary: pd.DataFrame, name: str) -> list[pd.DataFrame]:
+    """The neurons of each group alone, by layer; none where groups are too many for a colour each."""
+    groups = summary["group"].unique()
+    if len(groups) > len(style.GROUP_COLOURS) + 1:
+        return []
+    return [
+        layer_curves.curve(rows, "group_neurons", role="group", series=f"{style.group_title(group)}", name=name).assign(
+            panel="property neurons", group=group
+        )
+        for group, rows in summary.groupby("group", sort=False)
+    ]
+
+
+def _held_out(tables: Mapping[str, ByProperty], model: str) -> list[pd.DataFrame]:
+    found = [curve.assign(panel="held-out") for curve in held_out.curves(tables, model)]
+    return [curve[curve["measure"] == "auroc"] for curve in found]
+
+
+def _curves(axes: Axes, curves: pd.DataFrame, groups: pd.Series) -> None:
+    """Groups look as in the plane, whose legend names them; what is of all groups is dark."""
+    looks = style.group_looks(groups)
+    handles = []
+    for series, rows in curves.groupby("series", sort=False):
+        group = rows["group"].iloc[0] if "group" in rows else None
+        if isinstance(group, str):
+            own, marker = looks[group]
+            axes.plot(rows["layer"], rows["value"], color=own, marker=marker, linewidth=0.8, markersize=2.5)
+            continue
+        layer_curves.plot_curve(axes, rows, style.REFERENCE)
+        handles.append(axes.lines[-1])
+        handles[-1].set_label(series)
+    if handles:
+        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=6)
