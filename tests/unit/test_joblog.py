@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -31,6 +32,27 @@ def test_an_error_of_ours_is_shown_as_its_message_and_logged_in_full(tmp_path, c
     assert str(tmp_path / "a.log") in screen
     assert "Traceback" not in screen
     assert "Traceback" in (tmp_path / "a.log").read_text()
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_are_spawned_do_not_run_the_script_again(method, tmp_path):
+    """As data workers are on macOS, and everywhere from Python 3.14 on."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from fake_job import fake_job\n"
+        "from property_neurons.errors import printable\n"
+        "from property_neurons.jobs.log import job_log\n"
+        "print('run', flush=True)\n"
+        f"with job_log(fake_job({str(tmp_path / 'a.log')!r})):\n"
+        f"    with ProcessPoolExecutor(2, get_context({method!r})) as pool:\n"
+        "        print(*pool.map(printable, ['a', 'b']))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("run\na b\n", 0), done.stderr
 
 
 def test_any_other_error_says_where_its_traceback_is(tmp_path, capsys):

@@ -13,6 +13,7 @@ from property_neurons.errors import CodeChangedError, PropertyNeuronsError, prin
 from property_neurons.jobs.explanation import explanation
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.jobs.kept import keep, set_kept_aside
+from property_neurons.jobs.parallel import script_not_run_by_processes
 from property_neurons.jobs.stopping import Stopped, signals_raised
 from property_neurons.jobs.streams import Lines, Log, Tee, say
 from property_neurons.stores.files import set_all_aside
@@ -59,7 +60,7 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
         logging.getLogger("py.warnings").handlers = [to_log]
         sys.stderr = Tee(log, screen)
         try:
-            with signals_raised():
+            with signals_raised(), script_not_run_by_processes():
                 for file in made:
                     forget_digest(file)
                 for file in job.input:

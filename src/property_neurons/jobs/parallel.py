@@ -2,11 +2,12 @@
 
 import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -58,6 +59,22 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
             for process in processes:
                 process.kill()
             raise
+
+
+@contextmanager
+def script_not_run_by_processes() -> Iterator[None]:
+    """Processes that are spawned in the block (data workers, on macOS and from Python 3.14 on) leave the script alone.
+
+    They import the file of the main module first, and workflow scripts have no __main__ guard. What they are to do
+    comes from the library, by name.
+    """
+    main = vars(sys.modules["__main__"])
+    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main |= kept
 
 
 def run_to_the_end(command: Sequence[str], **options: Any) -> int:

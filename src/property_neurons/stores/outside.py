@@ -147,6 +147,8 @@ def read_array(path: str | Path, *, mapped: bool = False) -> "np.ndarray":
     # Snakemake's rules import this module for JSON alone.
     import numpy as np
 
+    from property_neurons.stores.mapped import MappedArray
+
     path = Path(path)
     try:
         with path.open("rb") as stream:
@@ -156,8 +158,10 @@ def read_array(path: str | Path, *, mapped: bool = False) -> "np.ndarray":
             expected, found = stream.tell() + math.prod(shape) * dtype.itemsize, path.stat().st_size
         if expected != found:
             raise ValueError(f"{found} bytes, where its shape {shape} takes {expected}")
+        if mapped and math.prod(shape):
+            return np.load(path, mmap_mode="r").view(MappedArray)
         # An empty array cannot be mapped.
-        return np.load(path, mmap_mode="r" if mapped and math.prod(shape) else None, allow_pickle=False)
+        return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise StoreError(
             f"{printable(path)}: expected a whole .npy file of numbers, found {printable(error)}; make it anew"
