@@ -181,7 +181,7 @@ def test_presets_resolve_and_each_option_can_be_set_alone():
 def test_a_further_property_joins_those_of_the_paper():
     config = load_config(MINIMAL | {"properties": {"speaker": {"column": "speaker"}}})
     assert list(config.properties)[:5] == ["phone", "single_phone", "gender", "pitch", "duration"]
-    assert list(config.properties)[5:] == [*PHONE_SETS, "speaker"]
+    assert list(config.properties)[5:] == [*PHONE_SETS, "stress", "word_frequency", "word_position", "speaker"]
     assert plan.analysis.used_properties(config) == ["phone", "single_phone", "gender", "pitch", "duration", "speaker"]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
-from property_neurons.config.section import GroupNames, Section, distinct_names
+from property_neurons.config.section import GroupNames, OutsidePath, Section, SubsetPath, distinct_names
 from property_neurons.corpus.phone_sets import PHONE_SETS, PhoneSet, phone_groups
 from property_neurons.corpus.phones import PHONE_CLASSES, group_problems
 from property_neurons.corpus.tracks import Track
@@ -18,6 +18,20 @@ def _ascending(value: Any) -> Any:
     if isinstance(value, tuple) and (not value or any(low >= high for low, high in itertools.pairwise(value))):
         raise ValueError(f"`tertiles`, or values that ascend, found {list(value)}")
     return value
+
+
+def distinct_labels(groups: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Named groups of labels, unless one is empty or a label is in two."""
+    listed = [label for labels in groups.values() for label in labels]
+    twice = sorted({label for label in listed if listed.count(label) > 1})
+    empty = [group for group, labels in groups.items() if not labels]
+    if twice or empty or not groups:
+        raise ValueError(
+            f"expected named groups of labels, each label in one; found in two: {', '.join(twice) or 'none'}; empty: "
+            f"{', '.join(empty) or 'none'}"
+        )
+    distinct_names(list(groups))
+    return groups
 
 
 Cuts = Annotated[Literal["tertiles"] | tuple[float, ...], AfterValidator(_ascending)]
@@ -135,10 +149,59 @@ class TrackProperty(_Numbers):
     cuts: Cuts = Field(default="tertiles", description="`tertiles` of all frames but silence, or values between ranges")
 
 
+_Groups = Annotated[dict[str, list[str]] | None, AfterValidator(lambda value: value and distinct_labels(value))]
+
+
+class MarkProperty(Section):
+    """A property of what a phone's label says beside the phone: the stress of `AH0`, or a tone."""
+
+    marks: _Groups = Field(description="marks by group, such as `{unstressed: ['0'], primary: ['1']}` (null: all)")
+    dictionary: OutsidePath | None = Field(
+        default=None,
+        description="stress by this pronunciation dictionary (CMUdict) and the transcripts, where labels have none",
+    )
+    by: By = "phone"
+
+
+class TierProperty(Section):
+    """A property of the intervals of a tier: words, prosodic breaks, or what you have annotated."""
+
+    tier: str = Field(min_length=1, description="a tier of TextGrids")
+    path: SubsetPath | None = Field(
+        default=None, description="folder of TextGrids named after utterances (null: the corpus's alignments)"
+    )
+    groups: _Groups = Field(default=None, description="labels by group (null: all labels, each a group)")
+    by: By = "phone"
+
+
+class IntervalProperty(Section):
+    """A property of the intervals of a table."""
+
+    intervals: OutsidePath = Field(description="a .tsv of utterance, start, end (seconds) and label")
+    groups: _Groups = Field(default=None, description="labels by group (null: all labels, each a group)")
+    by: By = "phone"
+
+
+class WordProperty(_Numbers):
+    """A property of the word that a frame lies in, cut into ranges."""
+
+    words: Literal["frequency", "position"] = Field(
+        description="log10 of how often the word occurs in the corpus, or where in the word a frame lies, 0 to 1"
+    )
+    tier: str = Field(default="words", min_length=1, description="the tier of words of the corpus's TextGrids")
+    dictionary: OutsidePath | None = Field(
+        default=None, description="find words by this pronunciation dictionary (CMUdict) and the transcripts instead"
+    )
+    cuts: Cuts = Field(default="tertiles", description="`tertiles` of all frames in words, or values between ranges")
+
+
+_KEYS = ("set", "track", "marks", "words", "tier", "intervals")
+
+
 def _kind(value: Any) -> str:
     """The tag of a property's section, by the key that says where its labels come from."""
     given = value if isinstance(value, dict) else value.__dict__ if isinstance(value, Section) else {}
-    key = next((key for key in ("set", "track") if key in given), None)
+    key = next((key for key in _KEYS if key in given), None)
     return key or (given.get("column") if given.get("column") in _RESERVED else "column")
 
 
@@ -148,7 +211,11 @@ Property = Annotated[
     | Annotated[DurationProperty, Tag("duration")]
     | Annotated[ColumnProperty, Tag("column")]
     | Annotated[PhoneSetProperty, Tag("set")]
-    | Annotated[TrackProperty, Tag("track")],
+    | Annotated[TrackProperty, Tag("track")]
+    | Annotated[MarkProperty, Tag("marks")]
+    | Annotated[WordProperty, Tag("words")]
+    | Annotated[TierProperty, Tag("tier")]
+    | Annotated[IntervalProperty, Tag("intervals")],
     Discriminator(_kind),
 ]
 
@@ -159,7 +226,11 @@ PAPER_PROPERTIES = {
     "pitch": F0Property(column="f0"),
     "duration": DurationProperty(column="duration"),
 }
-READY_MADE = {name: PhoneSetProperty(set=name) for name in PHONE_SETS}
+READY_MADE = {name: PhoneSetProperty(set=name) for name in PHONE_SETS} | {
+    "stress": MarkProperty(marks={"unstressed": ["0"], "primary": ["1"], "secondary": ["2"]}),
+    "word_frequency": WordProperty(words="frequency"),
+    "word_position": WordProperty(words="position"),
+}
 DEFAULT_PROPERTIES = PAPER_PROPERTIES | READY_MADE
 
 
@@ -167,7 +238,9 @@ def source_of(section: Property) -> str:
     """What the labels of a property are made of: "label", "f0", "duration", a column's name, or a track's."""
     if isinstance(section, PhoneSetProperty):
         return "label"
-    return section.track if isinstance(section, TrackProperty) else section.column
+    if isinstance(section, MarkProperty):
+        return "marks"
+    return next(getattr(section, key) for key in ("column", *_KEYS) if hasattr(section, key))
 
 
 def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
@@ -180,4 +253,6 @@ def _holds_every_frame(section: Property) -> bool:
     if source_of(section) == "label":
         return True
     every = ("duration", "gender", "speaker", "subset")
-    return section.by == "phone" and source_of(section) in every and not isinstance(section, TrackProperty)
+    return (
+        isinstance(section, DurationProperty | ColumnProperty) and section.by == "phone" and source_of(section) in every
+    )

@@ -49,6 +49,16 @@ def read_textgrid(path: str | Path, phones: PhoneTable = ARPABET, tier: str = TI
         UnusableAlignment: no such interval tier, a file that is damaged or cut short, or segments that
             contradict themselves.
     """
+    starts, ends, texts, end = read_tier(path, tier)
+    return checked_alignment(str(path), starts, ends, texts, end, phones)
+
+
+def read_tier(path: str | Path, tier: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], int]:
+    """The intervals of one tier as they were written: starts and ends (int64 us), labels, and the end of the tier (us).
+
+    Raises:
+        UnusableAlignment: no such interval tier, or a file that is damaged or cut short.
+    """
     path = Path(path)
     try:
         raw = read_bytes(path)
@@ -63,7 +73,7 @@ def read_textgrid(path: str | Path, phones: PhoneTable = ARPABET, tier: str = TI
     except (StoreError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         detail = f"expected a TextGrid with an interval tier {tier!r}, found something else ({error}); {ALIGN_AGAIN}"
         raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
-    return checked_alignment(str(path), starts_us, ends_us, texts, end_us, phones)
+    return starts_us, ends_us, tuple(texts), end_us
 
 
 def write_textgrid(path: str | Path, alignment: Alignment) -> None:

@@ -42,12 +42,16 @@ class TextGridSource:
 
     def read(self, utterance: str) -> Alignment:
         """The alignment of one utterance; raises UnusableAlignment."""
+        return self._read(self.path(utterance))
+
+    def path(self, utterance: str) -> Path:
+        """The TextGrid of one utterance; raises UnusableAlignment."""
         paths = self._found.paths[utterance]
         if len(paths) > 1:
             places = ", ".join(map(str, paths))
             detail = f"expected one TextGrid of this name, found {places}; remove all but one"
             raise UnusableAlignment(utterance, (Trouble("duplicate_utterance", detail),))
-        return self._read(paths[0])
+        return paths[0]
 
 
 class ListedAlignments:
@@ -68,8 +72,13 @@ class ListedAlignments:
 
     def read(self, utterance: str) -> Alignment:
         """The alignment of one utterance; raises UnusableAlignment."""
+        path = self.path(utterance)
+        return self._read_phn(path) if path.suffix.lower() == ".phn" else self._read(path)
+
+    def path(self, utterance: str) -> Path:
+        """The TextGrid of one utterance; raises UnusableAlignment."""
         path = self._paths[utterance]
         if not path.is_file():
             detail = f"expected the alignment {path}, found no file; put it there, or correct the table"
             raise UnusableAlignment(utterance, (Trouble("missing_alignment", detail),))
-        return self._read_phn(path) if path.suffix.lower() == ".phn" else self._read(path)
+        return path

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -156,20 +156,24 @@ class TrackProperty(_Ranges):
         Raises:
             CountingError: no frame has a number, or a range has none.
         """
+        return self.cut(shards, lambda shard: shard.values_of(self.name))
+
+    def cut(self, shards: Iterable[FrameShard], numbers: Callable[[FrameShard], np.ndarray]) -> Layout:
+        """The ranges of the numbers that the frames of each shard have: float [frames], NaN for none."""
         of_speaker = defaultdict(list)
         for shard in shards:
-            values = shard.values_of(self.name)
+            values = numbers(shard)
             counted = shard.of_speech & ~np.isnan(values)
             for index in np.flatnonzero(shard.kept):
                 frames = slice(shard.offset[index], shard.offset[index + 1])
                 of_speaker[shard.columns["speaker"][index]].append(values[frames][counted[frames]])
         medians = self._medians(of_speaker)
         relative = [np.concatenate(of_speaker[one]).astype(np.float64) - median for one, median in medians.items()]
-        cuts = self._find_cuts(np.concatenate([np.empty(0), *relative]), f"frames with {self.track}")
+        cuts = self._find_cuts(np.concatenate([np.empty(0), *relative]), f"frames with {self.track or self.name}")
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             median = np.array([medians.get(speaker, np.nan) for speaker in frames.columns["speaker"]])
-            values = frames.values_of(self.name)[sample.position] - of_utterances(median, frames, sample)
+            values = numbers(frames)[sample.position] - of_utterances(median, frames, sample)
             return _ranges(values, cuts)
 
         return crossed(self._groups(cuts), PHONES, group_of, self.by, self.lives_in)

@@ -20,6 +20,7 @@ from property_neurons.corpus.phones import (
     UNVOICED_CONSONANTS,
     group_problems,
 )
+from property_neurons.counting.interval_properties import NamedProperty, WordProperty
 from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts
 from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two
 from property_neurons.counting.pitch_bins import (
@@ -252,7 +253,17 @@ def _check_names(name: str, key: str, groups: Sequence[str]) -> None:
         )
 
 
-Property = PhoneProperty | CategoryProperty | PitchProperty | DurationProperty | NumberProperty | TrackProperty
+Property = (
+    PhoneProperty
+    | CategoryProperty
+    | PitchProperty
+    | DurationProperty
+    | NumberProperty
+    | TrackProperty
+    | NamedProperty
+    | WordProperty
+)
+_OF_KEY = {"track": TrackProperty, "words": WordProperty, "of": NamedProperty}
 OF_COLUMN = {"label": PhoneProperty, "f0": PitchProperty, "duration": DurationProperty}
 
 
@@ -261,7 +272,8 @@ def make_property(name: str, column: str | None = None, **settings: Any) -> Prop
 
     Args:
         column: "label", "f0", "duration", or a column of the utterances, with `cuts` one of numbers.
-        settings: fields of the property's class, of which `track` tells those of frames; lists stand for tuples.
+        settings: fields of the property's class, of which `track`, `words` or `of` tells those of frames; lists
+            stand for tuples.
 
     Raises:
         ConfigError: a setting is unknown for this column, or contradicts itself.
@@ -269,7 +281,8 @@ def make_property(name: str, column: str | None = None, **settings: Any) -> Prop
     if settings.get("cuts", ...) is None:
         settings.pop("cuts")
     if column is None:
-        kind, source = TrackProperty, f"track {settings.get('track')!r}"
+        key = next(key for key in _OF_KEY if key in settings)
+        kind, source = _OF_KEY[key], f"{key} {settings[key]!r}"
     else:
         kind = OF_COLUMN.get(column) or (NumberProperty if "cuts" in settings else CategoryProperty)
         source = f"column {column!r}"

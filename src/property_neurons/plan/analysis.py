@@ -7,9 +7,13 @@ from property_neurons.config.properties import (
     ColumnProperty,
     DurationProperty,
     F0Property,
+    IntervalProperty,
+    MarkProperty,
     PhoneSetProperty,
     Property,
+    TierProperty,
     TrackProperty,
+    WordProperty,
 )
 from property_neurons.config.root import Config
 from property_neurons.corpus.tracks import TRACKS as TRACKS
@@ -35,7 +39,12 @@ def _settings(config: Config, section: Property) -> dict[str, Any]:
         return {"column": "label", "groups": section.groups}
     if isinstance(section, ColumnProperty):
         return section.model_dump(exclude={"cuts", "within", "names"} if section.cuts is None else {"order"})
-    settings = section.model_dump()
+    if isinstance(section, MarkProperty):
+        of = "mark" if section.dictionary is None else "phone interval"
+        return {"of": of, "groups": section.marks, "by": section.by}
+    if isinstance(section, TierProperty | IntervalProperty):
+        return {"of": "interval", "groups": section.groups, "by": section.by}
+    settings = section.model_dump(exclude={"tier", "dictionary"})
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
         settings |= {key: getattr(options, key) for key in keys}
@@ -49,9 +58,46 @@ def _settings(config: Config, section: Property) -> dict[str, Any]:
 def frame_values(config: Config, corpus: str, name: str) -> list[str]:
     """The manifests of the stores of frames' values that a property is made of; none for most properties."""
     section = config.properties[name]
-    if not isinstance(section, TrackProperty):
-        return []
-    return corpora.shard_manifests(config, corpus, paths.frame_values(config, corpus, section.track))
+    if isinstance(section, TrackProperty):
+        return corpora.shard_manifests(config, corpus, paths.frame_values(config, corpus, section.track))
+    if name in of_intervals(config):
+        return corpora.shard_manifests(config, corpus, paths.intervals(config, corpus, name))
+    return []
+
+
+def of_intervals(config: Config) -> list[str]:
+    """The properties that are made of intervals of frames, in stores by property."""
+    return [
+        name
+        for name, section in config.properties.items()
+        if isinstance(section, TierProperty | IntervalProperty | WordProperty)
+        or (isinstance(section, MarkProperty) and section.dictionary is not None)
+    ]
+
+
+def interval_source(config: Config, corpus: str, subset: str, name: str) -> dict[str, Any]:
+    """Where intervals come from, as `corpus.frame_intervals.write_intervals` takes it."""
+    section = config.properties[name]
+    if isinstance(section, IntervalProperty):
+        return {"kind": "table", "path": corpora.under(config, section.intervals)}
+    if getattr(section, "dictionary", None) is not None:
+        what = "stress" if isinstance(section, MarkProperty) else "words"
+        return {"kind": "dictionary", "path": corpora.under(config, section.dictionary), "what": what}
+    path = getattr(section, "path", None)
+    if path is not None:
+        return {"kind": "tier", "tier": section.tier, "path": corpora.under(config, path, subset)}
+    source = {"kind": config.corpora[corpus].kind, "subset": subset}
+    return {
+        "kind": "tier",
+        "tier": section.tier,
+        "subset": source | {"settings": corpora.scan_source(config, corpus, subset)},
+    }
+
+
+def interval_files(config: Config, corpus: str, subset: str, name: str) -> list[str]:
+    """The files that intervals are read from; TextGrids are read, not tracked."""
+    source = interval_source(config, corpus, subset, name)
+    return [] if source["kind"] == "tier" else [source["path"]]
 
 
 def used_properties(config: Config) -> list[str]:

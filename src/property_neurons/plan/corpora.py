@@ -82,15 +82,15 @@ def source_root(config: Config, corpus: str) -> str:
     if isinstance(section, DemoCorpus):
         return f"{paths.corpus(config, corpus)}/source/LibriSpeech"
     if isinstance(section, TableCorpus):
-        return _under(config, section.folder) if section.folder else str(Path(_under(config, section.table)).parent)
-    return _under(config, section.root)
+        return under(config, section.folder) if section.folder else str(Path(under(config, section.table)).parent)
+    return under(config, section.root)
 
 
 def listed_in(config: Config, corpus: str) -> dict[str, str]:
     """The files that say what a corpus holds, by their keys: {split, meta}, {table[, speakers]}, or none."""
     section = config.corpora[corpus]
     keys = [key for key in ("split", "meta", "table", "speakers") if getattr(section, key, None)]
-    return {key: _under(config, getattr(section, key)) for key in keys}
+    return {key: under(config, getattr(section, key)) for key in keys}
 
 
 def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str] | None:
@@ -104,7 +104,7 @@ def alignment_source(config: Config, corpus: str, subset: str) -> dict[str, str]
     if isinstance(section, PocketSphinxAlignments):
         return {"kind": "textgrid", "path": f"{folder}/alignments/{subset}"}
     named = section.model_dump()
-    paths_of = {key: _under(config, named[key], subset) for key in ("path", "labels") if key in named}
+    paths_of = {key: under(config, named[key], subset) for key in ("path", "labels") if key in named}
     # A tier of the usual name is left out, as nothing depends on it.
     tier = {"tier": named["tier"]} if named.get("tier", TIER) != TIER else {}
     return {"kind": named["kind"]} | paths_of | tier
@@ -115,21 +115,21 @@ def genders(config: Config, corpus: str) -> str | None:
     given = getattr(config.corpora[corpus], "genders", None)
     if given == "none":
         return None
-    return _under(config, given) if given else f"{source_root(config, corpus)}/SPEAKERS.TXT"
+    return under(config, given) if given else f"{source_root(config, corpus)}/SPEAKERS.TXT"
 
 
 def phones(config: Config, corpus: str) -> dict[str, Any]:
     """What labels stand for, as arguments of `corpus.phone_tables.phone_table`; {} for ARPABET."""
     section = config.corpora[corpus].phones
     settings = section.model_dump(exclude_defaults=True)
-    return settings | ({"path": _under(config, section.path)} if section.path else {})
+    return settings | ({"path": under(config, section.path)} if section.path else {})
 
 
 def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     """How F0 is found: {method, floor_hz, ceiling_hz, path}; VoxCeleb1's is not."""
     section = config.corpora[corpus]
     pitch = Pitch(method="none") if isinstance(section, VoxCelebCorpus) else section.pitch
-    path = _under(config, pitch.path, subset) if pitch.path else None
+    path = under(config, pitch.path, subset) if pitch.path else None
     return pitch.model_dump() | {"path": path}
 
 
@@ -172,6 +172,6 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
     return files
 
 
-def _under(config: Config, path: str, subset: str = "") -> str:
+def under(config: Config, path: str, subset: str = "") -> str:
     """`path` with `{subset}` filled in, taken from `data_root` unless it is absolute."""
     return str(Path(config.data_root) / path.replace("{subset}", subset))

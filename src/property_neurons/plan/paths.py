@@ -45,6 +45,11 @@ def frames(config: Config, corpus_name: str) -> str:
     return f"{corpus(config, corpus_name)}/frames"
 
 
+def intervals(config: Config, corpus_name: str, property_name: str) -> str:
+    """Folder of the intervals that a property is made of, one store for each shard."""
+    return f"{corpus(config, corpus_name)}/intervals/{property_name}"
+
+
 def frame_values(config: Config, corpus_name: str, of: str) -> str:
     """Folder of the values of a corpus's frames that a track or a tier gives, one store for each shard."""
     return f"{corpus(config, corpus_name)}/frame_values/{of}"

@@ -1,0 +1,161 @@
+"""The interval of a tier that each frame of a shard lies in: words, stress, breaks, or whatever was annotated.
+
+Intervals are those of TextGrids, those of a table, or words and stress that a pronunciation dictionary lays on phones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.corpus.alignments import UnusableAlignment
+from property_neurons.corpus.frame_labels import frame_labels
+from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.frame_values import FrameValues, write_values
+from property_neurons.corpus.phones import LABELS, NEVER_IN_A_SET
+from property_neurons.corpus.pronunciations import lay_words, read_dictionary
+from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.textgrid import read_tier
+from property_neurons.corpus.textgrid_source import TextGridSource
+from property_neurons.errors import CorpusError, printable, some_of
+from property_neurons.progress import progress
+from property_neurons.stores.files import read_table
+
+# Interval of each frame of an utterance, -1 for none, and the label of each interval, "" for none.
+_OfUtterance = tuple[np.ndarray, Sequence[str]]
+_COLUMNS = ("utterance", "start", "end", "label")
+# Words that are laid on phones of another text agree by chance with a third of them.
+_LEAST_AGREEMENT = 0.5
+
+
+def write_intervals(
+    path: str | Path, *, source: Mapping[str, Any], frame_store: str | Path, utterances: pd.DataFrame
+) -> None:
+    """Write the intervals of a shard's frames; a frame belongs to the interval that holds most of it.
+
+    Args:
+        path: the .zarr to write.
+        source: `kind` "tier" ({tier, and path, or subset: arguments of `open_subset`}), "table" ({path}) or
+            "dictionary" ({path, what: "words" or "stress"}).
+        utterances: the corpus's utterances, with their transcripts.
+
+    Raises:
+        CorpusError: the tier, the table or the dictionary is absent, or not of this corpus.
+    """
+    frames = open_frames(frame_store)
+    find = _KINDS[source["kind"]](source, frames, utterances)
+    interval, names, missing = [np.empty(0, np.int32)], [], []
+    for index, utterance in enumerate(progress(frames.utterances, what="intervals", unit="utt")):
+        found = find(index)
+        if found is None:
+            missing.append(utterance)
+            found = np.full(frames.offset[index + 1] - frames.offset[index], -1), ()
+        own, labels = found
+        interval.append(np.where(own < 0, -1, own + len(names)).astype(np.int32))
+        names += labels
+    if frames.utterances and len(missing) == len(frames.utterances):
+        raise CorpusError(
+            f"{frames.name}: expected intervals of its {len(missing)} utterances, found none for any "
+            f"({some_of([printable(one) for one in missing])}); is it the right file, and of this corpus?"
+        )
+    distinct = sorted(set(filter(None, names)))
+    number = {name: place for place, name in enumerate(distinct)}
+    of_interval = np.array([number.get(name, -1) for name in names], dtype=np.int32)
+    values = FrameValues(interval=np.concatenate(interval), interval_name=of_interval, names=tuple(distinct))
+    write_values(path, frames.utterances, frames.offset, values)
+
+
+def _of_tier(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> Callable[[int], _OfUtterance | None]:
+    grids = TextGridSource(source["path"]) if source.get("path") else open_subset(**source["subset"])[1]
+    if not hasattr(grids, "path"):
+        raise CorpusError(
+            f"{frames.name}: expected TextGrids with a tier {source['tier']!r}, found a corpus whose alignments are "
+            "none; name a folder of TextGrids in the property's `path`, or a `dictionary` for words and stress"
+        )
+    known = grids.utterances()
+
+    def find(index: int) -> _OfUtterance | None:
+        utterance = frames.utterances[index]
+        if utterance not in known:
+            return None
+        try:
+            starts, ends, labels, _ = read_tier(grids.path(utterance), source["tier"])
+        except UnusableAlignment as error:
+            raise CorpusError(f"{printable(error)}; or give the property a tier that all files have") from None
+        return _laid(starts, ends, labels, frames, index)
+
+    return find
+
+
+def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> Callable[[int], _OfUtterance | None]:
+    table = read_table(source["path"])
+    if missing := [name for name in _COLUMNS if name not in table]:
+        raise CorpusError(
+            f"{printable(source['path'])}: expected the columns {', '.join(_COLUMNS)} (seconds), found no "
+            f"{', '.join(missing)}; name them so"
+        )
+    times = table[["start", "end"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(times).all(axis=1) | (times[:, 0] < 0) | (times[:, 1] <= times[:, 0]))
+    if len(wrong):
+        raise CorpusError(
+            f"{printable(source['path'])}: expected a start and a later end in seconds in each row, found others in "
+            f"{some_of([f'row {row + 1}' for row in wrong])}; correct them"
+        )
+    table = table.assign(start=times[:, 0], end=times[:, 1]).sort_values("start", kind="stable")
+    by_utterance = dict(list(table.groupby(table["utterance"].astype(str))))
+
+    def find(index: int) -> _OfUtterance | None:
+        rows = by_utterance.get(frames.utterances[index])
+        if rows is None:
+            return None
+        micro = np.rint(rows[["start", "end"]].to_numpy() * 1e6).astype(np.int64)
+        labels = ["" if pd.isna(label) else str(label) for label in rows["label"]]
+        if (micro[1:, 0] < micro[:-1, 1]).any():
+            raise CorpusError(
+                f"{printable(source['path'])}: expected intervals of {printable(frames.utterances[index])} one after "
+                "the other, found some that overlap; correct them"
+            )
+        return _laid(micro[:, 0], micro[:, 1], labels, frames, index)
+
+    return find
+
+
+def _laid(starts: np.ndarray, ends: np.ndarray, labels: Sequence[str], frames: FrameShard, index: int) -> _OfUtterance:
+    length = int(frames.offset[index + 1] - frames.offset[index])
+    _, interval = frame_labels(starts, ends, np.zeros(len(starts), np.int8), length)
+    return interval, [label.strip() for label in labels]
+
+
+def _of_dictionary(
+    source: Mapping[str, Any], frames: FrameShard, utterances: pd.DataFrame
+) -> Callable[[int], _OfUtterance | None]:
+    dictionary = read_dictionary(source["path"])
+    transcripts = dict(zip(utterances["utterance"], utterances["transcript"], strict=True))
+    never = [LABELS.index(label) for label in NEVER_IN_A_SET]
+
+    def find(index: int) -> _OfUtterance | None:
+        span = slice(int(frames.offset[index]), int(frames.offset[index + 1]))
+        segment, label = frames.segment[span], frames.label[span]
+        phones, first = np.unique(segment[(segment >= 0) & ~np.isin(label, never)], return_index=True)
+        labels = label[(segment >= 0) & ~np.isin(label, never)][first]
+        words = [word.strip('.,;:!?"()').lower() for word in (transcripts.get(frames.utterances[index]) or "").split()]
+        words = [word for word in words if word]
+        if not words or not len(phones):
+            return None
+        spoken = lay_words(words, labels, dictionary)
+        if spoken.agreement < _LEAST_AGREEMENT:
+            return None
+        # Segments of an utterance are numbered in order of time.
+        place = np.searchsorted(phones, segment)
+        place[(segment < 0) | ~np.isin(segment, phones)] = -1
+        if source["what"] == "stress":
+            return place, spoken.stress
+        of_phone = np.append(spoken.word, -1)
+        return of_phone[place], words
+
+    return find
+
+
+_KINDS = {"tier": _of_tier, "table": _of_table, "dictionary": _of_dictionary}
