@@ -196,6 +196,8 @@ def test_figures_show_the_tables(tmp_path, monkeypatch, groups, kind, draws):
     assert len(doses) == len(curves)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert len(titles) == (1 if len(groups) > 4 else len(groups))
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert (f"their range over {draws} draws" in named) == (draws > 0)
 
 
 def test_marks_are_filled_beyond_every_random_draw():
@@ -299,7 +301,8 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     assert len(bands) == len(figure.axes) == 4 * len(groups)
     assert all(np.ptp(band.get_paths()[0].vertices[:, 1]) > 0 for band in bands)
     named = [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()]
-    assert named == [*groups, "all utterances", "the erased group, random neurons"]
+    random = ["the erased group, random neurons", "their range over 2 draws"]
+    assert named == [*groups, "all utterances", *random]
 
 
 def test_drawing_loads_no_model():

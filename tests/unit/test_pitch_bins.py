@@ -23,6 +23,14 @@ def test_omission_drops_frames_at_the_lower_cut_alone_so_that_later_ones_move_ea
     assert bin_track(f0, (100.0, 200.0), "omit").tolist() == [-1, 1, 1, 2]
 
 
+@pytest.mark.parametrize(("low", "warned"), [(95.0, True), (100.0, False)])
+@pytest.mark.parametrize("rule", ["omit", "lower_bin"])
+def test_omission_that_omits_nothing_is_told(tmp_path, caplog, low, warned, rule):
+    shard = open_frames(write_frames(tmp_path / "a.zarr", make_corpus(seed=5, n_utterances=9)))
+    assert find_cuts([shard], (low, 160.0), rule) == (low, 160.0)
+    assert ("frame's F0 does" in caplog.text) == (warned and rule == "omit")
+
+
 def test_cuts_are_compared_in_the_precision_of_the_track():
     # 16000 / 120 is no float32: what YAAPT gives there is its nearest neighbour, 133.33332825.
     track = np.array([16000 / 120, 16000 / 85, 16000 / 121, 16000 / 119, 16000 / 84], dtype=np.float32)

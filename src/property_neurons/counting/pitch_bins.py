@@ -1,5 +1,6 @@
 """F0 tracks to low, middle and high: the cuts, the value that equals a cut, and the fit to the labels (section 1)."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ import numpy as np
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.errors import CountingError, some_of
 
+log = logging.getLogger(__name__)
+
 UNVOICED = -1
 PitchCuts = Literal["tertiles", "percentiles_33_66"] | tuple[float, float]
 Within = Literal["corpus", "speaker"]
@@ -19,11 +22,14 @@ F0Padding = Literal["end", "front"]
 _PERCENTILES = {"tertiles": (100 / 3, 200 / 3), "percentiles_33_66": (33.0, 66.0)}
 
 
-def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[float, float] | None:
+def find_cuts(
+    shards: Iterable[FrameShard], pitch_cuts: PitchCuts, at_lower_cut: AtLowerCut = "lower_bin"
+) -> tuple[float, float] | None:
     """The two cuts in Hz, as F0 is stored (float32); None for a corpus that comes with pitch bins.
 
     Args:
         pitch_cuts: percentiles of all voiced F0 of the kept utterances, or two values in Hz.
+        at_lower_cut: "omit" is warned of where no frame is at the cut; see `bin_track`.
 
     Raises:
         CountingError: a shard has no pitch, some shards have F0 and others bins, no frame is voiced, or no F0 lies
@@ -46,11 +52,11 @@ def find_cuts(shards: Iterable[FrameShard], pitch_cuts: PitchCuts) -> tuple[floa
         return None
     values = np.concatenate([np.empty(0, np.float32), *voiced])
     del voiced
-    return _cuts(values, pitch_cuts, from_f0)
+    return _cuts(values, pitch_cuts, at_lower_cut, from_f0)
 
 
 def find_relative_cuts(
-    shards: Iterable[FrameShard], pitch_cuts: PitchCuts
+    shards: Iterable[FrameShard], pitch_cuts: PitchCuts, at_lower_cut: AtLowerCut = "lower_bin"
 ) -> tuple[tuple[float, float], dict[str, float]]:
     """The two cuts in semitones from the speaker's median, and that median of each speaker with voiced frames, in Hz.
 
@@ -76,7 +82,7 @@ def find_relative_cuts(
     f0 = {speaker: np.concatenate(tracks) for speaker, tracks in of_speaker.items()}
     medians = {speaker: float(np.median(values)) for speaker, values in f0.items() if values.size}
     relative = [_semitones(f0[speaker], median) for speaker, median in medians.items()]
-    return _cuts(np.concatenate([np.empty(0, np.float32), *relative]), pitch_cuts, names), medians
+    return _cuts(np.concatenate([np.empty(0, np.float32), *relative]), pitch_cuts, at_lower_cut, names), medians
 
 
 def in_semitones(frames: FrameShard, medians: Mapping[str, float]) -> FrameShard:
@@ -90,7 +96,9 @@ def _semitones(f0: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
     return (12 * np.log2(f0 / np.asarray(reference, dtype=np.float64))).astype(np.float32)
 
 
-def _cuts(values: np.ndarray, pitch_cuts: PitchCuts, names: Sequence[str]) -> tuple[float, float]:
+def _cuts(
+    values: np.ndarray, pitch_cuts: PitchCuts, at_lower_cut: AtLowerCut, names: Sequence[str]
+) -> tuple[float, float]:
     if not values.size:
         raise CountingError(
             f"{some_of(names)}: expected voiced frames to cut pitch by, found none; is there speech in the audio?"
@@ -103,6 +111,14 @@ def _cuts(values: np.ndarray, pitch_cuts: PitchCuts, names: Sequence[str]) -> tu
             f"{some_of(names)}: expected two cuts of F0, the lower first, found {low:.9g} and {high:.9g} Hz (F0 is "
             "stored in single precision), so that no frame would be in the middle range; give two values in Hz in "
             "analysis.pitch_cuts"
+        )
+    if at_lower_cut == "omit" and not (values == low).any():
+        log.warning(
+            "%s: analysis.at_lower_cut: omit leaves out the frames whose F0 equals the lower cut, %.9g; no "
+            "frame's F0 does, so that it changes nothing. Set at_lower_cut: lower_bin, or give the cut that the "
+            "frames were cut by in analysis.pitch_cuts.",
+            some_of(names),
+            low,
         )
     return float(low), float(high)
 

@@ -206,9 +206,9 @@ class PitchProperty:
             CountingError: see `find_cuts` and `find_relative_cuts`.
         """
         if self.within == "speaker":
-            cuts, medians = find_relative_cuts(shards, self.pitch_cuts)
+            cuts, medians = find_relative_cuts(shards, self.pitch_cuts, self.at_lower_cut)
         else:
-            cuts, medians = find_cuts(shards, self.pitch_cuts), None
+            cuts, medians = find_cuts(shards, self.pitch_cuts, self.at_lower_cut), None
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             frames = frames if medians is None else in_semitones(frames, medians)

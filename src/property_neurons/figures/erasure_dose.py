@@ -1,10 +1,13 @@
 """What erasing a group costs by degrees: over the share of its neurons, and over sigma."""
 
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM
@@ -15,6 +18,7 @@ from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
 
 _PANEL = 2.1
+_BAND = MappingProxyType({"color": style.CONTROL, "alpha": 0.25, "linewidth": 0})
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def _plot(axes: Axes, table: pd.DataFrame, x: str, *, together: bool) -> None:
     own = OWN if OWN in set(table["part"]) else table["erased"].iloc[0]
     control = table[(table["kind"] == RANDOM) & (table["part"] == own)]
     band = _from_none(control.groupby(x, as_index=False)[["delta", "least", "most"]].mean(), x)
-    axes.fill_between(scale * band[x], band["least"], band["most"], color=style.CONTROL, alpha=0.25, linewidth=0)
+    axes.fill_between(scale * band[x], band["least"], band["most"], **_BAND)
     axes.plot(scale * band[x], band["delta"], color=style.CONTROL, linestyle=(0, (4, 1.5)), linewidth=1.2)
     edited = table[table["kind"] == GROUP]
     for part in dict.fromkeys(edited["part"]):
@@ -98,7 +102,7 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
     return pd.concat([none, line], ignore_index=True) if x == "dose" and len(line) else line
 
 
-def _legend(curves: pd.DataFrame) -> list[Line2D]:
+def _legend(curves: pd.DataFrame) -> list[Artist]:
     looks = part_looks(curves["part"])
     titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all utterances"}
     handles = [
@@ -106,6 +110,7 @@ def _legend(curves: pd.DataFrame) -> list[Line2D]:
         for part in dict.fromkeys(curves["part"])
     ]
     if (curves["kind"] == RANDOM).any():
-        label = "the erased group, random neurons"
-        handles.append(Line2D([], [], color=style.CONTROL, linestyle=(0, (4, 1.5)), label=label))
+        line, draws = {"color": style.CONTROL, "linestyle": (0, (4, 1.5))}, curves["draws"].max()
+        handles.append(Line2D([], [], label="the erased group, random neurons", **line))
+        handles.append(Patch(label=f"their range over {draws:.0f} draws", **_BAND))
     return handles
