@@ -37,3 +37,9 @@ rule all:
         plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
         plan.figures.files(CONFIG, ["confounds"] if plan.analysis.confounds(CONFIG) else []),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),
+
+
+rule erasures:
+    """All studies of the section `erasure`: figures and tables."""
+    input:
+        plan.figures.files(CONFIG, [f"{name}{dose}" for name in CONFIG.erasure for dose in ("", "_dose")]),

@@ -30,6 +30,52 @@ rule edit_model:
         "../workflow/scripts/edit_model.py"
 
 
+rule count_training:
+    """The counts of a fine-tuned model over the utterances that its task was trained on, and no others."""
+    input:
+        data=lambda wildcards: plan.paths.manifest(plan.tasks.data(CONFIG, wildcards.task)),
+        frames=lambda wildcards: [
+            manifest
+            for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            for manifest in plan.corpora.frames(CONFIG, corpus)
+        ],
+        ranks=lambda wildcards: [
+            manifest
+            for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            for manifest in plan.analysis.ranks(CONFIG, wildcards.model, corpus)
+        ],
+        values=lambda wildcards: [
+            manifest
+            for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            for manifest in plan.analysis.frame_values(CONFIG, corpus, wildcards.property)
+        ],
+    output:
+        store=directory(f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.zarr"),
+        manifest=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/count_training/{{model}}/{{task}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_training/{{model}}/{{task}}/{{property}}.tsv"
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
+        counting=plan.analysis.counting_settings(CONFIG),
+        code=code_fingerprint(
+            "property_neurons.counting.count", "property_neurons.counting.job", "property_neurons.tasks.table"
+        ),
+    message:
+        "Counting {wildcards.property} activations of {wildcards.model} on the training part of {wildcards.task}"
+    script:
+        "../workflow/scripts/count_training.py"
+
+
 rule erase_groups:
     """Erase each group of a property in a fine-tuned model, by degrees, and random neurons; score the task."""
     input:

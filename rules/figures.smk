@@ -163,7 +163,7 @@ FIGURES = {
         },
         params={
             "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
-            "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
+            "corpus": lambda wildcards: plan.erasure.found_where(CONFIG, wildcards.erasure),
             "published": lambda wildcards: plan.figures.published_names(
                 CONFIG, [CONFIG.erasure[wildcards.erasure].model]
             ),
@@ -180,7 +180,7 @@ FIGURES = {
         },
         params={
             "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
-            "corpus": lambda wildcards: CONFIG.erasure[wildcards.erasure].corpus,
+            "corpus": lambda wildcards: plan.erasure.found_where(CONFIG, wildcards.erasure),
         },
         name="{erasure}_dose",
     ),

@@ -5,18 +5,22 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.counting.count_store import open_counts
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_json, read_table
+from property_neurons.tasks.table import read_task_data
 from tests.integration.project import ROOT, SHORT, SMALL, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 TUNING = SHORT | {"mode": "fine_tuned"}
-STUDY = {"model": "mini", "corpus": "demo", "draws": 1, "doses": [0.5, 1]}
+STUDY = {"model": "mini", "draws": 1, "doses": [0.5, 1]}
 CONFIG = SMALL | {
     "tasks": {
         "f0-tuned": TUNING | {"kind": "f0_reconstruction", "split": "unseen"},
@@ -24,7 +28,7 @@ CONFIG = SMALL | {
     },
     "erasure": {
         "table1": STUDY | {"task": "sid-tuned", "property": "gender"},
-        "pitch": STUDY | {"task": "f0-tuned", "property": "pitch", "draws": 0, "action": "mean"},
+        "pitch": STUDY | {"task": "f0-tuned", "property": "pitch", "draws": 0, "action": "mean", "corpus": "demo"},
     },
 }
 TUNED = "sid-tuned-mini-s0"
@@ -61,6 +65,19 @@ def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
     assert (results / "tables/table1.md").read_text().count("\n| ") == 8
     assert erased.planned(*TARGETS) == {}
     assert not list(results.glob("erasure/*/.seed*"))
+
+
+def test_sets_are_found_on_what_the_task_is_trained_on_and_nothing_else(erased):
+    results = erased.folder / "results"
+    counts = open_counts(results / f"training_counts/{TUNED}/sid-tuned/gender.zarr")
+    trained_on = set(read_task_data(results / "tasks/data/sid-tuned.manifest.json").part("train")["utterance"])
+    frames = 0
+    for store in (results / "corpora/demo/frames").glob("*.zarr"):
+        shard = open_frames(store)
+        lengths = np.diff(shard.offset)
+        frames += sum(lengths[at] for at, name in enumerate(shard.utterances) if name in trained_on)
+    assert counts.n.sum() + counts.unranked == frames
+    assert counts.corpus == "training part of sid-tuned"
 
 
 def test_more_draws_train_nothing_again(erased):

@@ -32,7 +32,7 @@ def message(content):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "melhubert-mini.yaml", "paper.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "sample.yaml", "claims.yaml", "melhubert-mini.yaml", "paper.yaml"])
 def test_shipped_configs_are_valid_for_models_and_schema(name):
     content = yaml.safe_load((FOLDER / name).read_text())
     load_config(content)
@@ -255,7 +255,7 @@ def test_normalise_is_part_of_what_a_model_is_prepared_from_and_of_no_other():
     content = pruned()
     content["models"]["mine"] = {"kind": "folder", "path": "mine", "normalise": True}
     source = plan.models.source(load_config(content), "mine")
-    assert source == {"kind": "folder", "path": "mine", "normalise": True}
+    assert source == {"kind": "folder", "path": "mine", "normalise": True, "window_seconds": None}
     content["models"]["raw"] = {"kind": "pruned", "of": "tiny", "normalise": False}
     with pytest.raises(ConfigError, match=r"models\.raw\.normalise"):
         load_config(content)

@@ -198,6 +198,22 @@ def test_every_condition_equals_a_loop_over_unpadded_utterances(tuned, erased):
     assert changed or tuned[0] != "f0_reconstruction"
 
 
+def test_clips_of_an_utterance_are_added_up_as_in_the_training(tmp_path):
+    kind = "speaker_identification"
+    data, model = make_data(tmp_path), prepared(tmp_path)
+    job = make_job(tmp_path, data, model, kind, mode="fine_tuned", settings={"test_seconds": 0.14, "test_clips": 3})
+    train_task(job)
+    prepare_model(tmp_path / "m", tmp_path / "m.manifest.json", LocalFolder(f"{job.folder}/encoder"))
+    tuned = kind, f"{job.folder}.manifest.json", str(tmp_path / "m.manifest.json")
+    scores = read_table(erase(tmp_path, tuned, dataclasses.replace(ERASURE, doses=(1.0,), draws=0)) / "scores.parquet")
+    whole = scores[(scores["condition"] == 0) & (scores["part"] == "all")].reset_index(drop=True)
+    trained = read_table(Path(job.folder) / "scores.tsv")
+    columns = ["error", "weight", "utterance_error"]
+    np.testing.assert_array_equal(whole[columns], trained[columns])
+    assert set(whole["weight"]) == {1, 2, 3}
+    assert (whole["surprisal"] > 0).all()
+
+
 def test_parts_add_up(tuned, erased):
     scores = read_table(erased / "scores.parquet")
     sums = scores.assign(whole=scores["part"] == "all").groupby(["condition", "whole"])[["error", "weight"]].sum()

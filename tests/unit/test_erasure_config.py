@@ -55,6 +55,22 @@ def test_a_study_stands_for_tuned_models():
     assert plan.erasure.training(config, "table1", 1) == "results/tasks/sid/mini/seed1"
 
 
+def test_sets_are_found_on_the_training_part_where_no_corpus_is_named():
+    config = load_config(CONFIG)
+    assert plan.erasure.counts(config, "table1", 1) == "results/counts/sid-mini-s1/demo/gender"
+    assert plan.erasure.found_where(config, "table1") == "demo"
+    content = changed("erasure.table1.corpus", None)
+    content["corpora"]["more"] = {"kind": "demo", "voices": 4, "minutes": 1}
+    content["splits"]["seen"]["corpus"] = ["demo", "more"]
+    config = load_config(content)
+    assert plan.erasure.counts(config, "table1", 1) == "results/training_counts/sid-mini-s1/sid/gender"
+    assert plan.erasure.found_on(config, "table1") == ["demo", "more"]
+    assert plan.erasure.found_where(config, "table1") == "training part of sid"
+    content["corpora"]["more"] = {"kind": "voxceleb1", "root": "V"}
+    with pytest.raises(ConfigError, match=r"erasure.table1.corpus: 'more' \(voxceleb1\) has no phone alignments"):
+        load_config(content)
+
+
 def test_settings_hold_what_bears_on_the_result():
     settings = plan.erasure.settings(load_config(CONFIG), "table1")
     assert settings["sigmas"] == [0.8]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ import pandas as pd
 import pytest
 import small_models
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, ModelError, StoreError, TaskError
 from property_neurons.models.loading import load_encoder
-from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, collate
+from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, clip_starts, collate
 from property_neurons.tasks.heads import UNLABELLED, Head
 from property_neurons.tasks.model import TaskModel
 from property_neurons.tasks.stored_states import frame_states, open_states, write_states
@@ -146,6 +149,27 @@ def test_crops_lie_within_and_labels_are_cut_alike():
 def test_without_a_number_of_examples_every_utterance_comes_once_and_whole_the_longest_first():
     scored = examples(crop_seconds=0.1)
     assert [scored[item]["asked"] for item in range(len(scored))] == [(place, 0, None) for place in (4, 3, 2, 1, 0)]
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 9))
+def test_clips_lie_within_their_parts_and_do_not_overlap(n_frames, length, number):
+    if n_frames < length:
+        return
+    starts = clip_starts(n_frames, length, number)
+    assert len(starts) == max(n for n in range(1, number + 1) if n == 1 or n * length <= n_frames)
+    part = n_frames / len(starts)
+    for place, start in enumerate(starts):
+        assert abs(start + length / 2 - (place + 0.5) * part) <= 1
+        assert 0 <= start <= n_frames - length
+    assert all(later - sooner >= length for sooner, later in pairwise(starts))
+
+
+def test_clips_are_scored_in_place_of_whole_utterances():
+    # 10, 20, ... 50 frames; clips of 20.
+    scored = examples(clips=(0.4, 2))
+    asked = [(4, 2, 20), (4, 27, 20), (3, 0, 20), (3, 20, 20), (2, 5, 20), (1, 0, None), (0, 0, None)]
+    assert [scored[item]["asked"] for item in range(len(scored))] == asked
+    assert scored[1]["label"].tolist() == (400 + np.arange(27, 47)).tolist()
 
 
 def test_a_track_that_ends_early_is_unvoiced_there_and_one_that_is_too_long_is_cut():

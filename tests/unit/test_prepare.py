@@ -38,7 +38,7 @@ def test_prepared_folder_reads_the_same_neurons_and_is_described(class_name, tmp
     expected = read_all(encoder_of(model, tmp_path), speech)
     assert all(torch.equal(a, b) for a, b in zip(read_all(encoder, speech), expected, strict=True))
     assert manifest["class"] == class_name
-    assert manifest["source"] == {"kind": "folder", "path": str(source), "normalise": None}
+    assert manifest["source"] == {"kind": "folder", "path": str(source), "normalise": None, "window_seconds": None}
     assert manifest["sites"][0] == {"layer": 1, "name": encoder.sites[0].name, "width": small_models.WIDTH}
     assert len(manifest["sites"]) == len(encoder.sites)
     assert manifest["n_parameters"] == sum(parameter.numel() for parameter in model.parameters())

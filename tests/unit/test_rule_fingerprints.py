@@ -121,7 +121,7 @@ TRAININGS = {"train_task", "pretrain", "erase_groups"}
     [
         ("ranks.topk", {"rank_neurons"}),
         ("ranks.extraction", {"rank_neurons"}),
-        ("counting.count", {"count_activations"}),
+        ("counting.count", {"count_activations", "count_training"}),
         ("neurons.embedding", {"embed_patterns"}),
         ("pretraining.masking", {"pretrain"}),
         ("pretraining.log_mel", {"extract_log_mel"}),

@@ -150,6 +150,18 @@ def test_utterances_of_every_speaker_are_in_every_part(per_speaker, dev, test):
         assert (own["part"] == "train").sum() >= 1
 
 
+@pytest.mark.parametrize(
+    ("dev", "test", "of_five", "of_thirty"),
+    [(1, 2, (2, 1, 2), (27, 1, 2)), (3, 9, (1, 1, 3), (18, 3, 9)), (1, 0.4, (2, 1, 2), (17, 1, 12))],
+)
+def test_numbers_of_utterances_are_the_same_for_every_speaker_who_has_enough(dev, test, of_five, of_thirty):
+    table = pd.concat([corpus(speakers(2, 0), 5), corpus(speakers(0, 2), 30)], ignore_index=True)
+    split = table.assign(part=by_utterance(table, dev=dev, test=test, seed=4))
+    check_seen_speakers(split)
+    for speaker, own in split.groupby("speaker")["part"]:
+        assert tuple((own == part).sum() for part in PARTS) == (of_five if speaker[0] == "m" else of_thirty)
+
+
 def test_what_cannot_be_split_by_utterance_is_refused():
     table = corpus(speakers(3, 3))
     with pytest.raises(TaskError, match="m1 with 2"):

@@ -9,7 +9,7 @@ from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
 STAGE = {"steps": 10, "log_every": 1, "save_every": 5}
-THREE = "expected a corpus of its own for each part, found train"
+THREE = "expected corpora of its own for each part, found train"
 PR, SID, F0 = (f"tasks.{name}" for name in ("pr", "sid", "f0"))
 
 
@@ -86,8 +86,14 @@ def test_what_the_others_change_is_a_valid_config():
         (f"{PR}.split", "official", f"{PR}.split: 'official' tests on speakers that were trained on"),
         (f"{SID}.split", "unseen", f"{SID}.split: 'unseen' tests on speakers that were not trained on; divide by utt"),
         (f"{SID}.split", "parts", f"{SID}.split: 'parts' tests on speakers that were not trained on; divide by utt"),
-        ("splits.parts.dev", "libri", f"splits.parts: {THREE} 'libri', dev 'libri', test 'demo'; name three"),
-        ("splits.parts.test", "libri", f"splits.parts: {THREE} 'libri', dev 'other', test 'libri'; name three"),
+        ("splits.parts.dev", "libri", f"splits.parts: {THREE} 'libri', dev 'libri', test 'demo'; name others"),
+        ("splits.parts.test", "libri", f"splits.parts: {THREE} 'libri', dev 'other', test 'libri'; name others"),
+        ("splits.parts.test", ["other", "demo"], f"splits.parts: {THREE} 'libri', dev 'other', test ['other', 'demo']"),
+        ("splits.seen.corpus", ["demo", "dev"], "splits.seen: 'dev' is not defined; defined are demo, libri, other"),
+        ("splits.seen.corpus", ["demo", "demo"], "splits.seen.corpus: expected each corpus once, found demo, demo"),
+        ("splits.seen.test", 2.5, "splits.seen.test: expected a share below 1 or a whole number of utterances, found"),
+        ("splits.unseen.test", 5, "splits.unseen.test: "),
+        (f"{SID}.test_clips", 4, f"{SID}: test_clips (4) need test_seconds; set it, or leave test_clips out"),
         ("splits.official.corpus", "libri", f"{SID}.split: 'official': `by: official` goes with a corpus of kind vox"),
         ("splits.parts.train", "vox", f"{F0}.split: 'parts': `by: official` goes with a corpus of kind voxceleb1"),
         (f"{PR}.split", "none", f"{PR}.split: 'none' is not defined; defined are unseen, seen, parts, official"),

@@ -98,6 +98,31 @@ def test_an_utterance_in_two_corpora_is_refused():
         divide(corpora, split, "speaker_identification")
 
 
+@pytest.mark.parametrize("by", ["utterance", "corpus"])
+def test_several_corpora_are_taken_together(by):
+    corpora = {
+        "a": utterances(("1", "2")),
+        "b": utterances(("3",)).assign(subset="other"),
+        "c": utterances(("4", "5")),
+        "d": utterances(("6",)),
+    }
+    together = {"corpus": ["b", "a"], "dev": 1, "test": 2, "seed": 0}
+    apart = {"train": ["b", "a"], "dev": "c", "test": ["d"]}
+    kind = "speaker_identification" if by == "utterance" else "phone_recognition"
+    table = divide(corpora, {"by": by} | (together if by == "utterance" else apart), kind)
+    assert set(zip(table["corpus"], table["speaker"], table["subset"], strict=True)) >= {
+        ("a", "1", "all"),
+        ("a", "2", "all"),
+        ("b", "3", "other"),
+    }
+    if by == "utterance":
+        assert len(table) == 12
+        assert pd.crosstab(table["speaker"], table["part"])[["train", "dev", "test"]].eq([1, 1, 2]).all(axis=None)
+    else:
+        parts = table.groupby("part")["speaker"].agg(set).to_dict()
+        assert parts == {"train": {"1", "2", "3"}, "dev": {"4", "5"}, "test": {"6"}}
+
+
 def test_the_official_parts_of_a_corpus_are_kept():
     table = utterances().assign(part=["train", "train", "dev", "test"] * 5)
     divided = divide({"made": table}, {"by": "official", "corpus": "made"}, "speaker_identification")

@@ -197,6 +197,31 @@ def test_the_head_that_is_left_is_the_best_one_and_gives_the_scores(finished):
         assert row.error == pytest.approx(expected, rel=1e-3)
 
 
+def test_clips_are_scored_one_by_one_and_all_of_an_utterance_together(job):
+    clipped = job("speaker_identification", mode="fine_tuned", settings={"test_seconds": 0.14, "test_clips": 3})
+    train_task(clipped)
+    weights, scores = load_file(Path(clipped.folder) / "head.safetensors"), result(clipped, "scores.tsv")
+    encoder = load_encoder(Path(clipped.folder) / "encoder")
+    table = read_task_data(clipped.data).part("test").set_index("utterance")
+    assert set(scores["weight"]) == {1, 2, 3}
+    for row in scores.itertuples():
+        name = str(row.utterance)
+        waveform, likelihoods = read_audio(Path(f"{name}.wav")), []
+        frames = encoder.n_frames(len(waveform))
+        number = min(3, frames // 7)
+        for part in range(number):
+            first = int(((part + 0.5) * frames / number) - 3.5 + 1e-9)
+            piece = waveform[320 * first : 320 * (first + 8)]
+            with torch.inference_mode():
+                hidden = encoder.model(next(encoder.front_end.windows(piece)).values).last_hidden_state[0, :7].mean(0)
+            hidden = hidden @ weights["projector.weight"].T + weights["projector.bias"]
+            likelihoods.append((hidden @ weights["output.weight"].T + weights["output.bias"]).log_softmax(0))
+        right = table.loc[name, "reference"][0]
+        assert (row.weight, row.error) == (number, sum(int(one.argmax() != right) for one in likelihoods))
+        assert row.utterance_error == (sum(likelihoods).argmax() != right)
+    assert score(clipped)["extra"]["utterance_error_rate"] == scores["utterance_error"].mean()
+
+
 def plain_error(kind, outputs, reference):
     if kind == "speaker_identification":
         return int(outputs.argmax() != reference[0])

@@ -1,13 +1,18 @@
 import hashlib
+import re
 import subprocess
 import zipfile
 
 import pytest
+import small_models
 import torch
 from torch.nn import functional
 
 from property_neurons.errors import ModelError
 from property_neurons.models import whisper
+from property_neurons.models.loading import load_encoder
+from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.models.whisper import cut_positions
 
 DIMS = {
     "n_mels": 6,
@@ -88,6 +93,37 @@ def test_converted_encoder_computes_what_openais_names_say():
     with torch.inference_mode():
         found = encoder(mel[None]).last_hidden_state[0]
     torch.testing.assert_close(found, plain_encoder(checkpoint, mel), rtol=1e-4, atol=1e-4)
+
+
+def test_a_window_that_is_cut_keeps_the_positions_of_its_first_seconds(tmp_path):
+    model = small_models.small_model("WhisperEncoder")
+    positions, rows = model.embed_positions.weight.clone(), model.config.max_source_positions
+    source = small_models.save_model(model, tmp_path / "source")
+    prepare_model(tmp_path / "cut", tmp_path / "cut.json", LocalFolder(str(source), window_seconds=0.5))
+    cut = load_encoder(tmp_path / "cut", manifest=tmp_path / "cut.json")
+    assert (rows, cut.model.config.max_source_positions) == (50, 25)
+    assert torch.equal(cut.model.embed_positions.weight, positions[:25])
+    # Two windows of half a second, the second padded, each as the cut encoder reads it alone.
+    speech = small_models.waveform(12_000)
+    windows = list(cut.front_end.windows(speech))
+    assert [(window.rows, window.speech_rows) for window in windows] == [(25, 25), (25, 13)]
+    assert [window.values.shape[-1] for window in windows] == [50, 50]
+    found = []
+    cut.read(speech, lambda site, values: found.append((site, len(values))))
+    assert found == [(site, rows) for rows in (25, 13) for site in range(len(cut.sites))]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "seconds", "found"),
+    [
+        ("HubertModel", 4, "expected a Whisper, whose windows are of fixed length, found hubert"),
+        ("WhisperEncoder", 1.02, "expected a multiple of 0.02 up to the model's 1 s, found 1.02"),
+        ("WhisperEncoder", 0.03, "expected a multiple of 0.02 up to the model's 1 s, found 0.03"),
+    ],
+)
+def test_a_window_that_cannot_be_cut_is_refused(class_name, seconds, found):
+    with pytest.raises(ModelError, match=re.escape(found)):
+        cut_positions(small_models.small_model(class_name), seconds)
 
 
 def test_stored_precision_is_kept():

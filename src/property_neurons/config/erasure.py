@@ -12,7 +12,11 @@ class Erasure(Section):
 
     model: Name = Field(description="the model that is fine-tuned on the task first")
     task: Name = Field(description="name of a task of mode `fine_tuned`")
-    corpus: Name = Field(description="where group neurons of the fine-tuned model are found")
+    corpus: Name | None = Field(
+        default=None,
+        description="where group neurons of the fine-tuned model are found (null: the training part of the task's "
+        "split, and so never what is tested)",
+    )
     property: Name = Field(
         description="whose groups are erased: one of phones (phone recognition), F0 (F0 reconstruction), gender or "
         "speaker (any task)"

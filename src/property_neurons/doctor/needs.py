@@ -44,7 +44,8 @@ def all_needs(config: Config) -> Needs:
         _add_run(config, run, needs)
     for name, study in config.erasure.items():
         for seed in study.seeds:
-            _rank(config, plan.erasure.model(config, name, seed), study.corpus, needs)
+            for corpus in plan.erasure.found_on(config, name):
+                _rank(config, plan.erasure.model(config, name, seed), corpus, needs)
     for run in expand(config).runs:
         needs.scored[(run.trained, run.model)] = None
     for task in config.tasks.values():

@@ -66,7 +66,8 @@ def shape_of(config: Config, model: str) -> Shape:
         case PretrainedModel():
             return shape_of_run(config, section.run)
         case WhisperWheelModel():
-            return Shape(*_WHISPER_TINY, reads_waveform=False, window_seconds=_WHISPER_SECONDS)
+            seconds = section.window_seconds or _WHISPER_SECONDS
+            return Shape(*_WHISPER_TINY, reads_waveform=False, window_seconds=seconds)
         case HubModel():
             cached = huggingface_hub.try_to_load_from_cache(section.id, "config.json", revision=section.revision)
             return _shape_in(cached) if isinstance(cached, str) else Shape(*_BASE, assumed=True)

@@ -4,12 +4,12 @@ Speakers not identified go by the speaker's gender or name, phone errors by the 
 errors by the range of the pitch that was to be found. The part "all" is the task's own metric.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
-from scipy.special import log_softmax
 
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.pitch_bins import UNVOICED, pitch_ranges
@@ -20,11 +20,12 @@ from property_neurons.tasks.examples import Examples
 from property_neurons.tasks.f0_tracks import ln_f0
 from property_neurons.tasks.fine_tuned import FineTuned, predictions
 from property_neurons.tasks.table import Kind, TaskData
-from property_neurons.tasks.utterance_errors import decoded, utterance_error
+from property_neurons.tasks.utterance_errors import decoded, log_likelihoods, utterance_error
 
 Divide = Callable[[Mapping[str, str], np.ndarray, np.ndarray], list[tuple[str, float, float]]]
 """(row of the task's table, outputs, reference) -> (part, error, weight) of each part that the utterance has."""
 
+SCORED = ("utterance", "speaker", "part", "error", "weight", "surprisal", "utterance_error")
 _COLUMNS = ("gender", "speaker")
 
 
@@ -60,24 +61,25 @@ def own_errors(data: TaskData, column: str) -> Divide:
 
 
 def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
-    """Score some utterances with the model as it is now: utterance, speaker, part, error, weight, surprisal; sorted.
+    """Score some utterances with the model as it is now: `SCORED`; sorted, sums over the clips of each utterance.
 
-    The surprisal of the right speaker, in nats, tells more than errors do where these are few; NaN for other tasks.
+    The surprisal of the right speaker, in nats, tells more than errors do where these are few. It and
+    `utterance_error`, whether all clips together name another speaker, are NaN for other tasks.
     """
     known = examples.table[["utterance", *_COLUMNS]].to_dict("records")
     identified = trained.data.kind == "speaker_identification"
-    rows = []
+    rows, likelihoods = [], defaultdict(float)
     for index, outputs, labels in predictions(trained, examples, batch_size):
-        nats = surprisal(outputs, labels.item()) if identified else np.nan
-        row = known[index]
+        row, nats = known[index], np.nan
+        if identified:
+            clip = log_likelihoods(outputs)
+            likelihoods[row["utterance"], labels.item()] += clip
+            nats = -clip[labels.item()]
         rows += [(row["utterance"], row["speaker"], *part, nats) for part in divide(row, outputs, labels)]
-    table = pd.DataFrame(rows, columns=["utterance", "speaker", "part", "error", "weight", "surprisal"])
-    return table.sort_values(["part", "utterance"], ignore_index=True)
-
-
-def surprisal(outputs: np.ndarray, label: int) -> float:
-    """-ln p(label) in nats, with p the softmax of outputs [classes]: the cross-entropy of one utterance."""
-    return float(-log_softmax(np.asarray(outputs, np.float64))[label])
+    table = pd.DataFrame(rows, columns=list(SCORED[:-1]))
+    table = table.groupby(["part", "utterance", "speaker"], as_index=False).sum(min_count=1)
+    wrong = {utterance: float(likely.argmax() != label) for (utterance, label), likely in likelihoods.items()}
+    return table.assign(utterance_error=table["utterance"].map(wrong).astype(np.float64))[list(SCORED)]
 
 
 def _by_phone(data: TaskData, counts: Counts) -> Divide:

@@ -33,7 +33,7 @@ class ErrorSums:
     Args:
         runs: the scores of each seed: condition, utterance, speaker, part, error, weight, and `column`. Condition 0 is
             that of nothing edited.
-        column: what is summed: "error" or "surprisal".
+        column: what is summed: "error", "surprisal" or "utterance_error".
         resamples: how many draws.
 
     Raises:

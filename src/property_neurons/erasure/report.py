@@ -11,7 +11,15 @@ import pandas as pd
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
 from property_neurons.erasure.error_sums import ErrorSums
-from property_neurons.erasure.table_terms import BEYOND, CROSS_ENTROPY, MEAN, MOST_SPELLED_OUT, OTHERS, OWN
+from property_neurons.erasure.table_terms import (
+    BEYOND,
+    BY_UTTERANCE,
+    CROSS_ENTROPY,
+    MEAN,
+    MOST_SPELLED_OUT,
+    OTHERS,
+    OWN,
+)
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.stores.files import read_json, read_table
@@ -133,7 +141,8 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             errors (causal excess). Each of the three with its 95 % interval, p, q (p corrected over the table) and
             the difference that could have been detected; see `intervals.Estimate`. `beyond`: the excess has q <= 0.05
             and no random set did as much. In points of per cent (`unit`), F0 in MSE of ln F0; for speakers also, as
-            further rows, the cross-entropy in nats. Neurons are of the first seed.
+            further rows, the cross-entropy in nats and, where clips are scored, the errors by utterance. Neurons are
+            of the first seed.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
 
@@ -144,7 +153,7 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
     _check_alike(runs, folders)
     described = runs[0].described
     cells, curves = [], []
-    for measure in _measures(described["kind"]):
+    for measure in _measures(described["kind"], in_clips=bool((runs[0].scores["weight"] > 1).any())):
         fixed = {
             "study": study,
             "task": described["task"],
@@ -152,19 +161,24 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             "unit": measure.unit,
             "property": described["property"],
         }
-        sums = ErrorSums([run.scores for run in runs], column=measure.column, resamples=_RESAMPLES)
+        weight = {"weight": 1.0} if measure.name == BY_UTTERANCE else {}
+        sums = ErrorSums([run.scores.assign(**weight) for run in runs], column=measure.column, resamples=_RESAMPLES)
         measured = _Measured(runs, measure, fixed, sums)
         cells += _cells(measured)
-        curves += _curves(measured)
+        if measure.name != BY_UTTERANCE:
+            curves += _curves(measured)
     return _corrected(pd.DataFrame(cells, columns=CELL_COLUMNS)), pd.DataFrame(curves, columns=CURVE_COLUMNS)
 
 
-def _measures(kind: str) -> list[_Measure]:
+def _measures(kind: str, *, in_clips: bool) -> list[_Measure]:
     if kind == "f0_reconstruction":
         return [_Measure(kind, "MSE")]
     errors = _Measure(kind, "points", scale=100.0)
+    if kind != "speaker_identification":
+        return [errors]
     cross_entropy = _Measure(CROSS_ENTROPY, "nats", column="surprisal")
-    return [errors, cross_entropy] if kind == "speaker_identification" else [errors]
+    by_utterance = _Measure(BY_UTTERANCE, "points", column="utterance_error", scale=100.0)
+    return [errors, cross_entropy] + [by_utterance] * in_clips
 
 
 def _read(folder: Path) -> _Run:
@@ -330,7 +344,8 @@ def markdown_table(cells: pd.DataFrame) -> str:
 def _markdown_lines(cells: pd.DataFrame) -> str:
     unit = cells["unit"].iloc[0]
     digits = {"points": 1, "nats": 3}.get(unit, 4)
-    what = "Cross-entropy" if unit == "nats" else "Error"
+    what = {CROSS_ENTROPY: "Cross-entropy", BY_UTTERANCE: "Error by utterance, all its clips together,"}
+    what = what.get(cells["metric"].iloc[0], "Error")
     parts = list(dict.fromkeys(cells["part"]))
     lines = [
         f"{what} after minus before erasing, in {unit}: delta (95 % interval, test speakers resampled) [mean of random "

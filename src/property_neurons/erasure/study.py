@@ -19,7 +19,7 @@ import pandas as pd
 from property_neurons.corpus import audio
 from property_neurons.counting.count_store import Counts
 from property_neurons.editing.interventions import Intervention, edited, intervention_of
-from property_neurons.editing.parts import Divide, divide_errors, error_table
+from property_neurons.editing.parts import SCORED, Divide, divide_errors, error_table
 from property_neurons.editing.sets import Masks, most_exclusive
 from property_neurons.editing.statistics import activation_statistics
 from property_neurons.editing.vocabulary import Action
@@ -41,7 +41,7 @@ from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
 log = logging.getLogger(__name__)
 
-SCORE_COLUMNS = ("condition", "utterance", "speaker", "part", "error", "weight", "surprisal")
+SCORE_COLUMNS = ("condition", *SCORED)
 _STATISTICS_UTTERANCES = 200
 
 

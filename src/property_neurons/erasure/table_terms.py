@@ -8,6 +8,8 @@ CROSS_ENTROPY = "cross_entropy"
 """A metric beside speaker errors: mean -ln p of the right speaker, in nats."""
 MEAN = "mean"
 """Stands for the erased group where a row is the mean over all of them."""
+BY_UTTERANCE = "utterance_errors"
+"""A metric beside the errors by clip, where clips are scored: all clips of an utterance name another speaker."""
 NOT_A_GROUP = frozenset({ALL, OWN, OTHERS, MEAN})
 """What stands for several groups: a group that is erased has another name."""
 MOST_SPELLED_OUT = 4

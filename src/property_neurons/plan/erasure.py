@@ -23,8 +23,27 @@ def training(config: Config, study: str, seed: int | str) -> str:
 
 def counts(config: Config, study: str, seed: int | str) -> str:
     """Stem of the counts that give the edited neurons."""
+    section, tuned = config.erasure[study], model(config, study, seed)
+    if section.corpus is None:
+        return paths.training_counts(config, tuned, section.task, section.property)
+    return paths.counts(config, tuned, section.corpus, section.property)
+
+
+def found_on(config: Config, study: str) -> list[str]:
+    """The corpora whose ranks give the edited neurons: one, or those of the split on which the task is trained."""
     section = config.erasure[study]
-    return paths.counts(config, model(config, study, seed), section.corpus, section.property)
+    return tasks.corpora_of(config, section.task) if section.corpus is None else [section.corpus]
+
+
+def found_where(config: Config, study: str) -> str:
+    """The same in words."""
+    section = config.erasure[study]
+    return section.corpus or training_part(section.task)
+
+
+def training_part(task: str) -> str:
+    """What counts of a task's training utterances say they are of."""
+    return f"training part of {task}"
 
 
 def frames(config: Config, study: str) -> list[str]:

@@ -11,6 +11,7 @@ from property_neurons.config.models import (
     RandomTwinModel,
     ShippedModel,
     TunedModel,
+    WhisperWheelModel,
 )
 from property_neurons.config.root import Config
 from property_neurons.models.folder import needed_names
@@ -31,7 +32,7 @@ def source(config: Config, model: str) -> dict[str, Any]:
         case TunedModel():
             training = paths.training(config, section.task, section.of, section.seed)
             return {"kind": "folder", "path": f"{training}/encoder"}
-        case HubModel() | FolderModel() | MelHubertReleaseModel():
+        case HubModel() | FolderModel() | MelHubertReleaseModel() | WhisperWheelModel():
             return section.model_dump(exclude={"published_as"})
     return {"kind": section.kind}
 

@@ -80,6 +80,11 @@ def counts(config: Config, model_name: str, corpus_name: str, property_name: str
     return f"{config.results}/counts/{model_name}/{corpus_name}/{property_name}"
 
 
+def training_counts(config: Config, model_name: str, task: str, property_name: str) -> str:
+    """Stem of the counts of one property on the training utterances of a task."""
+    return f"{config.results}/training_counts/{model_name}/{task}/{property_name}"
+
+
 def neurons(config: Config, model_name: str, corpus_name: str, property_name: str) -> str:
     """The table of one property's neurons."""
     return f"{config.results}/neurons/{model_name}/{corpus_name}/{property_name}.parquet"

@@ -7,6 +7,7 @@ optimiser's state included; and it notices neither a best state that is damaged 
 import hashlib
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from property_neurons.stores import files
 from property_neurons.tasks.examples import Examples
 from property_neurons.tasks.model import TaskModel, weights_of
 from property_neurons.tasks.scores import rate
-from property_neurons.tasks.utterance_errors import utterance_error
+from property_neurons.tasks.utterance_errors import log_likelihoods, utterance_error
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +117,13 @@ class TaskTrainer(transformers.Trainer):
     def scores(self, examples: Examples) -> pd.DataFrame:
         """A row for each utterance: utterance, speaker, gender, error, weight, and of F0 the sums of its targets.
 
+        Where clips are scored, error and weight are sums over those of the utterance. Of speaker identification
+        utterance_error says whether the clips together, by the product of their probabilities, name another speaker.
+
         Raises:
             TaskError: the model put out something that is not finite.
         """
-        rows, kind = [], self.model.head.kind
+        rows, likelihoods, speaker, kind = [], defaultdict(float), {}, self.model.head.kind
         self.model.eval()
         for batch in self.get_eval_dataloader(examples):
             batch = self._prepare_inputs(batch)
@@ -138,9 +142,14 @@ class TaskTrainer(transformers.Trainer):
                         "learning_rate; otherwise the model's weights are damaged"
                     )
                 rows.append((index, *utterance_error(kind, outputs[place], lengths[place], labels[place])))
+                if kind == "speaker_identification":
+                    likelihoods[index] += log_likelihoods(own)
+                    speaker[index] = labels[place].item()
         self.model.train()
         columns = ["index", "error", "weight", "target_sum", "target_square_sum"]
-        table = pd.DataFrame(rows, columns=columns).set_index("index").sort_index()
+        table = pd.DataFrame(rows, columns=columns).groupby("index").sum()
+        if kind == "speaker_identification":
+            table["utterance_error"] = [float(likelihoods[at].argmax() != speaker[at]) for at in table.index]
         known = examples.table.loc[table.index, ["utterance", "speaker", "gender"]]
         left_out = [] if kind == "f0_reconstruction" else columns[3:]
         return known.join(table.drop(columns=left_out)).sort_values("utterance", ignore_index=True)

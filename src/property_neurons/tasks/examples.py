@@ -95,12 +95,14 @@ class Examples(torch.utils.data.Dataset):
         kind: of the task.
         source: gives each utterance; its numbers are the rows of `table`.
         n_examples: length of the data set, for training: each epoch goes through all utterances in a new order, and
-            item i depends on (seed, i) and `group_by_length` alone. None gives every utterance once and whole, the
-            longest first.
+            item i depends on (seed, i) and `group_by_length` alone. None gives every utterance once, the longest
+            first, whole or in clips.
         crop_seconds: longest piece of an utterance, drawn at random, in training; None for none.
         seed: of order and crops.
         group_by_length: utterances per batch, which are then of similar lengths (`LengthGroupedOrder`); None for a
             free order.
+        clips: length in seconds and number of the clips of each utterance, where it is not given whole; see
+            `clip_starts`.
     """
 
     def __init__(
@@ -113,15 +115,17 @@ class Examples(torch.utils.data.Dataset):
         crop_seconds: float | None = None,
         seed: int = 0,
         group_by_length: int | None = None,
+        clips: tuple[float, int] | None = None,
     ):
         self.table = table
         self._kind = kind
         self._source = source
         self._n_examples = n_examples
-        self._crop = None if crop_seconds is None else round(crop_seconds * SAMPLING_RATE / SAMPLES_PER_FRAME)
+        self._crop = None if crop_seconds is None else _frames(crop_seconds)
         self._seed = seed
         self._references = table["reference"].tolist()
-        self._longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
+        longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
+        self._pieces = [piece for index in longest_first for piece in self._pieces_of(index, clips)]
         if group_by_length is None:
             self._drawn = EpochOrder(len(table), seed)
         else:
@@ -130,17 +134,26 @@ class Examples(torch.utils.data.Dataset):
             self._drawn = LengthGroupedOrder(lengths, seed, group_by_length)
 
     def __len__(self) -> int:
-        return len(self.table) if self._n_examples is None else self._n_examples
+        return len(self._pieces) if self._n_examples is None else self._n_examples
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         """What the source gives, with index (the row of the table) and label."""
         if self._n_examples is None:
-            index, first, frames = self._longest_first[item], 0, None
+            index, first, frames = self._pieces[item]
         else:
             index = self._drawn[item]
             first, frames = self._piece(item, self._source.n_frames(index))
         length = self._source.n_frames(index) if frames is None else frames
         return self._source(index, first, frames) | {"index": index, "label": self._label(index, first, length)}
+
+    def _pieces_of(self, index: int, clips: tuple[float, int] | None) -> list[tuple[int, int, int | None]]:
+        if clips is None:
+            return [(index, 0, None)]
+        length = _frames(clips[0])
+        n_frames = self._source.n_frames(index)
+        if n_frames <= length:
+            return [(index, 0, None)]
+        return [(index, first, length) for first in clip_starts(n_frames, length, clips[1])]
 
     def _piece(self, item: int, n_frames: int) -> tuple[int, int | None]:
         if self._crop is None or n_frames <= self._crop:
@@ -156,6 +169,22 @@ class Examples(torch.utils.data.Dataset):
         known = np.asarray(reference, np.float32)[first : first + length]
         label[: len(known)] = known
         return torch.from_numpy(label)
+
+
+def clip_starts(n_frames: int, length: int, number: int) -> list[int]:
+    """The first frames of clips that do not overlap, each in the middle of one of as many equal parts.
+
+    Args:
+        n_frames: of the utterance, `length` at least.
+        length: of a clip, in frames.
+        number: of clips; fewer where so many do not fit.
+    """
+    number = min(number, n_frames // length)
+    return [((2 * part + 1) * n_frames // number - length) // 2 for part in range(number)]
+
+
+def _frames(seconds: float) -> int:
+    return round(seconds * SAMPLING_RATE / SAMPLES_PER_FRAME)
 
 
 def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -31,13 +31,14 @@ class FineTuned:
     model: TaskModel
 
     def examples(self, part: str, roots: Mapping[str, str] | None = None) -> Examples:
-        """The utterances of "train", "dev" or "test", whole, the longest first.
+        """The utterances of "train", "dev" or "test", whole or in the clips that the task scores, the longest first.
 
         Args:
             roots: the folder that each corpus's audio paths start from, where it is not the training's.
         """
         table = self.data.part(part)
-        return Examples(table, self.data.kind, waveforms(table, self.encoder, roots or self.job.roots))
+        source = waveforms(table, self.encoder, roots or self.job.roots)
+        return Examples(table, self.data.kind, source, clips=TaskTraining(**self.job.settings).clips)
 
 
 def load_fine_tuned(training: str | Path, *, model: str | Path | None = None, device: str = "cpu") -> FineTuned:

@@ -14,6 +14,7 @@ class TaskTraining(Optimisation):
 
     projector: width of the head's first linear layer; F0 has none.
     crop_seconds: longest piece of an utterance in training; None for none.
+    test_seconds, test_clips: length and number of the clips of each utterance that is scored; None for whole ones.
     group_by_length: whether the utterances of a batch are of similar lengths.
     evaluate_every: steps between scorings of dev, the best of which is kept.
     """
@@ -21,7 +22,14 @@ class TaskTraining(Optimisation):
     max_grad_norm: float = 1.0
     projector: int = 256
     crop_seconds: float | None = None
+    test_seconds: float | None = None
+    test_clips: int = 1
     group_by_length: bool = False
+
+    @property
+    def clips(self) -> tuple[float, int] | None:
+        """Length and number of the clips that are scored, as `examples.Examples` takes them."""
+        return None if self.test_seconds is None else (self.test_seconds, self.test_clips)
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,15 @@ def divide(corpora: Mapping[str, pd.DataFrame], split: Mapping[str, Any], kind: 
 
     Args:
         corpora: tables of utterances by corpus.
-        split: a split of the config, as plain values.
+        split: a split of the config, as plain values; its corpora are names or lists of names.
 
     Raises:
         TaskError: the split leaks, or a part is empty.
     """
-    tables = {name: table.assign(corpus=name) for name, table in corpora.items()}
     if split["by"] == "corpus":
-        table = splits.by_corpus({part: tables[split[part]] for part in splits.PARTS})
+        table = splits.by_corpus({part: _together(corpora, split[part]) for part in splits.PARTS})
     else:
-        table = tables[split["corpus"]]
+        table = _together(corpora, split["corpus"])
         shares = {key: split[key] for key in ("dev", "test", "seed") if key in split}
         if split["by"] == "speaker":
             table = table.assign(part=splits.by_speaker(table, **shares))
@@ -51,6 +50,12 @@ def divide(corpora: Mapping[str, pd.DataFrame], split: Mapping[str, Any], kind: 
     splits.check_no_utterance_twice(table)
     (splits.check_seen_speakers if kind == "speaker_identification" else splits.check_unseen_speakers)(table)
     return table[list(COLUMNS) + (["transcript"] if "transcript" in table else [])].reset_index(drop=True)
+
+
+def _together(corpora: Mapping[str, pd.DataFrame], names: str | Sequence[str]) -> pd.DataFrame:
+    """The utterances of one corpus or several, with the column `corpus`."""
+    names = [names] if isinstance(names, str) else names
+    return pd.concat([corpora[name].assign(corpus=name) for name in names], ignore_index=True)
 
 
 def write_task_data(

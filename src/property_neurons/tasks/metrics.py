@@ -32,7 +32,8 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
     Returns:
         task, model, kind, mode, metric, value, interval (of 95 %; see `intervals`), utterances and speakers (of the
         test part), seed, settings, dev (step and value of the state that was chosen), split_digest, parts (amounts),
-        trained_parameters, and extra: chance, units, or R^2 and the error of always putting out the training mean.
+        trained_parameters, and extra: chance and the errors by utterance (all clips of one together), units, or R^2
+        and the error of always putting out the training mean.
 
     Raises:
         StoreError: training or task data are absent or damaged.
@@ -70,7 +71,7 @@ def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:
             "r2": r_squared(sums["error"], total, squares, frames),
         }
     if data.kind == "speaker_identification":
-        return {"chance": 1 - 1 / len(data.labels)}
+        return {"chance": 1 - 1 / len(data.labels), "utterance_error_rate": scores["utterance_error"].mean()}
     return {"units": len(data.labels)}
 
 

@@ -60,7 +60,8 @@ def by_utterance(utterances: pd.DataFrame, *, dev: float, test: float, seed: int
 
     Args:
         utterances: the table, in any order of rows.
-        dev, test: shares of each speaker's utterances, above 0 and below 1 together.
+        dev, test: shares of each speaker's utterances, above 0 and below 1 together; from 1 on, so many utterances of
+            each speaker, fewer where he would be left without any to train on.
         seed: of the order.
 
     Returns:
@@ -165,7 +166,8 @@ def ids_digest(table: pd.DataFrame) -> str:
 
 
 def _check_shares(dev: float, test: float) -> None:
-    if not (dev > 0 and test > 0 and dev + test < 1):
+    shares = sum(size for size in (dev, test) if size < 1)
+    if not (dev > 0 and test > 0 and shares < 1):
         raise TaskError(
             f"split: expected shares of dev and test above 0 that leave some for train, found dev {dev} and test "
             f"{test}; lower or raise them"
@@ -213,8 +215,9 @@ def _speakers_by_gender(utterances: pd.DataFrame) -> dict[str, list[str]]:
 
 def _part_sizes(number: int, dev: float, test: float) -> tuple[int, int]:
     """How many of three or more go to dev and to test, one at least to each and to train."""
-    n_test = min(max(1, round(test * number)), number - 2)
-    n_dev = min(max(1, round(dev * number)), number - 1 - n_test)
+    wanted_dev, wanted_test = (round(size if size >= 1 else size * number) for size in (dev, test))
+    n_test = min(max(1, wanted_test), number - 2)
+    n_dev = min(max(1, wanted_dev), number - 1 - n_test)
     return n_dev, n_test
 
 

@@ -90,7 +90,8 @@ def _examples(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: Spe
             "seed": settings.seed,
             "group_by_length": settings.batch_size if settings.group_by_length else None,
         }
-        sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else {}))
+        in_scoring = {"clips": settings.clips}
+        sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else in_scoring))
     return sets
 
 

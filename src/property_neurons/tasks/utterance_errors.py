@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
+from scipy.special import log_softmax
 
 from property_neurons.tasks.heads import BLANK, UNLABELLED
 from property_neurons.tasks.table import Kind
@@ -27,6 +28,11 @@ def utterance_error(
     targets = labels[:length][voiced].astype(np.float64)
     squared = np.square(outputs[:length][voiced] - targets).sum()
     return squared, int(voiced.sum()), targets.sum(), np.square(targets).sum()
+
+
+def log_likelihoods(outputs: np.ndarray) -> np.ndarray:
+    """ln p of each speaker, by outputs [speakers]: of the clips of one utterance they are added."""
+    return log_softmax(np.asarray(outputs, np.float64))
 
 
 def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
 from property_neurons.config.root import Config
+from property_neurons.config.splits import split_corpora
 
 
 def problems(config: Config) -> list[str]:
@@ -42,4 +43,9 @@ def _uses_of_phones(config: Config) -> list[tuple[str, str]]:
         uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
     if specific is not None:
         uses.append(("pruning.task_specific.corpus", specific.corpus))
-    return uses + [(f"erasure.{name}.corpus", study.corpus) for name, study in config.erasure.items()]
+    for name, study in config.erasure.items():
+        task = config.tasks.get(study.task)
+        split = config.splits.get(task.split) if task and study.corpus is None else None
+        found_on = split_corpora(split) if split else [study.corpus]
+        uses += [(f"erasure.{name}.corpus", corpus) for corpus in found_on]
+    return uses
