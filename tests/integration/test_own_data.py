@@ -1,0 +1,146 @@
+"""Corpora of one's own through the real Snakemake: a Montreal Forced Aligner's tree at 44.1 kHz, TIMIT, a table."""
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import resample_poly
+
+from property_neurons.corpus.phone_tables import SHIPPED
+from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.textgrid import read_textgrid
+from property_neurons.stores.files import read_table
+from tests.integration.project import Project
+from tests.unit import small_models
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+CORPORA = {
+    "mfa": {
+        "kind": "folder",
+        "root": "recordings",
+        "recordings": "{speaker}/{utterance}.wav",
+        "alignment": "aligned/{speaker}/{utterance}.TextGrid",
+        "speakers": "speakers.csv",
+        "phones": {"set": "ipa-english-mfa"},
+        "audio": {"resample": True, "channels": "mix"},
+        "pitch": {"method": "praat"},
+    },
+    "timit": {
+        "kind": "folder",
+        "root": "TIMIT",
+        "recordings": "{part}/{dialect}/{gender:1}{name}/{sentence}.wav",
+        "speaker": "{gender}{name}",
+        "utterance": "{gender}{name}_{sentence}",
+        "alignment": "TIMIT/{part}/{dialect}/{gender}{name}/{sentence}.phn",
+        "phones": {"set": "timit"},
+        "pitch": {"method": "praat"},
+    },
+    "own": {"kind": "table", "table": "table.tsv", "pitch": {"method": "praat"}},
+}
+CONFIG = {
+    "data_root": "data",
+    "corpora": CORPORA,
+    "models": {"tiny": {"kind": "folder", "path": "tiny"}},
+    "properties": {
+        "accent": {"column": "accent"},
+        "dialect": {"column": "dialect"},
+        "age": {"column": "age", "cuts": [40]},
+    },
+    "statistics": {"permutations": 19, "halves": 2},
+    "figures": {"corpus": "own", "model": "tiny"},
+}
+TARGETS = [
+    f"results/neurons/tiny/{name}.parquet" for name in ("mfa/accent", "timit/dialect", "timit/gender", "own/age")
+]
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """The speech of the demo corpus in three layouts, four voices each."""
+    project = Project.copy(tmp_path / "project", CONFIG)
+    data = project.folder / "data"
+    source = finished.folder / "results/corpora/demo/source"
+    rows = []
+    for number, folder in enumerate(sorted((source / "LibriSpeech/demo").iterdir())):
+        who = ("Anna", "Bo", "Cléo", "dan")[number]
+        for place, audio in enumerate(sorted(folder.rglob("*.flac"))):
+            grid = next((source / "alignments").rglob(f"{audio.stem}.TextGrid"))
+            samples, alignment = soundfile.read(audio)[0], read_textgrid(grid)
+            _mfa(data, who, f"{who} {place}", samples, alignment)
+            _timit(data, number, place, samples, alignment)
+            rows.append(f"{audio}\t{folder.name}\t{grid}\t{(25, 35, 45, 55)[number]}")
+    (data / "speakers.csv").write_text(
+        "speaker;accent\nAnna;Welsh\nBo;Scots\nCléo;Welsh\ndan;Scots\n", encoding="utf-8"
+    )
+    (data / "table.tsv").write_text("\n".join(["audio\tspeaker\talignment\tage", *rows]), encoding="utf-8")
+    small_models.save_model(small_models.small_model("HubertModel"), project.folder / "tiny")
+    return project
+
+
+def _spelled(table, alignment):
+    """The labels of an alignment, in another spelling."""
+    by_phone = {phone: label for label, (phone, _) in reversed(SHIPPED[table].spelled.items())}
+    return [by_phone.get(LABELS[label], "") for label in alignment.labels]
+
+
+def _mfa(data, who, name, samples, alignment):
+    (data / "recordings" / who).mkdir(parents=True, exist_ok=True)
+    (data / "aligned" / who).mkdir(parents=True, exist_ok=True)
+    wide = resample_poly(samples, 441, 160) * 0.9
+    soundfile.write(data / "recordings" / who / f"{name}.wav", np.stack([wide, wide], axis=1), 44_100)
+    end, texts = alignment.end / 1e6, _spelled("ipa-english-mfa", alignment)
+    segments = zip(alignment.starts / 1e6, alignment.ends / 1e6, texts, strict=True)
+    intervals = "".join(f'{start}\n{stop}\n"{text}"\n' for start, stop, text in segments)
+    header = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end}\n<exists>\n1\n'
+    tier = f'"IntervalTier"\n"{who} - phones"\n0\n{end}\n{len(texts)}\n{intervals}'
+    (data / "aligned" / who / f"{name}.TextGrid").write_text(header + tier, encoding="utf-8")
+
+
+def _timit(data, number, place, samples, alignment):
+    folder = data / f"TIMIT/TRAIN/DR{1 + number // 2}/{'FM'[number % 2]}XYZ{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    soundfile.write(folder / f"SX{place}.WAV", samples, 16_000, format="NIST", subtype="PCM_16")
+    edges = [(us * 16_000 // 1_000_000).tolist() for us in (alignment.starts, alignment.ends)]
+    lines = zip(*edges, [text or "h#" for text in _spelled("timit", alignment)], strict=True)
+    (folder / f"SX{place}.PHN").write_text("".join(f"{start} {end} {text}\n" for start, end, text in lines))
+
+
+def test_three_layouts_from_the_raw_tree_to_neurons(project):
+    project.snakemake(*TARGETS)
+    corpora = project.folder / "results/corpora"
+    tables = {name: read_table(corpora / f"{name}/utterances.parquet") for name in CORPORA}
+    assert len({len(table) for table in tables.values()}) == 1
+    assert set(tables["mfa"]["speaker"]) == {"Anna", "Bo", "Cléo", "dan"}
+    assert set(tables["mfa"]["gender"]) == {""}
+    assert tables["own"]["age"].dtype == np.float64
+    # One speech in three spellings, the first at another rate and back: as long, and of the same phones.
+    lengths = {name: sorted(table["n_samples"]) for name, table in tables.items()}
+    assert lengths["timit"] == lengths["own"]
+    assert np.abs(np.array(lengths["mfa"]) - lengths["own"]).max() <= 1
+    segments = {name: read_table(next((corpora / name / "subsets").rglob("segments.parquet"))) for name in CORPORA}
+    phones = {name: np.bincount(table["label"], minlength=41)[:39] for name, table in segments.items()}
+    assert phones["mfa"].tolist() == phones["own"].tolist() == phones["timit"].tolist()
+    report = read_table(corpora / "mfa/report.tsv")
+    assert report["code"].value_counts().to_dict() == dict.fromkeys(["resampled", "channels_mixed"], len(tables["mfa"]))
+    groups = {target: set(read_table(project.folder / target)["group"]) for target in TARGETS}
+    assert groups[TARGETS[0]] == {"Scots", "Welsh"}
+    assert groups[TARGETS[1]] == {"DR1", "DR2"}
+    assert groups[TARGETS[2]] == {"F", "M"}
+    assert len(groups[TARGETS[3]]) == 2
+    assert project.planned_rules(*TARGETS) == set()
+
+    # A column that is corrected counts anew; no model runs.
+    path = project.folder / "data/speakers.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("dan;Scots", "dan;Irish"), encoding="utf-8")
+    planned = project.planned_rules(TARGETS[0])
+    assert "count_activations" in planned
+    # A gender is missed where a property asks for one, by a sentence.
+    printed = project.snakemake("results/neurons/tiny/mfa/gender.parquet", fails=True)
+    assert "expected a gender by name for each utterance, found an empty name for Anna 0" in printed.replace("\n", " ")
+
+
+def test_a_table_that_is_none_stops_with_its_sentence(project):
+    path = project.folder / "data/table.tsv"
+    path.write_text(path.read_text(encoding="utf-8").replace("speaker", "talker"), encoding="utf-8")
+    printed = project.snakemake(TARGETS[3], fails=True)
+    assert "expected the columns 'speaker' (the speaker), found audio, talker, alignment, age" in printed
