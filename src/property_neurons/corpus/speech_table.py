@@ -114,20 +114,23 @@ def list_table(table: SpeechTable) -> Listing:
     own = [name for name in table.rows.columns if name not in FIELDS]
     types = typed_columns(table.path, table.rows, own)
     contradictions = differing(table.rows, "speaker", table.per_speaker)
+    records, places = table.rows.to_dict("records"), table.rows.index.tolist()
     users: dict[str, set[str]] = {}
-    for row in table.rows.itertuples():
-        users.setdefault(row.audio, set()).add(row.utterance)
+    rows_of: dict[str, list[int]] = {}
+    for number, record in enumerate(records):
+        users.setdefault(record["audio"], set()).add(record["utterance"])
+        rows_of.setdefault(record["utterance"], []).append(number)
     listed, not_named = [], []
-    for utterance, rows in table.rows.groupby("utterance", sort=True):
+    for utterance, numbers in sorted(rows_of.items()):
+        row, where = records[numbers[0]], _places([places[number] for number in numbers])
         if not utterance:
-            detail = f"expected an utterance in each row of {table.path}, found none in {_places(rows)}; fill the cells"
+            detail = f"expected an utterance in each row of {table.path}, found none in {where}; fill the cells"
             not_named.append(("", Trouble("missing_value", detail)))
             continue
-        row = rows.iloc[0]
-        audio = tuple(dict.fromkeys(filter(None, rows["audio"])))
-        troubles = unusable_name(utterance, *audio, *row[own]) or [
-            *_missing(table, row, rows),
-            *_twice(table, utterance, rows, audio, users),
+        audio = tuple(dict.fromkeys(filter(None, (records[number]["audio"] for number in numbers))))
+        troubles = unusable_name(utterance, *audio, *(row[name] for name in own)) or [
+            *_missing(table, row, where),
+            *_twice(table, utterance, len(numbers), where, audio, users),
             *_contradicted(table, row["speaker"], contradictions),
         ]
         known = {name: typed(row[name], types[name]) for name in own}
@@ -173,26 +176,26 @@ def _joined(rows: pd.DataFrame, path: str | Path, speakers: str | Path, key: str
     return rows.merge(known, on="speaker", how="left").fillna("").set_axis(lines), added
 
 
-def _places(rows: pd.DataFrame) -> str:
+def _places(places: Sequence[int | str]) -> str:
     """Where rows stand: lines of a table, or the files that they are made of."""
-    names = some_of([str(place) for place in rows.index])
-    return f"line{'s' * (len(rows) > 1)} {names}" if pd.api.types.is_integer_dtype(rows.index) else names
+    names = some_of(list(map(str, places)))
+    return f"line{'s' * (len(places) > 1)} {names}" if isinstance(places[0], int) else names
 
 
-def _missing(table: SpeechTable, row: pd.Series, rows: pd.DataFrame) -> list[Trouble]:
+def _missing(table: SpeechTable, row: Mapping[str, str], where: str) -> list[Trouble]:
     return [
-        Trouble("missing_value", f"expected {what} in {table.path}, {_places(rows)}, found an empty cell; fill it")
+        Trouble("missing_value", f"expected {what} in {table.path}, {where}, found an empty cell; fill it")
         for what, name in (("an audio file", "audio"), ("a speaker", "speaker"))
         if not row[name]
     ]
 
 
 def _twice(
-    table: SpeechTable, utterance: str, rows: pd.DataFrame, audio: Sequence[str], users: Mapping[str, set[str]]
+    table: SpeechTable, utterance: str, n_rows: int, where: str, audio: Sequence[str], users: Mapping[str, set[str]]
 ) -> list[Trouble]:
     troubles = []
-    if len(rows) > 1:
-        detail = f"expected one row for each utterance in {table.path}, found {_places(rows)}; remove all but one"
+    if n_rows > 1:
+        detail = f"expected one row for each utterance in {table.path}, found {where}; remove all but one"
         troubles.append(Trouble("duplicate_utterance", detail))
     for path in audio:
         if others := sorted(users[path] - {utterance}):

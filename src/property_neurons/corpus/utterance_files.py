@@ -105,7 +105,7 @@ def name_troubles(utterance: str, paths: Collection[Path], root: Path) -> list[T
 def unusable_name(*names: str) -> list[Trouble]:
     """Whether names can be written into tables: UTF-8, no control characters."""
     for name in names:
-        if {"Cc", "Cs"} & set(map(unicodedata.category, name)):
+        if not name.isprintable() and {"Cc", "Cs"} & set(map(unicodedata.category, name)):
             detail = f"expected a name in UTF-8 without control characters, found {printable(name)}; rename it"
             return [Trouble("unusable_name", detail)]
     return []
