@@ -153,6 +153,8 @@ def test_marks_of_phones_are_groups():
     shard = dataclasses.replace(shard, segment_mark=np.array([2, 0, 1], np.int16), marks=("", "0", "1"))
     stress = make_property("stress", of="mark", groups={"unstressed": ["0"], "primary": ["1"]})
     assert groups_of(stress, [shard]) == [["primary", "primary", None, "unstressed"]]
+    assert stress.lay_out([shard]).cells[:2] == (("unstressed", "IY"), ("unstressed", "AA"))
+    assert {label for _, label in stress.lay_out([shard]).cells} == {"IY", "AA", "SIL", "SPN"}
     with pytest.raises(CountingError, match=r"expected frames with marks of phones \(stress, tone\), found none"):
         stress.lay_out([shard_of([(0, 40, "AA")])])
 

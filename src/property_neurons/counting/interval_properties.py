@@ -1,7 +1,7 @@
 """Properties of names of frames: marks of phones (stress, tone), labels of a tier, and what words say."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import LABELS, PHONES
 from property_neurons.counting.layout import NO_GROUP, By, Layout, Unit, crossed
 from property_neurons.counting.numbers import TrackProperty, check_two
 from property_neurons.counting.sampling import Sample
@@ -21,6 +21,8 @@ _MOST_GROUPS = 100
 @dataclass(frozen=True)
 class NamedProperty:
     """A property of names that frames have: one group for each name, or groups of names. Others are not counted.
+
+    The phones of a group are those that have a name of some group, which for stress are the vowels.
 
     of: "mark", what the label of a phone says beside the phone, or "interval", the label of a tier, from a store of
         values of frames; "phone interval" where intervals are phones.
@@ -39,13 +41,16 @@ class NamedProperty:
             CountingError: no frame has a name, a group has no frame, there is one group, or more than a hundred.
             StoreError: no store of intervals.
         """
-        found: Counter[str] = Counter()
+        labels_of: dict[str, set[str]] = {}
         for shard in shards:
             index, names = self._names(shard)
             kept = np.repeat(shard.kept, np.diff(shard.offset)) & (index >= 0)
-            counted = np.bincount(index[kept], minlength=len(names))
-            found.update({name: int(n) for name, n in zip(names, counted, strict=True) if n})
-        groups = self._groups(found)
+            for name, label in np.unique(np.stack([index[kept], shard.label[kept]]), axis=1).T.tolist():
+                labels_of.setdefault(names[name], set()).add(LABELS[label])
+        groups = self._groups(labels_of)
+        # Consonants carry no stress: as phones of a group they would have empty patterns, and sigma no member.
+        carrying = set().union(*(labels_of.get(name, ()) for own in groups.values() for name in own))
+        phones = [phone for phone in PHONES if phone in carrying]
         group_of_name = {name: place for place, own in enumerate(groups.values()) for name in own}
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
@@ -54,9 +59,9 @@ class NamedProperty:
             return of_name[index[sample.position]]
 
         lives_in: Unit = "stretch" if self.of == "interval" else "run"
-        return crossed(tuple(groups), PHONES, group_of, self.by, lives_in)
+        return crossed(tuple(groups), phones, group_of, self.by, lives_in)
 
-    def _groups(self, found: Mapping[str, int]) -> Mapping[str, Sequence[str]]:
+    def _groups(self, found: Collection[str]) -> Mapping[str, Sequence[str]]:
         where = f"property {self.name}"
         if not found:
             source = "marks of phones (stress, tone)" if self.of == "mark" else "labels of intervals"
