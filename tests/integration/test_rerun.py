@@ -63,10 +63,27 @@ def test_one_more_model_runs_only_that_model(finished, changed):
     assert of_rule(jobs, "rank_neurons") == {f"ranks/another/demo/demo-00{shard}" for shard in range(2)}
 
 
-def test_a_further_property_runs_no_model(finished, changed):
-    finished.configure(changed("properties.speaker", {"column": "speaker"}))
-    target = "results/neurons/melhubert-mini/demo/speaker.parquet"
-    assert finished.planned_rules(target) == {"count_activations", "count_units", "find_neurons"}
+@pytest.mark.parametrize(
+    ("section", "made_first"),
+    [
+        ({"column": "speaker"}, set()),
+        ({"set": "place"}, set()),
+        ({"track": "energy", "by": "none"}, {"measure_track"}),
+        ({"tier": "phones", "groups": {"a": ["AH"], "i": ["IY"]}}, {"read_intervals"}),
+    ],
+    ids=["column", "set", "track", "tier"],
+)
+def test_a_further_property_runs_no_model(finished, changed, section, made_first):
+    finished.configure(changed("properties.further", section))
+    target = "results/neurons/melhubert-mini/demo/further.parquet"
+    assert finished.planned_rules(target) == {"count_activations", "count_units", "find_neurons", *made_first}
+
+
+def test_other_properties_of_the_figures_run_no_model(finished, changed):
+    finished.configure(changed("figures.properties", ["manner", "pitch"]))
+    rules = finished.planned_rules()
+    assert {"count_activations", "embed_patterns", "draw_fig3", "draw_fig7"} <= rules
+    assert not rules & (MODEL_RULES | {"build_frames"})
 
 
 def test_a_changed_policy_checks_the_corpus_and_no_more_than_counts_again(finished, changed):

@@ -63,6 +63,8 @@ def test_words_are_laid_on_phones_with_the_fewest_changes(dictionary):
     changed = lay_words(["the", "cat", "sofa"], ids("DH AH K EH S OW OW F AH"), words)
     assert changed.word.tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 2]
     assert changed.agreement == pytest.approx(7 / 9)
+    # A consonant in the place of a vowel has no stress.
+    assert lay_words(["cat"], ids("K W T"), words).stress == ("", "", "")
 
 
 def test_a_word_that_no_dictionary_has_takes_the_phones_between_its_neighbours(dictionary):

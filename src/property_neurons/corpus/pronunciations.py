@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from property_neurons.corpus.phones import LABEL_IDS, PHONES
+from property_neurons.corpus.phones import LABEL_IDS, PHONES, VOWELS
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import read_text
 
 # Of a phone that only one of the two has, of another phone in its place, and of phones of a word that nobody knows.
 _ONE_SIDED, _OTHER, _UNKNOWN = 1.0, 1.2, 0.5
+_VOWELS = frozenset(LABEL_IDS[phone] for phone in VOWELS)
 _PHONE = re.compile(r"([A-Za-z]+)([0-2]?)")
 _NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 
@@ -106,7 +107,9 @@ def lay_words(words: Sequence[str], labels: np.ndarray, dictionary: Mapping[str,
             cost = None if not place else (0.0 if labels[place - 1] == one.phones[phone - 1] else _OTHER)
             if cost is not None and np.isclose(here, table[phone - 1][place - 1] + cost):
                 place, phone = place - 1, phone - 1
-                word_of[place], stress[place] = index, one.stress[phone]
+                word_of[place] = index
+                # A consonant in the place of a vowel has no stress.
+                stress[place] = one.stress[phone] if labels[place] in _VOWELS else ""
                 agreeing += cost == 0
             elif np.isclose(here, table[phone - 1][place] + _ONE_SIDED):
                 phone -= 1
