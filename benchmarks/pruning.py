@@ -16,7 +16,7 @@ from workload import arguments, hubert_base, report, settings, shown, speech, sp
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.progress import progress
-from property_neurons.pruning.criteria import l1_scores
+from property_neurons.pruning.criteria import Evidence, L1Norm
 from property_neurons.pruning.selection import select
 from property_neurons.pruning.speed import paired_ratios
 
@@ -30,7 +30,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     encoder = hubert_base()
     whole = encoder.model
-    kept = select(l1_scores(whole, bias=True), [KEPT] * len(encoder.sites))
+    kept = select(L1Norm().scores(Evidence(whole)), [KEPT] * len(encoder.sites))
     pruned = remove_neurons(whole, [torch.from_numpy(neurons) for neurons in kept])
     with tempfile.TemporaryDirectory() as folder:
         utterances = speech(options.data, options.utterances, Path(folder))

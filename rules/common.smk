@@ -48,6 +48,7 @@ MODELS_ENVIRONMENT = f"../envs/models-{'cuda' if CONFIG.device == 'cuda' else 'c
 GPU = 0 if CONFIG.device == "cpu" else 1
 
 PRUNED_MODELS, EDITED_MODELS = plan.pruning.models(CONFIG), plan.editing.models(CONFIG)
+DISTILLED_MODELS = plan.pruning.distilled(CONFIG)
 STUDIES = plan.pruning.studies(CONFIG)
 
 

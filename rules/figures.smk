@@ -1,6 +1,7 @@
 """Every figure: as .pdf, .png and a .tsv of exactly what it draws (CPU).
 
-`FIGURES` says what each is drawn from. Its keys are the modules of property_neurons.figures, which say how.
+`FIGURES` says what each is drawn from. Its keys are the modules of property_neurons.figures, which say how, where they
+name no other.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ class Figure:
     inputs: dict
     params: dict = field(default_factory=dict)
     name: str = ""  # of the files, with wildcards; "" = the key
+    drawn_by: str = ""  # a module of property_neurons.figures; "" = the key
 
 
 MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
@@ -203,22 +205,28 @@ if confounds := plan.analysis.confounds(CONFIG):
 for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
     if study_name in STUDIES:
         section, cells = STUDIES[study_name], plan.pruning.cells(CONFIG, study_name)
-        FIGURES[key] = Figure(
-            f"Figure {key[-1]}",
-            "Pruning",
-            inputs={
-                "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
-                "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
-                "cells": list(cells.values()),
-                "published": PUBLISHED,
-            },
-            params={
-                "model": section.model,
-                "corpus": section.corpus,
-                "properties": list(cells),
-                "published": plan.figures.published_names(CONFIG, [section.model]),
-            },
-        )
+        inputs = {
+            "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
+            "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
+            "cells": list(cells.values()),
+            "published": PUBLISHED,
+        }
+        params = {
+            "model": section.model,
+            "corpus": section.corpus,
+            "properties": list(cells),
+            "published": plan.figures.published_names(CONFIG, [section.model]),
+        }
+        FIGURES[key] = Figure(f"Figure {key[-1]}", "Pruning", inputs=inputs, params=params)
+        if section.cost_of_cut:
+            # What the same cuts cost before any recovery.
+            FIGURES[f"{key}_cut"] = Figure(
+                f"The cost of the cuts of Figure {key[-1]}",
+                "Pruning",
+                inputs=inputs,
+                params=params | {"figure_of": key},
+                drawn_by="cut_cost",
+            )
 
 # On request: all of one property, `snakemake -c2 results/figures/manner.pdf`.
 OF_PROPERTIES = plan.figures.of_properties(CONFIG, FIGURES)
@@ -241,7 +249,7 @@ FIGURES["property"] = Figure(
 )
 
 for key, figure in FIGURES.items():
-    name = figure.name or key
+    name, drawn_by = figure.name or key, figure.drawn_by or key
 
     rule:
         name:
@@ -251,7 +259,7 @@ for key, figure in FIGURES.items():
         output:
             figure=report(
                 f"{RESULTS}/figures/{name}.pdf",
-                caption=f"../resources/captions/{key}.rst",
+                caption=f"../resources/captions/{drawn_by}.rst",
                 category=figure.category,
             ),
             others=multiext(f"{RESULTS}/figures/{name}", ".png", ".tsv"),
@@ -270,8 +278,8 @@ for key, figure in FIGURES.items():
             runtime=scaled(20),
         params:
             **figure.params,
-            figure=key,
-            code=code_fingerprint(f"property_neurons.figures.{key}"),
+            figure=drawn_by,
+            code=code_fingerprint(f"property_neurons.figures.{drawn_by}"),
         message:
             f"Drawing {figure.title}"
         script:

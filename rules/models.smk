@@ -13,7 +13,7 @@ rule prepare_model:
     benchmark:
         f"{RESULTS}/benchmarks/prepare_model/{{model}}.tsv"
     wildcard_constraints:
-        model=one_of(name for name in CONFIG.models if name not in (*PRUNED_MODELS, *EDITED_MODELS)),
+        model=one_of(name for name in CONFIG.models if name not in (*PRUNED_MODELS, *EDITED_MODELS, *DISTILLED_MODELS)),
     conda:
         MODELS_ENVIRONMENT
     threads: 1

@@ -4,6 +4,45 @@ What a study trains are ordinary models and tasks (config/expand_studies.py); he
 """
 
 
+rule calibrate_model:
+    """What each neuron does on calibration speech, and the gradient of a loss: what some criteria score by."""
+    input:
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+        training=lambda wildcards: (
+            plan.paths.manifest_if(plan.pruning.calibration_training(CONFIG, wildcards.model))
+            if wildcards.speech == plan.pruning.CALIBRATED_ON_TASK
+            else []
+        ),
+        checked=lambda wildcards: (
+            []
+            if wildcards.speech == plan.pruning.CALIBRATED_ON_TASK
+            else f"{RESULTS}/corpora/{wildcards.speech}/checked.json"
+        ),
+    output:
+        table=f"{RESULTS}/calibration/{{model}}/{{speech}}.parquet",
+    log:
+        f"{RESULTS}/logs/calibrate_model/{{model}}/{{speech}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/calibrate_model/{{model}}/{{speech}}.tsv"
+    wildcard_constraints:
+        speech="[^/.]+",
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(120),
+        gpu=GPU,
+    params:
+        calibration=CONFIG.pruning.calibration.model_dump(),
+        code=code_fingerprint("property_neurons.pruning.calibrate"),
+    message:
+        "Calibrating {wildcards.model} on {wildcards.speech}"
+    script:
+        "../workflow/scripts/calibrate_model.py"
+
+
 rule prune_model:
     """Remove neurons by a criterion, in one cut."""
     input:
@@ -11,6 +50,7 @@ rule prune_model:
         neurons=lambda wildcards: plan.pruning.neuron_tables(CONFIG, wildcards.model),
         sizes_of=lambda wildcards: plan.paths.manifest_if(plan.pruning.sizes_of(CONFIG, wildcards.model)),
         counts=lambda wildcards: plan.pruning.frequency_counts(CONFIG, wildcards.model),
+        calibration=lambda wildcards: plan.pruning.calibration(CONFIG, wildcards.model),
     output:
         folder=directory(f"{RESULTS}/models/{{model}}"),
         manifest=f"{RESULTS}/models/{{model}}.manifest.json",
@@ -33,6 +73,42 @@ rule prune_model:
         "Cutting {wildcards.model}"
     script:
         "../workflow/scripts/prune_model.py"
+
+
+rule distil_model:
+    """Train a pruned model to give the hidden states of the whole one; a killed job resumes from its last checkpoint."""
+    input:
+        model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
+        teacher=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].teacher}.manifest.json",
+        checked=lambda wildcards: f"{RESULTS}/corpora/{CONFIG.models[wildcards.model].corpus}/checked.json",
+    output:
+        folder=directory(f"{RESULTS}/models/{{model}}"),
+        manifest=f"{RESULTS}/models/{{model}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/distil_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/distil_model/{{model}}.tsv"
+    wildcard_constraints:
+        model=one_of(DISTILLED_MODELS),
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread, the same bytes whatever --cores is; beside a GPU, processes that prepare batches.
+    threads: 8 if CONFIG.device == "cuda" else 1
+    resources:
+        mem_mb=scaled(16000),
+        # A retry goes on from the last checkpoint.
+        runtime=1440,
+        gpu=GPU,
+    params:
+        work=f"{RESULTS}/models/.{{model}}.work",
+        tensorboard=f"{RESULTS}/logs/tensorboard/{{model}}",
+        validation_share=lambda wildcards: CONFIG.models[wildcards.model].validation_share,
+        settings=lambda wildcards: plan.pruning.distillation_settings(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.pruning.distillation"),
+    message:
+        "Distilling {wildcards.model}"
+    script:
+        "../workflow/scripts/distil_model.py"
 
 
 rule measure_speed:

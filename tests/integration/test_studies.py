@@ -43,6 +43,7 @@ CONFIG = SMALL | {
             "corpus": "demo",
             "arms": ["protect", "random_protect"],
             "rows": [192, 38],
+            "random": "size",
             "tasks": {"sid-tuned": {"properties": ["gender"], "steps": 4}},
         },
     },

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from property_neurons.pruning.vocabulary import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import UNCUT
 
 TASKS = {
     "pr": ("phone_recognition", "phone_error_rate", 0.0817),
@@ -23,6 +23,8 @@ HARM = {
     "random_protect": 1.5,
     "random": 1.7,
 }
+
+ARMS = tuple(HARM)
 
 
 def collected(
@@ -50,6 +52,7 @@ def collected(
             "metric": metric,
             "arm": arm,
             "step": step,
+            "recovered": True,
             "seed": seed,
             "model": f"{arm}-{step}",
             "neurons": 12 * width,
@@ -90,7 +93,7 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
                     difference, half = first_mean - second_mean, 0.03 * first_mean
                     interval = (difference - half, difference + half)
                     told = (*interval, 0.01 if abs(difference) > half else 0.4, 1.4 * half)
-                    rows.append((study, task, metric, step, first, second, difference, *told, 3, 3, 2620, 40))
-    names = "study task metric step first second difference low high q detectable seeds_first seeds_second utterances "
-    names += "speakers"
+                    rows.append((study, task, metric, step, True, first, second, difference, *told, 3, 3, 2620, 40))
+    names = "study task metric step recovered first second difference low high q detectable seeds_first seeds_second "
+    names += "utterances speakers"
     return pd.DataFrame(rows, columns=names.split())

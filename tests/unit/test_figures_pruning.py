@@ -4,7 +4,7 @@ import math
 
 import pytest
 from figure_inputs import PUBLISHED, PUBLISHED_JSON, drawn, drawn_twice
-from pruning_inputs import TASKS, collected, compared
+from pruning_inputs import ARMS, TASKS, collected, compared
 from test_figures import rendered
 from test_pruning_report import run_script
 
@@ -12,7 +12,6 @@ from property_neurons.errors import ConfigError
 from property_neurons.figures import fig6, fig9
 from property_neurons.figures.pruning_tables import INTERVAL, MEASURES, Study, task_titles
 from property_neurons.figures.published import read_bars
-from property_neurons.pruning.vocabulary import ARMS
 from property_neurons.stores.files import read_table, write_table
 
 MELHUBERT = {figure: read_bars(PUBLISHED_JSON, figure, "melhubert") for figure in ("fig6", "fig9")}

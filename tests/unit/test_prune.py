@@ -11,7 +11,7 @@ from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.neurons.random_sets import matched_sets, random_sets
-from property_neurons.pruning.criteria import l1_scores
+from property_neurons.pruning.criteria import Evidence, L1Norm
 from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
 from property_neurons.ranks.sites import Site
 from property_neurons.stores import files, manifests
@@ -108,7 +108,7 @@ def kept(cut, neurons=TABLES, **rest):
 
 
 def best_of(size, shielded=((), ())):
-    scores = l1_scores(small_models.small_model("HubertModel"), bias=True)
+    scores = L1Norm().scores(Evidence(small_models.small_model("HubertModel")))
     chosen = []
     for place, score in enumerate(scores):
         order = sorted(range(WIDTH), key=lambda neuron: (neuron in shielded[place], score[neuron], neuron))
@@ -142,7 +142,7 @@ def counts_of(activations):
 def test_matched_random_sets_are_as_often_active_and_as_large_as_what_they_stand_for():
     model, rng = small_models.small_model("HubertModel"), np.random.default_rng(0)
     frequency = [rng.permutation(WIDTH) / WIDTH for _ in range(2)]
-    counts, traits = counts_of(frequency), l1_scores(model, bias=True)
+    counts, traits = counts_of(frequency), L1Norm().scores(Evidence(model))
     cut = Cut("random_protect", seed=3)
     drawn = matched_sets(
         [np.isin(np.arange(WIDTH), one) for one in PROTECTED],
@@ -166,9 +166,9 @@ def test_what_does_not_belong_together_is_refused(prepared, tmp_path):
         kept(Cut("protect"), {"phone": table({1: [3]})})
     with pytest.raises(ModelError, match="by protect: expected tables of property neurons, found none"):
         kept(Cut("protect", keep=0.5), {})
-    with pytest.raises(ModelError, match="by frequency: expected activation counts, found none"):
+    with pytest.raises(ModelError, match="frequency: expected activation counts, found none"):
         kept(Cut("frequency", keep=0.5), {})
-    with pytest.raises(ModelError, match="by matched random sets: expected activation counts, found none"):
+    with pytest.raises(ModelError, match="frequency: expected activation counts, found none"):
         kept(Cut("random_protect", keep=0.5))
     weights = tmp_path / "whole/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")

@@ -1,5 +1,7 @@
 """Scores and choices of pruning, against plain loops that follow the definitions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.neurons.membership import group_masks, property_masks, union
 from property_neurons.neurons.random_sets import matched_sets, random_sets, random_sets_like
-from property_neurons.pruning.criteria import frequency_scores, l1_scores, random_scores
+from property_neurons.pruning.criteria import Evidence, Frequency, L1Norm, random_scores
 from property_neurons.pruning.selection import select
 
 
@@ -28,7 +30,7 @@ def test_the_l1_score_is_the_sum_over_a_neurons_weights(class_name, bias):
     for site in ffn_sites(model):
         # New models have biases of zero.
         model.get_submodule(site.first).bias.data.normal_()
-    for site, scores in zip(ffn_sites(model), l1_scores(model, bias=bias), strict=True):
+    for site, scores in zip(ffn_sites(model), L1Norm().scores(Evidence(model, bias=bias)), strict=True):
         first, second = model.get_submodule(site.first).requires_grad_(False), model.get_submodule(site.module)
         second.requires_grad_(False)
         for neuron in range(site.width):
@@ -64,7 +66,7 @@ def test_the_frequency_is_that_of_being_among_the_most_active(tmp_path):
             output=tmp_path / f"{name}.zarr",
         )
         # Every property of phones or speakers divides the same frames.
-        for site, scores in enumerate(frequency_scores(counts)):
+        for site, scores in enumerate(Frequency().scores(SimpleNamespace(counted=lambda counts=counts: counts))):
             np.testing.assert_allclose(scores, hits[site] / frames, atol=1e-12)
 
 
@@ -204,7 +206,7 @@ def test_a_table_of_another_model_is_refused(widths, message):
 
 def test_scores_of_a_model_on_another_device_or_precision_are_float64():
     model = small_models.small_model("HubertModel").to(torch.bfloat16)
-    assert all(one.dtype == np.float64 for one in l1_scores(model, bias=True))
+    assert all(one.dtype == np.float64 for one in L1Norm().scores(Evidence(model)))
 
 
 def test_a_random_cut_by_one_total_takes_of_each_network_its_share():

@@ -43,7 +43,20 @@ def models(tmp_path):
 def add_run(tmp_path):
     """Write a finished run of `errors` per utterance and say what it is."""
 
-    def add(arm, step, seed, model, errors, *, study="general", task="pr", split="split", trained=None, extra=None):
+    def add(
+        arm,
+        step,
+        seed,
+        model,
+        errors,
+        *,
+        study="general",
+        task="pr",
+        split="split",
+        trained=None,
+        extra=None,
+        recovered=True,
+    ):
         folder = tmp_path / "tasks" / (trained or task) / model / f"{study}-{arm}-{step}-seed{seed}"
         scores = pd.DataFrame(
             {"utterance": UTTERANCES, "speaker": SPEAKERS, "gender": "F", "error": errors, "weight": 10}
@@ -69,7 +82,17 @@ def add_run(tmp_path):
         write_table(folder / "scores.tsv", scores)
         write_json(folder.with_name(f"{folder.name}.manifest.json"), describe_files(folder))
         files = {"metrics": metrics_file, "scores": folder / "scores.tsv"}
-        return Run(study=study, arm=arm, step=step, seed=seed, task=task, model=model, trained=trained, **files)
+        return Run(
+            study=study,
+            arm=arm,
+            step=step,
+            seed=seed,
+            task=task,
+            model=model,
+            trained=trained,
+            recovered=recovered,
+            **files,
+        )
 
     return add
 
@@ -89,8 +112,9 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     ]
     table = collect_runs(runs, models, SPEED)
     columns = (
-        "study task kind mode metric arm step seed model neurons neurons_per_layer rows share parameters bytes "
-        "speedup_whole speedup_encoder value low high arm_low arm_high constant_mse r2 utterances speakers split_digest"
+        "study task kind mode metric arm step recovered seed model neurons neurons_per_layer rows share parameters "
+        "bytes speedup_whole speedup_encoder value low high arm_low arm_high constant_mse r2 "
+        "utterances speakers split_digest"
     )
     assert table.columns.tolist() == columns.split()
     _, protect, norm, f0 = table.to_dict("records")
@@ -102,6 +126,7 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "metric": "phone_error_rate",
         "arm": "protect",
         "step": 1,
+        "recovered": True,
         "seed": 0,
         "model": "protect-1",
         "neurons": 80,
@@ -154,9 +179,9 @@ def test_arms_are_compared_step_by_step(add_run):
         runs += [add_run("protect", step, seed, f"protect-{step}", errors(1 + step, 1)) for seed in (0, 1)]
     table = compare_runs(runs, resamples=200)
     columns = (
-        "study task metric step first second difference low high p q detectable seeds_first seeds_second utterances "
+        "study task metric step recovered first second difference low high p q detectable seeds_first seeds_second "
     )
-    columns += "speakers"
+    columns += "utterances speakers"
     assert table.columns.tolist() == columns.split()
     found = {(row.step, row.first, row.second): row for row in table.itertuples()}
     assert list(found) == [
@@ -181,6 +206,40 @@ def test_arms_are_compared_step_by_step(add_run):
     assert (row.low, row.high, row.p) == (expected.low, expected.high, expected.p)
     assert table["q"].tolist() == pytest.approx(q_values(table["p"]).tolist())
     assert found[2, "norm", "unpruned"].difference == pytest.approx(0.42 - 0.1)
+
+
+def test_models_before_recovery_are_compared_with_each_other(add_run, models):
+    runs = [
+        add_run("unpruned", 0, 0, "whole", errors(1)),
+        add_run("protect", 1, 0, "protect-1", errors(2), trained="pr-after-cut"),
+        add_run("norm", 1, 0, "norm-1", errors(3), trained="pr-after-cut"),
+        add_run("protect", 1, 0, "protect-1", errors(6), trained="pr-at-cut", recovered=False),
+        add_run("norm", 1, 0, "norm-1", errors(5), trained="pr-at-cut", recovered=False),
+    ]
+    table = compare_runs(runs).set_index(["recovered", "first", "second"])["difference"]
+    assert table.to_dict() == {
+        (True, "protect", "norm"): pytest.approx(-0.1),
+        (True, "protect", "unpruned"): pytest.approx(0.1),
+        (True, "norm", "unpruned"): pytest.approx(0.2),
+        (False, "protect", "norm"): pytest.approx(0.1),
+        (False, "protect", "unpruned"): pytest.approx(0.5),
+        (False, "norm", "unpruned"): pytest.approx(0.4),
+    }
+    found = collect_runs(runs, models, SPEED)
+    assert found.loc[found["arm"] == "protect", ["recovered", "arm_low"]].to_numpy().tolist() == [
+        [True, pytest.approx(0.2)],
+        [False, pytest.approx(0.6)],
+    ]
+    assert pruning_table([found])["mean"].tolist() == pytest.approx([0.6, 0.5, 0.1, 0.2, 0.3])
+
+
+def test_what_is_protected_in_front_of_a_score_is_held_against_that_score_alone(add_run):
+    arms = ("norm", "wanda", "protect_wanda", "random_protect_wanda")
+    runs = [add_run("unpruned", 0, 0, "whole", errors(1))]
+    runs += [add_run(arm, 1, 0, f"{arm}-1", errors(2 + number)) for number, arm in enumerate(arms)]
+    found = compare_runs(runs).set_index("first").loc["protect_wanda"]
+    assert found["second"].tolist() == ["wanda", "random_protect_wanda", "unpruned"]
+    assert found["difference"].tolist() == pytest.approx([0.1, -0.1, 0.3])
 
 
 def test_seeds_are_drawn_together_in_the_table():

@@ -66,7 +66,17 @@ COVERED = {
     "prune_model": f"""
         {LOADING}
         corpus.phones counting.count_store models.prepared neurons.membership neurons.random_sets
-        pruning.criteria pruning.prune pruning.selection pruning.vocabulary ranks.sites
+        pruning.calibration pruning.criteria pruning.prune pruning.selection pruning.vocabulary ranks.sites
+    """,
+    "calibrate_model": f"""
+        {LOADING}
+        models.states pruning.calibrate pruning.calibration pruning.masks tasks.examples tasks.fine_tuned tasks.heads
+        tasks.job tasks.model tasks.stored_states tasks.table training.optimisation training.order
+    """,
+    "distil_model": f"""
+        {LOADING}
+        models.prepared models.states pruning.distillation tasks.examples tasks.heads tasks.job tasks.model
+        tasks.stored_states tasks.table training.optimisation training.order training.trainer
     """,
     "edit_model": f"""
         {LOADING}
@@ -78,7 +88,7 @@ COVERED = {
         {LOADING}
         corpus.frame_store corpus.phones counting.count_store counting.pitch_bins editing.divided_by
         editing.interventions editing.parts editing.sets editing.statistics editing.vocabulary erasure.conditions
-        erasure.study erasure.table_terms pruning.criteria pruning.vocabulary
+        erasure.study erasure.table_terms pruning.calibration pruning.criteria pruning.vocabulary
         models.states neurons.definition neurons.groups neurons.membership
         neurons.patterns
         neurons.random_sets ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job

@@ -18,5 +18,6 @@ with job_log(snakemake):
         neurons={Path(table).stem: read_table(table) for table in snakemake.input.neurons},
         sizes_of=snakemake.input.sizes_of or None,
         counts=counts[0] if counts else None,
+        calibration=read_table(snakemake.input.calibration[0]) if snakemake.input.calibration else None,
         replace=True,
     )

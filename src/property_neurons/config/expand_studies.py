@@ -4,24 +4,27 @@ A study is nothing that the rules need to know: it becomes pruned, pretrained an
 may write down, and a list of runs that figures collect.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from property_neurons.config.models import Model, PretrainedModel, PrunedModel, TunedModel
+from property_neurons.config.models import DistilledModel, Model, PretrainedModel, PrunedModel, TunedModel
 from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.config.tasks import Task
 from property_neurons.errors import ConfigError
-from property_neurons.pruning.vocabulary import Criterion
+from property_neurons.pruning.vocabulary import Criterion, score_of, shield_of
 
 GENERAL, TASK_SPECIFIC = "general", "task_specific"
 
 LONGEST_NAME = 120
 """Characters: file systems end at 255, and a file beside the folder bears its name and more."""
 
-_RANDOM_CRITERIA = ("random", "random_protect")
+
+def _is_random(criterion: str) -> bool:
+    """Whether a criterion differs from seed to seed."""
+    return shield_of(criterion) == "random_protect" or score_of(criterion) == "random"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Run:
     step: pruning steps made so far.
     trained: the task that is trained, which differs from `task` in its number of optimiser steps once a model was
         pruned.
+    recovered: whether the model was fine-tuned after each pruning step; otherwise it is one cut of the unpruned model.
     """
 
     study: str
@@ -42,6 +46,7 @@ class Run:
     task: str
     trained: str
     model: str
+    recovered: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values."""
@@ -102,7 +107,54 @@ def expand(config: Config) -> Expansion:
 
 
 def _add_general(added: Expansion, study: GeneralPruning) -> None:
-    """Prune, fine-tune without labels, step by step; then every task on what came of it."""
+    """Prune, recover without labels, step by step; then every task on what came of it."""
+    recover = _by_masked_prediction(added, study) if study.fine_tuning else _by_distillation(added, study)
+
+    def scored(arm: str, step: int, seed: int, model: str, recovered: bool = True) -> Iterator[Run]:
+        for task in study.tasks:
+            yield Run(GENERAL, arm, step, seed, task, task, model, recovered)
+
+    steps = study.rows or [None]
+    for seed in study.seeds:
+        added.runs += scored("unpruned", 0, seed, study.model)
+        if study.fine_tuned_control:
+            control = recover(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed)
+            added.runs += scored("fine_tuned", 0, seed, control)
+        for arm in study.arms:
+            model = sizes_of = study.model
+            for step, rows in enumerate(steps, start=1):
+                # The first step of a criterion that is not random is the same for every seed.
+                own = f"-s{seed}" if _is_random(arm) or step > 1 else ""
+                pruned = f"{GENERAL}-{arm}{own}-cut{step}"
+                added.models[pruned] = _pruned(study, model, sizes_of, arm, study.properties, rows, seed)
+                if study.cost_of_cut:
+                    drawn = f"-s{seed}" if _is_random(arm) else ""
+                    alone = pruned if step == 1 else f"{GENERAL}-{arm}{drawn}-alone{step}"
+                    added.models[alone] = _pruned(study, study.model, study.model, arm, study.properties, rows, seed)
+                    added.runs += scored(arm, step, seed, alone, recovered=False)
+                model = recover(f"{GENERAL}-{arm}-s{seed}-step{step}", pruned, seed)
+                sizes_of = f"{GENERAL}-protect-s{seed}-step{step}"
+            added.runs += scored(arm, len(steps), seed, model)
+
+
+Recover = Callable[[str, str, int], str]
+"""Adds a model of the first name, the second one recovered with a seed, and gives its name back."""
+
+
+def _by_distillation(added: Expansion, study: GeneralPruning) -> Recover:
+    """Every pruned model learns to give the hidden states of the unpruned one."""
+    settings = study.distillation.model_dump()
+
+    def recover(name: str, pruned: str, seed: int) -> str:
+        own = settings | {"of": pruned, "teacher": study.model, "seed": seed}
+        added.models[name] = DistilledModel(kind="distilled", **own)
+        return name
+
+    return recover
+
+
+def _by_masked_prediction(added: Expansion, study: GeneralPruning) -> Recover:
+    """Pre-training goes on, with the unpruned model's clusters as targets of all."""
     tuning, targets_run = study.fine_tuning, f"{GENERAL}-targets"
     common = tuning.model_dump(include={"corpus", "validation_share", "gpus"})
     # One run whose targets all others take over, clusters of the unpruned model; it is never trained itself.
@@ -119,34 +171,18 @@ def _add_general(added: Expansion, study: GeneralPruning) -> None:
         added.models[name] = PretrainedModel(kind="pretrained", run=name)
         return name
 
-    def scored(arm: str, step: int, seed: int, model: str) -> Iterator[Run]:
-        for task in study.tasks:
-            yield Run(GENERAL, arm, step, seed, task, task, model)
-
     add_run(targets_run, study.model)
-    steps = study.rows or [None]
-    for seed in study.seeds:
-        added.runs += scored("unpruned", 0, seed, study.model)
-        if study.fine_tuned_control:
-            control = fine_tuned(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed)
-            added.runs += scored("fine_tuned", 0, seed, control)
-        for arm in study.arms:
-            model = sizes_of = study.model
-            for step, rows in enumerate(steps, start=1):
-                # The first step of a criterion that is not random is the same for every seed.
-                own = f"-s{seed}" if arm in _RANDOM_CRITERIA or step > 1 else ""
-                pruned = f"{GENERAL}-{arm}{own}-cut{step}"
-                added.models[pruned] = _pruned(study, model, sizes_of, arm, study.properties, rows, seed)
-                model = fine_tuned(f"{GENERAL}-{arm}-s{seed}-step{step}", pruned, seed)
-                sizes_of = f"{GENERAL}-protect-s{seed}-step{step}"
-            added.runs += scored(arm, len(steps), seed, model)
+    return fine_tuned
 
 
 def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict[str, Task]) -> None:
     """Fine-tune on a task, then prune and fine-tune in turn; every fine-tuning is scored."""
     for task, pruning in study.tasks.items():
-        shorter = f"{task}-after-cut"
-        added.tasks[shorter] = _shortened(tasks[task], pruning.steps)
+        shorter, untrained = f"{task}-after-cut", f"{task}-at-cut"
+        if pruning.steps:
+            added.tasks[shorter] = _shortened(tasks[task], pruning.steps)
+        if study.cost_of_cut:
+            added.tasks[untrained] = tasks[task].model_copy(update={"steps": 0})
         for seed in study.seeds:
             unpruned = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
             added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
@@ -154,7 +190,11 @@ def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict
             for arm in study.arms:
                 model = sizes_of = unpruned
                 stem = f"{TASK_SPECIFIC}-{task}-{arm}-s{seed}"
-                for step, rows in enumerate(study.rows, start=1):
+                for step, rows in enumerate(study.rows if study.cost_of_cut else [], start=1):
+                    alone = f"{stem}-cut1" if step == 1 else f"{stem}-alone{step}"
+                    added.models[alone] = _pruned(study, unpruned, unpruned, arm, pruning.properties, rows, seed)
+                    added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, untrained, alone, recovered=False))
+                for step, rows in enumerate(study.rows if pruning.steps else [], start=1):
                     pruned = f"{stem}-cut{step}"
                     added.models[pruned] = _pruned(study, model, sizes_of, arm, pruning.properties, rows, seed)
                     added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, shorter, pruned))
@@ -199,7 +239,7 @@ def _pruned(
     their own model, and so are as many. Where all layers compete the arms differ in width, and random sets are as large
     as those of their own model, too.
     """
-    of_size = criterion == "random_protect" and study.random == "size"
+    of_size = shield_of(criterion) == "random_protect" and study.random == "size"
     follows = of_size and "protect" in study.arms and study.match != "global" and sizes_of != of
     return PrunedModel(
         kind="pruned",
@@ -212,5 +252,5 @@ def _pruned(
         match=study.match,
         bias=study.bias,
         random=study.random,
-        seed=seed if criterion in _RANDOM_CRITERIA else 0,
+        seed=seed if _is_random(criterion) else 0,
     )

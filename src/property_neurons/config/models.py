@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from property_neurons.config.distillation import Distillation
 from property_neurons.config.section import GroupNames, Name, OutsidePath, Section
-from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
+from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets, needs_calibration, score_of, shield_of
 
 
 class _Model(Section):
@@ -99,8 +100,10 @@ class PrunedModel(_Model):
     of: Name = Field(description="name of the model that is pruned")
     criterion: Criterion = Field(
         default="protect",
-        description="what goes first: `norm` the smallest L1 norm, `protect` the same outside the property neurons, "
-        "`random_protect` the same outside random sets, `frequency` the least often active, `random` any",
+        description="what goes first: the smallest L1 norm (`norm`), L2 norm (`l2`), activation frequency, mean "
+        "|activation| (`magnitude`), or what `wanda`, `taylor`, `fisher` say; `random` any; `protect` the smallest "
+        "norm outside the property neurons, `random_protect` outside random sets; `protect_wanda` and the like by "
+        "another score (docs/pruning.md)",
     )
     properties: list[Name] = Field(
         default=["phone", "single_phone", "gender", "pitch"],
@@ -129,35 +132,50 @@ class PrunedModel(_Model):
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
     random: RandomSets = Field(
         default="matched",
-        description="random sets of `random_protect`: `matched` to the property neurons of `of` in activation "
+        description="random sets: `matched` to the property neurons of `of` in activation "
         "frequency and norm too, or in `size` alone",
     )
-    seed: int = Field(default=0, ge=0, description="seed of `random` and `random_protect`")
+    seed: int = Field(default=0, ge=0, description="seed of `random` and of random sets")
 
     @model_validator(mode="after")
     def _one_size(self) -> "PrunedModel":
         if self.keep is not None and self.rows is not None:
             raise ValueError("either `keep` (a share) or `rows` (a number), not both")
-        if self.sizes_of is not None and self.criterion == "protect":
+        if self.sizes_of is not None and self.protects == "protect":
             raise ValueError("`protect` keeps the neurons of `of`; leave `sizes_of` to other criteria")
         if self.sizes_of is not None and self.matched:
             raise ValueError("random sets are matched with the neurons of `of`; with `sizes_of` set `random: size`")
         return self
 
     @property
+    def protects(self) -> str | None:
+        """What goes last: `protect`, `random_protect` or nothing."""
+        return shield_of(self.criterion)
+
+    @property
+    def score(self) -> str:
+        """By what neurons are scored."""
+        return score_of(self.criterion)
+
+    @property
     def matched(self) -> bool:
         """Whether random sets are drawn that are like the property neurons."""
-        return self.criterion == "random_protect" and self.random == "matched"
+        return self.protects == "random_protect" and self.random == "matched"
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the pruning depends on what neurons do on calibration speech."""
+        return needs_calibration(self.criterion)
 
     @property
     def needs_frequencies(self) -> bool:
         """Whether the pruning depends on how often each neuron is active."""
-        return self.criterion == "frequency" or self.matched
+        return self.score == "frequency" or self.matched
 
     @property
     def needs_neurons(self) -> bool:
         """Whether the pruning depends on property neurons."""
-        return (self.keep is None and self.rows is None) or self.criterion in ("protect", "random_protect")
+        return (self.keep is None and self.rows is None) or self.protects is not None
 
 
 class EditedModel(_Model):
@@ -188,6 +206,15 @@ class TunedModel(_Model):
     seed: int = Field(default=0, ge=0, description="seed of the fine-tuning")
 
 
+class DistilledModel(_Model, Distillation):
+    """A model of the config, mostly a pruned one, that has learnt to give the hidden states of another."""
+
+    kind: Literal["distilled"] = Field(description="a model of the config, distilled")
+    of: Name = Field(description="name of the model that is trained")
+    teacher: Name = Field(description="name of the model whose hidden states it learns to give")
+    seed: int = Field(default=0, ge=0, description="seed of crops and dropout")
+
+
 Model = Annotated[
     ShippedModel
     | FolderModel
@@ -197,6 +224,7 @@ Model = Annotated[
     | PrunedModel
     | EditedModel
     | TunedModel
+    | DistilledModel
     | PretrainedModel
     | MelHubertReleaseModel,
     Field(discriminator="kind"),

@@ -2,6 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
+from property_neurons.config.distillation import Distillation
 from property_neurons.config.pretraining import MaskedPrediction, Stage
 from property_neurons.config.section import Name, Section
 from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
@@ -19,8 +20,11 @@ class _Study(Section):
     )
     match: Match = Field(default="per_layer", description="sizes of the layers (see `models`, kind pruned)")
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
-    random: RandomSets = Field(
-        default="matched", description="random sets of `random_protect` (see `models`, kind pruned)"
+    random: RandomSets = Field(default="matched", description="random sets (see `models`, kind pruned)")
+    cost_of_cut: bool = Field(
+        default=False,
+        description="also score every size of `rows` as one cut of the unpruned model leaves it, before any "
+        "fine-tuning of the model",
     )
     seeds: list[int] = Field(
         default=[0], min_length=1, description="of random sets, fine-tuning and tasks: one whole repetition for each"
@@ -73,12 +77,25 @@ class GeneralPruning(_Study):
         min_length=1,
         description=f"{_ROWS}; null: one step that leaves as many as there are property neurons",
     )
-    fine_tuning: FineTuning = Field(description="after each pruning step")
+    fine_tuning: FineTuning | None = Field(
+        default=None, description="after each pruning step, by masked prediction; MelHuBERT alone"
+    )
+    distillation: Distillation | None = Field(
+        default=None, description="after each pruning step, in place of `fine_tuning`; every architecture"
+    )
     fine_tuned_control: bool = Field(
         default=False,
         description="also fine-tune the unpruned model, to tell the effect of pruning from that of fine-tuning",
     )
     tasks: list[Name] = Field(min_length=1, description="names of tasks that judge the models")
+
+    @model_validator(mode="after")
+    def _one_recovery(self) -> "GeneralPruning":
+        if (self.fine_tuning is None) == (self.distillation is None):
+            raise ValueError("expected one recovery: `fine_tuning` (MelHuBERT) or `distillation` (every architecture)")
+        if self.distillation is not None and self.fine_tuned_control:
+            raise ValueError("fine_tuned_control: the unpruned model gives its own states already; leave it out")
+        return self
 
     @field_validator("tasks")
     @classmethod
@@ -92,7 +109,10 @@ class TaskPruning(Section):
     """What is protected for one task."""
 
     properties: list[Name] = Field(min_length=1, description="whose property neurons are protected")
-    steps: int = Field(ge=1, description="optimiser steps of fine-tuning after each pruning step")
+    steps: int = Field(
+        ge=0,
+        description="optimiser steps of fine-tuning after each pruning step; 0: none of these, `cost_of_cut` alone",
+    )
 
 
 class TaskSpecificPruning(_Study):
@@ -101,9 +121,32 @@ class TaskSpecificPruning(_Study):
     rows: list[int] = Field(min_length=1, description=_ROWS)
     tasks: dict[Name, TaskPruning] = Field(min_length=1, description="names of tasks of mode `fine_tuned`")
 
+    @model_validator(mode="after")
+    def _something_is_scored(self) -> "TaskSpecificPruning":
+        without = [name for name, task in self.tasks.items() if task.steps == 0]
+        if without and not self.cost_of_cut:
+            raise ValueError(f"tasks.{without[0]}: nothing is scored with steps: 0; set cost_of_cut: true")
+        return self
+
+
+class Calibration(Section):
+    """The speech by which `magnitude`, `wanda`, `taylor` and `fisher` score neurons; the same for all."""
+
+    utterances: int = Field(
+        default=128,
+        ge=1,
+        description="so many, drawn at random: of the training part of the task that the model was fine-tuned on, or "
+        "of the corpus where property neurons are found",
+    )
+    seed: int = Field(default=0, ge=0, description="of the draw")
+
 
 class Pruning(Section):
     """The pruning studies."""
+
+    calibration: Calibration = Field(
+        default_factory=Calibration, description="speech by which some criteria score neurons"
+    )
 
     general: GeneralPruning | None = Field(default=None, description="Figure 6")
     task_specific: TaskSpecificPruning | None = Field(default=None, description="Figure 9")

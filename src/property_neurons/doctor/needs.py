@@ -4,7 +4,14 @@ from dataclasses import dataclass, field
 
 from property_neurons import plan
 from property_neurons.config.expand_studies import expand
-from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import (
+    DistilledModel,
+    EditedModel,
+    PretrainedModel,
+    PrunedModel,
+    RandomTwinModel,
+    TunedModel,
+)
 from property_neurons.config.pretraining import InitialModel
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
@@ -76,8 +83,12 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
             _add_model(config, section.of, needs)
             if section.needs_neurons:
                 _rank(config, section.sizes_of or section.of, plan.pruning.corpus(config, model), needs)
-            if section.criterion == "frequency":
+            if section.needs_frequencies:
                 _rank(config, section.of, plan.pruning.corpus(config, model), needs)
+        case DistilledModel():
+            _add_model(config, section.of, needs)
+            _add_model(config, section.teacher, needs)
+            _add_corpora([section.corpus], needs)
         case EditedModel():
             _rank(config, section.of, plan.editing.corpus(config, model), needs)
         case TunedModel():

@@ -9,6 +9,7 @@ import huggingface_hub
 
 from property_neurons import plan
 from property_neurons.config.models import (
+    DistilledModel,
     EditedModel,
     HubModel,
     PretrainedModel,
@@ -61,7 +62,7 @@ def shape_of(config: Config, model: str) -> Shape:
         )
     section = config.models[model]
     match section:
-        case EditedModel() | PrunedModel() | RandomTwinModel() | TunedModel():
+        case DistilledModel() | EditedModel() | PrunedModel() | RandomTwinModel() | TunedModel():
             return shape_of(config, section.of)
         case PretrainedModel():
             return shape_of_run(config, section.run)

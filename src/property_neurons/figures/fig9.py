@@ -20,20 +20,28 @@ from property_neurons.figures.pruning_tables import (
     read_study,
     task_titles,
 )
-from property_neurons.pruning.vocabulary import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import ARMS, CRITERIA, UNCUT, score_of, shield_of
 
 _CURVE_INCHES = 1.5
 # Inches that a number of neurons takes below the axis, and the numbers and name of the axis at the left.
 _TICK_INCHES = 0.32
 _LABEL_INCHES = 0.55
-_MARKERS = MappingProxyType(
+_OF_SCORES = MappingProxyType(
     {
-        "protect": ("o", "-"),
-        "norm": ("s", "-"),
-        "frequency": ("^", "-"),
-        "random_protect": ("v", (0, (4, 1.5))),
-        "random": ("x", (0, (1.5, 1.2))),
+        "norm": "s",
+        "l2": "D",
+        "frequency": "^",
+        "magnitude": "<",
+        "wanda": "P",
+        "taylor": "*",
+        "fisher": ">",
+        "random": "x",
     }
+)
+_DASHES = MappingProxyType({None: "-", "protect": (0, (6, 1)), "random_protect": (0, (4, 1.5))})
+_MARKERS = MappingProxyType(
+    {arm: (_OF_SCORES[score_of(arm)], _DASHES[shield_of(arm)]) for arm in CRITERIA}
+    | {"protect": ("o", "-"), "random_protect": ("v", _DASHES["random_protect"]), "random": ("x", (0, (1.5, 1.2)))}
 )
 _UNPRUNED = MappingProxyType({"color": COLOURS["unpruned"], "linewidth": 0.9, "linestyle": ":", "zorder": 1})
 
@@ -43,8 +51,11 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig9")}
 
 
-def draw(study: Study) -> style.Drawing:
+def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> style.Drawing:
     """Draw each task's error from cut to cut, by arm after the last, and there protect minus the others.
+
+    Args:
+        heading: with the smallest sizes to be put in.
 
     Raises:
         ConfigError: nothing was cut in this study.
@@ -63,7 +74,7 @@ def draw(study: Study) -> style.Drawing:
     for axes in below[0]:
         axes.set_title("after the last cut", fontsize=7.5)
     style.legend_below(figure, handles)
-    style.heading(figure, f"Cut and tuned in turn, to {cut_to(table)}", study.model, study.corpus, study.note)
+    style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table
 
 

@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from property_neurons.figures import style
 from property_neurons.figures.pruning_tables import BEYOND, INTERVAL, MEASURES, others_of
-from property_neurons.pruning.vocabulary import ARMS
+from property_neurons.pruning.vocabulary import ARMS, CRITERIA, score_of, shield_of
 
 # Inches of one bar and of one difference.
 _BAR = 0.21
@@ -27,17 +28,32 @@ _VALUE_INCHES = 0.42
 _THICKNESS = 0.68
 # Share of a panel that differences leave on either side of zero, so that both sides can be named.
 _SIDE = 0.28
-# Criteria have colours; what keeps every neuron and what draws lots is grey.
-COLOURS = MappingProxyType(
+# Criteria have colours, those that protect neurons in front of another score a lighter one; what keeps every neuron
+# and what draws lots is grey.
+_OF_SCORES = MappingProxyType(
     {
-        "unpruned": "#6E6E6E",
-        "fine_tuned": "#A0A0A0",
-        "protect": style.BLUE,
         "norm": style.VERMILLION,
+        "l2": "#8A3B00",
         "frequency": style.ORANGE,
-        "random_protect": style.CONTROL,
+        "magnitude": "#B8A800",
+        "wanda": style.GREEN,
+        "taylor": style.PURPLE,
+        "fisher": style.SKY,
         "random": "#B4B4B4",
     }
+)
+
+
+def _lighter(colour: str, share: float) -> str:
+    return to_hex([1 - share * (1 - value) for value in to_rgb(colour)])
+
+
+_SHIELDED = {arm: _lighter(_OF_SCORES[score_of(arm)], 0.6) for arm in CRITERIA if shield_of(arm)}
+COLOURS = MappingProxyType(
+    {"unpruned": "#6E6E6E", "fine_tuned": "#A0A0A0"}
+    | _OF_SCORES
+    | {arm: style.CONTROL if shield_of(arm) == "random_protect" else colour for arm, colour in _SHIELDED.items()}
+    | {"protect": style.BLUE}
 )
 _SEED = MappingProxyType(
     {"marker": "o", "markersize": 2.6, "color": style.REFERENCE, "markeredgecolor": "white", "markeredgewidth": 0.4}

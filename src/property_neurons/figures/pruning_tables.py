@@ -56,10 +56,16 @@ class Study(NamedTuple):
     note: str = ""
 
 
-def read_study(inputs: Any, params: Any, figure: str) -> Study:
-    """The study that a rule names, with the paper's bars of `figure`."""
+def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True) -> Study:
+    """The study that a rule names, with the paper's bars of `figure`.
+
+    Args:
+        recovered: show models as they were fine-tuned after each cut; otherwise as one cut left them.
+    """
     published = read_bars(inputs.published, figure, params.published[params.model])
     runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
+    runs = runs[(runs["recovered"] == recovered) | (runs["arm"] == "unpruned")]
+    comparisons = comparisons[comparisons["recovered"] == recovered]
     notes = (read_note(inputs.cells, params.properties), few_speakers_note(runs["speakers"].min()))
     note = "; ".join(one for one in notes if one)
     return Study(runs, comparisons, params.model, params.corpus, published, note)

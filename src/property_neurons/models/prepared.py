@@ -1,7 +1,11 @@
 """What a prepared model is, wherever it comes from: a local folder, and a manifest that says what it is."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import pandas as pd
 
 from property_neurons.errors import StoreError
 from property_neurons.models.backend import transformers
@@ -34,6 +38,7 @@ def save_derived(
     source_folder: Path,
     origin: dict[str, Any],
     record: tuple[str, dict[str, Any]],
+    tables: Mapping[str, pd.DataFrame] = MappingProxyType({}),
     *,
     replace: bool = False,
 ) -> None:
@@ -43,6 +48,7 @@ def save_derived(
         source_folder: of the model it is made of, whose front end it takes over.
         origin: what its manifest says it comes from.
         record: name and content of a further file in its folder.
+        tables: further tables in its folder, by their names.
         replace: take the place of what is there.
 
     Raises:
@@ -55,6 +61,8 @@ def save_derived(
         model.save_pretrained(temporary)
         load_front_end(source_folder, model.config).extractor.save_pretrained(temporary)
         files.write_json(temporary / record[0], record[1])
+        for name, table in tables.items():
+            files.write_table(temporary / name, table)
         description |= describe_model(temporary, origin)
 
 

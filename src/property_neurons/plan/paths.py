@@ -101,6 +101,11 @@ def embedding(config: Config, model_name: str, corpus_name: str, property_name: 
     return f"{config.results}/embeddings/{model_name}/{corpus_name}/{property_name}"
 
 
+def calibration(config: Config, model_name: str, speech: str) -> str:
+    """What a model's neurons do on calibration speech: of a corpus, or of the task it was fine-tuned on."""
+    return f"{config.results}/calibration/{model_name}/{speech}.parquet"
+
+
 def targets(config: Config, run: str, stage: int | str) -> str:
     """Folder of the targets that one stage of pre-training predicts, shard by shard."""
     return f"{config.results}/pretraining/{run}/stage{stage}/targets"

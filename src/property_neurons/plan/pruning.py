@@ -2,17 +2,34 @@
 
 from typing import Any
 
+from property_neurons.config.checks.models import tuned_under
 from property_neurons.config.expand_studies import Run, expand
-from property_neurons.config.models import PrunedModel
+from property_neurons.config.models import DistilledModel, PrunedModel
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
-from property_neurons.plan import paths
+from property_neurons.plan import corpora, paths, tasks
 
 
 def models(config: Config) -> list[str]:
     """The models that are pruned ones of others."""
     return [name for name, section in config.models.items() if isinstance(section, PrunedModel)]
+
+
+def distilled(config: Config) -> list[str]:
+    """The models that learn to give the hidden states of others."""
+    return [name for name, section in config.models.items() if isinstance(section, DistilledModel)]
+
+
+def distillation_settings(config: Config, model: str) -> dict[str, Any]:
+    """What a distillation depends on beside its inputs, as fields of `pruning.distillation.Distillation`."""
+    left_out = {"kind", "published_as", "of", "teacher", "corpus", "validation_share", "workers", "save_every"}
+    return config.models[model].model_dump(exclude=left_out)
+
+
+def distillation_running_settings(config: Config, model: str) -> dict[str, Any]:
+    """The other fields, which change no result and so run nothing again."""
+    return config.models[model].model_dump(include={"workers", "save_every"})
 
 
 def corpus(config: Config, model: str) -> str:
@@ -25,11 +42,11 @@ def settings(config: Config, model: str) -> dict[str, Any]:
     section = config.models[model]
     size = "keep" if section.rows is None else "rows"
     own = section.model_dump(include={"criterion", size, "match"})
-    if section.criterion in ("protect", "norm", "random_protect"):
+    if section.score in ("norm", "l2"):
         own["bias"] = section.bias
-    if section.criterion in ("random", "random_protect"):
+    if section.score == "random" or section.protects == "random_protect":
         own["seed"] = section.seed
-    if section.criterion == "random_protect":
+    if section.protects == "random_protect":
         own["random"] = section.random
     return own
 
@@ -56,6 +73,32 @@ def frequency_counts(config: Config, model: str) -> list[str]:
         return []
     name = frequency_property(section.properties, config.properties)
     return [paths.manifest(paths.counts(config, section.of, corpus(config, model), name))]
+
+
+CALIBRATED_ON_TASK = "training_part"
+"""In place of a corpus: calibrated on the training part of the task that a model was fine-tuned on."""
+
+
+def calibration(config: Config, model: str) -> list[str]:
+    """The table of what the neurons of the model that is pruned do on calibration speech, where that is needed."""
+    section = config.models[model]
+    if not section.needs_calibration:
+        return []
+    tuned = tuned_under(config, section.of)
+    return [paths.calibration(config, section.of, corpus(config, model) if tuned is None else CALIBRATED_ON_TASK)]
+
+
+def calibration_training(config: Config, model: str) -> str | None:
+    """The training of the task that a model, or what it was pruned out of, was fine-tuned on."""
+    tuned = tuned_under(config, model)
+    return None if tuned is None else paths.training(config, tuned.task, tuned.of, tuned.seed)
+
+
+def calibration_roots(config: Config, model: str, speech: str) -> dict[str, str]:
+    """The folder that the audio paths of each corpus start from."""
+    tuned = tuned_under(config, model)
+    names = tasks.corpora_of(config, tuned.task) if speech == CALIBRATED_ON_TASK else [speech]
+    return {name: corpora.root(config, name) for name in names}
 
 
 def studies(config: Config) -> dict[str, GeneralPruning | TaskSpecificPruning]:

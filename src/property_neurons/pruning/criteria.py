@@ -1,6 +1,13 @@
-"""How much each neuron is worth: the lower its score, the sooner it goes."""
+"""How much each neuron is worth: the lower its score, the sooner it goes.
 
-from collections.abc import Sequence
+Of a feed-forward network h = W2 f(W1 x + b1) + b2, neuron i has the row W1[i], the bias b1[i] and the column W2[:, i];
+a_i is its activation, the i-th coordinate of f(W1 x + b1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -8,86 +15,247 @@ import torch
 from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError
 from property_neurons.models.ffn import ffn_sites
+from property_neurons.pruning.calibration import Calibration
 
 Scores = list[np.ndarray]
 """For each feed-forward network, in forward order, float64 [neurons]."""
 
 
-def l1_scores(model: "torch.nn.Module", *, bias: bool) -> Scores:
-    """||first.weight[i]||_1 (+ |first.bias[i]|) + ||second.weight[:, i]||_1, in float64.
+@dataclass(frozen=True)
+class Evidence:
+    """What a criterion may look at.
 
-    Args:
-        model: a base model, or one with a head.
-        bias: whether the bias counts; in the paper's text it does not, in its authors' code it does.
+    model: a base model, or one with a head.
+    counts: its activations counted, of a property of phones or of speakers: the cells of such a property, those of no
+        group included, divide all frames among them (pitch counts voiced ones alone).
+    calibration: what its neurons do on calibration speech.
+    bias: whether b1 counts in norms; in the paper's text it does not, in its authors' code it does.
+    seed: of random scores.
     """
-    base = model.base_model
-    scores = []
-    for site in ffn_sites(base):
-        first, second = base.get_submodule(site.first), base.get_submodule(site.module)
-        score = first.weight.detach().double().abs().sum(1) + second.weight.detach().double().abs().sum(0)
-        if bias and first.bias is not None:
-            score = score + first.bias.detach().double().abs()
-        scores.append(score.cpu().numpy())
-    return scores
+
+    model: "torch.nn.Module"
+    counts: Counts | None = None
+    calibration: Calibration | None = None
+    bias: bool = True
+    seed: int = 0
+
+    @property
+    def widths(self) -> list[int]:
+        """Neurons of each network."""
+        return [site.width for site in ffn_sites(self.model.base_model)]
+
+    def calibrated(self) -> Calibration:
+        """The calibration.
+
+        Raises:
+            ModelError: there is none, or it is of another model.
+        """
+        if self.calibration is None:
+            raise ModelError("pruning: expected what neurons do on calibration speech, found nothing; give it")
+        found, expected = [len(one) for one in self.calibration.square], self.widths
+        if found != expected:
+            raise ModelError(
+                f"pruning: expected the calibration of networks of {expected} neurons, found that of {found}; "
+                "calibrate the model that is pruned"
+            )
+        return self.calibration
+
+    def counted(self) -> Counts:
+        """The counts.
+
+        Raises:
+            ModelError: there are none, they are of another model, or nothing was counted.
+        """
+        if self.counts is None:
+            raise ModelError("activation frequency: expected activation counts, found none; give them")
+        counted = [site.width for site in self.counts.sites]
+        if counted != self.widths:
+            raise ModelError(
+                f"activation frequency: expected counts of networks of {self.widths} neurons, found those of "
+                f"{self.counts.model}, of {counted}; count activations of this model"
+            )
+        if not int(self.counts.n.sum()):
+            raise ModelError(
+                f"activation frequency: expected counted frames of {self.counts.model} on {self.counts.corpus}, found "
+                "none; count on a corpus that holds speech"
+            )
+        return self.counts
 
 
-def frequency_scores(counts: Counts) -> Scores:
-    """The share of the counted frames in which each neuron is among the most active.
+class Criterion(Protocol):
+    """One way of scoring."""
 
-    Args:
-        counts: of a property of phones or of speakers: its cells, those of no group included, divide all frames
-            among them (pitch counts voiced ones alone).
+    def scores(self, evidence: Evidence) -> Scores:
+        """The score of every neuron.
 
-    Raises:
-        ModelError: nothing was counted.
+        Raises:
+            ModelError: what the criterion looks at is absent, or of another model.
+        """
+
+
+class L1Norm:
+    """||W1[i]||_1 (+ |b1[i]|) + ||W2[:, i]||_1.
+
+    Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017; the paper's baseline.
+
+    >>> scores = L1Norm().scores(Evidence(model))
     """
-    frames = int(counts.n.sum())
-    if not frames:
-        raise ModelError(
-            f"activation frequency: expected counted frames of {counts.model} on {counts.corpus}, found none; "
-            "count on a corpus that holds speech"
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        return _weights(
+            evidence, lambda first, bias, second: first.abs().sum(1) + bias.abs() * evidence.bias + second.abs().sum(0)
         )
-    return [counts.site_counts(index).sum(axis=0) / frames for index in range(len(counts.sites))]
 
 
-def neuron_traits(model: "torch.nn.Module", counts: Counts) -> list[np.ndarray]:
+class L2Norm:
+    """sqrt(||W1[i]||_2² (+ b1[i]²) + ||W2[:, i]||_2²): the length of the vector of all weights of the neuron.
+
+    Han et al., Learning both Weights and Connections for Efficient Neural Networks, NeurIPS 2015, for a neuron.
+
+    >>> scores = L2Norm().scores(Evidence(model, bias=False))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+
+        def length(first: torch.Tensor, bias: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+            return (first.square().sum(1) + bias.square() * evidence.bias + second.square().sum(0)).sqrt()
+
+        return _weights(evidence, length)
+
+
+class Frequency:
+    """The share of the counted frames in which a_i is among the most active of its layer, from stored ranks.
+
+    Property neurons are found in the same counts (Lin, Lee, Tang, SLT 2024).
+
+    >>> scores = Frequency().scores(Evidence(model, counts=open_counts("results/counts/model/corpus/phone")))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        counts = evidence.counted()
+        frames = int(counts.n.sum())
+        return [counts.site_counts(index).sum(axis=0) / frames for index in range(len(counts.sites))]
+
+
+class Magnitude:
+    """E[|a_i|] over the frames of calibration speech.
+
+    Hu et al., Network Trimming, arXiv 1607.03250, where it is the share of activations above zero; GELU has no zeros.
+
+    >>> scores = Magnitude().scores(Evidence(model, calibration=calibration))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        return evidence.calibrated().magnitude
+
+
+class Wanda:
+    """||W2[:, i]||_2 sqrt(E[a_i²]): the size of what the neuron adds to its layer's output.
+
+    Sun et al., A Simple and Effective Pruning Approach for Large Language Models, ICLR 2024, where |W_ji| sqrt(E[a_i²])
+    scores a weight; here the weights of a column are taken together.
+
+    >>> scores = Wanda().scores(Evidence(model, calibration=calibration))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        lengths = _weights(evidence, lambda first, bias, second: second.square().sum(0).sqrt())
+        return [length * np.sqrt(square) for length, square in zip(lengths, evidence.calibrated().square, strict=True)]
+
+
+class Taylor:
+    """|E[Σ a_i dL/da_i]|: how much the loss changes, to first order, where the neuron goes; the sum is over frames.
+
+    Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference, ICLR 2017.
+
+    >>> scores = Taylor().scores(Evidence(model, calibration=calibration))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        slopes = evidence.calibrated().taylor
+        if slopes is None:
+            raise ModelError(
+                "pruning by taylor: expected the gradients of a task's loss, found a model without a task; prune a "
+                "model that is fine-tuned on one, or take fisher"
+            )
+        return [np.abs(slope) for slope in slopes]
+
+
+class Fisher:
+    """E[(Σ a_i dL/da_i)²]: the diagonal of the empirical Fisher information of a factor of the neuron's activations.
+
+    Theis et al., Faster gaze prediction with dense networks and Fisher pruning, arXiv 1801.05787; Kwon et al., A Fast
+    Post-Training Pruning Framework for Transformers, NeurIPS 2022, for Transformers.
+
+    >>> scores = Fisher().scores(Evidence(model, calibration=calibration))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        return evidence.calibrated().fisher
+
+
+class Random:
+    """Independent and uniform from 0 to 1, comparable across networks; those of a network depend on seed, place, width.
+
+    >>> scores = Random().scores(Evidence(model, seed=1))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        return random_scores(evidence.widths, evidence.seed)
+
+
+CRITERIA: MappingProxyType[str, Criterion] = MappingProxyType(
+    {
+        "norm": L1Norm(),
+        "l2": L2Norm(),
+        "frequency": Frequency(),
+        "magnitude": Magnitude(),
+        "wanda": Wanda(),
+        "taylor": Taylor(),
+        "fisher": Fisher(),
+        "random": Random(),
+    }
+)
+
+
+def neuron_traits(model: "torch.nn.Module", counts: Counts | None) -> list[np.ndarray]:
     """What matched random sets have in common with a set: the frequency and the L1 norm of each neuron.
 
     Returns:
         float64 [neurons, 2] of each feed-forward network
 
     Raises:
-        ModelError: the counts are of a model of other widths, or nothing was counted.
+        ModelError: as `Evidence.counted`.
     """
-    norms = l1_scores(model, bias=True)
-    check_widths(counts, [len(one) for one in norms])
-    return [np.column_stack(pair) for pair in zip(frequency_scores(counts), norms, strict=True)]
-
-
-def check_widths(counts: Counts, widths: Sequence[int]) -> None:
-    """Hold counts against the widths of the networks of the model that is pruned.
-
-    Raises:
-        ModelError: they are of other widths.
-    """
-    counted = [site.width for site in counts.sites]
-    if counted != list(widths):
-        raise ModelError(
-            f"activation frequency: expected counts of networks of {list(widths)} neurons, found those of "
-            f"{counts.model}, of {counted}; count activations of this model"
-        )
+    evidence = Evidence(model, counts)
+    return [np.column_stack(pair) for pair in zip(Frequency().scores(evidence), L1Norm().scores(evidence), strict=True)]
 
 
 def random_scores(widths: Sequence[int], seed: int) -> Scores:
-    """Scores drawn at random: independent and uniform from 0 to 1, comparable across networks.
-
-    Args:
-        widths: neurons of each network.
-        seed: of the draw; each network's scores depend on the seed, its place and its width alone.
-    """
+    """See `Random`."""
     drawn = []
     for place, width in enumerate(widths):
         rng = np.random.default_rng([seed, place])
         order = rng.permutation(width)
         drawn.append(np.sort(rng.random(width))[order])
     return drawn
+
+
+def _weights(evidence: Evidence, score: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> Scores:
+    """A score made of W1 [neurons, size], b1 [neurons], zeros where there is none, and W2 [size, neurons]; float64."""
+    base = evidence.model.base_model
+    found = []
+    for site in ffn_sites(base):
+        first, second = base.get_submodule(site.first), base.get_submodule(site.module)
+        rows, columns = first.weight.detach().double(), second.weight.detach().double()
+        bias = rows.new_zeros(len(rows)) if first.bias is None else first.bias.detach().double()
+        found.append(score(rows, bias, columns).cpu().numpy())
+    return found

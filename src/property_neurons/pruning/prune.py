@@ -19,9 +19,10 @@ from property_neurons.models.prepared import check_unused, save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.neurons.random_sets import matched_sets, random_sets_like
-from property_neurons.pruning.criteria import check_widths, frequency_scores, l1_scores, neuron_traits, random_scores
+from property_neurons.pruning.calibration import read_calibration
+from property_neurons.pruning.criteria import CRITERIA, Evidence, neuron_traits
 from property_neurons.pruning.selection import select
-from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
+from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets, score_of, shield_of
 from property_neurons.stores import manifests
 
 log = logging.getLogger(__name__)
@@ -35,16 +36,17 @@ to be) and which stayed, by their old numbers."""
 class Cut:
     """What is removed.
 
-    criterion: "norm": the smallest L1 norm first; "protect": the same, property neurons last; "random_protect": the
-        same with random sets in their place; "frequency": the least often active first; "random": in random order.
+    criterion: by what neurons are scored (see `criteria.CRITERIA`): the lowest score goes first. "protect_wanda" is by
+        "wanda", property neurons last; "random_protect_wanda" the same with random sets in their place; "protect" and
+        "random_protect" are by "norm".
     keep: share of the neurons that stay.
     rows: neurons of each network that stay, instead of `keep`; with neither, as many in each as there are property
         neurons, so that "protect" keeps these alone.
     match: see `selection.select`.
     bias: whether the bias counts in the norm.
-    random: what the sets of "random_protect" have in common with the property neurons beside layer and number:
+    random: what random sets have in common with the property neurons beside layer and number:
         "matched": activation frequency and norm (see `random_sets.matched_sets`); "size": nothing.
-    seed: of "random" and "random_protect".
+    seed: of "random" and of random sets.
     """
 
     criterion: Criterion
@@ -58,7 +60,7 @@ class Cut:
     @property
     def matched(self) -> bool:
         """Whether random sets are drawn that are like the property neurons."""
-        return self.criterion == "random_protect" and self.random == "matched"
+        return shield_of(self.criterion) == "random_protect" and self.random == "matched"
 
     def __post_init__(self) -> None:
         wrong = [
@@ -91,6 +93,7 @@ def prune_model(
     neurons: Mapping[str, pd.DataFrame],
     sizes_of: str | Path | None = None,
     counts: Counts | None = None,
+    calibration: pd.DataFrame | None = None,
     replace: bool = False,
 ) -> None:
     """Write the cut model to `folder`, with the record of the cut, and its description to `manifest`.
@@ -103,6 +106,7 @@ def prune_model(
         sizes_of: the manifest of another model, as wide, that `neurons` were found on; they then say how many are
             protected at random, and how many stay. Not for "protect", nor for matched random sets.
         counts: activation counts of this model, for "frequency" and for matched random sets.
+        calibration: what this model's neurons do on calibration speech (`calibration.Calibration.table`).
         replace: take the place of what is in `folder`.
 
     Raises:
@@ -113,7 +117,7 @@ def prune_model(
     source = Path(model)
     source_folder = manifests.described_folder(source)
     described = manifests.verify_files(source_folder, source)
-    if sizes_of is not None and cut.criterion == "protect":
+    if sizes_of is not None and shield_of(cut.criterion) == "protect":
         raise ModelError("cut: expected the property neurons of the model itself to protect, found those of another")
     if sizes_of is not None and cut.matched:
         raise ModelError(
@@ -123,17 +127,26 @@ def prune_model(
     found_on = described if sizes_of is None else manifests.read_manifest(sizes_of)
     for name, table in neurons.items():
         check_origin(table, found_on["digest"], name=f"{name} neurons")
+    if calibration is not None:
+        check_origin(calibration, described["digest"], name="calibration")
     if not replace:
         check_unused(folder, manifest)
     with quiet_transformers():
         whole = load_base_model(source_folder, dtype="auto")
         shielded = protected_neurons(whole, cut, neurons, counts)
         if shielded is not None and not any(one.any() for one in shielded):
-            log.warning("%s: no property neurons in any layer, so that `%s` is `norm`", folder, cut.criterion)
-        kept = neurons_that_stay(whole, cut, neurons, counts)
+            log.warning(
+                "%s: no property neurons in any layer, so that `%s` is `%s`",
+                folder,
+                cut.criterion,
+                score_of(cut.criterion),
+            )
+        kept = neurons_that_stay(whole, cut, neurons, counts, calibration)
         pruned = remove_neurons(whole, [torch.from_numpy(one) for one in kept])
         origin = {"kind": "pruned", "of": str(source_folder), "digest": described["digest"], **asdict(cut)}
         origin["properties"] = list(neurons)
+        if calibration is not None:
+            origin["calibration"] = dict(calibration.attrs)
         if sizes_of is not None:
             origin["sizes_of"] = str(manifests.described_folder(sizes_of))
         protected = None if shielded is None else [int(one.sum()) for one in shielded]
@@ -142,7 +155,11 @@ def prune_model(
 
 
 def neurons_that_stay(
-    model: torch.nn.Module, cut: Cut, neurons: Mapping[str, pd.DataFrame], counts: Counts | None = None
+    model: torch.nn.Module,
+    cut: Cut,
+    neurons: Mapping[str, pd.DataFrame],
+    counts: Counts | None = None,
+    calibration: pd.DataFrame | None = None,
 ) -> list[np.ndarray]:
     """For each feed-forward network of a base model the neurons that a cut leaves, int64, ascending.
 
@@ -153,7 +170,10 @@ def neurons_that_stay(
     widths = [site.width for site in sites]
     shielded = protected_neurons(model, cut, neurons, counts)
     sizes = _sizes(cut, widths, _property_neurons(widths, cut, neurons), [site.name for site in sites])
-    return select(_scores(model, cut, widths, counts), sizes, match=cut.match, protected=shielded)
+    known = None if calibration is None else read_calibration(calibration, widths)
+    evidence = Evidence(model, counts, known, bias=cut.bias, seed=cut.seed)
+    scores = CRITERIA[score_of(cut.criterion)].scores(evidence)
+    return select(scores, sizes, match=cut.match, protected=shielded)
 
 
 def protected_neurons(
@@ -165,20 +185,14 @@ def protected_neurons(
         ModelError: as `prune_model`.
     """
     found = _property_neurons([site.width for site in ffn_sites(model)], cut, neurons)
-    match cut.criterion:
+    match shield_of(cut.criterion):
         case "protect":
             return found
-        case "random_protect" if cut.random == "size":
-            return random_sets_like(found, cut.seed)
+        case "random_protect" if cut.matched:
+            return matched_sets(found, neuron_traits(model, counts), cut.seed)
         case "random_protect":
-            return matched_sets(found, neuron_traits(model, _given(counts, "matched random sets")), cut.seed)
+            return random_sets_like(found, cut.seed)
     return None
-
-
-def _given(counts: Counts | None, what: str) -> Counts:
-    if counts is None:
-        raise ModelError(f"pruning by {what}: expected activation counts, found none; give them")
-    return counts
 
 
 def _property_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
@@ -186,18 +200,9 @@ def _property_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.
     masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
     if masks:
         return union(masks)
-    if (cut.keep is None and cut.rows is None) or cut.criterion in ("protect", "random_protect"):
+    if (cut.keep is None and cut.rows is None) or shield_of(cut.criterion) is not None:
         raise ModelError(f"pruning by {cut.criterion}: expected tables of property neurons, found none; give them")
     return None
-
-
-def _scores(model: torch.nn.Module, cut: Cut, widths: Sequence[int], counts: Counts | None) -> list[np.ndarray]:
-    if cut.criterion == "random":
-        return random_scores(widths, cut.seed)
-    if cut.criterion != "frequency":
-        return l1_scores(model, bias=cut.bias)
-    check_widths(_given(counts, "frequency"), widths)
-    return frequency_scores(counts)
 
 
 def _sizes(cut: Cut, widths: Sequence[int], protected: Sequence[np.ndarray] | None, names: Sequence[str]) -> list[int]:

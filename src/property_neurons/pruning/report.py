@@ -10,7 +10,7 @@ import pandas as pd
 
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
-from property_neurons.pruning.vocabulary import ARMS, UNCUT
+from property_neurons.pruning.vocabulary import ARMS, UNCUT, score_of, shield_of
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
 from property_neurons.tasks.intervals import mean_interval, paired_difference
@@ -29,6 +29,7 @@ class Run:
     seed: of the training.
     task, model: their names in the configuration.
     trained: the task as `metrics` names it, where that is another (one that is trained for fewer steps after a cut).
+    recovered: whether the model was fine-tuned after each cut; otherwise it is one cut of the unpruned one.
     metrics: of `tasks.metrics.score_training`, as JSON.
     scores: the table of its test utterances.
     """
@@ -42,6 +43,7 @@ class Run:
     metrics: Path
     scores: Path
     trained: str | None = None
+    recovered: bool = True
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -65,7 +67,7 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
         speed: model, whole, encoder (times as fast as the unpruned model). A model may be absent.
 
     Returns:
-        One row per run: study, task, kind, mode, metric, arm, step, seed, model, neurons, neurons_per_layer
+        One row per run: study, task, kind, mode, metric, arm, step, recovered, seed, model, neurons, neurons_per_layer
         ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
         bytes (of the weights), speedup_whole, speedup_encoder (nan where not measured), value, low, high (its 95 %
         interval over test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn
@@ -82,9 +84,9 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
     before = {
         (run.study, run.task): sum(sizes[run.model].widths) for run in runs if run.arm == "unpruned" and run.step == 0
     }
-    of_arm: dict[tuple[str, str, str, int], list[pd.DataFrame]] = {}
+    of_arm: dict[tuple[str, str, str, int, bool], list[pd.DataFrame]] = {}
     for run in runs:
-        of_arm.setdefault((run.study, run.task, run.arm, run.step), []).append(read_table(run.scores))
+        of_arm.setdefault((run.study, run.task, run.arm, run.step, run.recovered), []).append(read_table(run.scores))
     intervals = {arm: mean_interval(tables) for arm, tables in of_arm.items()}
     rows = []
     for run, scored in zip(runs, metrics, strict=True):
@@ -95,7 +97,7 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
         size, timed = sizes[run.model], run.model in speeds.index
         neurons = sum(size.widths)
         low, high = scored["interval"]
-        arm_low, arm_high = intervals[run.study, run.task, run.arm, run.step]
+        arm_low, arm_high = intervals[run.study, run.task, run.arm, run.step, run.recovered]
         rows.append(
             {
                 "study": run.study,
@@ -103,6 +105,7 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
                 **{key: scored[key] for key in ("kind", "mode", "metric")},
                 "arm": run.arm,
                 "step": run.step,
+                "recovered": run.recovered,
                 "seed": run.seed,
                 "model": run.model,
                 "neurons": neurons,
@@ -131,14 +134,17 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
 def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
     """How far the arms lie apart on the same utterances: protect minus each other, and each minus unpruned.
 
-    An arm that keeps every neuron stands as it was last tuned up to the step.
+    `protect_wanda` and its like are held against `wanda` and `random_protect_wanda`, too.
+
+    An arm that keeps every neuron stands as it was last tuned up to the step. Models that were fine-tuned after each
+    cut are compared with each other, and those that were not.
 
     Args:
         resamples: bootstrap samples of an interval of 95 %.
 
     Returns:
-        study, task, metric, step, first, second (arms), difference (first minus second, in the metric's unit), low,
-        high, p, q (p corrected over the whole table), detectable (the difference that could have been seen; see
+        study, task, metric, step, recovered, first, second (arms), difference (first minus second, in the metric's
+        unit), low, high, p, q (p corrected over the whole table), detectable (what could have been seen; see
         `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
 
     Raises:
@@ -146,10 +152,10 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
     """
     metric = {run.task: scored["metric"] for run, scored in zip(runs, _read_metrics(runs), strict=True)}
     rows = []
-    for study, task in dict.fromkeys((run.study, run.task) for run in runs):
+    for study, task, recovered in dict.fromkeys((run.study, run.task, run.recovered) for run in runs):
         scores: dict[tuple[str, int], list[pd.DataFrame]] = {}
         for run in runs:
-            if (run.study, run.task) == (study, task):
+            if (run.study, run.task) == (study, task) and (run.recovered == recovered or run.arm == "unpruned"):
                 scores.setdefault((run.arm, run.step), []).append(read_table(run.scores))
         for step in sorted({step for _, step in scores}):
             for first, second in _pairs({arm for arm, at in scores if at == step}, {arm for arm, _ in scores}):
@@ -157,10 +163,10 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
                 if last is None or (second not in UNCUT and last != step):
                     continue
                 found = paired_difference(scores[first, step], scores[second, last], resamples=resamples)
-                sides = (study, task, metric[task], step, first, second)
+                sides = (study, task, metric[task], step, recovered, first, second)
                 told = (found.mean, found.low, found.high, found.p, found.detectable)
                 rows.append((*sides, *told, found.n_first, found.n_second, found.utterances, found.speakers))
-    names = "study task metric step first second difference low high p detectable seeds_first seeds_second "
+    names = "study task metric step recovered first second difference low high p detectable seeds_first seeds_second "
     table = pd.DataFrame(rows, columns=f"{names}utterances speakers".split())
     table.insert(table.columns.get_loc("detectable"), "q", q_values(table["p"]))
     return table
@@ -173,24 +179,24 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
         collected: tables of `collect_runs`.
 
     Returns:
-        One row per study, task, arm and step: metric, seeds (how many), mean, lowest, highest (of the metric over the
-        seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest, neurons_most
-        (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights), speedup_whole,
-        speedup_encoder; means where nothing else is said.
+        One row per study, task, arm, step and recovered: metric, seeds (how many), mean, lowest, highest (of the metric
+        over the seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest,
+        neurons_most (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights),
+        speedup_whole, speedup_encoder; means where nothing else is said.
     """
     table = pd.concat(collected, ignore_index=True)
     table["megabytes"] = table["bytes"] / 1e6
     table["arm"] = pd.Categorical(table["arm"], ARMS)
     rows = []
     for _, of_task in table.groupby(["study", "task"], sort=False):
-        for _, seeds in of_task.groupby(["arm", "step"], observed=True):
+        for _, seeds in of_task.groupby(["recovered", "arm", "step"], observed=True):
             first = seeds.sort_values("seed").iloc[0]
             means = seeds[
                 ["r2", "constant_mse", "share", "parameters", "megabytes", "speedup_whole", "speedup_encoder"]
             ].mean()
             rows.append(
                 {
-                    **first[["study", "task", "metric", "arm", "step"]],
+                    **first[["study", "task", "metric", "arm", "step", "recovered"]],
                     "seeds": len(seeds),
                     "mean": seeds["value"].mean(),
                     "lowest": seeds["value"].min(),
@@ -210,6 +216,9 @@ def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
     """What is compared at a step: arms of this step with others."""
     if "protect" in here:
         yield from (("protect", arm) for arm in ARMS if arm in anywhere - {"protect", "unpruned"})
+    for first in (arm for arm in ARMS if arm in here and shield_of(arm) == "protect" and arm != "protect"):
+        others = (score_of(first), f"random_{first}")
+        yield from ((first, arm) for arm in others if arm in anywhere)
     yield from ((arm, "unpruned") for arm in ARMS if arm in here - {"unpruned"})
 
 
@@ -217,7 +226,7 @@ def _read_metrics(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """The metrics of each run, held against what the run is said to be and against the others of its task."""
     metrics = []
     first: dict[str, tuple[Run, dict[str, Any]]] = {}
-    known: dict[tuple[str | int, ...], Run] = {}
+    known: dict[tuple[str | int | bool, ...], Run] = {}
     for run in runs:
         scored = read_json(run.metrics)
         said = {"task": run.trained or run.task, "model": run.model, "seed": run.seed}
@@ -226,7 +235,7 @@ def _read_metrics(runs: Sequence[Run]) -> list[dict[str, Any]]:
             raise StoreError(
                 f"{run.metrics}: expected the run {_words(said)}, found {_words(found)}; delete the file and run again"
             )
-        twin = known.setdefault((run.study, run.task, run.arm, run.step, run.seed), run)
+        twin = known.setdefault((run.study, run.task, run.arm, run.step, run.recovered, run.seed), run)
         if twin is not run:
             raise StoreError(
                 f"study {run.study}, {_words(said)}, arm {run.arm}, step {run.step}: expected one run, found "

@@ -68,7 +68,8 @@ def _run(job: TaskJob) -> None:
                 aside = files.set_aside(work)
                 log.warning("%s: the best state so far is lost; trained from the start (now %s)", work, aside)
                 checkpoint = None
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            if settings.steps:
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             best = trainer.restore_best()
             scores = trainer.scores(sets["test"])
         _write(job, settings, data, encoder, trainer, best, scores)

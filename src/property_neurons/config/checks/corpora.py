@@ -40,7 +40,8 @@ def _uses_of_phones(config: Config) -> list[tuple[str, str]]:
     general, specific = config.pruning.general, config.pruning.task_specific
     if general is not None:
         uses.append(("pruning.general.corpus", general.corpus))
-        uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
+        if general.fine_tuning is not None:
+            uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
     if specific is not None:
         uses.append(("pruning.task_specific.corpus", specific.corpus))
     for name, study in config.erasure.items():

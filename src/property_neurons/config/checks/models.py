@@ -1,7 +1,14 @@
 """Models are made of others that are there, and never of themselves."""
 
 from property_neurons.config.checks.references import not_defined, unknown_groups
-from property_neurons.config.models import EditedModel, PretrainedModel, PrunedModel, RandomTwinModel, TunedModel
+from property_neurons.config.models import (
+    DistilledModel,
+    EditedModel,
+    PretrainedModel,
+    PrunedModel,
+    RandomTwinModel,
+    TunedModel,
+)
 from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.root import Config
@@ -21,6 +28,10 @@ def problems(config: Config) -> list[str]:
                 found += _edited_problems(config, key, model)
             case TunedModel():
                 found += _tuned_problems(config, key, model)
+            case DistilledModel():
+                references = [("of", model.of, config.models), ("teacher", model.teacher, config.models)]
+                references.append(("corpus", model.corpus, config.corpora))
+                found += not_defined([(f"{key}.{field}", *named) for field, *named in references])
             case PretrainedModel():
                 found += _pretrained_problems(config, name, model)
         if not isinstance(model, PretrainedModel) and name in _ancestors(config, name):
@@ -43,6 +54,11 @@ def _pruned_problems(config: Config, key: str, model: PrunedModel) -> list[str]:
             (f"{key}.sizes_of", model.sizes_of, config.models),
         ]
     )
+    if model.score == "taylor" and tuned_under(config, model.of) is None:
+        found.append(
+            f"{key}.criterion: `taylor` needs the loss of a task, and {model.of!r} is not fine-tuned on one; take "
+            "`fisher`, or prune a model of kind tuned"
+        )
     if model.needs_frequencies:
         found += frequency_problems(config, f"{key}.properties", model.properties)
     return found
@@ -57,6 +73,16 @@ def frequency_problems(config: Config, key: str, properties: list[str]) -> list[
         f"{key}: activation frequencies need one that counts every frame, found {found}; add gender or phone, or leave "
         "out `frequency` and set `random: size`"
     ]
+
+
+def tuned_under(config: Config, name: str) -> TunedModel | None:
+    """The fine-tuned model that a model is, or was pruned out of; None where there is none."""
+    seen: set[str] = set()
+    model = config.models.get(name)
+    while isinstance(model, PrunedModel) and model.of not in seen:
+        seen.add(model.of)
+        model = config.models.get(model.of)
+    return model if isinstance(model, TunedModel) else None
 
 
 def _edited_problems(config: Config, key: str, model: EditedModel) -> list[str]:
@@ -107,7 +133,8 @@ def _ancestors(config: Config, name: str) -> set[str]:
 def _parents(config: Config, name: str) -> set[str]:
     model = config.models.get(name)
     if not isinstance(model, PretrainedModel):
-        return {one for one in (getattr(model, "of", None), getattr(model, "sizes_of", None)) if one is not None}
+        made_of = (getattr(model, field, None) for field in ("of", "sizes_of", "teacher"))
+        return {one for one in made_of if one is not None}
     run = config.pretraining.get(model.run)
     return set() if run is None else _parents_of_stage(config, run, model.stage or len(run.stages))
 

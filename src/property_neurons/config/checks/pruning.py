@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from property_neurons.config.checks.models import frequency_problems
 from property_neurons.config.checks.references import not_defined
+from property_neurons.config.models import PrunedModel
 from property_neurons.config.pruning import GeneralPruning, TaskPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
+from property_neurons.pruning.vocabulary import score_of
 
 
 def problems(config: Config) -> list[str]:
@@ -14,7 +16,14 @@ def problems(config: Config) -> list[str]:
     if (general := config.pruning.general) is not None:
         key = "pruning.general"
         found += _common(config, key, general, {key: general})
-        found += not_defined([(f"{key}.fine_tuning.corpus", general.fine_tuning.corpus, config.corpora)])
+        for name in ("fine_tuning", "distillation"):
+            if (recovery := getattr(general, name)) is not None:
+                found += not_defined([(f"{key}.{name}.corpus", recovery.corpus, config.corpora)])
+        found += [
+            f"{key}.arms: `{arm}` needs the loss of a task, which this study's models do not have; take a fisher one"
+            for arm in general.arms
+            if score_of(arm) == "taylor"
+        ]
     if (specific := config.pruning.task_specific) is not None:
         key = "pruning.task_specific"
         found += _common(config, key, specific, {f"{key}.tasks.{name}": task for name, task in specific.tasks.items()})
@@ -38,6 +47,7 @@ def _common(
     found = []
     for place, section in protected.items():
         references += [(f"{place}.properties", name, config.properties) for name in section.properties]
-        if "frequency" in study.arms or ("random_protect" in study.arms and study.random == "matched"):
+        arms = [PrunedModel(kind="pruned", of="any", criterion=arm, random=study.random) for arm in study.arms]
+        if any(arm.needs_frequencies for arm in arms):
             found += frequency_problems(config, f"{place}.properties", section.properties)
     return not_defined(references) + found

@@ -1,0 +1,367 @@
+"""Recovery without labels, for every architecture: a pruned model learns to give the hidden states of the whole one.
+
+One job trains one model; a killed job goes on from its last whole checkpoint.
+"""
+
+import logging
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from property_neurons.corpus import audio
+from property_neurons.corpus.recordings import Recording, naming
+from property_neurons.errors import ModelError
+from property_neurons.jobs import locks
+from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window
+from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.prepared import save_derived
+from property_neurons.models.states import hidden_states
+from property_neurons.stores import manifests
+from property_neurons.tasks.model import training_habits_off
+from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
+from property_neurons.training.order import EpochOrder
+from property_neurons.training.trainer import StopWhenFlat, add_callbacks, train_from, training_arguments
+
+log = logging.getLogger(__name__)
+
+RECORD = "distillation.json"
+"""File of a distilled model's folder: its settings, its losses before and after, and on how much speech."""
+CURVE_COLUMNS = ("step", "split", "loss", "learning_rate", "grad_norm")
+
+Loss = Literal["l1_cosine", "l1", "cosine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation(Optimisation):
+    """How a model is distilled; see `optimisation.Optimisation` for what is not said here.
+
+    steps: at most.
+    patience: see `trainer.StopWhenFlat`; None = all steps.
+    crop_seconds: longest piece of an utterance in training; validation is by pieces of this length, too.
+    layers: Transformer blocks, from 1, whose outputs are learnt; None = all.
+    loss: see `state_loss`.
+    cosine_weight: of the cosine's part in "l1_cosine".
+    """
+
+    max_grad_norm: float = 1.0
+    patience: int | None = None
+    crop_seconds: float = 10.0
+    layers: Sequence[int] | None = None
+    loss: Loss = "l1_cosine"
+    cosine_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class DistillationJob:
+    """Everything one job needs, as plain values.
+
+    model: manifest of the prepared model to train.
+    teacher: manifest of the prepared model whose states it learns to give.
+    corpus: manifest of the corpus that they are from.
+    validation_share: of the speech, held out by speaker.
+    settings: fields of `Distillation`.
+    folder, manifest: the prepared model to write.
+    work: where the Trainer keeps its checkpoints; removed when done.
+    device: "cpu" or "cuda".
+    tensorboard: folder of TensorBoard logs, or None.
+    code: fingerprint of the code, so that a checkpoint of other code is not resumed.
+    """
+
+    name: str
+    model: str
+    teacher: str
+    corpus: str
+    validation_share: float
+    settings: Mapping[str, Any]
+    folder: str
+    manifest: str
+    work: str
+    device: str = "cpu"
+    tensorboard: str | None = None
+    code: str = ""
+
+    def identity(self) -> str:
+        """A digest of what the trained weights depend on."""
+        content = {
+            "settings": {key: value for key, value in self.settings.items() if key not in WITHOUT_RESULT},
+            "validation_share": self.validation_share,
+            "code": self.code,
+            "inputs": [manifests.read_manifest(one)["digest"] for one in (self.model, self.teacher, self.corpus)],
+        }
+        return manifests.digest_of(content)
+
+
+def state_loss(
+    student: torch.Tensor, teacher: torch.Tensor, loss: Loss = "l1_cosine", cosine_weight: float = 1.0
+) -> torch.Tensor:
+    """How far hidden states are from those to be learnt: a mean over layers and frames, a scalar.
+
+    "l1": the mean over coordinates of |h - h'|; "cosine": -log sigmoid(cos(h, h')); "l1_cosine": the first plus
+    `cosine_weight` times the second (Chang et al., DistilHuBERT, ICASSP 2022, equation 1; Peng et al., DPHuBERT,
+    Interspeech 2023).
+
+    Args:
+        student, teacher: float [layers, frames, hidden size].
+    """
+    distance = (student - teacher).abs().mean(-1)
+    angle = -torch.nn.functional.logsigmoid(torch.nn.functional.cosine_similarity(student, teacher, dim=-1))
+    match loss:
+        case "l1":
+            return distance.mean()
+        case "cosine":
+            return angle.mean()
+    return (distance + cosine_weight * angle).mean()
+
+
+class Distiller(torch.nn.Module):
+    """A model that is trained, beside one that is not.
+
+    Args:
+        student: base model to train.
+        teacher: base model of the same depth and hidden size.
+        settings: layers and loss.
+    """
+
+    # What takes **kwargs would be taken to divide the loss by what a step accumulates itself; the Trainer shall do it.
+    accepts_loss_kwargs = False
+
+    def __init__(self, student: torch.nn.Module, teacher: torch.nn.Module, settings: Distillation):
+        super().__init__()
+        self.student = student
+        # In a tuple, where torch does not look for weights.
+        self._teacher = (teacher.eval().requires_grad_(False),)
+        self._settings = settings
+
+    def forward(self, windows: Sequence[Sequence[Window]], labels: torch.Tensor, **kwargs) -> dict[str, torch.Tensor]:
+        """The loss of a batch, a mean over its frames.
+
+        Args:
+            labels: nothing to be learnt; the Trainer validates batches that have some.
+        """
+        with torch.no_grad():
+            wanted = [self._chosen(states) for states in hidden_states(self._teacher[0], windows)]
+        given = [self._chosen(states) for states in hidden_states(self.student, windows)]
+        together = (torch.cat(states, dim=1).float() for states in (given, wanted))
+        return {"loss": state_loss(*together, self._settings.loss, self._settings.cosine_weight)}
+
+    def _chosen(self, states: torch.Tensor) -> torch.Tensor:
+        """The outputs of the chosen blocks; the first state is what the first block takes in."""
+        return states[1:] if self._settings.layers is None else states[list(self._settings.layers)]
+
+
+class Pieces(torch.utils.data.Dataset):
+    """Pieces of utterances as a model takes them in: each is a pure function of its number.
+
+    Args:
+        recordings: of the utterances.
+        front_end: of both models.
+        samples: longest piece; shorter utterances are taken whole.
+        n_pieces: epoch by epoch through all utterances, each time in a new order; None = each once.
+        seed: of order and pieces.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        front_end: FrontEnd,
+        samples: int,
+        *,
+        n_pieces: int | None = None,
+        seed: int = 0,
+    ):
+        self._recordings, self._front_end, self._samples = recordings, front_end, samples
+        self._order = range(len(recordings)) if n_pieces is None else EpochOrder(len(recordings), seed)
+        self._length = len(recordings) if n_pieces is None else n_pieces
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, item: int) -> list[Window]:
+        """The windows of a piece."""
+        recording = self._recordings[self._order[item]]
+        with naming(recording.utterance):
+            waveform = audio.read_audio(recording.audio)
+            room = len(waveform) - self._samples
+            if room > 0:
+                start = int(np.random.default_rng([self._seed, item]).integers(room + 1))
+                waveform = waveform[start : start + self._samples]
+            return list(self._front_end.windows(waveform))
+
+
+def collate(items: Sequence[list[Window]]) -> dict[str, Any]:
+    """Pieces to one batch; see `Distiller.forward` for labels."""
+    return {"windows": list(items), "labels": torch.zeros(len(items))}
+
+
+def hold_out(recordings: Sequence[Recording], speakers: Sequence[str], share: float) -> tuple[list, list]:
+    """Divide recordings into those to train on and those to validate on, by speaker, so that these are unseen.
+
+    Speakers are taken in the order of a hash of their name until they hold at least `share` of the samples.
+
+    Raises:
+        ModelError: one side would be empty.
+    """
+    lengths: dict[str, int] = {}
+    for recording, speaker in zip(recordings, speakers, strict=True):
+        lengths[speaker] = lengths.get(speaker, 0) + recording.n_samples
+    held, samples = set(), 0
+    for speaker in sorted(lengths, key=lambda name: (zlib.crc32(name.encode()), name)):
+        if samples >= share * sum(lengths.values()):
+            break
+        held.add(speaker)
+        samples += lengths[speaker]
+    parts = ([], [])
+    for recording, speaker in zip(recordings, speakers, strict=True):
+        parts[speaker in held].append(recording)
+    if not all(parts):
+        raise ModelError(
+            f"distillation: expected speakers to train on and others to validate on, found {len(lengths)} speakers; "
+            "name a corpus of several speakers, or another validation_share"
+        )
+    return parts
+
+
+def distil(job: DistillationJob, utterances: pd.DataFrame, root: str | Path) -> None:
+    """Train a model to give another one's hidden states, and write it as a prepared model, whole or not at all.
+
+    In its folder, beside the model: `RECORD`, curves.tsv (`CURVE_COLUMNS`).
+
+    Args:
+        utterances: the table of the corpus.
+        root: the folder that its audio paths start from.
+
+    Raises:
+        ModelError: the models do not fit together, layers that they do not have, or the training has diverged.
+        StoreError: an input is absent or damaged, or another process trains this.
+    """
+    with locks.sole_process(job.work), quiet_transformers():
+        settings = Distillation(**job.settings)
+        identity = job.identity()
+        folders = [manifests.described_folder(one) for one in (job.model, job.teacher)]
+        student, teacher = (
+            load_encoder(folder, manifest=manifest, device=job.device)
+            for folder, manifest in zip(folders, (job.model, job.teacher), strict=True)
+        )
+        _check(job.name, student, teacher, settings)
+        rows = list(utterances.sort_values("utterance").itertuples())
+        recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
+        train, validation = hold_out(recordings, [row.speaker for row in rows], job.validation_share)
+        samples = round(settings.crop_seconds * SAMPLING_RATE)
+        pieces = Pieces(
+            train, student.front_end, samples, n_pieces=settings.steps * settings.batch_size, seed=settings.seed
+        )
+        trainer = DistillationTrainer(
+            model=Distiller(student.model, teacher.model, settings),
+            args=training_arguments(job.name, job.work, job.device, settings),
+            data_collator=collate,
+            train_dataset=pieces,
+            eval_dataset=Pieces(validation, student.front_end, samples),
+        )
+        if settings.patience is not None:
+            trainer.add_callback(StopWhenFlat(settings.patience))
+        add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
+        with training_habits_off(student.model):
+            checkpoint = resume_point(job.work, identity)
+            trainer.args.eval_on_start = checkpoint is None
+            train_from(trainer, checkpoint, settings.patience)
+            if not _validated(trainer):
+                trainer.evaluate()
+        _write(job, student, folders, trainer, (train, validation))
+    shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _check(name: str, student: SpeechEncoder, teacher: SpeechEncoder, settings: Distillation) -> None:
+    blocks = len({site.layer for site in student.sites})
+    found = [
+        (encoder.model.config.hidden_size, len({site.layer for site in encoder.sites}))
+        for encoder in (student, teacher)
+    ]
+    if found[0] != found[1]:
+        raise ModelError(
+            f"{name}: expected a model of hidden size {found[1][0]} and {found[1][1]} blocks, as the one it learns "
+            f"from, found {found[0][0]} and {found[0][1]}; name a model that was pruned out of that one"
+        )
+    wrong = [layer for layer in settings.layers or () if not 1 <= layer <= blocks]
+    if wrong:
+        raise ModelError(f"{name}: expected layers from 1 to {blocks}, found {wrong[0]}; correct `layers`")
+
+
+def _validated(trainer: "transformers.Trainer") -> bool:
+    last = trainer.state.global_step
+    return any("eval_loss" in entry and entry["step"] == last for entry in trainer.state.log_history)
+
+
+class DistillationTrainer(transformers.Trainer):
+    """transformers' Trainer, which refuses a loss that is not finite."""
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """The mean loss over the validation pieces.
+
+        Raises:
+            ModelError: the loss is not finite.
+        """
+        losses = []
+        self.model.eval()
+        with torch.no_grad():
+            for batch in self.get_eval_dataloader(eval_dataset):
+                batch = self._prepare_inputs(batch)
+                with self.compute_loss_context_manager():
+                    losses += [float(self.model(**batch)["loss"])] * len(batch["windows"])
+        self.model.train()
+        loss = float(np.mean(losses))
+        if not np.isfinite(loss):
+            raise ModelError(
+                f"validation after {self.state.global_step} steps: expected a finite loss, found {loss}; the training "
+                "has diverged: lower its learning_rate, or lengthen its warm-up"
+            )
+        metrics = {f"{metric_key_prefix}_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def _write(
+    job: DistillationJob,
+    student: SpeechEncoder,
+    folders: Sequence[Path],
+    trainer: "transformers.Trainer",
+    parts: Sequence[Sequence[Recording]],
+) -> None:
+    table = curves(trainer.state.log_history)
+    losses = table.loc[table["split"] == "validation", "loss"]
+    hours = [sum(one.n_samples for one in part) / SAMPLING_RATE / 3600 for part in parts]
+    record = {
+        "settings": {key: value for key, value in job.settings.items() if key not in WITHOUT_RESULT},
+        "steps": trainer.state.global_step,
+        "loss_before": losses.iloc[0],
+        "loss_after": losses.iloc[-1],
+        "hours": {"train": hours[0], "validation": hours[1]},
+    }
+    digests = [manifests.read_manifest(one)["digest"] for one in (job.model, job.teacher)]
+    origin = {"kind": "distilled", "of": str(folders[0]), "teacher": str(folders[1])}
+    origin |= dict(zip(("digest", "teacher_digest"), digests, strict=True))
+    student.model.eval()
+    tables = {"curves.tsv": table}
+    save_derived(job.folder, job.manifest, student.model, folders[0], origin, (RECORD, record), tables, replace=True)
+
+
+def curves(log_history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the Trainer logged, a row per split and step: `CURVE_COLUMNS`."""
+    rows = []
+    for entry in log_history:
+        if "loss" in entry:
+            rows.append((entry["step"], "train", entry["loss"], entry["learning_rate"], entry["grad_norm"]))
+        if "eval_loss" in entry:
+            rows.append((entry["step"], "validation", entry["eval_loss"], None, None))
+    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
