@@ -10,7 +10,7 @@ import torch
 from property_neurons.errors import ModelError
 from property_neurons.figures import fig9, pruning_panels
 from property_neurons.models.ffn import ffn_sites
-from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.loading import load_encoder
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.models.states import hidden_states
 from property_neurons.pruning.calibrate import Pass, calibrate, some_of
@@ -180,8 +180,8 @@ def test_a_calibration_is_read_back_and_of_one_model():
         CRITERIA["wanda"].scores(Evidence(smaller, calibration=known))
 
 
-def test_no_speech_is_no_calibration():
-    encoder = SpeechEncoder(small_models.small_model("HubertModel"), None)
+def test_no_speech_is_no_calibration(read):
+    encoder = read[1]
     with pytest.raises(ModelError, match="expected some speech, found none"):
         calibrate(encoder, iter(()), total=0, task=False)
 

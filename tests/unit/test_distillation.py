@@ -23,7 +23,7 @@ SETTINGS = {
     "steps": 6,
     "batch_size": 2,
     "accumulation": 1,
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-4,
     "schedule": "constant",
     "warmup_steps": 0,
     "precision": "fp32",

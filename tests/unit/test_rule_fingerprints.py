@@ -75,8 +75,8 @@ COVERED = {
     """,
     "distil_model": f"""
         {LOADING}
-        models.prepared models.states pruning.distillation tasks.examples tasks.heads tasks.job tasks.model
-        tasks.stored_states tasks.table training.optimisation training.order training.trainer
+        models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model tasks.table
+        training.optimisation training.order training.trainer
     """,
     "edit_model": f"""
         {LOADING}

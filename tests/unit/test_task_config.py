@@ -153,7 +153,7 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         ("general.model", "absent", "pruning.general.model: 'absent' is not defined; defined are mini"),
         ("general.corpus", "absent", "pruning.general.corpus: 'absent' is not defined; defined are demo, libri"),
         ("general.corpus", "vox", "pruning.general.corpus: 'vox' (voxceleb1) has no phone alignments"),
-        ("general.properties", ["nasal"], "pruning.general.properties: 'nasal' is not defined; defined are phone,"),
+        ("general.properties", ["click"], "pruning.general.properties: 'click' is not defined; defined are phone,"),
         ("general.tasks", ["asr"], "pruning.general.tasks: 'asr' is not defined; defined are pr, pr-tuned, sid, f0"),
         ("general.tasks", ["pr", "pr"], "pruning.general.tasks: expected each task once, found pr, pr; leave out"),
         ("general.fine_tuning.corpus", "vox", "pruning.general.fine_tuning.corpus: 'vox' (voxceleb1) has no phone ali"),
@@ -175,7 +175,7 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         (
             "general",
             PITCH,
-            "pruning.general.properties: `frequency` needs one that counts every frame, found pitch; add",
+            "pruning.general.properties: activation frequencies need one that counts every frame, found pitch",
         ),
         (
             "task_specific",
@@ -186,7 +186,7 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
                 "arms": ["norm", "frequency"],
                 "tasks": {"pr-tuned": {"properties": ["pitch"], "steps": 10}},
             },
-            "pruning.task_specific.tasks.pr-tuned.properties: `frequency` needs one that counts every frame, found pit",
+            "pruning.task_specific.tasks.pr-tuned.properties: activation frequencies need one that counts",
         ),
         ("task_specific.rows", [100, 0], "pruning.task_specific.rows: numbers of neurons that fall from step to step"),
         ("task_specific.corpus", "vox", "pruning.task_specific.corpus: 'vox' (voxceleb1) has no phone alignments"),
@@ -198,8 +198,8 @@ PITCH = content()["pruning"]["general"] | {"arms": ["frequency"], "properties": 
         ),
         (
             "task_specific.tasks",
-            {"pr-tuned": {"properties": ["nasal"], "steps": 10}},
-            "pruning.task_specific.tasks.pr-tuned.properties: 'nasal' is not defined",
+            {"pr-tuned": {"properties": ["click"], "steps": 10}},
+            "pruning.task_specific.tasks.pr-tuned.properties: 'click' is not defined",
         ),
     ],
 )

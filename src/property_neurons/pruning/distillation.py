@@ -141,6 +141,14 @@ class Distiller(torch.nn.Module):
         self._teacher = (teacher.eval().requires_grad_(False),)
         self._settings = settings
 
+    def train(self, mode: bool = True) -> "Distiller":
+        """As usual, but for batch norm (Conformers), which keeps the statistics of the unpruned model."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
     def forward(self, windows: Sequence[Sequence[Window]], labels: torch.Tensor, **kwargs) -> dict[str, torch.Tensor]:
         """The loss of a batch, a mean over its frames.
 
