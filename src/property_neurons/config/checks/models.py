@@ -65,8 +65,12 @@ def _pruned_problems(config: Config, key: str, model: PrunedModel) -> list[str]:
 
 
 def frequency_problems(config: Config, key: str, properties: list[str]) -> list[str]:
-    """Where none of the properties of a pruning that needs activation frequencies counts every frame."""
-    if frequency_property(properties, config.properties) is not None:
+    """Where none of the properties of a pruning that needs activation frequencies counts every frame.
+
+    Of properties that are not defined nothing is said here.
+    """
+    known = frequency_property(properties, config.properties) is not None
+    if known or not set(properties) <= set(config.properties):
         return []
     found = ", ".join(properties)
     return [
