@@ -1,4 +1,4 @@
-"""The neuron browser: how strongly neurons are active, and pages that show and let one hear it."""
+"""The neuron browser (docs/browser.md): how strongly neurons are active, and pages that show and let one hear it."""
 
 
 rule store_activations:
@@ -34,3 +34,97 @@ rule store_activations:
         "Keeping activation values of {wildcards.model} on {wildcards.corpus}/{wildcards.shard}"
     script:
         "../workflow/scripts/store_activations.py"
+
+
+def of_properties(pattern):
+    """An input for each property of the pages: `pattern` with its name for {property}."""
+    return lambda wildcards: plan.browser.of_properties(
+        CONFIG, lambda name: f"{RESULTS}/" + pattern.format(property=name, **wildcards)
+    )
+
+
+rule tabulate_browser:
+    """What each neuron reacts to, and examples of it: the public data of the browser."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
+        activations=lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus),
+        counts=of_properties("counts/{model}/{corpus}/{property}.manifest.json"),
+        neurons=of_properties("neurons/{model}/{corpus}/{property}.parquet"),
+    output:
+        neurons=f"{RESULTS}/browser/{{model}}/{{corpus}}/neurons.parquet",
+        examples=f"{RESULTS}/browser/{{model}}/{{corpus}}/examples.parquet",
+    log:
+        f"{RESULTS}/logs/tabulate_browser/{{model}}/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_browser/{{model}}/{{corpus}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
+    params:
+        properties=plan.browser.properties(CONFIG),
+        sampling=plan.browser.sampling(CONFIG),
+        choice=plan.browser.choice(CONFIG),
+        code=code_fingerprint("property_neurons.browser.tables", "property_neurons.browser.table_inputs"),
+    message:
+        "Looking at the neurons of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/tabulate_browser.py"
+
+
+rule make_browser:
+    """The pages: open index.html by a double click."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        neurons=rules.tabulate_browser.output.neurons,
+        examples=rules.tabulate_browser.output.examples,
+        null=of_properties("neurons/{model}/{corpus}/{property}.null.tsv"),
+        stability=of_properties("neurons/{model}/{corpus}/{property}.stability.tsv"),
+        summary=of_properties("neurons/{model}/{corpus}/{property}.summary.tsv"),
+        cells=of_properties("neurons/{model}/{corpus}/{property}.cells.tsv"),
+        points=expand(
+            f"{RESULTS}/embeddings/{{{{model}}}}/{{{{corpus}}}}/{{property}}.points.tsv",
+            property=plan.browser.planes(CONFIG),
+        ),
+        silhouettes=expand(
+            f"{RESULTS}/embeddings/{{{{model}}}}/{{{{corpus}}}}/{{property}}.silhouettes.tsv",
+            property=plan.browser.planes(CONFIG),
+        ),
+    output:
+        index=f"{RESULTS}/browser/{{model}}/{{corpus}}/index.html",
+        pages=report(
+            directory(f"{RESULTS}/browser/{{model}}/{{corpus}}/pages"),
+            caption="../resources/captions/browser.rst",
+            category="Neuron browser",
+            htmlindex="index.html",
+        ),
+    log:
+        f"{RESULTS}/logs/make_browser/{{model}}/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_browser/{{model}}/{{corpus}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        properties=plan.browser.shown(CONFIG),
+        planes=plan.browser.planes(CONFIG),
+        settings=plan.browser.settings(CONFIG),
+        lambda_=CONFIG.analysis.lambda_,
+        audio=CONFIG.browser.audio,
+        limits=plan.browser.limits(CONFIG),
+        licence=lambda wildcards: plan.browser.licence(CONFIG, wildcards.corpus),
+        code=code_fingerprint("property_neurons.browser.pages", "property_neurons.browser.page_inputs"),
+    message:
+        "Making the neuron browser of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/make_browser.py"

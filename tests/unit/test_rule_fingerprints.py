@@ -32,6 +32,13 @@ COVERED = {
         {LOADING}
         activations.choice activations.extraction activations.store ranks.sites
     """,
+    "tabulate_browser": f"""
+        {LOADING}
+        activations.store activations.summary browser.examples browser.neighbours browser.probabilities
+        browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store corpus.phones
+        counting.count_store counting.join counting.pitch_bins counting.properties counting.runs
+        counting.sampling ranks.sites ranks.store
+    """,
     "store_states": f"""
         {LOADING}
         models.states tasks.stored_states

@@ -1,10 +1,10 @@
 """Configuration of the neuron browser."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from property_neurons.config.section import Section
+from property_neurons.config.section import Name, Section
 
 
 class Browser(Section):
@@ -15,6 +15,11 @@ class Browser(Section):
         gt=0,
         description="speech whose activation values are kept, spread over the speakers: examples, histograms and "
         "sounds come from it (null: all; a minute takes 17 MB for 6 layers of 768 neurons)",
+    )
+    properties: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None,
+        description="the properties that are shown (null: all of the config; one of many groups, such as `speaker`, "
+        "takes minutes)",
     )
     neurons: Literal["property", "all"] = Field(
         default="property", description="which neurons have a page: property neurons and some at random, or all"
@@ -27,3 +32,6 @@ class Browser(Section):
     seed: int = Field(default=0, ge=0, description="of random neurons and random examples")
     max_layer_mb: float = Field(default=2, gt=0, description="refuse to make pages with more data than this in a layer")
     max_mb: float = Field(default=100, gt=0, description="refuse to make a folder larger than this")
+    licences: dict[Name, str] = Field(
+        default_factory=dict, description="for each corpus, its name and licence, as the pages state them"
+    )

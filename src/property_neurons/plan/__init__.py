@@ -2,6 +2,7 @@
 
 from property_neurons.plan import (
     analysis,
+    browser,
     corpora,
     editing,
     erasure,
@@ -17,6 +18,7 @@ from property_neurons.plan import (
 
 __all__ = [
     "analysis",
+    "browser",
     "corpora",
     "editing",
     "erasure",

@@ -2,6 +2,7 @@
 
 from property_neurons.config.checks import (
     analysis,
+    browser,
     corpora,
     erasure,
     figures,
@@ -17,5 +18,5 @@ from property_neurons.config.root import Config
 
 def contradictions(config: Config) -> list[str]:
     """Every contradiction between sections, each with its key, what was found and what to do."""
-    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis, statistics)
+    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis, statistics, browser)
     return [problem for check in checks for problem in check.problems(config)]

@@ -1,0 +1,67 @@
+"""Which moments of speech show what a neuron reacts to: every way of choosing examples."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+KINDS = ("strongest", "quarter 4", "quarter 3", "quarter 2", "quarter 1", "random", "counter-example")
+N_CURVE = 20
+"""Frames before and after an example whose activation is kept with it."""
+STRONGEST, FROM_EACH_QUARTER, AT_RANDOM, COUNTER = 8, 4, 4, 4
+_PER_UTTERANCE, _PER_SPEAKER = 1, 2
+# Candidates that are gone through in search of other utterances and speakers.
+_MOST_CANDIDATES = 2000
+
+
+def choose_examples(
+    value: np.ndarray,
+    active: np.ndarray,
+    right: np.ndarray,
+    utterance: np.ndarray,
+    speaker: np.ndarray,
+    rng: np.random.Generator,
+) -> list[tuple[str, int]]:
+    """The examples of one neuron: (kind, frame), kinds in the order of `KINDS`.
+
+    Of each kind at most one in an utterance and two of a speaker. Strength is the magnitude of the activation; quarters
+    divide the frames in which the neuron is active by strength, as many frames in each, 4 being the strongest.
+    A counter-example has the label that the neuron reacts to, and the neuron is not active there.
+
+    Args:
+        value: float [frames]. active, right: int64 [some frames], ascending, in which the neuron is active, and which
+            have the label that it reacts to. utterance, speaker: int [frames].
+    """
+    strength = np.abs(value[active])
+    order = active[np.argsort(-strength, kind="stable")]
+    quarters = np.array_split(order, 4)
+    silent = np.setdiff1d(right, active, assume_unique=True)
+    candidates = {
+        "strongest": (order, STRONGEST),
+        **{f"quarter {4 - index}": (_shuffled(part, rng), FROM_EACH_QUARTER) for index, part in enumerate(quarters)},
+        "random": (_shuffled(active, rng), AT_RANDOM),
+        "counter-example": (_shuffled(silent, rng), COUNTER),
+    }
+    return [
+        (kind, frame)
+        for kind, (frames, wanted) in candidates.items()
+        for frame in _spread(frames[:_MOST_CANDIDATES].tolist(), wanted, utterance, speaker)
+    ]
+
+
+def _shuffled(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(frames, min(len(frames), _MOST_CANDIDATES), replace=False)
+
+
+def _spread(frames: Iterable[int], wanted: int, utterance: np.ndarray, speaker: np.ndarray) -> list[int]:
+    chosen: list[int] = []
+    seen: dict[tuple[str, int], int] = {}
+    for frame in frames:
+        own = (("utterance", int(utterance[frame])), ("speaker", int(speaker[frame])))
+        if seen.get(own[0], 0) >= _PER_UTTERANCE or seen.get(own[1], 0) >= _PER_SPEAKER:
+            continue
+        for key in own:
+            seen[key] = seen.get(key, 0) + 1
+        chosen.append(frame)
+        if len(chosen) == wanted:
+            break
+    return chosen

@@ -1,0 +1,197 @@
+"""One neuron as data frames, from the stores that the workflow has made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from property_neurons.activations.store import open_activations
+from property_neurons.browser.examples import KINDS, choose_examples
+from property_neurons.browser.speech import Shard, read_speech
+from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES
+from property_neurons.corpus.recordings import naming
+from property_neurons.counting.count_store import Counts, open_counts
+from property_neurons.errors import StoreError, printable
+from property_neurons.ranks.store import open_ranks
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path
+
+_CLASS = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """One neuron of a model on a corpus.
+
+    lambda_: share of neurons that count as active.
+    sets: the sets that it is in: property, group, exclusive, and the statistics of the tables of neurons.
+    phones: phone, phone_class, n (counted frames), p (probability of being among the most active).
+    groups: property, group, n, p.
+    by_phone: property, group, phone, n, p; of properties whose groups are crossed with phones.
+    examples: kind (`strongest` first; see `examples.KINDS`), utterance, speaker, gender, phone, time (s), f0 (Hz),
+        value, audio (file). Empty where no activation values are kept.
+    """
+
+    model: str
+    corpus: str
+    layer: int
+    neuron: int
+    width: int
+    lambda_: float
+    sets: pd.DataFrame
+    phones: pd.DataFrame
+    groups: pd.DataFrame
+    by_phone: pd.DataFrame
+    examples: pd.DataFrame
+
+    def snippet(self, example: int, before: float = 0.2, after: float = 0.2) -> np.ndarray:
+        """The sound around an example, a row of `examples`: float32 [samples], 16 kHz.
+
+        Args:
+            before, after: seconds around the middle of its frame.
+
+        Raises:
+            AudioError: the utterance cannot be read; the message names it.
+        """
+        row = self.examples.iloc[example]
+        with naming(row["utterance"]):
+            waveform = read_audio(Path(row["audio"]))
+        start = max(0, round((row["time"] - before) * SAMPLE_RATE))
+        return waveform[start : round((row["time"] + after) * SAMPLE_RATE)]
+
+
+def open_neuron(
+    results: str | Path, model: str, corpus: str, layer: int, neuron: int, *, root: str | Path | None = None
+) -> Neuron:
+    """Read what is known of one neuron.
+
+    Args:
+        results: the folder that the workflow makes everything in.
+        layer: number of the feed-forward network in the model's order, from 1.
+        neuron: from 0.
+        root: the folder that the corpus's audio lies below; by default the one that the workflow knew.
+
+    Raises:
+        StoreError: nothing is counted of this model on this corpus, there is no such neuron, or a store is damaged.
+    """
+    results = Path(results)
+    folder = results / "counts" / model / corpus
+    stores = {path.name.removesuffix(".manifest.json"): open_counts(store_path(path)) for path in _manifests(folder)}
+    if not stores:
+        raise StoreError(
+            f"{printable(folder)}: expected counts of properties, found none; give the results folder and MODEL/CORPUS "
+            "as they stand below results/counts, or run the workflow"
+        )
+    first = next(iter(stores.values()))
+    if not 1 <= layer <= len(first.sites):
+        raise StoreError(f"{model}: expected a layer from 1 to {len(first.sites)}, found {layer}; give one of these")
+    width = first.sites[layer - 1].width
+    if not 0 <= neuron < width:
+        raise StoreError(
+            f"{model}, layer {layer}: expected a neuron from 0 to {width - 1}, found {neuron}; give one of these"
+        )
+    cells = pd.concat([_cells(name, counts, layer - 1, neuron) for name, counts in stores.items()], ignore_index=True)
+    phones = cells[(cells["property"] == _plainest(cells)) & cells["phone"].isin(PHONES)]
+    phones = phones.groupby("phone")[["n", "active"]].sum().reindex(PHONES).fillna(0).reset_index()
+    phones.insert(1, "phone_class", [_CLASS[phone] for phone in phones["phone"]])
+    in_groups = cells[(cells["group"] != "") & cells["phone"].isin(PHONES)]
+    groups = in_groups.groupby(["property", "group"], sort=False)[["n", "active"]].sum().reset_index()
+    crossed = in_groups.groupby("property").filter(lambda own: own["phone"].duplicated().any())
+    return Neuron(
+        model=model,
+        corpus=corpus,
+        layer=layer,
+        neuron=neuron,
+        width=width,
+        lambda_=first.lambda_,
+        sets=_sets(results / "neurons" / model / corpus, layer, neuron),
+        phones=_with_p(phones),
+        groups=_with_p(groups),
+        by_phone=_with_p(crossed.reset_index(drop=True)),
+        examples=_examples(results, model, corpus, layer - 1, neuron, first, root),
+    )
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.manifest.json"))
+
+
+def _cells(name: str, counts: Counts, site: int, neuron: int) -> pd.DataFrame:
+    group, phone = zip(*counts.cells, strict=True)
+    active = counts.site_counts(site)[:, neuron]
+    return pd.DataFrame({"property": name, "group": group, "phone": phone, "n": counts.n, "active": active})
+
+
+def _plainest(cells: pd.DataFrame) -> str:
+    """A property that counts every frame: the one with the most."""
+    return cells.groupby("property")["n"].sum().idxmax()
+
+
+def _with_p(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(p=table["active"] / table["n"].where(table["n"] > 0)).drop(columns="active")
+
+
+def _sets(folder: Path, layer: int, neuron: int) -> pd.DataFrame:
+    found = []
+    for path in sorted(folder.glob("*.parquet")):
+        table = read_table(path)
+        own = table[(table["layer"] == layer) & (table["neuron"] == neuron)]
+        if len(own):
+            own = own.drop(columns=["layer", "site", "neuron", "width"])
+            own.insert(0, "property", path.stem)
+            found.append(own)
+    columns = ["property", "group", "share", "exclusive"]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+
+
+_EXAMPLES = ["kind", "utterance", "speaker", "gender", "phone", "time", "f0", "value", "audio"]
+
+
+def _examples(
+    results: Path, model: str, corpus: str, site: int, neuron: int, counts: Counts, root: str | Path | None
+) -> pd.DataFrame:
+    shards, roots = [], []
+    for manifest in _manifests(results / "activations" / model / corpus):
+        values = open_activations(store_path(manifest))
+        if not values.utterances:
+            continue
+        ranks = open_ranks(results / "ranks" / model / corpus / store_path(manifest).name)
+        frames = open_frames(results / "corpora" / corpus / "frames" / store_path(manifest).name)
+        shards.append(Shard(frames, ranks, values))
+        roots += [values.root] * len(values.utterances)
+    if not shards:
+        return pd.DataFrame(columns=_EXAMPLES)
+    speech = read_speech(shards, {})
+    column = speech.values(shards, site)[:, neuron].astype(np.float32)
+    active = np.flatnonzero((speech.active(shards, site, counts.tau[site]) == neuron).any(axis=1))
+    best = np.bincount(speech.label[active], minlength=len(LABELS)).argmax() if len(active) else -1
+    chosen = choose_examples(
+        column,
+        active,
+        np.flatnonzero(speech.label == best),
+        speech.utterance,
+        speech.speaker,
+        np.random.default_rng([site, neuron]),
+    )
+    rows = []
+    for kind, frame in chosen:
+        utterance = int(speech.utterance[frame])
+        rows.append(
+            {
+                "kind": kind,
+                "utterance": speech.utterances[utterance],
+                "speaker": speech.speakers[utterance],
+                "gender": speech.genders[utterance],
+                "phone": LABELS[speech.label[frame]],
+                "time": round((frame - speech.offset[utterance] + 0.5) * 0.02, 3),
+                "f0": float(speech.f0[frame]),
+                "value": float(column[frame]),
+                "audio": str(Path(root or roots[utterance]) / speech.audio[utterance]),
+            }
+        )
+    table = pd.DataFrame(rows, columns=_EXAMPLES)
+    order = table["kind"].map(KINDS.index)
+    return table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)

@@ -1,0 +1,56 @@
+"""The tables that the pages of the browser are made of."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from property_neurons.browser.pages import Limits, PropertyView, Site, phones_of, seconds_of, with_clips
+from property_neurons.browser.utterances import kept_utterances
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import LABELS
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import store_path
+
+
+def read_site(job: Any) -> Site:
+    """What the pages show besides the tables of neurons, from the `snakemake` object of a script."""
+    kept = kept_utterances(job.input.checked)
+    phones = {}
+    for manifest in job.input.frames:
+        frames = open_frames(store_path(manifest))
+        for index, name in enumerate(frames.utterances):
+            part = slice(frames.offset[index], frames.offset[index + 1])
+            phones[name] = phones_of(frames.label[part], frames.segment[part], LABELS)
+    views = {}
+    tables = {name: getattr(job.input, name) for name in ("null", "stability", "summary", "cells")}
+    for index, name in enumerate(job.params.properties):
+        read = {key: read_table(paths[index]) for key, paths in tables.items()}
+        planes = list(job.params.planes)
+        plane = planes.index(name) if name in planes else None
+        views[name] = PropertyView(
+            groups=list(dict.fromkeys(read["summary"]["group"].astype(str))),
+            points=None if plane is None else read_table(job.input.points[plane]),
+            silhouettes=None if plane is None else read_table(job.input.silhouettes[plane]),
+            **read,
+        )
+    minutes = seconds_of(int(kept["n_samples"].sum())) / 60
+    speech = f"{minutes:,.0f} minutes, {len(kept):,} utterances, {kept['speaker'].nunique():,} speakers"
+    return Site(
+        model=job.wildcards.model,
+        corpus=job.wildcards.corpus,
+        settings={**job.params.settings, "speech": speech},
+        properties=views,
+        utterances=kept.assign(
+            seconds=[seconds_of(n) for n in kept["n_samples"]], phones=[phones[name] for name in kept["utterance"]]
+        ),
+        licence=job.params.licence,
+        lambda_=job.params.lambda_,
+        audio=job.params.audio,
+        limits=Limits(**job.params.limits),
+    )
+
+
+def read_examples(path: str | Path) -> pd.DataFrame:
+    """The examples, each with its place in the clips of its layer."""
+    return with_clips(read_table(path))

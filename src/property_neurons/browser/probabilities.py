@@ -1,0 +1,100 @@
+"""How often neurons are active in each phone, with intervals over speakers, and around its onset: from stored ranks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.join import rank_rows
+from property_neurons.counting.runs import runs
+from property_neurons.counting.sampling import Sampling, sample_frames
+from property_neurons.ranks.store import RankStore
+
+LAGS = np.arange(-5, 6)
+"""Frames of 20 ms before (negative) and after the onset of a phone."""
+_MOST_CLUSTERS = 60
+_PIECE_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What is counted of one shard: rows of its rank store, each with its cell.
+
+    row, cell: int64 [counted], the cell is cluster * phones + phone.
+    onset_row, onset_cell: int64 [onsets and lags], the cell is phone * lags + lag.
+    """
+
+    row: np.ndarray
+    cell: np.ndarray
+    onset_row: np.ndarray
+    onset_cell: np.ndarray
+
+
+def clusters_of(speakers: Sequence[str]) -> dict[str, int]:
+    """What each speaker is counted with: alone, or, where there are more than 60, with every 60th other."""
+    return {name: index % _MOST_CLUSTERS for index, name in enumerate(sorted(set(speakers)))}
+
+
+def counted_frames(frames: FrameShard, ranks: RankStore, sampling: Sampling, clusters: dict[str, int]) -> Frames:
+    """The sampled frames of phones in kept utterances, and the frames around each phone's onset.
+
+    Raises:
+        CountingError: the stores do not belong together, or ranks of middle frames alone were kept.
+    """
+    sample = sample_frames(frames, sampling)
+    row = rank_rows(ranks, frames, sample.position)
+    label = frames.label[sample.position].astype(np.int64)
+    cluster = np.array([clusters.get(name, 0) for name in frames.columns["speaker"]])
+    utterance = np.searchsorted(frames.offset, sample.position, side="right") - 1
+    counted = (row >= 0) & (label < len(PHONES))
+    cell = cluster[utterance] * len(PHONES) + label
+
+    start, _ = runs(frames.label, frames.segment, frames.offset, equal_neighbours="separate", last_run="keep")
+    own = np.searchsorted(frames.offset, start, side="right") - 1
+    phone = frames.label[start].astype(np.int64)
+    chosen = frames.kept[own] & (phone < len(PHONES))
+    start, own, phone = start[chosen], own[chosen], phone[chosen]
+    around = start[:, np.newaxis] + LAGS
+    inside = (around >= frames.offset[own][:, np.newaxis]) & (around < frames.offset[own + 1][:, np.newaxis])
+    onset_cell = (phone[:, np.newaxis] * len(LAGS) + np.arange(len(LAGS)))[inside]
+    onset_row = rank_rows(ranks, frames, around[inside])
+    there = onset_row >= 0
+    return Frames(row[counted], cell[counted], onset_row[there], onset_cell[there])
+
+
+def add_counts(counts: np.ndarray, ids: np.ndarray, cell: np.ndarray) -> None:
+    """Add one for each id of each frame to `counts` [cells, neurons], in place; ids: [frames, tau]."""
+    width = counts.shape[1]
+    for first in range(0, len(cell), _PIECE_ROWS):
+        piece = slice(first, first + _PIECE_ROWS)
+        keys = cell[piece, np.newaxis] * width + ids[piece]
+        counts += np.bincount(keys.ravel(), minlength=counts.size).reshape(counts.shape)
+
+
+def intervals(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A probability over all speakers, with its 95 % interval over them.
+
+    The estimate is a ratio of sums over clusters; its variance is the linearised one of cluster samples (Cochran 1977,
+    equation 6.9), the interval Student's with one degree less than there are clusters with frames. Ends are cut at 0
+    and 1. Where fewer than two clusters have frames the interval is 0 to 1.
+
+    Args:
+        counts: int64 [clusters, ...], active frames. n: int64, broadcast to it, frames.
+
+    Returns:
+        estimate, low, high: float64 [...], NaN where there is no frame
+    """
+    counts, n = np.asarray(counts, np.float64), np.broadcast_to(n, counts.shape).astype(np.float64)
+    total = n.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = counts.sum(axis=0) / total
+        clusters = (n > 0).sum(axis=0)
+        square = ((counts - estimate * n) ** 2).sum(axis=0)
+        error = np.sqrt(square * clusters / (clusters - 1)) / total
+        half = error * student.ppf(0.975, np.maximum(clusters - 1, 1))
+    low, high = np.maximum(estimate - half, 0), np.minimum(estimate + half, 1)
+    unsure = (clusters < 2) & (total > 0)
+    return estimate, np.where(unsure, 0, low), np.where(unsure, 1, high)

@@ -1,0 +1,73 @@
+"""What rules ask about the neuron browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+from property_neurons.config.corpora import DemoCorpus
+from property_neurons.config.root import Config
+from property_neurons.plan import analysis, corpora, paths
+
+_WITH_A_PLANE = ("phone", "gender", "pitch", "duration")
+_SYNTHETIC = "Synthetic speech by eSpeak NG, made by this workflow; free to use."
+_NOT_STATED = "The config states no licence of this corpus (`browser.licences`): ask before you pass its sounds on."
+
+
+def activations(config: Config, model: str, corpus: str) -> list[str]:
+    """The manifests of a model's activation stores on a corpus."""
+    return corpora.shard_manifests(config, corpus, paths.activations(config, model, corpus))
+
+
+def shown(config: Config) -> list[str]:
+    """The properties of the pages."""
+    return config.browser.properties or list(config.properties)
+
+
+def planes(config: Config) -> list[str]:
+    """Those of them whose patterns are shown in the plane: the ones of the figures. Of many groups it takes an hour."""
+    return [name for name in shown(config) if name in _WITH_A_PLANE]
+
+
+def of_properties(config: Config, path: Callable[[str], str]) -> list[str]:
+    """A path for each property of the pages, in their order."""
+    return [path(name) for name in shown(config)]
+
+
+def properties(config: Config) -> dict[str, dict[str, Any]]:
+    """The settings of each property of the pages, in their order."""
+    return {name: analysis.property_settings(config, name) for name in shown(config)}
+
+
+def sampling(config: Config) -> dict[str, Any]:
+    """Which frames count, as arguments of `counting.sampling.Sampling`."""
+    return {key: value for key, value in analysis.counting_settings(config).items() if key != "lambda_"}
+
+
+def choice(config: Config) -> dict[str, Any]:
+    """Which neurons have a page, as arguments of `browser.tables.Choice`."""
+    return config.browser.model_dump(include={"neurons", "random", "seed"})
+
+
+def limits(config: Config) -> dict[str, float]:
+    """The most that the pages may take, as arguments of `browser.pages.Limits`."""
+    return {"layer_mb": config.browser.max_layer_mb, "total_mb": config.browser.max_mb}
+
+
+def settings(config: Config) -> dict[str, str]:
+    """The settings that the overview states."""
+    options = config.analysis
+    stated = {
+        "preset": options.preset,
+        "lambda": options.lambda_,
+        "sigma": options.sigma,
+        "threshold": options.threshold,
+        "frames": options.frames,
+        "least frames of a cell": options.min_count,
+        "permutations of the null": config.statistics.permutations,
+    }
+    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in stated.items()}
+
+
+def licence(config: Config, corpus: str) -> str:
+    """What the pages say about who may pass on the sounds of a corpus."""
+    stated = config.browser.licences.get(corpus)
+    return stated or (_SYNTHETIC if isinstance(config.corpora[corpus], DemoCorpus) else _NOT_STATED)

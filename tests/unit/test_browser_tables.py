@@ -1,0 +1,221 @@
+"""The tables of the neuron browser, of neurons that are known by construction; one neuron in Python and a terminal."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+
+import property_neurons
+from property_neurons import neuron as command
+from property_neurons.browser.examples import KINDS, choose_examples
+from property_neurons.browser.neighbours import coactive, cosines, nearest
+from property_neurons.browser.probabilities import LAGS, clusters_of, intervals
+from property_neurons.browser.tables import EXAMPLE_COLUMNS, NEURON_COLUMNS, Choice, browser_tables, chosen_neurons
+from property_neurons.corpus.phones import PHONES
+from property_neurons.counting.sampling import Sampling
+from property_neurons.errors import StoreError
+from tests.unit.browser_inputs import EVIL, LAMBDA, S_NEURON, SILENT_NEURON, WOMEN_NEURON, Made
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Made(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    return made.browse(Choice(neurons="all"))
+
+
+def row_of(neurons, number, layer=1):
+    return neurons[(neurons["layer"] == layer) & (neurons["neuron"] == number)].iloc[0]
+
+
+def test_a_neuron_of_one_phone_is_active_in_that_phone_alone(tables):
+    row = row_of(tables[0], S_NEURON)
+    s, spoken = PHONES.index("S"), [PHONES.index(phone) for phone in ("AH", "IY", "N", "D", "S", "T")]
+    assert row["p_phone"][s] == row["p_low"][s] == row["p_high"][s] == 1
+    assert [row["p_phone"][at] for at in spoken if at != s] == [0] * 5
+    assert np.isnan(row["p_phone"][PHONES.index("ZH")])
+    assert row["active"] == pytest.approx(1 / 6)
+    (member,) = [one for one in row["sets"] if one["property"] == "phone"]
+    assert (member["group"], member["exclusive"], member["q"]) == ("unvoiced consonant", True, 0.01)
+    course = row["course"][0]
+    # S lies between D and T, or after T; it lasts four frames.
+    assert (course["phone"], list(course["p"])) == ("S", [0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
+    assert len(course["p"]) == len(LAGS)
+
+
+def test_a_neuron_of_women_is_active_in_their_speech_alone(tables):
+    row = row_of(tables[0], WOMEN_NEURON)
+    p = {(one["property"], one["group"]): one["p"] for one in row["groups"]}
+    assert (p["gender", EVIL], p["gender", "M"]) == (1, 0)
+    by_phone = {one["group"]: one["p"][PHONES.index("AH")] for one in row["panels"]}
+    assert by_phone == {EVIL: 1, "M": 0}
+    groups = {one["group"]: one for one in row["groups"] if one["property"] == "gender"}
+    assert groups[EVIL]["mean"] == pytest.approx(np.mean(3 + np.arange(48) / 100), rel=0.02)
+    assert sum(groups[EVIL]["histogram"]) == sum(groups["M"]["histogram"]) == 4 * 48
+
+
+def test_probabilities_equal_the_counts_of_the_stores(made, tables):
+    counts = made.tables["phone"].counts
+    for site in range(2):
+        own = tables[0][tables[0]["layer"] == site + 1].set_index("neuron")
+        for cell in counts.phone_cells:
+            if counts.n[cell]:
+                phone = PHONES.index(counts.cells[cell][1])
+                found = [own.loc[neuron, "p_phone"][phone] for neuron in own.index]
+                np.testing.assert_allclose(found, counts.site_counts(site)[cell] / counts.n[cell])
+
+
+def test_examples_are_where_the_neuron_is_active_and_counter_examples_where_it_is_not(made, tables):
+    examples = tables[1][(tables[1]["layer"] == 1) & (tables[1]["neuron"] == S_NEURON)]
+    active = examples[examples["kind"] != "counter-example"]
+    assert set(active["phone"]) == {"S"}
+    strongest = examples[examples["kind"] == "strongest"]
+    assert strongest["value"].tolist() == sorted(strongest["value"], reverse=True)
+    assert strongest["value"].iloc[0] == 12
+    assert not strongest["utterance"].duplicated().any()
+    assert strongest["speaker"].value_counts().max() <= 2
+    women = tables[1][(tables[1]["layer"] == 1) & (tables[1]["neuron"] == WOMEN_NEURON)]
+    assert set(women["gender"]) == {EVIL}
+    values = {utterance.name: utterance.activations[0] for utterance in made.corpus}
+    for row in examples.itertuples():
+        assert row.value == pytest.approx(values[row.utterance][row.frame, S_NEURON], rel=0.02)
+        assert row.curve[20] == np.float32(row.value)
+        assert row.time == pytest.approx(row.frame * 0.02 + 0.01)
+    silent = tables[1][(tables[1]["layer"] == 1) & (tables[1]["neuron"] == SILENT_NEURON)]
+    assert set(silent["kind"]) == {"counter-example"}
+
+
+def test_columns_are_those_that_are_documented(tables):
+    for table, columns in zip(tables, (NEURON_COLUMNS, EXAMPLE_COLUMNS), strict=True):
+        documented = {name for names in columns for name in names.split(", ")}
+        assert set(table.columns) == documented | ({"layer", "neuron"} if columns is EXAMPLE_COLUMNS else set())
+
+
+def test_the_same_stores_give_the_same_tables(made):
+    first, second = made.browse(), made.browse()
+    assert all(a.to_json() == b.to_json() for a, b in zip(first, second, strict=True))
+
+
+def test_property_neurons_and_some_at_random_have_a_page(made):
+    chosen = chosen_neurons(1, 50, made.tables, Choice(random=5))
+    sets = {n for t in made.tables.values() for n in t.neurons.query("layer == 1 and exclusive")["neuron"]}
+    assert set(chosen[chosen == "property"].index) == sets
+    assert (chosen == "random").sum() == 5
+    assert set(chosen_neurons(1, 50, made.tables, Choice(neurons="all")).index) == set(range(50))
+
+
+def test_stores_of_another_model_are_refused(made):
+    made_up = made.tables["phone"]
+    with pytest.raises(StoreError, match="one model"):
+        other = [type(made.shards[0])(one.frames, one.ranks, _of_another(one.values)) for one in made.shards]
+        browser_tables(other, {"phone": made_up}, [], Sampling(), Choice())
+
+
+def _of_another(values):
+    return replace(values, model="another")
+
+
+def test_intervals_of_a_ratio_over_clusters_equal_the_formula():
+    counts, n = np.array([3, 10, 0, 7]), np.array([10, 20, 0, 20])
+    p, low, high = (float(part) for part in intervals(counts, n))
+    assert p == 0.4
+    error = np.sqrt(3 / 2 * ((3 - 4) ** 2 + (10 - 8) ** 2 + (7 - 8) ** 2)) / 50
+    assert (low, high) == pytest.approx((0.4 - 4.302653 * error, 0.4 + 4.302653 * error), rel=1e-5)
+    assert [float(part) for part in intervals(np.array([3, 0]), np.array([10, 0]))] == [0.3, 0, 1]
+    assert np.isnan(intervals(np.array([0]), np.array([0]))[0])
+
+
+def test_intervals_over_speakers_cover_where_speakers_differ():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(400):
+        n = rng.integers(50, 200, 20)
+        _, low, high = intervals(rng.binomial(n, rng.beta(8, 12, 20)), n)
+        inside += low <= 0.4 <= high
+    assert 0.91 <= inside / 400 <= 0.98
+
+
+def test_many_speakers_are_counted_in_clusters():
+    clusters = clusters_of([f"{n:03d}" for n in range(150)])
+    assert len(set(clusters.values())) == 60
+    assert clusters_of(["b", "a", "b"]) == {"a": 0, "b": 1}
+
+
+def test_overlap_and_likeness_equal_a_plain_loop():
+    rng = np.random.default_rng(0)
+    ids = np.stack([rng.permutation(12)[:3] for _ in range(60)]).astype(np.uint16)
+    active = [{frame for frame in range(60) if neuron in ids[frame]} for neuron in range(12)]
+    found = coactive(ids, 12, np.array([2, 5]))
+    for row, neuron in enumerate((2, 5)):
+        for other in range(12):
+            assert found[row, other] == len(active[neuron] & active[other]) / len(active[neuron] | active[other])
+    weights = rng.normal(size=(12, 4))
+    likeness = cosines(weights, np.array([3]))
+    expected = weights @ weights[3] / np.linalg.norm(weights, axis=1) / np.linalg.norm(weights[3])
+    np.testing.assert_allclose(likeness[0], expected)
+    others = np.delete(np.arange(12), 3)
+    assert nearest(likeness, np.array([3]))[0][0].tolist() == others[np.argsort(-expected[others])][:5].tolist()
+
+
+def test_each_kind_of_example_spreads_over_utterances_and_speakers():
+    rng = np.random.default_rng(0)
+    value, frames = rng.normal(size=3000), np.arange(3000)
+    utterance, speaker = frames // 50, frames // 300
+    active = np.sort(rng.permutation(3000)[:600])
+    chosen = choose_examples(value, active, frames[:900], utterance, speaker, rng)
+    assert {kind for kind, _ in chosen} == set(KINDS)
+    for kind in KINDS:
+        own = np.array([frame for name, frame in chosen if name == kind])
+        assert len(set(utterance[own])) == len(own)
+        assert np.bincount(speaker[own]).max() <= 2
+        assert np.isin(own, active).all() == (kind != "counter-example")
+    by_quarter = [np.abs(value[[f for k, f in chosen if k == f"quarter {n}"]]) for n in (4, 3, 2, 1)]
+    assert all(a.min() >= b.max() for a, b in pairwise(by_quarter))
+
+
+def test_one_neuron_as_data_frames(made):
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    assert one.phones.set_index("phone").loc["S", "p"] == 1
+    assert one.lambda_ == LAMBDA
+    assert one.sets[["property", "group"]].values.tolist()[-1] == ["phone", "unvoiced consonant"]
+    assert one.examples["kind"].iloc[0] == "strongest"
+    assert one.examples["value"].iloc[0] == 12
+    assert len(one.snippet(0)) == 6400
+    assert set(one.by_phone["property"]) == {"gender"}
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "number", "words"),
+    [
+        ("made-up", 3, 0, "expected a layer from 1 to 2, found 3"),
+        ("made-up", 1, 50, "expected a neuron from 0 to 49, found 50"),
+        ("none", 1, 0, "expected counts of properties, found none"),
+    ],
+)
+def test_a_neuron_that_is_not_there(made, model, layer, number, words):
+    with pytest.raises(StoreError, match=words):
+        property_neurons.open_neuron(made.results, model, "all", layer, number)
+
+
+def test_the_command_shows_bars_and_writes_snippets(made, tmp_path, capsys):
+    command.main([str(made.results), "made-up/all", "1", str(S_NEURON), "--wav", str(tmp_path / "wav")])
+    printed = capsys.readouterr().out
+    assert f"S                     1.000 {'█' * 40}" in printed
+    assert "In the phone set of unvoiced consonant" in printed
+    assert "Where it is strongest" in printed
+    written = sorted((tmp_path / "wav").iterdir())
+    assert f"{len(written)} snippets" in printed
+    assert soundfile.info(written[0]).frames == 6400
+
+
+def test_the_command_says_what_is_wrong_in_a_line(made, capsys):
+    with pytest.raises(SystemExit, match="expected a layer from 1 to 2"):
+        command.main([str(made.results), "made-up/all", "9", "0"])
+    with pytest.raises(SystemExit):
+        command.main([str(made.results), "made-up", "1", "0"])
+    assert "expected MODEL/CORPUS" in capsys.readouterr().err
