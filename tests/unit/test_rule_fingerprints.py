@@ -35,9 +35,10 @@ COVERED = {
     "tabulate_browser": f"""
         {LOADING}
         activations.store activations.summary browser.examples browser.neighbours browser.probabilities
-        browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store corpus.phones
-        counting.count_store counting.join counting.pitch_bins counting.properties counting.runs
-        counting.sampling ranks.sites ranks.store
+        browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
+        corpus.frame_values corpus.phones corpus.tracks counting.count_store counting.interval_properties
+        counting.join counting.layout counting.numbers counting.pitch_bins counting.properties counting.runs
+        counting.sampling models.batches ranks.sites ranks.store
     """,
     "store_states": f"""
         {LOADING}

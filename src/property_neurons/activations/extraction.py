@@ -15,7 +15,7 @@ from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site
 
 if TYPE_CHECKING:
-    from property_neurons.ranks.extraction import Encoder
+    from property_neurons.ranks.reading import Encoder
 
 
 def store_activations(
@@ -73,7 +73,7 @@ def frame_values(encoder: "Encoder", n_samples: int, waveform: np.ndarray) -> li
     def take(site: int, activations: Tensor) -> None:
         pieces[site].append(rounded(activations.float().cpu().numpy()))
 
-    encoder.read(waveform, take)
+    encoder.read_windows(encoder.windows(waveform), take)
     rows = encoder.rows_of_frames(n_samples)
     values = []
     for site, of_site in zip(encoder.sites, pieces, strict=True):

@@ -10,7 +10,7 @@ from property_neurons.activations.store import ActivationStore
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.join import rank_rows
-from property_neurons.counting.properties import NO_GROUP, Layout
+from property_neurons.counting.layout import NO_GROUP, Layout
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import StoreError
 from property_neurons.ranks.store import RankStore

@@ -17,7 +17,7 @@ from property_neurons.browser.probabilities import LAGS, add_counts, clusters_of
 from property_neurons.browser.speech import Shard, Speech, read_speech
 from property_neurons.corpus.phones import LABELS, PHONES
 from property_neurons.counting.count_store import Counts
-from property_neurons.counting.properties import LaidOut
+from property_neurons.counting.layout import LaidOut
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
 from property_neurons.progress import progress
