@@ -38,7 +38,7 @@ COVERED = {
         browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
         corpus.frame_values corpus.phones corpus.tracks counting.count_store counting.interval_properties
         counting.join counting.layout counting.numbers counting.pitch_bins counting.properties counting.runs
-        counting.sampling models.batches ranks.sites ranks.store
+        counting.sampling ranks.sites ranks.store
     """,
     "store_states": f"""
         {LOADING}
