@@ -138,6 +138,7 @@ def stores(speech, model_folder, sample_data, tmp_path_factory):
         segments = pd.concat(
             pd.DataFrame(
                 {"utterance": utterance, "start_us": found.starts, "end_us": found.ends, "label": found.labels}
+                | {"mark": ""}
             )
             for utterance, found in aligned.items()
         )

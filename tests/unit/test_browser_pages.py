@@ -37,6 +37,7 @@ def files_of(folder):
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.slow
 def test_the_same_tables_and_sounds_make_the_same_bytes(made, site, tmp_path):
     made.write_pages(tmp_path)
     assert files_of(tmp_path) == files_of(site)

@@ -186,6 +186,7 @@ def test_a_stage_has_another_key_for_all_that_bears_on_it(stage, tmp_path):
     assert key(elsewhere) == key()
 
 
+@pytest.mark.slow
 def test_a_stage_is_taken_as_it_would_be_trained(stage, tmp_path):
     (tmp_path / "cache").mkdir()
     run_pretraining(stage)

@@ -84,6 +84,7 @@ options_of_any_kind = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     options=options_of_any_kind,
@@ -147,6 +148,7 @@ def test_passes_blocks_and_pieces_do_not_change_counts(tmp_path, monkeypatch):
     assert_same_as_loop(count(tmp_path, shards, "speaker", CLEAN), corpus, "speaker", CLEAN)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_shards(tmp_path):
     corpus = make_corpus(seed=6, n_utterances=2)
     one = [renamed(utterance, f"{utterance.name}-{copy:03d}") for copy in range(3) for utterance in corpus]

@@ -136,6 +136,7 @@ def test_the_bias_counts_in_norms_where_it_is_asked_for():
         assert (with_bias > without).all()
 
 
+@pytest.mark.slow
 def test_the_fisher_of_a_model_without_a_task_is_the_change_of_its_states(tmp_path):
     """Random projections estimate the squared length of sum a dh/da; a linear tail makes that the neuron's effect."""
     folder = small_models.save_model(small_models.small_model("HubertModel"), tmp_path / "model")

@@ -168,7 +168,7 @@ def test_made_anew_it_has_the_same_files(kept, tmp_path):
 
 SEGMENTS = pd.DataFrame(
     {"shard": ["a-000", "a-000", "a-001"], "utterance": ["1", "1", "2"], "start_us": [0, 20, 0], "end_us": [20, 90, 50]}
-    | {"label": [1, 2, 3]}
+    | {"label": [1, 2, 3], "mark": ["", "1", ""]}
 )
 UTTERANCES = pd.DataFrame(
     {"shard": "a-000", "utterance": ["1", "2"], "audio": ["1.wav", "2.wav"], "n_samples": [320, 640]}

@@ -109,6 +109,7 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert "Before: F 20.0, M 20.0, all 20.0." in written
 
 
+@pytest.mark.slow
 def test_many_groups_are_their_own_and_others(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "_RESAMPLES", 100)
     groups = [f"s{number}" for number in range(6)]
@@ -305,6 +306,7 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     assert named == [*groups, "all utterances", *random]
 
 
+@pytest.mark.slow
 def test_drawing_loads_no_model():
     """The environment of figures (envs/analysis.yaml) has no torch; and a job's start is most of what it costs."""
     unwanted = {"torch", "transformers", "sklearn"}

@@ -49,6 +49,7 @@ def test_a_figure_is_three_files_of_the_same_bytes(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "one.tsv"), table)
 
 
+@pytest.mark.slow
 def test_the_bytes_depend_on_neither_time_nor_settings_nor_process(tmp_path):
     table = pd.DataFrame({"x": [1.0, 2.0]})
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nsavefig.dpi: 30\nlines.linewidth: 9\npdf.fonttype: 3\n")

@@ -75,6 +75,7 @@ def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
         assert set(rows["site"].astype(str)) == {names[best[name] - 1]}
 
 
+@pytest.mark.slow
 def test_fig3_survives_patterns_that_coincide_and_undefined_silhouettes(tmp_path):
     names = sites(2)
     planes = {name: points(name, names, seeds=(0,)) for name in PLANES}

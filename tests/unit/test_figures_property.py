@@ -38,6 +38,7 @@ def test_one_property_has_its_plane_its_silhouettes_its_neurons_and_how_far_they
     assert table.loc[table["panel"] == "plane", "layer"].unique().tolist() == [2]
 
 
+@pytest.mark.slow
 def test_five_planes_and_curves_stay_apart():
     planes = {name: points("pitch", NAMES) for name in MANY}
     drawn(fig3, planes, {name: silhouettes([0.1] * 6, NAMES) for name in MANY}, "m", "demo")

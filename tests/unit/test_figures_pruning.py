@@ -93,6 +93,7 @@ def test_fig9_draws_the_steps_and_the_last_one():
     assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig9"]["phone_error_rate"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "tasks", "shown"),
     [

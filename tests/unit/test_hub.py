@@ -125,7 +125,8 @@ def test_a_model_of_the_hub_is_prepared_with_its_commit(hub, tmp_path):
     small_models.save_model(model, hub.folder, do_normalize=False)
     prepare_model(tmp_path / "m", tmp_path / "m.json", model_source("hub", id="a/b", revision="v1"))
     manifest = files.read_json(tmp_path / "m.json")
-    assert manifest["source"] == {"kind": "hub", "id": "a/b", "revision": "v1", "normalise": None, "commit": COMMIT}
+    source = {"kind": "hub", "id": "a/b", "revision": "v1", "normalise": None, "window_seconds": None}
+    assert manifest["source"] == source | {"commit": COMMIT}
 
     torch.save(model.state_dict(), hub.folder / "pytorch_model.bin")
     (hub.folder / "model.safetensors").unlink()

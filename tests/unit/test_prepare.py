@@ -152,7 +152,7 @@ def test_sources_are_made_from_kind_and_fields():
     assert model_source("random_twin", of="x", seed=3) == RandomTwin("x", 3)
     with pytest.raises(ModelError, match=r"expected a kind among folder, hub, .*melhubert_release.*, found 'disk'"):
         model_source("disk")
-    with pytest.raises(ModelError, match="'whisper_wheel': expected the fields: none; found: path"):
+    with pytest.raises(ModelError, match="'whisper_wheel': expected the fields: window_seconds; found: path"):
         model_source("whisper_wheel", path="x")
     with pytest.raises(ModelError, match="expected the fields: of, seed; found: of"):
         model_source("random_twin", of="x")

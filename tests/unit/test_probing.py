@@ -363,6 +363,7 @@ def test_an_utterance_whose_frames_do_not_fit_is_named(tmp_path, monkeypatch):
         represent(encoder, frames, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_per_layer_the_same_twice_and_log_mel_whatever_the_model(tmp_path):
     shards = shards_of(tmp_path, corpus_of(n_speakers=8, n_phones=20))
     tables = {}

@@ -265,8 +265,8 @@ def test_a_fine_tuned_model_is_saved_and_is_another_one(finished, model):
 def test_f0_is_shown_beside_the_constant_and_r2(finished):
     extra = score(finished)["extra"]
     if finished.task != "f0_reconstruction":
-        chance = {"chance": 1 - 1 / SPEAKERS}
-        assert extra == (chance if finished.task == "speaker_identification" else {"units": 40})
+        speakers = {"chance": 1 - 1 / SPEAKERS, "utterance_error_rate": score(finished)["value"]}
+        assert extra == (speakers if finished.task == "speaker_identification" else {"units": 40})
         return
     data = read_task_data(finished.data)
     scores = result(finished, "scores.tsv").set_index("utterance")
@@ -317,6 +317,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(kind, mode, settings, event
     assert files_of(killed) == files_of(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeypatch, caplog, damage):
     whole, killed = job(name="whole"), job(name="killed")
@@ -344,6 +345,7 @@ def test_the_last_step_is_scored_even_between_two_scorings(job):
     assert curves.loc[curves["split"] == "dev", "step"].tolist() == [3, 5]
 
 
+@pytest.mark.slow
 def test_a_changed_setting_takes_up_neither_checkpoint_nor_best_state_of_before(job, monkeypatch, caplog):
     before, changed = job(settings={"learning_rate": 1e-1}), job(settings={"learning_rate": 1e-9})
     run_and_kill(monkeypatch, before, "on_save", 8)
@@ -456,6 +458,7 @@ def test_damaged_data_are_found(job, data):
         table.write_bytes(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["speaker_identification", "phone_recognition"])
 def test_accumulated_batches_make_the_same_steps(job, kind):
     """The losses of the batches are averaged, so that clipping and the curve do not depend on what fits a GPU."""
@@ -473,6 +476,7 @@ def test_a_training_that_diverges_has_no_score(job, kind):
         train_task(job(kind, settings={"learning_rate": 1e38}))
 
 
+@pytest.mark.slow
 def test_a_training_in_bf16_is_scored_in_fp32(job, monkeypatch):
     """As the edited models are that are held against it. One step that hardly learns: the same weights in both."""
     still = {"settings": {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1, "save_every": 1}}

@@ -108,6 +108,7 @@ OF_ONE_GENDER = {"0": "04", "1": "16", "2": "2", "3": "37", "5": "5"}
 OF_ANY = {"0": "04", "1": "15", "2": "26", "3": "37"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "strata", "pools"),
     [

@@ -107,7 +107,12 @@ def _usable_gpus() -> tuple[dict[int, str], str]:
         return {}, f"torch {torch.__version__} is built for CPUs"
     try:
         asked = subprocess.run(
-            [sys.executable, "-c", _ASK], capture_output=True, text=True, timeout=_SECONDS, check=True
+            [sys.executable, "-c", _ASK],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_SECONDS,
+            check=True,
         ).stdout
         found, why = json.loads(asked.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
