@@ -36,13 +36,6 @@ rule store_activations:
         "../workflow/scripts/store_activations.py"
 
 
-def of_properties(pattern):
-    """An input for each property of the pages: `pattern` with its name for {property}."""
-    return lambda wildcards: plan.browser.of_properties(
-        CONFIG, lambda name: f"{RESULTS}/" + pattern.format(property=name, **wildcards)
-    )
-
-
 rule tabulate_browser:
     """What each neuron reacts to, and examples of it: the public data of the browser."""
     input:
@@ -51,8 +44,13 @@ rule tabulate_browser:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         activations=lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus),
-        counts=of_properties("counts/{model}/{corpus}/{property}.manifest.json"),
-        neurons=of_properties("neurons/{model}/{corpus}/{property}.parquet"),
+        counts=expand(
+            f"{RESULTS}/counts/{{{{model}}}}/{{{{corpus}}}}/{{property}}.manifest.json",
+            property=plan.browser.shown(CONFIG),
+        ),
+        neurons=expand(
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.parquet", property=plan.browser.shown(CONFIG)
+        ),
     output:
         neurons=f"{RESULTS}/browser/{{model}}/{{corpus}}/neurons.parquet",
         examples=f"{RESULTS}/browser/{{model}}/{{corpus}}/examples.parquet",
@@ -84,10 +82,22 @@ rule make_browser:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         neurons=rules.tabulate_browser.output.neurons,
         examples=rules.tabulate_browser.output.examples,
-        null=of_properties("neurons/{model}/{corpus}/{property}.null.tsv"),
-        stability=of_properties("neurons/{model}/{corpus}/{property}.stability.tsv"),
-        summary=of_properties("neurons/{model}/{corpus}/{property}.summary.tsv"),
-        cells=of_properties("neurons/{model}/{corpus}/{property}.cells.tsv"),
+        null=expand(
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.null.tsv",
+            property=plan.browser.shown(CONFIG),
+        ),
+        stability=expand(
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.stability.tsv",
+            property=plan.browser.shown(CONFIG),
+        ),
+        summary=expand(
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.summary.tsv",
+            property=plan.browser.shown(CONFIG),
+        ),
+        cells=expand(
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.cells.tsv",
+            property=plan.browser.shown(CONFIG),
+        ),
         points=expand(
             f"{RESULTS}/embeddings/{{{{model}}}}/{{{{corpus}}}}/{{property}}.points.tsv",
             property=plan.browser.planes(CONFIG),

@@ -1,6 +1,5 @@
 """What rules ask about the neuron browser."""
 
-from collections.abc import Callable
 from typing import Any
 
 from property_neurons.config.corpora import DemoCorpus
@@ -25,11 +24,6 @@ def shown(config: Config) -> list[str]:
 def planes(config: Config) -> list[str]:
     """Those of them whose patterns are shown in the plane: the ones of the figures. Of many groups it takes an hour."""
     return [name for name in shown(config) if name in _WITH_A_PLANE]
-
-
-def of_properties(config: Config, path: Callable[[str], str]) -> list[str]:
-    """A path for each property of the pages, in their order."""
-    return [path(name) for name in shown(config)]
 
 
 def properties(config: Config) -> dict[str, dict[str, Any]]:
