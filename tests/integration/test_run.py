@@ -147,7 +147,6 @@ def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tabl
     assert neurons[0].attrs | {"model": "mine"} == neurons[1].attrs
 
 
-@pytest.mark.slow
 def test_a_damaged_rank_store_is_named_and_never_counted(finished, config, changed):
     target = f"results/counts/{MODEL}/demo/gender.manifest.json"
     before = (finished.folder / target).read_bytes()
