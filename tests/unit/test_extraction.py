@@ -56,6 +56,16 @@ class FakeEncoder:
                 consumer(site, activations)
 
 
+class WithNaN(FakeEncoder):
+    """In one neuron of the second layer, in one frame of one utterance."""
+
+    def activations(self, waveform, site):
+        activations = super().activations(waveform, site)
+        if site == 1 and len(waveform) == 7777:
+            activations[3, 2] = float("nan")
+        return activations
+
+
 def recordings_of(lengths):
     return [Recording(f"utt-{n}", Path(f"{n}.flac"), n) for n in lengths]
 
@@ -245,15 +255,8 @@ def test_an_utterance_the_model_cannot_read_is_named(tmp_path):
 
 
 def test_bad_activations_name_utterance_and_layer(tmp_path):
-    class Broken(FakeEncoder):
-        def activations(self, waveform, site):
-            activations = super().activations(waveform, site)
-            if site == 1 and len(waveform) == 7777:
-                activations[3, 2] = float("nan")
-            return activations
-
     with pytest.raises(CountingError, match=r"utterance utt-7777: layer 2 \(site 2\): .*NaN or infinite"):
-        extract(Broken(), tmp_path)
+        extract(WithNaN(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -353,15 +356,8 @@ def test_where_memory_is_short_fewer_are_read_at_once(tmp_path, caplog):
 
 
 def test_the_utterance_to_blame_is_found_in_a_batch(tmp_path):
-    class Broken(FakeEncoder):
-        def activations(self, waveform, site):
-            activations = super().activations(waveform, site)
-            if site == 1 and len(waveform) == 7777:
-                activations[3, 2] = float("nan")
-            return activations
-
     with pytest.raises(CountingError, match=r"^utterance utt-7777: layer 2 \(site 2\): .*NaN or infinite"):
-        extract(Broken(), tmp_path, batch_seconds=60)
+        extract(WithNaN(), tmp_path, batch_seconds=60)
 
 
 def test_the_ranks_of_a_batch_come_to_the_cpu_in_one_copy(tmp_path, monkeypatch):

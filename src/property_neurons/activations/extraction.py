@@ -1,18 +1,18 @@
 """One pass of a model over some utterances of a shard, of which the activation values are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from property_neurons.activations.store import new_activations, rounded
-from property_neurons.corpus.recordings import Recording, decode, naming
+from property_neurons.corpus.recordings import Recording, decode_into, naming
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site
+from property_neurons.ranks.sites import Site, check_rows
 
 if TYPE_CHECKING:
     from property_neurons.ranks.reading import Encoder
@@ -55,14 +55,18 @@ def store_activations(
         audio=utterances["audio"].tolist(),
         offset=np.cumsum([0, *lengths]),
     ) as writer:
-        waveforms = progress(decode(recordings), total=len(recordings), what="reading neurons", unit="utterance")
-        for recording, waveform in zip(recordings, waveforms, strict=True):
+        # Without an encoder there is nothing to decode.
+        decoded = decode_into(encoder.windows, recordings) if encoder else ()
+        windows = progress(decoded, total=len(recordings), what="reading neurons", unit="utterance")
+        for recording, of_utterance in zip(recordings, windows, strict=True):
             with naming(recording.utterance):
-                writer.append(frame_values(encoder, recording.n_samples, waveform))
+                writer.append(frame_values(encoder, recording.n_samples, of_utterance))
 
 
-def frame_values(encoder: "Encoder", n_samples: int, waveform: np.ndarray) -> list[np.ndarray]:
+def frame_values(encoder: "Encoder", n_samples: int, windows: Sequence[Any]) -> list[np.ndarray]:
     """The value of every neuron in every 20 ms frame of one utterance: for each site float16 [frames, neurons].
+
+    windows: what the model takes in of it.
 
     Raises:
         ModelError: the model cannot read the utterance.
@@ -73,16 +77,12 @@ def frame_values(encoder: "Encoder", n_samples: int, waveform: np.ndarray) -> li
     def take(site: int, activations: Tensor) -> None:
         pieces[site].append(rounded(activations.float().cpu().numpy()))
 
-    encoder.read_windows(encoder.windows(waveform), take)
+    encoder.read_windows(windows, take)
     rows = encoder.rows_of_frames(n_samples)
     values = []
     for site, of_site in zip(encoder.sites, pieces, strict=True):
         joined = np.concatenate(of_site)
-        if len(joined) != rows[-1] + 1:
-            raise CountingError(
-                f"layer {site.layer} (site {site.name}): expected {rows[-1] + 1} rows of activations, found "
-                f"{len(joined)}; the model's front end and its frame arithmetic disagree"
-            )
+        check_rows(site, rows[-1] + 1, len(joined))
         if not np.isfinite(joined).all():
             raise CountingError(
                 f"layer {site.layer} (site {site.name}): expected finite activations, found NaN; check the weights and "

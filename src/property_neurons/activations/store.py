@@ -14,7 +14,7 @@ import zarr
 
 from property_neurons.errors import StoreError
 from property_neurons.ranks.sites import Site
-from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
+from property_neurons.stores.zarr import RowWriter, add_array, add_empty_array, attributes, new_store, open_store
 
 _ROWS_PER_CHUNK = 1 << 12
 _ATTRIBUTES = frozenset({"model", "sites", "utterances", "root", "audio"})
@@ -60,7 +60,7 @@ def new_activations(
     root: str,
     audio: Sequence[str],
     offset: np.ndarray,
-) -> Iterator["_Writer"]:
+) -> Iterator[RowWriter]:
     """Write an activation store and its manifest, whole or not at all; the block hands the values to the writer.
 
     Raises:
@@ -69,12 +69,11 @@ def new_activations(
     rows = int(offset[-1])
     with new_store(path) as store:
         size = min(max(1, rows), _ROWS_PER_CHUNK)
-        writer = _Writer(
+        writer = RowWriter(
             [
                 add_empty_array(store, f"values/{index:02d}", (rows, site.width), np.float16, (size, site.width))
                 for index, site in enumerate(sites)
-            ],
-            size,
+            ]
         )
         yield writer
         if (written := writer.finish()) != rows:
@@ -91,38 +90,6 @@ def new_activations(
         )
 
 
-class _Writer:
-    """Takes the values of a store utterance by utterance; holds those of one chunk of rows at a time."""
-
-    def __init__(self, arrays: Sequence[zarr.Array], size: int):
-        self._arrays, self._size, self._rows = arrays, size, 0
-        self._held: list[list[np.ndarray]] = [[] for _ in arrays]
-        self._n_held = 0
-
-    def append(self, values: Sequence[np.ndarray]) -> None:
-        """Add the next rows: for each site float16 [rows, neurons]."""
-        for held, of_site in zip(self._held, values, strict=True):
-            held.append(of_site)
-        self._n_held += len(values[0])
-        if self._n_held >= self._size:
-            self._write(self._n_held // self._size * self._size)
-
-    def finish(self) -> int:
-        """Write what is left, and return the number of rows."""
-        self._write(self._n_held)
-        return self._rows
-
-    def _write(self, n: int) -> None:
-        if not n:
-            return
-        for array, held in zip(self._arrays, self._held, strict=True):
-            joined = np.concatenate(held)
-            array[self._rows : self._rows + n] = joined[:n]
-            held[:] = [joined[n:]]
-        self._rows += n
-        self._n_held -= n
-
-
 def open_activations(path: str | Path) -> ActivationStore:
     """Open an activation store.
 
@@ -130,12 +97,7 @@ def open_activations(path: str | Path) -> ActivationStore:
         StoreError: the store is absent, damaged or of another kind.
     """
     store = open_store(path)
-    attrs = dict(store.attrs)
-    if not attrs.keys() >= _ATTRIBUTES:
-        raise StoreError(
-            f"{path}: expected an activation store with {sorted(_ATTRIBUTES)}, found {sorted(attrs)}; give the path of "
-            "such a store"
-        )
+    attrs = attributes(store, path, "an activation store", _ATTRIBUTES, "give the path of such a store")
     return ActivationStore(
         name=str(path),
         model=attrs["model"],

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.phone_tables import ARPABET, PhoneTable, is_silence
 from property_neurons.corpus.phones import SILENCE, SPOKEN_NOISE_ID
 from property_neurons.corpus.report import Trouble
@@ -69,7 +70,7 @@ class AlignmentSource(Protocol):
 
 def unaligned(n_samples: int) -> Alignment:
     """What stands for the alignment of speech without one: a single segment of spoken noise, of the audio's length."""
-    end = n_samples * 1_000_000 // 16_000
+    end = n_samples * 1_000_000 // SAMPLE_RATE
     return Alignment(np.array([0]), np.array([end]), np.array([SPOKEN_NOISE_ID], dtype=np.int8), end)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
-from property_neurons.corpus.listing import Listed, Listing
+from property_neurons.corpus.listing import Listed, Listing, repeated_audio
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import files_below, name_troubles, relative_paths
@@ -73,11 +73,7 @@ def _presence(utterance: str, has_audio: bool, has_text: bool, has_labels: bool)
 
 
 def _repeated(paths: Collection[Path], texts: Collection[str]) -> list[Trouble]:
-    troubles = []
-    if len(paths) > 1:
-        places = ", ".join(map(str, paths))
-        detail = f"expected one audio file of this id, found {places}; remove all but one"
-        troubles.append(Trouble("duplicate_utterance", detail))
+    troubles = repeated_audio(paths)
     if len(texts) > 1:
         detail = f"expected one transcript of this id, found {len(texts)}; remove all but one"
         troubles.append(Trouble("duplicate_utterance", detail))

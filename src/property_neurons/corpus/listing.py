@@ -3,7 +3,7 @@
 Each layout (LibriSpeech, VoxCeleb1, a table, a folder) has a reader that gives this one list; `scan` does the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,3 +45,11 @@ class Listing:
     not_read: tuple[tuple[str, Trouble], ...] = ()
     read_once: tuple[tuple[str, Trouble], ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
+
+
+def repeated_audio(paths: Collection[Path]) -> list[Trouble]:
+    """The trouble of an utterance whose id several audio files have."""
+    if len(paths) <= 1:
+        return []
+    detail = f"expected one audio file of this id, found {', '.join(map(str, paths))}; remove all but one"
+    return [Trouble("duplicate_utterance", detail)]

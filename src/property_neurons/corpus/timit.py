@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from property_neurons.corpus.alignments import ALIGN_AGAIN, Alignment, UnusableAlignment, checked_alignment
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.phone_tables import PhoneTable
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import StoreError
 from property_neurons.stores.outside import read_text
-
-_SAMPLES_PER_SECOND = 16_000
 
 
 def read_phn(path: str | Path, phones: PhoneTable) -> Alignment:
@@ -36,5 +35,5 @@ def read_phn(path: str | Path, phones: PhoneTable) -> Alignment:
         detail = f"expected 'first sample, last sample, label' in each line, found {error}; {ALIGN_AGAIN}"
         raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
     edges = np.array([starts, ends], dtype=np.int64)
-    starts_us, ends_us = edges * 1_000_000 // _SAMPLES_PER_SECOND
+    starts_us, ends_us = edges * 1_000_000 // SAMPLE_RATE
     return checked_alignment(str(path), starts_us, ends_us, texts, int(ends_us.max()), phones)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
-from property_neurons.corpus.listing import Listed, Listing
+from property_neurons.corpus.listing import Listed, Listing, repeated_audio
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.utterance_files import files_below, name_troubles, relative_paths
 from property_neurons.errors import CorpusError, printable, some_of
@@ -134,10 +134,7 @@ def _identity(utterance: str, paths: Sequence[Path], parts: Sequence[str], gende
         suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
         detail = f"expected {utterance} as one of {suffixes}, found no audio; fetch it or remove it from the split"
         troubles.append(Trouble("missing_audio", detail))
-    if len(paths) > 1:
-        places = ", ".join(map(str, paths))
-        detail = f"expected one audio file of this id, found {places}; remove all but one"
-        troubles.append(Trouble("duplicate_utterance", detail))
+    troubles += repeated_audio(paths)
     if len(parts) > 1:
         detail = f"expected one line of the split, found {len(parts)} ({', '.join(parts)}); remove all but one"
         troubles.append(Trouble("duplicate_utterance", detail))

@@ -25,11 +25,10 @@ from property_neurons.corpus.phones import NEVER_IN_A_SET, PHONES
 from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
-from property_neurons.errors import StoreError
 from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site
 from property_neurons.ranks.store import RankStore
-from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
+from property_neurons.stores.zarr import add_array, add_empty_array, attributes, new_store, open_store
 
 Level = Literal["speaker", "utterance", "stretch", "run", "speaker and group", "speaker, phone and group"]
 
@@ -192,12 +191,8 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
         StoreError: the store is absent, damaged or of another kind.
     """
     store = open_store(path)
-    attrs = dict(store.attrs)
-    if not attrs.keys() >= _ATTRIBUTES:
-        raise StoreError(
-            f"{path}: expected counts by unit with {sorted(_ATTRIBUTES)}, found {sorted(attrs)}; give the path of "
-            "such a store, or delete it and run again where an earlier version made it"
-        )
+    remedy = "give the path of such a store, or delete it and run again where an earlier version made it"
+    attrs = attributes(store, path, "counts by unit", _ATTRIBUTES, remedy)
     groups, phones = tuple(attrs["groups"]), tuple(attrs["phones"])
     cells = np.zeros((len(groups), len(phones)), dtype=bool)
     cells[tuple(np.array(attrs["cells"], dtype=np.int64).reshape(-1, 2).T)] = True

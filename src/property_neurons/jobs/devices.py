@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from property_neurons.corpus.recordings import DECODERS
 from property_neurons.errors import JobError, ModelError, printable
 
 # Open files hold the locks until the process ends.
@@ -89,14 +90,14 @@ def decoders(device: str, resources: Mapping[str, Any]) -> int:
     """Threads that decode audio and compute features ahead of a model.
 
     Beside a GPU as many as the job has cores (`cpus_per_task`, which a scheduler grants), or 8 where there are as many
-    and nobody says; beside a model on the CPU 2.
+    and nobody says; beside a model on the CPU `recordings.DECODERS`.
     """
     if device == "cpu":
-        return 2
+        return DECODERS
     if asked := int(resources.get("cpus_per_task") or 0):
         return asked
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return max(2, min(8, cores))
+    return max(DECODERS, min(8, cores))
 
 
 def _usable_gpus() -> tuple[dict[int, str], str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-SAMPLES_PER_SECOND = 16_000
+from property_neurons.corpus.audio import SAMPLE_RATE
 
 # With 3072 neurons the activations of one site fill 150 MB, and those of attention about as much a block.
 _GPU_SECONDS = 240.0
@@ -41,7 +41,7 @@ def plan_batches(n_samples: Sequence[int], seconds: float | None, window: int | 
             if room == 0:
                 # As many as the longest, which comes first, leaves room for.
                 padded = n_samples[index] if window is None else -(-n_samples[index] // window) * window
-                room = max(1, int(seconds * SAMPLES_PER_SECOND) // max(1, padded))
+                room = max(1, int(seconds * SAMPLE_RATE) // max(1, padded))
                 batches.append([])
             batches[-1].append(index)
             room -= 1

@@ -70,7 +70,7 @@ def extract_ranks(
     ) as writer:
         waiting: dict[int, list[np.ndarray]] = {}
         written = 0
-        for ranked in _one_behind(_read(reader, recordings, frames, batches, decoders)):
+        for ranked in _one_behind(_read(encoder, reader, recordings, frames, batches, decoders)):
             for ids, counted in ranked():
                 waiting |= ids
                 for site_ties, found in zip(ties, counted, strict=True):
@@ -81,6 +81,7 @@ def extract_ranks(
 
 
 def _read(
+    encoder: Encoder,
     reader: Reader,
     recordings: Sequence[Recording],
     frames: Sequence[np.ndarray],
@@ -90,7 +91,7 @@ def _read(
     """Read the batches in turn; each gives a function that waits for its ranks."""
     ahead = 2 * max(map(len, batches), default=0)
     in_turn = [recordings[index] for batch in batches for index in batch]
-    decoded = decode_into(reader.windows, in_turn, decoders, ahead)
+    decoded = decode_into(encoder.windows, in_turn, decoders, ahead)
     come = iter(progress(decoded, total=len(in_turn), what="ranking", unit="utterance"))
     for batch in batches:
         yield reader.read([Utterance(index, recordings[index], frames[index], next(come)) for index in batch])

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.recordings import Recording, naming
 from property_neurons.errors import CountingError, ModelError
-from property_neurons.ranks.batching import SAMPLES_PER_SECOND
-from property_neurons.ranks.sites import Site
+from property_neurons.ranks.sites import Site, check_rows
 from property_neurons.ranks.topk import rank_on_device
 
 log = logging.getLogger(__name__)
@@ -63,11 +63,7 @@ class Reader:
         self._at_once = 1
         if batch_seconds is not None:
             window = encoder.window_samples
-            self._at_once = max(1, int(batch_seconds * SAMPLES_PER_SECOND) // window) if window else None
-
-    def windows(self, waveform: np.ndarray) -> Sequence[Any]:
-        """What the model takes in of an utterance."""
-        return self._encoder.windows(waveform)
+            self._at_once = max(1, int(batch_seconds * SAMPLE_RATE) // window) if window else None
 
     def read(self, utterances: Sequence[Utterance]) -> Callable[[], list[Ranked]]:
         """Begin with some utterances; a function that waits for the ranks. Some at a time where memory is short.
@@ -85,7 +81,7 @@ class Reader:
             if len(utterances) == 1:
                 raise ModelError(
                     f"utterance {one.recording.utterance}: the device has too little memory for its "
-                    f"{one.recording.n_samples / SAMPLES_PER_SECOND:.0f} s ({str(error).splitlines()[0]}); use a "
+                    f"{one.recording.n_samples / SAMPLE_RATE:.0f} s ({str(error).splitlines()[0]}); use a "
                     "larger one, set device: cpu, or leave the utterance out"
                 ) from None
             log.warning(
@@ -159,11 +155,7 @@ class _Consumer:
 
     def check_complete(self, n_rows: int) -> None:
         for site, received in zip(self._sites, self._received, strict=True):
-            if received != n_rows:
-                raise CountingError(
-                    f"layer {site.layer} (site {site.name}): expected {n_rows} rows of activations, found {received}; "
-                    "the model's front end and its frame arithmetic disagree"
-                )
+            check_rows(site, n_rows, received)
 
     def ranked(self) -> Callable[[], tuple[list[np.ndarray], list[np.ndarray]]]:
         """Send all ranks to the CPU in one copy; a function that waits for it.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from property_neurons.errors import CountingError
+
 
 @dataclass(frozen=True)
 class Site:
@@ -15,3 +17,16 @@ class Site:
 def active_neurons(lambda_: float, width: int) -> int:
     """tau: how many of `width` neurons count as active in a frame (section 3.1)."""
     return max(1, round(lambda_ * width))
+
+
+def check_rows(site: Site, expected: int, found: int) -> None:
+    """See that a model gave a site's activations for as many rows as its front end says.
+
+    Raises:
+        CountingError: it did not.
+    """
+    if found != expected:
+        raise CountingError(
+            f"layer {site.layer} (site {site.name}): expected {expected} rows of activations, found {found}; "
+            "the model's front end and its frame arithmetic disagree"
+        )

@@ -11,7 +11,7 @@ import zarr
 
 from property_neurons.errors import StoreError
 from property_neurons.ranks.sites import Site, active_neurons
-from property_neurons.stores.zarr import add_array, add_empty_array, new_store, open_store
+from property_neurons.stores.zarr import RowWriter, add_array, add_empty_array, attributes, new_store, open_store
 
 Frames = Literal["all", "segment_mid"]
 
@@ -53,39 +53,6 @@ class RankStore:
         return int(self.store[f"ties/{site:02d}"][tau - 1])
 
 
-class RankWriter:
-    """Takes the ids of a rank store utterance by utterance; holds those of one chunk of rows at a time."""
-
-    def __init__(self, arrays: Sequence[zarr.Array]):
-        self._arrays = arrays
-        self._chunk = [np.empty(array.chunks, np.uint16) for array in arrays]
-        self._rows = 0
-
-    def append(self, ids: Sequence[np.ndarray]) -> None:
-        """Add the next rows: for each site uint16 [rows, k], the same number of rows for all."""
-        added = 0
-        while self._chunk and added < len(ids[0]):
-            size = len(self._chunk[0])
-            start = self._rows % size
-            n = min(len(ids[0]) - added, size - start)
-            for chunk, site_ids in zip(self._chunk, ids, strict=True):
-                chunk[start : start + n] = site_ids[added : added + n]
-            added += n
-            self._rows += n
-            if start + n == size:
-                self._write(size)
-
-    def finish(self) -> int:
-        """Write what is left, and return the number of rows."""
-        if self._chunk and self._rows % len(self._chunk[0]):
-            self._write(self._rows % len(self._chunk[0]))
-        return self._rows
-
-    def _write(self, n: int) -> None:
-        for array, chunk in zip(self._arrays, self._chunk, strict=True):
-            array[self._rows - n : self._rows] = chunk[:n]
-
-
 @contextmanager
 def new_ranks(
     path: str | Path,
@@ -98,7 +65,7 @@ def new_ranks(
     offset: np.ndarray,
     frame: np.ndarray,
     ties: Sequence[np.ndarray],
-) -> Iterator[RankWriter]:
+) -> Iterator[RowWriter]:
     """Write a rank store and its manifest, whole or not at all; the block hands the ids to the writer.
 
     ties: for each site int64 [k]; read when the block has ended.
@@ -112,7 +79,7 @@ def new_ranks(
         add_array(store, "offset", np.asarray(offset, np.int64))
         add_array(store, "frame", np.asarray(frame, np.int32))
         size = min(max(1, rows), _ROWS_PER_CHUNK)
-        writer = RankWriter(
+        writer = RowWriter(
             [
                 add_empty_array(store, f"ranks/{site:02d}", (rows, k), np.uint16, (size, k))
                 for site, k in enumerate(kept)
@@ -143,9 +110,7 @@ def open_ranks(path: str | Path) -> RankStore:
         StoreError: the store is absent, damaged, no rank store, or its parts do not fit together.
     """
     store = open_store(path)
-    attrs = dict(store.attrs)
-    if not attrs.keys() >= _ATTRIBUTES:
-        raise StoreError(f"{path}: expected a rank store with {sorted(_ATTRIBUTES)}, found {sorted(attrs)}; rank again")
+    attrs = attributes(store, path, "a rank store", _ATTRIBUTES, "rank again")
     ranks = RankStore(
         name=str(path),
         model=attrs["model"],

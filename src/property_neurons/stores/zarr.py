@@ -57,6 +57,60 @@ def add_empty_array(
     )
 
 
+class RowWriter:
+    """Writes arrays that have their rows in common, some rows at a time; holds one chunk of rows of each.
+
+    Args:
+        arrays: of equally many rows, and as many to a chunk, each chunk as wide as its array.
+    """
+
+    def __init__(self, arrays: Sequence[zarr.Array]):
+        self._arrays = arrays
+        self._chunk = [np.empty(array.chunks, array.dtype) for array in arrays]
+        self._rows = 0
+
+    def append(self, values: Sequence[np.ndarray]) -> None:
+        """Add the next rows: for each array [rows, width], the same number of rows for all."""
+        added = 0
+        while self._chunk and added < len(values[0]):
+            size = len(self._chunk[0])
+            start = self._rows % size
+            n = min(len(values[0]) - added, size - start)
+            for chunk, of_array in zip(self._chunk, values, strict=True):
+                chunk[start : start + n] = of_array[added : added + n]
+            added += n
+            self._rows += n
+            if start + n == size:
+                self._write(size)
+
+    def finish(self) -> int:
+        """Write what is left, and return the number of rows."""
+        if self._chunk and self._rows % len(self._chunk[0]):
+            self._write(self._rows % len(self._chunk[0]))
+        return self._rows
+
+    def _write(self, n: int) -> None:
+        for array, chunk in zip(self._arrays, self._chunk, strict=True):
+            array[self._rows - n : self._rows] = chunk[:n]
+
+
+def attributes(
+    group: zarr.Group, path: str | Path, kind: str, expected: Collection[str], remedy: str
+) -> dict[str, Any]:
+    """The attributes of a store, which are to have these names.
+
+    Args:
+        path, kind, remedy: for the message: where the store is, what it is to be, and what to do.
+
+    Raises:
+        StoreError: some are not there.
+    """
+    found = dict(group.attrs)
+    if not found.keys() >= set(expected):
+        raise StoreError(f"{path}: expected {kind} with {sorted(expected)}, found {sorted(found)}; {remedy}")
+    return found
+
+
 def open_store(path: str | Path) -> zarr.Group:
     """Open a finished store for reading, after holding every file in it against the manifest.
 
