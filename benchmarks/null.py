@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from property_neurons.counting.unit_counts import UnitCounts, open_unit_counts
+from property_neurons.counting.unit_count_store import UnitCounts, open_unit_counts
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import neuron_sets
 from property_neurons.neurons.patterns import activation_patterns

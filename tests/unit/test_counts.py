@@ -20,6 +20,7 @@ from synthetic_stores import (
 )
 
 from property_neurons.corpus.phones import PHONES
+from property_neurons.counting import cell_sums
 from property_neurons.counting import count as counts_module
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.count_store import open_counts
@@ -142,8 +143,8 @@ def test_passes_blocks_and_pieces_do_not_change_counts(tmp_path, monkeypatch):
     corpus = make_corpus(seed=5, n_utterances=10)
     shards = write_shards(tmp_path, corpus)
     monkeypatch.setattr(counts_module, "_COUNTS_IN_MEMORY_BYTES", 1)
-    monkeypatch.setattr(counts_module, "_BLOCK_COUNTERS", 3 * WIDTHS[0])
-    monkeypatch.setattr(counts_module, "_PIECE_ROWS", 4)
+    monkeypatch.setattr(cell_sums, "_BLOCK_COUNTERS", 3 * WIDTHS[0])
+    monkeypatch.setattr(cell_sums, "_PIECE_ROWS", 4)
     monkeypatch.setattr(counts_module, "_CELLS_PER_CHUNK", 7)
     assert_same_as_loop(count(tmp_path, shards, "speaker", CLEAN), corpus, "speaker", CLEAN)
 

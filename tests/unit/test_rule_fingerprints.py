@@ -36,9 +36,9 @@ COVERED = {
         {LOADING}
         activations.store activations.summary browser.examples browser.neighbours browser.probabilities
         browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
-        corpus.frame_values corpus.phones corpus.tracks counting.count_store counting.interval_properties
-        counting.join counting.layout counting.numbers counting.pitch_bins counting.properties counting.runs
-        counting.sampling ranks.sites ranks.store
+        corpus.frame_values corpus.phones corpus.tracks counting.cell_sums counting.count_store
+        counting.interval_properties counting.join counting.layout counting.numbers counting.pitch_bins
+        counting.properties counting.runs counting.sampling ranks.sites ranks.store
     """,
     "store_states": f"""
         {LOADING}
@@ -69,7 +69,8 @@ COVERED = {
     "pretrain": f"""
         {LOADING}
         pretraining.crops pretraining.log_mel_store pretraining.masking pretraining.stage
-        pretraining.target_store pretraining.warping training.optimisation training.order training.trainer
+        pretraining.target_store pretraining.warping training.held_out training.optimisation training.order
+        training.trainer
     """,
     "prune_model": f"""
         {LOADING}
@@ -84,7 +85,7 @@ COVERED = {
     "distil_model": f"""
         {LOADING}
         models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model tasks.table
-        training.optimisation training.order training.trainer
+        training.held_out training.optimisation training.order training.trainer
     """,
     "edit_model": f"""
         {LOADING}

@@ -12,7 +12,8 @@ from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.counting.strata import make_crossed
-from property_neurons.counting.unit_counts import count_units, open_unit_counts
+from property_neurons.counting.unit_count_store import open_unit_counts
+from property_neurons.counting.unit_counts import count_units
 from property_neurons.errors import StoreError
 
 PROPERTIES = {

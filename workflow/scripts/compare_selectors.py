@@ -1,7 +1,7 @@
 """Compare ways of choosing the neurons of one property."""
 
 from property_neurons.counting.balance import balanced
-from property_neurons.counting.unit_counts import open_unit_counts
+from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.selector_comparison import compare_selectors

@@ -2,7 +2,7 @@
 
 from property_neurons.counting.balance import balanced
 from property_neurons.counting.count_store import open_counts
-from property_neurons.counting.unit_counts import open_unit_counts
+from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.cells import cell_table, too_little_speech
 from property_neurons.neurons.definition import SetDefinition

@@ -1,6 +1,6 @@
 """Find one property's sets again where a confound is the same."""
 
-from property_neurons.counting.unit_counts import open_unit_counts
+from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.confounds import confounds

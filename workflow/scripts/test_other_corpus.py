@@ -1,6 +1,6 @@
 """Look at the neurons found on one corpus in another one's speech."""
 
-from property_neurons.counting.unit_counts import open_unit_counts
+from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.other_corpus import by_layer, on_other_corpus

@@ -16,12 +16,11 @@ from property_neurons.ranks.store import RankStore
 LAGS = np.arange(-5, 6)
 """Frames of 20 ms before (negative) and after the onset of a phone."""
 _MOST_CLUSTERS = 60
-_PIECE_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What is counted of one shard: rows of its rank store, each with its cell.
+    """What is counted of one shard: rows of its rank store, each with its cell, by ascending cell.
 
     row, cell: int64 [counted], the cell is cluster * phones + phone.
     onset_row, onset_cell: int64 [onsets and lags], the cell is phone * lags + lag.
@@ -62,16 +61,12 @@ def counted_frames(frames: FrameShard, ranks: RankStore, sampling: Sampling, clu
     onset_cell = (phone[:, np.newaxis] * len(LAGS) + np.arange(len(LAGS)))[inside]
     onset_row = rank_rows(ranks, frames, around[inside])
     there = onset_row >= 0
-    return Frames(row[counted], cell[counted], onset_row[there], onset_cell[there])
+    return Frames(*_by_cell(row[counted], cell[counted]), *_by_cell(onset_row[there], onset_cell[there]))
 
 
-def add_counts(counts: np.ndarray, ids: np.ndarray, cell: np.ndarray) -> None:
-    """Add one for each id of each frame to `counts` [cells, neurons], in place; ids: [frames, tau]."""
-    width = counts.shape[1]
-    for first in range(0, len(cell), _PIECE_ROWS):
-        piece = slice(first, first + _PIECE_ROWS)
-        keys = cell[piece, np.newaxis] * width + ids[piece]
-        counts += np.bincount(keys.ravel(), minlength=counts.size).reshape(counts.shape)
+def _by_cell(row: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(cell, kind="stable")
+    return row[order], cell[order]
 
 
 def intervals(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,9 +13,10 @@ import pandas as pd
 from property_neurons.activations.summary import BINS, summarise
 from property_neurons.browser.examples import N_CURVE, choose_examples
 from property_neurons.browser.neighbours import coactive, cosines, nearest
-from property_neurons.browser.probabilities import LAGS, add_counts, clusters_of, counted_frames, intervals
+from property_neurons.browser.probabilities import LAGS, clusters_of, counted_frames, intervals
 from property_neurons.browser.speech import Shard, Speech, read_speech
 from property_neurons.corpus.phones import LABELS, PHONES
+from property_neurons.counting.cell_sums import add_rows
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.layout import LaidOut
 from property_neurons.counting.sampling import Sampling
@@ -129,8 +130,8 @@ def browser_tables(
         of_onset = np.zeros((len(PHONES) * len(LAGS), width), np.int64)
         for shard, frames in zip(shards, counted, strict=True):
             ids = shard.ranks.ids(site, tau)
-            add_counts(of_cluster, ids[frames.row], frames.cell)
-            add_counts(of_onset, ids[frames.onset_row], frames.onset_cell)
+            add_rows(of_cluster, ids, frames.row, frames.cell)
+            add_rows(of_onset, ids, frames.onset_row, frames.onset_cell)
         look = _Site(
             site=site,
             neurons=chosen.index.to_numpy(np.int64),

@@ -8,6 +8,7 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
+from property_neurons.counting.cell_sums import add_rows
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, Layout
@@ -20,9 +21,6 @@ from property_neurons.stores.zarr import add_array, new_store
 
 # Counts of as many sites as fit here are held at a time; further sites cost another pass over the rank stores.
 _COUNTS_IN_MEMORY_BYTES = 1 << 29
-# Cells are counted in blocks whose counts stay in the processor's cache, rows in pieces of bounded size.
-_BLOCK_COUNTERS = 1 << 18
-_PIECE_ROWS = 1 << 16
 _CELLS_PER_CHUNK = 4096
 
 
@@ -72,7 +70,7 @@ def count_activations(
                 unranked += without
                 n += np.bincount(cells, minlength=len(n))
                 for site in chosen:
-                    _add_rows(counts[site], ranks_of_shard.ids(site, tau[site]), rows, cells)
+                    add_rows(counts[site], ranks_of_shard.ids(site, tau[site]), rows, cells)
             for site in chosen:
                 chunks = (min(len(layout.cells), _CELLS_PER_CHUNK), sites[site].width)
                 add_array(store, f"counts/{site:02d}", counts[site], chunks=chunks)
@@ -121,16 +119,3 @@ def _shard_rows(
     counted = in_a_cell & (rows >= 0)
     order = np.argsort(cells[counted], kind="stable")
     return rows[counted][order], cells[counted][order], int((in_a_cell & (rows < 0)).sum())
-
-
-def _add_rows(counts: np.ndarray, ids: np.ndarray, rows: np.ndarray, cells: np.ndarray) -> None:
-    """Add the ids of `rows` to `counts` [cells, neurons], in place; `cells` ascends."""
-    width = counts.shape[1]
-    block = max(1, _BLOCK_COUNTERS // width)
-    for first in range(0, len(counts), block):
-        start, end = np.searchsorted(cells, (first, first + block))
-        size = min(block, len(counts) - first)
-        for piece in range(start, end, _PIECE_ROWS):
-            chosen = slice(piece, min(piece + _PIECE_ROWS, end))
-            keys = (cells[chosen, np.newaxis] - first) * width + ids[rows[chosen]]
-            counts[first : first + size] += np.bincount(keys.ravel(), minlength=size * width).reshape(size, width)

@@ -13,11 +13,9 @@ one. Pools are exchangeable where speakers are; memory, disk and the time for st
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import zarr
-from scipy.sparse import csr_array
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
@@ -25,12 +23,10 @@ from property_neurons.corpus.phones import NEVER_IN_A_SET, PHONES
 from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
+from property_neurons.counting.unit_count_store import ROW_COLUMNS, Level, UnitCounts, open_unit_counts
 from property_neurons.progress import progress
-from property_neurons.ranks.sites import Site
 from property_neurons.ranks.store import RankStore
-from property_neurons.stores.zarr import add_array, add_empty_array, attributes, new_store, open_store
-
-Level = Literal["speaker", "utterance", "stretch", "run", "speaker and group", "speaker, phone and group"]
+from property_neurons.stores.zarr import add_array, add_empty_array, new_store
 
 MOST_COUNTS = 1 << 27
 """Counts of one layer that the statistics hold at a time: rows x neurons active in one."""
@@ -43,77 +39,6 @@ _CHUNK = 1 << 20
 # Frames whose ids are looked at together, and rows of counts that are written together.
 _FRAMES_AT_ONCE = 1 << 17
 _ROWS_AT_ONCE = 1 << 12
-
-
-@dataclass(frozen=True)
-class UnitCounts:
-    """A store of counts by unit and phone; a row is one phone of one unit.
-
-    level: what a unit is.
-    groups, phones, speakers: names that the columns index.
-    pooled: how many speakers count as one, at most; 1 where each counts by itself. A pool has the name of its first.
-    strata: names of the parts of each group, where `groups` are parts (see `properties.Layout`); else empty.
-    cells: bool [groups, phones], those that the property has; where the phone itself has the group, one a phone.
-    speaker, unit, phone, group: int32 [rows]. Rows of a unit share its speaker, and its group except where the phone
-        itself is the group.
-    n: int32 [rows], counted frames.
-    """
-
-    model: str
-    corpus: str
-    property_name: str
-    level: Level
-    sites: tuple[Site, ...]
-    lambda_: float
-    tau: tuple[int, ...]
-    groups: tuple[str, ...]
-    strata: tuple[str, ...]
-    phones: tuple[str, ...]
-    speakers: tuple[str, ...]
-    pooled: int
-    cells: np.ndarray
-    speaker: np.ndarray
-    unit: np.ndarray
-    phone: np.ndarray
-    group: np.ndarray
-    n: np.ndarray
-    store: zarr.Group
-
-    @property
-    def of_phone(self) -> bool:
-        """Whether the phone itself has the group: then a group is made of its phones, else of all phones in it."""
-        return bool((self.cells.sum(axis=0) == 1).all())
-
-    @property
-    def phone_cell_groups(self) -> np.ndarray:
-        """The group of each cell, groups first: int64, index into `groups`."""
-        return np.nonzero(self.cells)[0]
-
-    @property
-    def phone_cell_n(self) -> np.ndarray:
-        """Counted frames of each cell: int64 [cells]."""
-        return self._cell_of_rows @ self.n.astype(np.int64)
-
-    def phone_cell_counts(self, site: int) -> np.ndarray:
-        """The counts of one site summed over units: int64 [cells, neurons]."""
-        return (self._cell_of_rows @ self.site_counts(site)).toarray()
-
-    @property
-    def _cell_of_rows(self) -> csr_array:
-        number = np.cumsum(self.cells.ravel()).reshape(self.cells.shape) - 1
-        rows = np.arange(len(self.n))
-        ones = np.ones(len(rows), np.int64)
-        return csr_array((ones, (number[self.group, self.phone], rows)), (int(self.cells.sum()), len(rows)))
-
-    def site_counts(self, site: int) -> csr_array:
-        """In how many frames of each row each neuron was among the most active: int32 [rows, neurons], sparse."""
-        name = f"{site:02d}"
-        indptr = np.concatenate([[0], np.cumsum(self.store[f"stored/{name}"][:], dtype=np.int64)])
-        shape = (len(self.n), self.sites[site].width)
-        # Below 2^31 the same numbers, and no second copy of them.
-        return csr_array(
-            (self.store[f"values/{name}"][:].view(np.int32), self.store[f"neurons/{name}"][:], indptr), shape
-        )
 
 
 def count_units(
@@ -184,37 +109,6 @@ def count_units(
     return open_unit_counts(output)
 
 
-def open_unit_counts(path: str | Path) -> UnitCounts:
-    """Open a store of counts by unit.
-
-    Raises:
-        StoreError: the store is absent, damaged or of another kind.
-    """
-    store = open_store(path)
-    remedy = "give the path of such a store, or delete it and run again where an earlier version made it"
-    attrs = attributes(store, path, "counts by unit", _ATTRIBUTES, remedy)
-    groups, phones = tuple(attrs["groups"]), tuple(attrs["phones"])
-    cells = np.zeros((len(groups), len(phones)), dtype=bool)
-    cells[tuple(np.array(attrs["cells"], dtype=np.int64).reshape(-1, 2).T)] = True
-    return UnitCounts(
-        model=attrs["model"],
-        corpus=attrs["corpus"],
-        property_name=attrs["property"],
-        level=attrs["level"],
-        sites=tuple(Site(**site) for site in attrs["sites"]),
-        lambda_=attrs["lambda"],
-        tau=tuple(attrs["tau"]),
-        groups=groups,
-        strata=tuple(attrs["strata"]),
-        phones=phones,
-        speakers=tuple(attrs["speakers"]),
-        pooled=attrs["pooled"],
-        cells=cells,
-        **{name: store[f"rows/{name}"][:] for name in _ROW_COLUMNS},
-        store=store,
-    )
-
-
 def summed_up(frames: float, tau: int) -> bool:
     """Whether the utterances and runs of so many frames are summed up for each speaker."""
     return frames * tau > MOST_COUNTS
@@ -261,10 +155,6 @@ def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], li
     return {name: number for number, names in enumerate(pools) for name in names}, [names[0] for names in pools]
 
 
-_ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
-_ATTRIBUTES = frozenset(
-    "model corpus property level sites lambda tau groups strata phones speakers pooled cells".split()  # noqa: SIM905
-)
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
 _Units = Callable[[RankStore, str | Path | FrameFiles], tuple[np.ndarray, dict[str, np.ndarray]]]
 _Shards = Sequence[tuple[RankStore, str | Path | FrameFiles]]
@@ -374,7 +264,7 @@ def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _S
                 keys = (of_frame - first)[:, np.newaxis] * width + ids[row]
                 keys, counts = np.unique(keys, return_counts=True)
                 arrays[site].append(keys // width, keys % width, counts, int(of_frame.max()) - first + 1)
-    _write_rows(store, {name: np.concatenate([part[name] for part in parts]) for name in _ROW_COLUMNS})
+    _write_rows(store, {name: np.concatenate([part[name] for part in parts]) for name in ROW_COLUMNS})
 
 
 def _write_speakers(
@@ -419,7 +309,7 @@ def _write_speakers(
 
 
 def _write_rows(store: zarr.Group, columns: dict[str, np.ndarray]) -> None:
-    for name in _ROW_COLUMNS:
+    for name in ROW_COLUMNS:
         add_array(store, f"rows/{name}", columns[name].astype(np.int32))
 
 

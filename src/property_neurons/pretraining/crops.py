@@ -4,7 +4,6 @@ The data set is as long as the training: item i is the i-th crop that training w
 follow from (seed, i) alone, so that a resumed run, another number of workers or of devices sees the same crops.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from property_neurons.pretraining.log_mel_store import LogMelShard
 from property_neurons.pretraining.masking import span_mask
 from property_neurons.pretraining.target_store import TargetShard
 from property_neurons.pretraining.warping import draw_warp, warp_frequencies
+from property_neurons.training import held_out
 from property_neurons.training.order import EpochOrder
 
 
@@ -73,32 +73,21 @@ def join_shards(shards: Sequence[tuple[LogMelShard, TargetShard]], frame_ms: int
 
 
 def hold_out(utterances: Sequence[Utterance], share: float) -> tuple[list[Utterance], list[Utterance]]:
-    """Divide utterances into those to train on and those to validate on, by speaker, so that these are unseen.
+    """Divide utterances into those to train on and those to validate on, by speaker (`training.held_out`).
 
-    The speaker is what stands before the first hyphen of the id (LibriSpeech). Speakers are taken in the order of a
-    hash of their name until they hold at least `share` of the frames; the last one may carry them well beyond it.
+    The speaker is what stands before the first hyphen of the id (LibriSpeech).
 
     Raises:
         StoreError: one side would be empty.
     """
     speakers = [utterance.name.split("-")[0] for utterance in utterances]
-    lengths: dict[str, int] = {}
-    for speaker, utterance in zip(speakers, utterances, strict=True):
-        lengths[speaker] = lengths.get(speaker, 0) + len(utterance.frames)
-    held, frames = set(), 0
-    for speaker in sorted(lengths, key=lambda name: (zlib.crc32(name.encode()), name)):
-        if frames >= share * sum(lengths.values()):
-            break
-        held.add(speaker)
-        frames += lengths[speaker]
-    train = [utterance for utterance, speaker in zip(utterances, speakers, strict=True) if speaker not in held]
-    validation = [utterance for utterance, speaker in zip(utterances, speakers, strict=True) if speaker in held]
-    if not train or not validation:
+    parts = held_out.hold_out(utterances, speakers, [len(utterance.frames) for utterance in utterances], share)
+    if not all(parts):
         raise StoreError(
-            f"pre-training: expected speakers to train on and others to validate on, found {len(lengths)} speakers; "
-            "name a corpus of several speakers, or another validation_share"
+            f"pre-training: expected speakers to train on and others to validate on, found {len(set(speakers))} "
+            "speakers; name a corpus of several speakers, or another validation_share"
         )
-    return train, validation
+    return parts
 
 
 class Crops(torch.utils.data.Dataset):

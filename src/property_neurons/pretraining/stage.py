@@ -4,7 +4,6 @@ One job trains one stage: log-Mel frames and targets in, a `from_pretrained` fol
 A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
 """
 
-import math
 import os
 import shutil
 import sys
@@ -37,7 +36,13 @@ from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
-from property_neurons.training.trainer import StopWhenFlat, add_callbacks, train_from, training_arguments
+from property_neurons.training.trainer import (
+    StopWhenFlat,
+    add_callbacks,
+    check_finite,
+    train_from,
+    training_arguments,
+)
 
 CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
 
@@ -274,11 +279,7 @@ class MaskedPredictionTrainer(transformers.Trainer):
                 per_crop.append(self.accelerator.gather_for_metrics(_sums_per_crop(outputs.logits, inputs["labels"])))
         self.model.train()
         loss, hits, total = torch.cat(per_crop).sum(0).tolist()
-        if not math.isfinite(loss):
-            raise ModelError(
-                f"validation after {self.state.global_step} steps: expected a finite loss, found {loss}; the training "
-                "has diverged: lower its learning_rate, or lengthen its warm-up"
-            )
+        check_finite(loss, self.state.global_step)
         metrics = {f"{metric_key_prefix}_loss": loss / total, f"{metric_key_prefix}_masked_accuracy": hits / total}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

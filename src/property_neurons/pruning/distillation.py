@@ -5,7 +5,6 @@ One job trains one model; a killed job goes on from its last whole checkpoint.
 
 import logging
 import shutil
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,11 @@ from property_neurons.models.prepared import save_derived
 from property_neurons.models.states import hidden_states
 from property_neurons.stores import manifests
 from property_neurons.tasks.model import training_habits_off
+from property_neurons.training import held_out
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
 from property_neurons.training.order import EpochOrder
-from property_neurons.training.trainer import StopWhenFlat, add_callbacks, train_from, training_arguments
+from property_neurons.training.trainer import StopWhenFlat, add_callbacks, check_finite, train_from, training_arguments
 
 log = logging.getLogger(__name__)
 
@@ -212,29 +212,16 @@ def collate(items: Sequence[list[Window]]) -> dict[str, Any]:
 
 
 def hold_out(recordings: Sequence[Recording], speakers: Sequence[str], share: float) -> tuple[list, list]:
-    """Divide recordings into those to train on and those to validate on, by speaker, so that these are unseen.
-
-    Speakers are taken in the order of a hash of their name until they hold at least `share` of the samples.
+    """Divide recordings into those to train on and those to validate on, by speaker (`training.held_out`).
 
     Raises:
         ModelError: one side would be empty.
     """
-    lengths: dict[str, int] = {}
-    for recording, speaker in zip(recordings, speakers, strict=True):
-        lengths[speaker] = lengths.get(speaker, 0) + recording.n_samples
-    held, samples = set(), 0
-    for speaker in sorted(lengths, key=lambda name: (zlib.crc32(name.encode()), name)):
-        if samples >= share * sum(lengths.values()):
-            break
-        held.add(speaker)
-        samples += lengths[speaker]
-    parts = ([], [])
-    for recording, speaker in zip(recordings, speakers, strict=True):
-        parts[speaker in held].append(recording)
+    parts = held_out.hold_out(recordings, speakers, [recording.n_samples for recording in recordings], share)
     if not all(parts):
         raise ModelError(
-            f"distillation: expected speakers to train on and others to validate on, found {len(lengths)} speakers; "
-            "name a corpus of several speakers, or another validation_share"
+            f"distillation: expected speakers to train on and others to validate on, found {len(set(speakers))} "
+            "speakers; name a corpus of several speakers, or another validation_share"
         )
     return parts
 
@@ -327,11 +314,7 @@ class DistillationTrainer(transformers.Trainer):
                     losses += [float(self.model(**batch)["loss"])] * len(batch["windows"])
         self.model.train()
         loss = float(np.mean(losses))
-        if not np.isfinite(loss):
-            raise ModelError(
-                f"validation after {self.state.global_step} steps: expected a finite loss, found {loss}; the training "
-                "has diverged: lower its learning_rate, or lengthen its warm-up"
-            )
+        check_finite(loss, self.state.global_step)
         metrics = {f"{metric_key_prefix}_loss": loss}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -1,6 +1,7 @@
 """What all trainings of the project share: transformers' Trainer with their settings, checkpoints, bar and logs."""
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,6 +109,19 @@ def add_callbacks(
     # It prints every log as a dictionary; the bar and the curves say the same.
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def check_finite(loss: float, step: int) -> None:
+    """Refuse a validation loss that is NaN or infinite.
+
+    Raises:
+        ModelError: it is.
+    """
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"validation after {step} steps: expected a finite loss, found {loss}; the training has diverged: lower "
+            "its learning_rate, or lengthen its warm-up"
+        )
 
 
 class StopWhenFlat(transformers.TrainerCallback):

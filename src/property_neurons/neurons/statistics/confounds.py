@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from property_neurons.counting.strata import whole_groups
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.errors import CountingError
 from property_neurons.neurons.cells import enough_frames
 from property_neurons.neurons.definition import SetDefinition

@@ -6,7 +6,7 @@ from math import exp, lgamma
 
 import numpy as np
 
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 
 # Labellings that are held at a time.
 AT_ONCE = 125

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.errors import CountingError, some_of
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits

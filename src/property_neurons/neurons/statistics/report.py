@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes

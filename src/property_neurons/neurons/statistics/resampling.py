@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
 from property_neurons.neurons.statistics.selectivity import RankedScores, separation
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from property_neurons.counting.unit_counts import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.resampling import UnitScores, jaccard, mean_and_range, speaker_halves
