@@ -51,6 +51,7 @@ def test_pitch_cuts_recount_pitch_only(finished, changed):
     assert not finished.planned_rules() & (MODEL_RULES | {"build_frames"})
 
 
+@pytest.mark.slow
 def test_an_mds_seed_runs_mds_and_its_figures_only(finished, changed):
     finished.configure(changed("embedding.seeds", [0, 7]))
     assert finished.planned_rules() == {"embed_patterns", "draw_fig3", "draw_fig4", "draw_fig5"}
@@ -105,6 +106,7 @@ def test_editing_a_figure_draws_that_figure(finished):
     assert finished.planned_rules() == {"draw_fig8"}
 
 
+@pytest.mark.slow
 def test_editing_the_ranking_code_ranks_again(finished):
     edit(finished, "ranks/topk.py", "\ndef rank_neurons(", "\nADDED = 1\n\n\ndef rank_neurons(")
     jobs = finished.planned()
@@ -119,26 +121,6 @@ def test_editing_the_counting_code_counts_again_and_ranks_nothing(finished):
     rules = finished.planned_rules()
     assert "count_activations" in rules
     assert not rules & (MODEL_RULES | {"build_frames"})
-
-
-def test_what_runs_while_code_is_edited_is_not_taken_for_that_of_the_code_before(finished):
-    path = finished.folder / "src/property_neurons/ranks/topk.py"
-    before = path.read_text()
-    running = finished.start("-R", "rank_neurons")
-    for line in running.stdout:
-        if "Ranking neurons" in line:
-            break
-    path.write_text(f"{before}\nADDED = 1\n")
-    printed = running.stdout.read()
-    assert running.wait()
-    assert "expected the code that this run was planned with" in printed
-    assert "topk.py" in printed
-    path.write_text(before)
-    ranks = [f"results/ranks/{model}/demo/demo-00{shard}.manifest.json" for model in MODELS for shard in range(2)]
-    missing = [target for target in ranks if not (finished.folder / target).exists()]
-    assert missing
-    assert finished.planned_rules(*missing) == {"rank_neurons"}
-    finished.snakemake(*missing)
 
 
 FURTHER = '\nrule further:\n    output:\n        "further",\n    shell:\n        "touch {output}"\n\n'
@@ -175,6 +157,7 @@ def test_a_project_that_is_copied_with_its_times_has_nothing_to_do(finished, tmp
     assert "Nothing to be done" in Project(tmp_path / "elsewhere").snakemake("--dry-run")
 
 
+@pytest.mark.slow
 def test_a_model_that_was_made_from_another_folder_is_not_up_to_date(finished, changed):
     finished.configure(changed("models.melhubert-mini", {"kind": "folder", "path": "melhubert-mien"}))
     printed = finished.snakemake("--dry-run", fails=True)
@@ -182,6 +165,7 @@ def test_a_model_that_was_made_from_another_folder_is_not_up_to_date(finished, c
     assert "made from path resources/models/melhubert-mini" in printed
 
 
+@pytest.mark.slow
 def test_a_scan_runs_again_where_its_script_is_newer(finished):
     """Snakemake goes by the time of a script's file: a tree copied without its times is one of new scripts."""
     script = finished.folder / "workflow/scripts/scan_subset.py"

@@ -147,6 +147,7 @@ def test_a_directory_that_shares_the_cache_runs_no_model_and_gives_the_same_tabl
     assert neurons[0].attrs | {"model": "mine"} == neurons[1].attrs
 
 
+@pytest.mark.slow
 def test_a_damaged_rank_store_is_named_and_never_counted(finished, config, changed):
     target = f"results/counts/{MODEL}/demo/gender.manifest.json"
     before = (finished.folder / target).read_bytes()
@@ -180,3 +181,29 @@ def test_python_in_the_readme_gives_the_neurons_of_the_table(finished, monkeypat
     same = ["layer", "site", "group", "neuron", "share", "exclusive"]
     assert len(found) > 0
     assert names["table"][same].equals(found[same])
+
+
+# The last of those that share the run: ranks that are made again are not published again, which a test above looks at.
+@pytest.mark.slow
+def test_what_runs_while_code_is_edited_is_not_taken_for_that_of_the_code_before(finished):
+    path = finished.folder / "src/property_neurons/ranks/topk.py"
+    before = path.read_text()
+    running = finished.start("-R", "rank_neurons")
+    for line in running.stdout:
+        if "Ranking neurons" in line:
+            break
+    path.write_text(f"{before}\nADDED = 1\n")
+    printed = running.stdout.read()
+    assert running.wait()
+    assert "expected the code that this run was planned with" in printed
+    assert "topk.py" in printed
+    path.write_text(before)
+    ranks = [
+        f"results/ranks/{model}/demo/demo-00{shard}.manifest.json"
+        for model in (MODEL, f"{MODEL}-random")
+        for shard in range(2)
+    ]
+    missing = [target for target in ranks if not (finished.folder / target).exists()]
+    assert missing
+    assert finished.planned_rules(*missing) == {"rank_neurons"}
+    finished.snakemake(*missing)
