@@ -1,12 +1,41 @@
 #!/usr/bin/env bash
 # Sets up .venv with the locked packages and this project. Safe to run again: it does only what is missing.
 #   bash setup.sh            everything needed to run the workflow and its tests
+#   bash setup.sh --browser  and Chromium, in which a few tests open the neuron browser (Debian and Ubuntu, as root)
 # PYTHON=python3.12 bash setup.sh uses another interpreter: Python 3.11, 3.12 or 3.13.
 # Not supported: Windows (WSL works as Linux does), and Linux with musl (Alpine), for which torch has no packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
+
+with_browser=
+case "${1:-}" in
+"") ;;
+--browser) with_browser=1 ;;
+*)
+  say "expected no argument, or --browser, found $1"
+  exit 2
+  ;;
+esac
+
+# Tests that open the neuron browser skip themselves where there is no Chromium.
+install_browser() {
+  if [ -z "$with_browser" ] || { command -v chromium && command -v chromedriver; } >/dev/null; then
+    return
+  fi
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+    say "no Chromium here, and it needs apt-get and root to install it; tests that open a browser are skipped"
+    return
+  fi
+  say "installing Chromium and its driver"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  if ! apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; then
+    say "could not install chromium and chromium-driver by apt-get (Ubuntu has them as snaps only); see its message above"
+    return 1
+  fi
+}
 
 find_python() {
   local candidate
@@ -42,6 +71,7 @@ stamp=.venv/.setup-done
 wanted="$(cat "$lock" pyproject.toml setup.sh | cksum)"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   compile_own
+  install_browser
   exit 0
 fi
 
@@ -77,4 +107,5 @@ PY
 
 compile_own
 printf '%s' "$wanted" >"$stamp"
+install_browser
 say "done"
