@@ -51,6 +51,7 @@ rule tabulate_browser:
         neurons=expand(
             f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.parquet", property=plan.browser.shown(CONFIG)
         ),
+        derived=lambda wildcards: plan.browser.derived(CONFIG, wildcards.model),
     output:
         neurons=f"{RESULTS}/browser/{{model}}/{{corpus}}/neurons.parquet",
         examples=f"{RESULTS}/browser/{{model}}/{{corpus}}/examples.parquet",
@@ -106,6 +107,7 @@ rule make_browser:
             f"{RESULTS}/embeddings/{{{{model}}}}/{{{{corpus}}}}/{{property}}.silhouettes.tsv",
             property=plan.browser.planes(CONFIG),
         ),
+        erasures=lambda wildcards: plan.browser.erasures(CONFIG, wildcards.model),
     output:
         index=f"{RESULTS}/browser/{{model}}/{{corpus}}/index.html",
         pages=report(

@@ -7,7 +7,8 @@ import pandas as pd
 import soundfile
 
 from property_neurons.activations.store import new_activations, open_activations, rounded
-from property_neurons.browser.pages import PropertyView, Site, make_pages, with_clips, write_entry
+from property_neurons.browser.derived import Derived
+from property_neurons.browser.pages import ERASURE_COLUMNS, PropertyView, Site, make_pages, with_clips, write_entry
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import Choice, PropertyTables, browser_tables
 from property_neurons.corpus.frame_store import open_frames
@@ -27,7 +28,11 @@ S_NEURON, WOMEN_NEURON, SILENT_NEURON = 7, 11, 13
 EVIL = "<script>document.title='broken'</script>"
 """A group by that name: what women are called here."""
 LAMBDA = 0.04
+CUT = {WOMEN_NEURON, 49}
+"""Neurons, the last one of a layer among them, that a pruned model lacks."""
 _PHONES = ("AH", "IY", "N", "D", "S", "T")
+ERASED = ("gender", EVIL, "who", "sid", "speaker", "points", 0.8, 9, "own", 10.0, 14.0, 4.0, 1.0, 7.0, 0.5, True)
+"""What it did to speakers' errors to erase the neurons of that group."""
 STATISTICS = {"p": 0.001, "q": 0.01, "selection": 1.0, "auroc": 0.9, "effect": 0.5, "entropy": 0.0}
 
 
@@ -134,7 +139,10 @@ class Made:
         """The two tables."""
         rng = np.random.default_rng(1)
         weights = [(rng.normal(size=(width, 4)), rng.normal(size=(width, 4))) for width in WIDTHS]
-        return browser_tables(self.shards, self.tables, weights, Sampling(), choice or Choice(random=3))[:2]
+        number = tuple(np.where(np.isin(np.arange(width), list(CUT)), -1, np.arange(width)) for width in WIDTHS)
+        done = tuple(np.where(one < 0, "removed", "kept") for one in number)
+        made = [Derived("cut", done, number)]
+        return browser_tables(self.shards, self.tables, weights, Sampling(), choice or Choice(random=3), made)[:2]
 
     def site(self, **changed) -> Site:
         """What the pages show besides."""
@@ -160,6 +168,7 @@ class Made:
             "utterances": utterances,
             "licence": "Tones, free to use.",
             "lambda_": LAMBDA,
+            "erasures": pd.DataFrame([ERASED], columns=list(ERASURE_COLUMNS)),
         }
         return Site(**(given | changed))
 

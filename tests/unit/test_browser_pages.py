@@ -12,7 +12,7 @@ from property_neurons.browser.pages import Limits, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
 from property_neurons.errors import ConfigError
 from property_neurons.stores.files import read_table
-from tests.unit.browser_inputs import EVIL, S_NEURON, WOMEN_NEURON, Made
+from tests.unit.browser_inputs import CUT, EVIL, S_NEURON, WOMEN_NEURON, Made
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,12 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
         shown = data(site, f"layer-{layer:02d}")
         assert [one["n"] for one in shown] == of_layer["neuron"].tolist()
         for one, row in zip(shown, of_layer.itertuples(), strict=True):
-            for key, column in (("p", row.p_phone), ("low", row.p_low), ("high", row.p_high)):
+            assert one["p"] == shares(row.p_phone)
+            assert one["derived"] == [["cut", *(("removed", -1) if row.neuron in CUT else ("kept", row.neuron))]]
+            assert ("low" in one) == (row.chosen != "no")
+            if row.chosen == "no":
+                continue
+            for key, column in (("low", row.p_low), ("high", row.p_high)):
                 assert one[key] == shares(column)
             assert [[s["property"], s["group"], s["q"]] for s in one["sets"]] == [
                 [s["property"], s["group"], s["q"]] for s in row.sets
@@ -130,7 +135,6 @@ def test_a_clip_at_the_edge_is_filled_with_silence():
     assert (clip(waveform, 0.5) == waveform[8000 - n // 2 : 8000 + n // 2]).all()
 
 
-PAGES = ["", "layer/1", f"layer/1/neuron/{WOMEN_NEURON}", "layer/1/neuron/999", "property/gender", "search", "nowhere"]
 NAMELESS = """return [...document.querySelectorAll('button,select,input,svg[role=img]')].filter(e =>
     !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels && e.labels.length)).length"""
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -228,12 +232,32 @@ def test_in_chromium_every_page_fits_and_names_are_text(chromium, site, address,
     chromium.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     )
-    open_page(chromium, site, f"#/{address}")
+    open_page(chromium, site, address)
+    assert chromium.execute_script("return document.getElementById('main').dataset.ready") == address
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     assert "broken" not in chromium.title
     assert chromium.execute_script("return document.querySelectorAll('main script').length") == 0
     assert chromium.execute_script(NAMELESS) == 0
     assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.slow
+def test_in_chromium_a_neuron_says_what_became_of_it(chromium, site):
+    open_page(chromium, site, f"#/layer/1/neuron/{WOMEN_NEURON}")
+    text = chromium.find_element("tag name", "main").text
+    assert "cut: it was removed." in text
+    erased = chromium.find_element("id", "erased").text
+    assert f"gender {EVIL}" in erased
+    assert "4 (1 to 7)" in erased
+    # A neuron without a page of its own is in the table of its layer, and one reads when it is active.
+    shown = {one["n"] for one in data(site, "layer-01") if one["chosen"] != "no"}
+    other = next(n for n in range(50) if n not in shown)
+    open_page(chromium, site, "#/search?find=" + str(other))
+    chromium.find_element("link text", "layer 1").click()
+    wait_for(chromium, f"document.querySelector('h1').textContent === 'Layer 1, neuron {other}'")
+    assert f"cut: it stays, as neuron {other}." in chromium.find_element("tag name", "main").text
+    open_page(chromium, site, "#/layer/1")
+    assert chromium.execute_script("return document.querySelectorAll('tbody tr').length") >= 50
 
 
 @pytest.mark.slow

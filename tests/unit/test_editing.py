@@ -8,6 +8,7 @@ import pytest
 import small_models
 import torch
 
+from property_neurons.browser.derived import read_derived
 from property_neurons.editing.interventions import Clamp, Mean, Scale, Zero, baked, edited
 from property_neurons.editing.saved import RECORD, Edit, save_edited
 from property_neurons.editing.sets import group_set, most_exclusive
@@ -221,6 +222,8 @@ def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
     assert record["neurons"] == {"1": [3], "2": [5]}
     assert record["digest"] == digest
     assert record["table"] == {"model": "mine", "model_digest": digest}
+    became = read_derived(tmp_path / "e.manifest.json", [WIDTH] * 2, digest)
+    assert [became.fate(1, n)["done"] for n in (4, 5, 6)] == ["untouched", "zero", "untouched"]
     whole, changed = (
         load_encoder(tmp_path / "whole"),
         load_encoder(tmp_path / "e", manifest=tmp_path / "e.manifest.json"),

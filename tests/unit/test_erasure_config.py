@@ -147,3 +147,18 @@ def test_studies_make_no_folders_that_differ_from_others_by_case_or_are_too_long
 def test_figures_of_erasures_have_names_of_their_own(name):
     with pytest.raises(ConfigError, match=f"erasure.{name}: another figure or table has this name"):
         load_config(changed(f"erasure.{name}", CONFIG["erasure"]["table1"]))
+
+
+def test_the_browser_shows_what_is_named_of_its_own_model():
+    content = changed("browser", {"erasure": ["table1"], "derived": ["cut"]})
+    content["models"]["cut"] = {"kind": "pruned", "of": "mini"}
+    config = load_config(content)
+    assert plan.browser.erasures(config, "mini") == ["results/tables/table1.tsv"]
+    assert plan.browser.derived(config, "mini") == ["results/models/cut.manifest.json"]
+    assert plan.browser.erasures(config, "cut") == plan.browser.derived(config, "cut") == []
+    with pytest.raises(
+        ConfigError, match=r"browser\.derived: expected a pruned or an edited model, found 'mini'; such are cut"
+    ):
+        load_config(content | {"browser": {"derived": ["mini"]}})
+    with pytest.raises(ConfigError, match=r"browser\.erasure: 'tabel1' is not defined; defined are table1, phones"):
+        load_config(content | {"browser": {"erasure": ["tabel1"]}})

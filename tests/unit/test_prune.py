@@ -6,6 +6,7 @@ import pytest
 import small_models
 import torch
 
+from property_neurons.browser.derived import read_derived
 from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.models.loading import load_encoder
@@ -58,6 +59,12 @@ def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
         atol=0,
         rtol=0,
     )
+    # Whoever looks at neurons finds each under its new number.
+    became = read_derived(tmp_path / "cut.manifest.json", [WIDTH] * 2, record["digest"])
+    assert became.fate(1, 11) == {"model": "cut", "done": "kept", "number": 2}
+    assert became.fate(1, 12) == {"model": "cut", "done": "removed", "number": -1}
+    with pytest.raises(StoreError, match="expected a model made of the one with digest other"):
+        read_derived(tmp_path / "cut.manifest.json", [WIDTH] * 2, "other")
     # The statistics of the front end come along.
     assert encoder.front_end.extractor.mean == whole.front_end.extractor.mean
     # The same cut gives the same bytes.

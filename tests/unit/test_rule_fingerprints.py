@@ -34,8 +34,8 @@ COVERED = {
     """,
     "tabulate_browser": f"""
         {LOADING}
-        activations.store activations.summary browser.examples browser.neighbours browser.probabilities
-        browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
+        activations.store activations.summary browser.derived browser.examples browser.neighbours
+        browser.probabilities browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
         corpus.frame_values corpus.phones corpus.tracks counting.cell_sums counting.count_store
         counting.interval_properties counting.join counting.layout counting.numbers counting.pitch_bins
         counting.properties counting.runs counting.sampling ranks.sites ranks.store

@@ -1,7 +1,7 @@
 """Make the tables of the neuron browser: neurons and examples."""
 
 from property_neurons.browser.neighbours import feed_forward_weights
-from property_neurons.browser.table_inputs import open_properties, open_shards
+from property_neurons.browser.table_inputs import open_derived, open_properties, open_shards
 from property_neurons.browser.tables import Choice, browser_tables
 from property_neurons.counting.sampling import Sampling
 from property_neurons.jobs.log import job_log
@@ -11,12 +11,14 @@ from property_neurons.stores.manifests import described_folder, verify_files
 with job_log(snakemake) as log:
     params, model = snakemake.params, snakemake.input.model
     verify_files(described_folder(model), model)
+    properties = open_properties(snakemake)
     neurons, examples, speech = browser_tables(
         open_shards(snakemake),
-        open_properties(snakemake),
+        properties,
         feed_forward_weights(described_folder(model)),
         Sampling(**params.sampling),
         Choice(**params.choice),
+        open_derived(snakemake, properties),
     )
     write_table(snakemake.output.neurons, neurons)
     write_table(snakemake.output.examples, examples)

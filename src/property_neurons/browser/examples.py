@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+NO_PAGE = "no"
+"""In place of the reason why a neuron was chosen: it was not, and has no page and no examples."""
 KINDS = ("strongest", "quarter 4", "quarter 3", "quarter 2", "quarter 1", "random", "counter-example")
 N_CURVE = 20
 """Frames before and after an example whose activation is kept with it."""

@@ -1,11 +1,20 @@
 """The tables that the pages of the browser are made of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from property_neurons.browser.pages import Limits, PropertyView, Site, phones_of, seconds_of, with_clips
+from property_neurons.browser.pages import (
+    ERASURE_COLUMNS,
+    Limits,
+    PropertyView,
+    Site,
+    phones_of,
+    seconds_of,
+    with_clips,
+)
 from property_neurons.browser.utterances import kept_utterances
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.phones import LABELS
@@ -48,7 +57,14 @@ def read_site(job: Any) -> Site:
         lambda_=job.params.lambda_,
         audio=job.params.audio,
         limits=Limits(**job.params.limits),
+        erasures=_erasures(job.input.erasures),
     )
+
+
+def _erasures(paths: Sequence[str]) -> pd.DataFrame:
+    """The rows of all tables."""
+    tables = [read_table(path)[list(ERASURE_COLUMNS)] for path in paths]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(ERASURE_COLUMNS))
 
 
 def read_examples(path: str | Path) -> pd.DataFrame:

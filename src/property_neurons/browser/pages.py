@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons.browser.examples import N_CURVE
+from property_neurons.browser.examples import N_CURVE, NO_PAGE
 from property_neurons.browser.sounds import (
     BYTES_PER_SECOND,
     CLIP_SECONDS,
@@ -33,7 +33,8 @@ from property_neurons.stores.files import atomic_path
 ASSETS = ("app.js", "plots.js", "style.css")
 MEGABYTE = 1_000_000
 # Data of a layer in bytes: a neuron without examples, an example, and a neuron that has no page; as measured.
-_NEURON_BYTES, _EXAMPLE_BYTES, _LEVELS = 3000, 135, 63
+_NEURON_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 3000, 135, 250
+_LEVELS = 63
 _ENTRY = """<!doctype html>
 <meta charset="utf-8">
 <title>Neuron browser</title>
@@ -42,6 +43,12 @@ _ENTRY = """<!doctype html>
 <p><a href="pages/index.html">The pages are here.</a></p>
 """
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+
+
+ERASURE_COLUMNS = (
+    *("property", "erased", "study", "task", "metric", "unit", "sigma", "neurons", "part"),
+    *("before", "after", "delta", "low", "high", "random_mean", "beyond"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class Site:
     """What the pages show of a model and a corpus besides tables of neurons.
 
     settings: what the overview lists, by name. utterances: id, speaker, gender, transcript, audio, seconds, phones
-    (label and first frame of each segment).
+    (label and first frame of each segment). erasures: `ERASURE_COLUMNS` of the tables of erasure studies.
     """
 
     model: str
@@ -82,6 +89,7 @@ class Site:
     lambda_: float
     audio: Literal["utterances", "clips", "none"] = "utterances"
     limits: Limits = field(default_factory=Limits)
+    erasures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ERASURE_COLUMNS)))
 
 
 def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site: Site, root: Path) -> None:
@@ -132,7 +140,8 @@ def check_estimate(neurons: pd.DataFrame, examples: pd.DataFrame, used: pd.DataF
     data = 0.0
     for layer, own in neurons.groupby("layer"):
         n = int((examples["layer"] == layer).sum())
-        expected = len(own) * _NEURON_BYTES + n * _EXAMPLE_BYTES
+        with_page = int((own["chosen"] != NO_PAGE).sum())
+        expected = with_page * _NEURON_BYTES + (len(own) - with_page) * _OTHER_BYTES + n * _EXAMPLE_BYTES
         data += expected
         if expected > site.limits.layer_mb * MEGABYTE:
             raise ConfigError(_too_large(f"layer {layer}", expected, site.limits.layer_mb, "max_layer_mb"))
@@ -188,11 +197,17 @@ def _with_examples(neurons: pd.DataFrame, examples: pd.DataFrame):
 
 
 def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int]) -> dict[str, Any]:
-    return {
+    known = {
         "n": row["neuron"],
         "chosen": row["chosen"],
         "active": round(row["active"], 6),
         "p": shares(row["p_phone"]),
+    }
+    if row["derived"]:
+        known["derived"] = [[one["model"], one["done"], one["number"]] for one in row["derived"]]
+    if row["chosen"] == NO_PAGE:
+        return known
+    return known | {
         "low": shares(row["p_low"]),
         "high": shares(row["p_high"]),
         "sets": list(row["sets"]),
@@ -244,6 +259,7 @@ def _utterances(used: pd.DataFrame) -> list[list[Any]]:
 
 def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame) -> dict[str, Any]:
     class_of = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
+    neurons = neurons[neurons["chosen"] != NO_PAGE]
     layers = neurons.groupby("layer").agg(site=("site", "first"), width=("width", "first"), pages=("neuron", "size"))
     return {
         "model": site.model,
@@ -259,6 +275,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame) -> dict[str, A
         "minutes": round(float(used["seconds"].sum()) / 60, 1),
         "layers": [[layer, row.site, row.width, row.pages] for layer, row in layers.iterrows()],
         "properties": {name: _property(view) for name, view in site.properties.items()},
+        "erasures": site.erasures[list(ERASURE_COLUMNS)].values.tolist(),
         # For the search: layer, neuron, share of frames, most probable phone, sets.
         "neurons": [
             [

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from property_neurons.activations.store import open_activations
+from property_neurons.browser.derived import Derived, read_derived
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import PropertyTables
 from property_neurons.browser.utterances import kept_utterances
@@ -12,7 +13,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.counting.properties import make_property
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
-from property_neurons.stores.manifests import store_path
+from property_neurons.stores.manifests import read_manifest, store_path
 
 
 def open_shards(job: Any) -> list[Shard]:
@@ -25,6 +26,13 @@ def open_shards(job: Any) -> list[Shard]:
         )
         for frames, ranks, values in zip(job.input.frames, job.input.ranks, job.input.activations, strict=True)
     ]
+
+
+def open_derived(job: Any, properties: Mapping[str, PropertyTables]) -> list[Derived]:
+    """What became of the neurons in models made of this one, from the `snakemake` object of a script."""
+    widths = [site.width for site in next(iter(properties.values())).counts.sites]
+    digest = read_manifest(job.input.model)["digest"]
+    return [read_derived(manifest, widths, digest) for manifest in job.input.derived]
 
 
 def open_properties(job: Any) -> dict[str, PropertyTables]:

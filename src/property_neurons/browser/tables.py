@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.activations.summary import BINS, summarise
-from property_neurons.browser.examples import N_CURVE, choose_examples
+from property_neurons.browser.derived import Derived
+from property_neurons.browser.examples import N_CURVE, NO_PAGE, choose_examples
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.probabilities import LAGS, clusters_of, counted_frames, intervals
 from property_neurons.browser.speech import Shard, Speech, read_speech
@@ -28,12 +29,15 @@ NEURON_COLUMNS = {
     "site": 'name of the network: "3", or "3.1" and "3.2" where a block has two',
     "neuron": "number of the neuron in its layer, from 0",
     "width": "neurons in the layer",
-    "chosen": "why it is here: `property` (in a set of some property), `random`, or `all`",
+    "chosen": "why it has a page: `property` (in a set of some property), `random`, or `all`; `no` where it has none: "
+    "the columns from `groups` on are then empty",
     "active": "share of counted frames of phones in which it is among the most active",
     "p_phone": "for each phone, in the order of `PHONES`: probability of being active; NaN without frames",
     "p_low, p_high": "95 % interval of `p_phone` over speakers",
     "sets": "the sets that it is in: property, group, exclusive (in G, else in N alone), and the statistics of the "
     "table of neurons",
+    "derived": "for each model of `browser.derived`: model; done, `kept` or `removed` by pruning, by an edit "
+    "`untouched`, `zero` or `scale`; number, its number there, -1 if removed",
     "groups": "for each group of each property: p, probability of being active; n, its frames; and of the speech whose "
     "values are kept: mean value, above (share of frames above the neuron's 95th percentile), histogram",
     "panels": "for each group of each property of up to 4 groups that each phone may be in: p by phone",
@@ -53,6 +57,7 @@ EXAMPLE_COLUMNS = {
     "value": "activation",
     "curve": f"activation from {N_CURVE} frames before to {N_CURVE} after; NaN outside the utterance",
 }
+_EMPTY_WITHOUT_PAGE = ("groups", "panels", "course", "coactive", "similar_in", "similar_out")
 MOST_GROUPS_SHOWN = 6
 MOST_PANELS = 4
 _COURSES = 3
@@ -98,14 +103,16 @@ def browser_tables(
     weights: Sequence[tuple[np.ndarray, np.ndarray]],
     sampling: Sampling,
     choice: Choice,
+    derived: Sequence[Derived] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame, Speech]:
-    """Both tables, and the speech that the examples lie in.
+    """Both tables, and the speech that the examples lie in. Neurons without a page have no examples.
 
     Memory: the values of one layer.
 
     Args:
         shards: all of a corpus, in one order.
         weights: of `neighbours.feed_forward_weights`, for each site.
+        derived: models made of this one.
 
     Raises:
         StoreError: stores of different models or corpora.
@@ -138,12 +145,17 @@ def browser_tables(
             phone=intervals(of_cluster.reshape(n_clusters, len(PHONES), width), n.reshape(n_clusters, len(PHONES), 1)),
             active=of_cluster.sum(axis=0) / max(1, n.sum()),
             course=_ratio(of_onset, n_onset[:, np.newaxis]).reshape(len(PHONES), len(LAGS), width),
+            derived=derived,
         )
         values, ids = speech.values(shards, site), speech.active(shards, site, tau)
-        own = look.neuron_table(values, ids, speech, tables, weights[site])
-        own.insert(4, "chosen", chosen.to_numpy())
+        own = look.of_everyone(chosen, tables).merge(
+            look.of_chosen(values, ids, speech, tables, weights[site]), how="left", on="neuron", validate="one_to_one"
+        )
+        for column in _EMPTY_WITHOUT_PAGE:
+            own[column] = [value if isinstance(value, list) else [] for value in own[column]]
         neurons.append(own)
-        examples.append(look.example_table(values, ids, speech, tables, own, choice.seed))
+        with_page = own[own["chosen"] != NO_PAGE]
+        examples.append(look.example_table(values, ids, speech, tables, with_page, choice.seed))
     return pd.concat(neurons, ignore_index=True), pd.concat(examples, ignore_index=True), speech
 
 
@@ -174,7 +186,7 @@ class _Site:
     """One layer.
 
     neurons: int64 [chosen]. phone: estimate, low and high, float64 [phones, width]. active: float64 [width].
-    course: float64 [phones, lags, width].
+    course: float64 [phones, lags, width]. derived: models made of this one.
     """
 
     site: int
@@ -182,8 +194,32 @@ class _Site:
     phone: tuple[np.ndarray, np.ndarray, np.ndarray]
     active: np.ndarray
     course: np.ndarray
+    derived: Sequence[Derived]
 
-    def neuron_table(
+    def of_everyone(self, chosen: pd.Series, tables: Mapping[str, PropertyTables]) -> pd.DataFrame:
+        """The columns that are there for every neuron of the layer, in the order of these."""
+        counts = next(iter(tables.values())).counts
+        site = counts.sites[self.site]
+        everyone = np.arange(site.width)
+        estimate, low, high = (part.T for part in self.phone)
+        sets = self._sets(tables, everyone)
+        return pd.DataFrame(
+            {
+                "layer": self.site + 1,
+                "site": site.name,
+                "neuron": everyone,
+                "width": site.width,
+                "chosen": chosen.reindex(everyone, fill_value=NO_PAGE).to_numpy(),
+                "active": self.active,
+                "p_phone": list(estimate),
+                "p_low": list(low),
+                "p_high": list(high),
+                "sets": [sets[int(neuron)] for neuron in everyone],
+                "derived": [[one.fate(self.site, int(neuron)) for one in self.derived] for neuron in everyone],
+            }
+        )
+
+    def of_chosen(
         self,
         values: np.ndarray,
         ids: np.ndarray,
@@ -191,6 +227,7 @@ class _Site:
         tables: Mapping[str, PropertyTables],
         weights: tuple[np.ndarray, np.ndarray],
     ) -> pd.DataFrame:
+        """The further columns of neurons that have a page."""
         counts = next(iter(tables.values())).counts
         site = counts.sites[self.site]
         values = values[:, self.neurons]
@@ -198,20 +235,11 @@ class _Site:
         likeness = [coactive(ids, site.width, self.neurons)]
         likeness += [cosines(weight, self.neurons) for weight in weights]
         near = [_pairs(*nearest(matrix, self.neurons)) for matrix in likeness]
-        estimate, low, high = (part[:, self.neurons].T for part in self.phone)
+        estimate = self.phone[0][:, self.neurons].T
         best = np.argsort(-np.nan_to_num(estimate, nan=-1), axis=1, kind="stable")[:, :_COURSES]
-        sets = self._sets(tables)
         return pd.DataFrame(
             {
-                "layer": self.site + 1,
-                "site": site.name,
                 "neuron": self.neurons,
-                "width": site.width,
-                "active": self.active[self.neurons],
-                "p_phone": list(estimate),
-                "p_low": list(low),
-                "p_high": list(high),
-                "sets": [sets[int(neuron)] for neuron in self.neurons],
                 "groups": groups,
                 "panels": panels,
                 "least": values.min(axis=0).astype(np.float64),
@@ -226,8 +254,8 @@ class _Site:
             }
         )
 
-    def _sets(self, tables: Mapping[str, PropertyTables]) -> dict[int, list[dict[str, Any]]]:
-        found: dict[int, list[dict[str, Any]]] = {int(neuron): [] for neuron in self.neurons}
+    def _sets(self, tables: Mapping[str, PropertyTables], neurons: np.ndarray) -> dict[int, list[dict[str, Any]]]:
+        found: dict[int, list[dict[str, Any]]] = {int(neuron): [] for neuron in neurons}
         for name, table in tables.items():
             own = table.neurons[table.neurons["layer"] == self.site + 1]
             for row in own.drop(columns=["layer", "site", "width"]).to_dict("records"):

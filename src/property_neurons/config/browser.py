@@ -32,6 +32,15 @@ class Browser(Section):
     seed: int = Field(default=0, ge=0, description="of random neurons and random examples")
     max_layer_mb: float = Field(default=2, gt=0, description="refuse to make pages with more data than this in a layer")
     max_mb: float = Field(default=100, gt=0, description="refuse to make a folder larger than this")
+    derived: list[Name] = Field(
+        default_factory=list,
+        description="pruned or edited models, of `models` or of a study: the pages of the model that one is made of "
+        "say what became of each neuron in it",
+    )
+    erasure: list[Name] = Field(
+        default_factory=list,
+        description="studies of the section `erasure`: the pages of their model say what erasing a neuron's set did",
+    )
     licences: dict[Name, str] = Field(
         default_factory=dict, description="for each corpus, its name and licence, as the pages state them"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from property_neurons.config.checks import contradictions
+from property_neurons.config.checks import contradictions, contradictions_with_studies
 from property_neurons.config.expand_studies import with_studies
 from property_neurons.config.explain import explain
 from property_neurons.config.root import Config
@@ -29,9 +29,12 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
     if problems := contradictions(config):
         raise _refused(source, problems)
     try:
-        return with_studies(config)
+        config = with_studies(config)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
+    if problems := contradictions_with_studies(config):
+        raise _refused(source, problems)
+    return config
 
 
 def check_written(files: Iterable[str | Path]) -> None:

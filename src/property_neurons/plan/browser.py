@@ -26,6 +26,17 @@ def planes(config: Config) -> list[str]:
     return [name for name in shown(config) if name in _WITH_A_PLANE]
 
 
+def derived(config: Config, model: str) -> list[str]:
+    """The manifests of the models made of this one that its pages look at."""
+    made = [name for name in config.browser.derived if config.models[name].of == model]
+    return [paths.manifest(paths.model(config, name)) for name in made]
+
+
+def erasures(config: Config, model: str) -> list[str]:
+    """The tables of the erasure studies that edit this model, or a fine-tuned one made of it."""
+    return [paths.erasure_table(config, name) for name in config.browser.erasure if config.erasure[name].model == model]
+
+
 def properties(config: Config) -> dict[str, dict[str, Any]]:
     """The settings of each property of the pages, in their order."""
     return {name: analysis.property_settings(config, name) for name in shown(config)}

@@ -131,6 +131,11 @@ def metrics(config: Config, task: str, model_name: str, seed: int | str) -> str:
     return f"{training(config, task, model_name, seed)}.metrics.json"
 
 
+def erasure_table(config: Config, study: str) -> str:
+    """What an erasure study cost whom."""
+    return f"{config.results}/tables/{study}.tsv"
+
+
 def states(config: Config, model_name: str, corpus_name: str) -> str:
     """A model's hidden states on a corpus, shared by frozen tasks."""
     return f"{config.results}/states/{model_name}/{corpus_name}"

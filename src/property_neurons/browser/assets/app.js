@@ -195,7 +195,7 @@
 
   function layerRows(layer, neurons) {
     return neurons.flatMap(one => {
-      const base = { ...one, layer, best: best(one) }, sets = one.sets.filter(set => set.exclusive);
+      const base = { ...one, layer, best: best(one) }, sets = (one.sets || []).filter(set => set.exclusive);
       return sets.length ? sets.map(set => ({ ...base, set })) : [base];
     });
   }
@@ -226,15 +226,16 @@
       el("label", {}, "q at most", el("input", { type: "number", name: "q", min: 0, max: 1, step: "any", value: state.q, oninput: event => change({ q: event.target.value }) })));
   }
 
-  function listPage(base, query, rows, columns, name, caption) {
+  function listPage(base, query, rows, columns, name, caption, besides = () => []) {
     const state = filtersOf(query), table = el("div", {}), form = el("div", {});
     let shown = [];
-    const status = el("p", { role: "status", class: "note" });
+    const status = el("p", { role: "status", class: "note" }), more = el("div", {});
     const draw = () => {
       const kept = rows.filter(row => keeps(state, row.n, phones[row.best], row.set ? row.set.property : "", row.set ? row.set.group : "", row.set ? row.set.q : null));
       const made = sortedTable(caption, columns, kept.slice(0, 3000), state, change);
       shown = made.rows;
       table.replaceChildren(made.node);
+      more.replaceChildren(...besides(state));
       status.textContent = `${kept.length} of ${rows.length} rows` + (kept.length > 3000 ? "; the first 3000 are shown: filter further" : "");
       writeFilters(base, state);
     };
@@ -246,7 +247,7 @@
     }
     form.append(filterForm(state, change));
     draw();
-    return [form, el("p", {}, el("button", { type: "button", id: "download", onclick: () => download(name, ["layer", ...columns.map(column => column.key)], shown.map(row => [row.layer, ...columns.map(column => column.value(row))])) }, "Download what is shown (TSV)")), status, table];
+    return [form, el("p", {}, el("button", { type: "button", id: "download", onclick: () => download(name, ["layer", ...columns.map(column => column.key)], shown.map(row => [row.layer, ...columns.map(column => column.value(row))])) }, "Download what is shown (TSV)")), status, more, table];
   }
 
   function heatMap(layer, neurons) {
@@ -276,10 +277,10 @@
   }
 
   async function layerPage(layer, query) {
-    const neurons = await load(layer), [, site, width] = index.layers.find(row => row[0] === layer);
+    const neurons = await load(layer), [, site, width, pages] = index.layers.find(row => row[0] === layer);
     return [
       el("h1", {}, `Layer ${layer}`),
-      el("p", { class: "note" }, `Feed-forward network ${site}: ${neurons.length} of ${width} neurons have a page, the property neurons and some at random (in no set). A neuron in sets of several properties has a row for each.`),
+      el("p", { class: "note" }, `Feed-forward network ${site}: ${width} neurons. A neuron in sets of several properties has a row for each. ${pages} have a page with sounds: the property neurons, and some at random; of the others their page says when they are active.`),
       el("h2", {}, "By phone"), heatMap(layer, neurons),
       el("h2", {}, "Neurons"), ...listPage(toLayer(layer), query, layerRows(layer, neurons), COLUMNS, `${index.model}-${index.corpus}-layer-${layer}.tsv`, "A click on a column sorts by it."),
     ];
@@ -291,8 +292,9 @@
       return own.length ? own : [base];
     });
     const columns = [{ key: "layer", name: "layer", value: row => row.layer, show: row => link(toLayer(row.layer), row.layer) }, ...COLUMNS.filter(column => ["neuron", "property", "group", "phone", "active", "q", "auroc"].includes(column.key))];
+    const others = state => /^\s*\d+\s*$/.test(state.text) ? [el("p", {}, `Neuron ${Number(state.text)}, in a set or not: `, index.layers.filter(row => Number(state.text) < row[2]).map(([layer]) => [link(toNeuron(layer, Number(state.text)), `layer ${layer}`), " "]))] : [];
     return [el("h1", {}, "Search"), el("p", {}, "All neurons with a page, by number, phone, property or group. The address keeps the search: bookmark it, or send it."),
-      ...listPage("#/search", query, rows, columns, `${index.model}-${index.corpus}-search.tsv`, "A click on a column sorts by it.").map((node, at) => node)];
+      ...listPage("#/search", query, rows, columns, `${index.model}-${index.corpus}-search.tsv`, "A click on a column sorts by it.", others)];
   }
 
   async function propertyPage(name) {
@@ -337,10 +339,35 @@
   const HEADINGS = { "strongest": "Where it is strongest", "quarter 4": "Strongest quarter of its active frames", "quarter 3": "Third quarter", "quarter 2": "Second quarter", "quarter 1": "Weakest quarter of its active frames", "random": "Active, at random", "counter-example": "Counter-examples: the right sound, and the neuron is silent" };
   const SETS = [["share", "share", "of the group's phones whose pattern it is in"], ["effect", "effect", "p(active) in the group minus that in the others, mean over phones"], ["p", "p", ""], ["q", "q", "false discovery rate"], ["selection", "stability", "how often it is found in other draws of speakers"], ["auroc", "held-out AUROC", ""], ["entropy", "entropy", "of its activity over groups, in bits: 0 is active in one group alone"]];
 
+  /* What pruning and edits did to a neuron, and what erasing its sets did. */
+  const DONE = { kept: there => `stays, as neuron ${there}`, removed: () => "was removed", untouched: () => "was left as it is", zero: () => "was erased (its activation is 0)" };
+  function became(one, sets) {
+    const made = one.derived || [], rows = index.erasures.filter(([property, group]) => sets.some(set => set.property === property && set.group === group));
+    if (!made.length && !rows.length) return [];
+    const range = (value, low, high) => value === null ? "–" : `${short(value)} (${number(low)} to ${number(high)})`;
+    return [
+      el("h2", {}, "What became of it"),
+      made.length > 0 && el("ul", {}, made.map(([model, done, there]) => el("li", {}, `${model}: it ${(DONE[done] || (() => `was edited (${done})`))(there)}.`))),
+      ...(rows.length ? [
+        el("p", {}, "What it did to a task's errors to erase all neurons of its group, in a model fine-tuned on the task. These sets are found in that model, so that this neuron, by its number, may be missing from them."),
+        el("div", { class: "scroll" }, el("table", { id: "erased" },
+          el("thead", {}, el("tr", {}, ["study", "erased", "neurons", "errors of", "before", "change (95 %)", "random neurons", "beyond random"].map((name, at) => el("th", { scope: "col", class: [0, 1, 3].includes(at) ? "text" : "" }, name)))),
+          el("tbody", {}, rows.map(([property, group, study, , metric, unit, sigma, erased, part, old, , delta, low, high, random, beyond]) => el("tr", {},
+            el("td", { class: "text" }, `${study}, ${metric.replaceAll("_", " ")} (${unit})`), el("td", { class: "text" }, `${property} ${group}, σ ${number(sigma)}`), el("td", {}, number(erased)), el("td", { class: "text" }, part === "own" ? group : part),
+            el("td", {}, number(old)), el("td", {}, range(delta, low, high)), el("td", {}, number(random)), el("td", {}, beyond ? "yes" : "no")))))),
+      ] : []),
+    ].filter(Boolean);
+  }
+
   async function neuronPage(layer, n) {
-    const neurons = await load(layer), at = neurons.findIndex(one => one.n === n), one = neurons[at];
-    if (!one) return [el("h1", {}, `Layer ${layer}, neuron ${n}`), el("p", {}, "This neuron has no page: it is in no set, and not among those at random. `browser.neurons: all` in the config makes a page for each neuron."), el("p", {}, link(toLayer(layer), `Layer ${layer}`))];
-    const before = neurons[at - 1], after = neurons[at + 1], sets = one.sets.filter(set => set.exclusive), members = one.sets.filter(set => !set.exclusive);
+    const neurons = await load(layer), one = neurons.find(found => found.n === n), title = el("h1", {}, `Layer ${layer}, neuron ${n}`);
+    if (!one) return [title, el("p", {}, `There is no such neuron; layer ${layer} has neurons 0 to ${neurons[neurons.length - 1].n}.`), el("p", {}, link(toLayer(layer), `Layer ${layer}`))];
+    const paged = neurons.filter(found => found.sets), before = paged.findLast(found => found.n < n), after = paged.find(found => found.n > n);
+    const steps = el("p", { class: "steps" }, before ? el("a", { href: toNeuron(layer, before.n), rel: "prev" }, `← neuron ${before.n}`) : null, link(toLayer(layer), `Layer ${layer}`), after ? el("a", { href: toNeuron(layer, after.n), rel: "next" }, `neuron ${after.n} →`) : null);
+    const often = el("p", {}, `Active in ${percent(one.active)} of the frames of phones.`);
+    if (!one.sets) return [title, steps, el("p", {}, "A property neuron of no property, and not among those chosen at random: here is when it is active; `browser.neurons: all` in the config makes a whole page, with sounds, for each neuron."), often, ...became(one, []),
+      figure(Plots.bars("Probability of being active by phone", phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]) }] })), index.lambda, "λ"), "Probability that the neuron is among the most active, by phone. Dashed: λ, what a neuron picked blindly would have."), legend(classes)];
+    const sets = one.sets.filter(set => set.exclusive), members = one.sets.filter(set => !set.exclusive);
     const rows = phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]), low: share(one.low[place]), high: share(one.high[place]) }] }));
     const panels = [...new Set(one.panels.map(([property]) => property))].map(property => {
       const own = one.panels.filter(panel => panel[0] === property);
@@ -361,18 +388,16 @@
     });
     const course = Plots.lines("Probability of being active around the onset of a phone", Array.from({ length: 11 }, (_, place) => (place - 5) * 20), one.course.map(([phone, p], kind) => ({ name: phone, kind, values: p.map(share) })), { bottom: "ms from the phone's onset" });
     const near = ["Active together (Jaccard)", "Most similar weights in (cosine)", "Most similar weights out (cosine)"].map((title, place) => el("div", {}, el("h3", {}, title),
-      el("ul", { class: "chips" }, one.near[place].map(([other, like]) => el("li", {}, neurons.some(found => found.n === other) ? link(toNeuron(layer, other), other) : String(other), ` ${short(like)}`)))));
+      el("ul", { class: "chips" }, one.near[place].map(([other, like]) => el("li", {}, link(toNeuron(layer, other), other), ` ${short(like)}`)))));
     const kinds = [...new Set(one.examples.map(example => example[0]))];
     return [
-      el("h1", {}, `Layer ${layer}, neuron ${n}`),
-      el("p", { class: "steps" }, before ? el("a", { href: toNeuron(layer, before.n), rel: "prev" }, `← neuron ${before.n}`) : null, link(toLayer(layer), `Layer ${layer}`), after ? el("a", { href: toNeuron(layer, after.n), rel: "next" }, `neuron ${after.n} →`) : null),
+      title, steps,
       el("h2", {}, "Where it belongs"),
       sets.length ? el("div", { class: "scroll" }, el("table", { id: "sets" }, el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "text" }, "property"), el("th", { scope: "col", class: "text" }, "group"), SETS.map(([, name, title]) => el("th", { scope: "col", title }, name)))),
         el("tbody", {}, sets.map(set => el("tr", {}, el("td", { class: "text" }, link(toProperty(set.property), set.property)), el("td", { class: "text" }, set.group), SETS.map(([key]) => el("td", {}, number(set[key])))))))) : el("p", {}, "A property neuron of no property", one.chosen === "random" ? ": chosen at random, for comparison." : "."),
       sets.some(set => set.q > 0.05) && el("p", { class: "warn" }, "A q above 0.05 means: as much is often found under meaningless labels."),
       members.length > 0 && el("p", { class: "note" }, "Also in the patterns of groups that it shares with others: ", members.slice(0, 12).map(set => `${set.property} ${set.group}`).join(", "), members.length > 12 ? ` and ${members.length - 12} more` : "", "."),
-      ...(one.studies && one.studies.length ? [el("ul", {}, one.studies.map(words => el("li", {}, words)))] : []),
-      el("p", {}, `Active in ${percent(one.active)} of the frames of phones.`),
+      often, ...became(one, sets),
       el("h2", {}, "When it is active, by phone"),
       figure(Plots.bars("Probability of being active by phone", rows, index.lambda, "λ"), "Probability that the neuron is among the most active, by phone, with 95 % intervals over speakers. Dashed: λ, what a neuron picked blindly would have."), legend(classes),
       panels.length > 0 && el("details", { open: true }, el("summary", {}, "By phone within groups"), panels.flat()),

@@ -20,3 +20,8 @@ def contradictions(config: Config) -> list[str]:
     """Every contradiction between sections, each with its key, what was found and what to do."""
     checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis, statistics, browser)
     return [problem for check in checks for problem in check.problems(config)]
+
+
+def contradictions_with_studies(config: Config) -> list[str]:
+    """Those that only show once all is there that studies stand for."""
+    return browser.problems_with_studies(config)

@@ -1,10 +1,27 @@
 """What the neuron browser shows is there."""
 
 from property_neurons.config.checks.references import not_defined
+from property_neurons.config.models import EditedModel, PrunedModel
 from property_neurons.config.root import Config
 
 
 def problems(config: Config) -> list[str]:
-    """Properties and corpora that `browser` names and no section defines."""
-    named = [("browser.properties", name, config.properties) for name in config.browser.properties or []]
-    return not_defined([*named, *(("browser.licences", name, config.corpora) for name in config.browser.licences)])
+    """Properties, corpora and studies that `browser` names and no section defines."""
+    sections = {
+        "properties": (config.browser.properties or [], config.properties),
+        "licences": (config.browser.licences, config.corpora),
+        "erasure": (config.browser.erasure, config.erasure),
+    }
+    named = [(f"browser.{key}", name, known) for key, (names, known) in sections.items() for name in names]
+    return not_defined(named)
+
+
+def problems_with_studies(config: Config) -> list[str]:
+    """Models that `browser` names and that are not made of another one; studies make some, so these are spelled out."""
+    made = {name for name, section in config.models.items() if isinstance(section, PrunedModel | EditedModel)}
+    known = ", ".join(sorted(made)) or "none"
+    return [
+        f"browser.derived: expected a pruned or an edited model, found {name!r}; such are {known}"
+        for name in config.browser.derived
+        if name not in made
+    ]
