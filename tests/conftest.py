@@ -21,7 +21,7 @@ def sample_data() -> Path:
 class Together(LoadFileScheduling):
     """Files of tests go to processes whole; those that share the run of tests/integration/conftest.py to one."""
 
-    SHARING = ("test_corpus", "test_own_data", "test_pruning", "test_rerun", "test_run")
+    SHARING = ("test_corpus", "test_own_data", "test_pruning", "test_rerun", "test_run", "test_texts")
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)

@@ -12,7 +12,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
 from tests.drills.drill import Drill, Kill
-from tests.integration.project import ROOT, SMALL, Project
+from tests.integration.project import SMALL, Project
 
 pytestmark = pytest.mark.integration
 
@@ -170,17 +170,6 @@ def test_a_damaged_rank_store_is_named_and_never_counted(finished, config, chang
 
 def _files(project, pattern):
     return [path for path in (project.folder / "results").glob(pattern) if path.is_file()]
-
-
-def test_python_in_the_readme_gives_the_neurons_of_the_table(finished, monkeypatch):
-    monkeypatch.chdir(finished.folder)
-    code = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
-    names = {}
-    exec(code, names)
-    found = read_table(finished.folder / f"results/neurons/{MODEL}/demo/gender.parquet")
-    same = ["layer", "site", "group", "neuron", "share", "exclusive"]
-    assert len(found) > 0
-    assert names["table"][same].equals(found[same])
 
 
 # The last of those that share the run: ranks that are made again are not published again, which a test above looks at.

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -343,3 +344,22 @@ def test_what_is_set_aside_together_bears_one_date(tmp_path, monkeypatch):
     assert aside[0].is_dir()
     assert aside[1].read_text() == "{}"
     assert not folder.exists()
+
+
+def test_axes_have_names_for_those_who_open_a_store_with_xarray(tmp_path):
+    with new_store(tmp_path / "a.zarr") as group:
+        add_array(group, "n", np.ones(3))
+        add_array(group, "counts/04", np.ones((3, 7)))
+        add_array(group, "other", np.ones((2, 2)))
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    names = {name: group[name].metadata.dimension_names for name in ("n", "counts/04", "other")}
+    assert names == {"n": ("cell",), "counts/04": ("cell", "neuron_04"), "other": ("other_0", "other_1")}
+
+
+def test_the_mark_that_snakemake_leaves_in_a_folder_is_no_part_of_a_store(tmp_path):
+    with new_store(tmp_path / "a.zarr") as group:
+        add_array(group, "n", np.arange(3))
+    (tmp_path / "a.zarr/.snakemake_timestamp").touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [name for name, _ in open_store(tmp_path / "a.zarr").arrays()] == ["n"]

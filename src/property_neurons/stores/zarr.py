@@ -1,6 +1,6 @@
 """Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,25 @@ _CHUNK = "/c/"
 _MOST_TIMES_SMALLER = 2**15
 _ANEW = "Do not use this store unless you made it; delete it and its manifest, and run again"
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+# Names of axes for those who open a store with xarray, which asks for them; {} is the array's own name, as layers may differ in width.
+_DIMENSIONS = {
+    "counts": ("cell", "neuron_{}"),
+    "n": ("cell",),
+    "ranks": ("row", "rank"),
+    "frame": ("row",),
+    "ties": ("tie_{}",),
+    "values": ("row_{}", "neuron_{}"),
+    "label": ("frame",),
+    "segment": ("frame",),
+    "segment_start": ("segment",),
+    "segment_end": ("segment",),
+    "segment_mark": ("segment",),
+    "f0": ("pitch_frame",),
+    "frame_offset": ("boundary",),
+    "pitch_offset": ("boundary",),
+    "offset": ("boundary",),
+    "rows": ("unit_row",),
+}
 
 
 @contextmanager
@@ -53,8 +72,20 @@ def add_empty_array(
 ) -> zarr.Array:
     """Add a compressed array whose every chunk is still to be written."""
     return group.create_array(
-        name, shape=tuple(shape), dtype=dtype, chunks=tuple(chunks), compressors=_COMPRESSOR, fill_value=0
+        name,
+        shape=tuple(shape),
+        dtype=dtype,
+        chunks=tuple(chunks),
+        compressors=_COMPRESSOR,
+        fill_value=0,
+        dimension_names=_dimensions(name, len(shape)),
     )
+
+
+def _dimensions(name: str, n: int) -> list[str]:
+    family, _, own = name.partition("/")
+    names = _DIMENSIONS.get(family, ())[:n]
+    return [axis.format(own) for axis in names] + [f"{name}_{axis}" for axis in range(len(names), n)]
 
 
 class RowWriter:
@@ -159,6 +190,12 @@ class _WholeStore(LocalStore):
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         return self._there(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Without Snakemake's mark of time, of which zarr would warn."""
+        async for name in super().list_dir(prefix):
+            if not name.startswith("."):
+                yield name
 
     def _there(self, key: str, found: Buffer | None) -> Buffer | None:
         if found is None and (key in self._files or _CHUNK in key):
