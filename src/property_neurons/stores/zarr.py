@@ -22,7 +22,7 @@ _CHUNK = "/c/"
 _MOST_TIMES_SMALLER = 2**15
 _ANEW = "Do not use this store unless you made it; delete it and its manifest, and run again"
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
-# Names of axes for those who open a store with xarray, which asks for them; {} is the array's own name, as layers may differ in width.
+# Names of axes, which xarray asks for; {} is the array's own name, as layers may differ in width.
 _DIMENSIONS = {
     "counts": ("cell", "neuron_{}"),
     "n": ("cell",),
