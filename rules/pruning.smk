@@ -112,7 +112,7 @@ rule distil_model:
 
 
 rule measure_speed:
-    """How much faster the cut models of a study are than the whole one, as ratios of passes side by side."""
+    """How much faster the cut models of a study are than the whole one, and how much they compute."""
     input:
         reference=lambda wildcards: f"{RESULTS}/models/{STUDIES[wildcards.study].model}.manifest.json",
         models=lambda wildcards: plan.pruning.scored_models(CONFIG, wildcards.study),
@@ -159,6 +159,7 @@ rule collect_pruning:
         runtime=scaled(60),
     params:
         runs=lambda wildcards: [run.as_dict() for run in plan.pruning.runs(CONFIG, wildcards.study)],
+        calibration=lambda wildcards: plan.pruning.calibration_speech(CONFIG, wildcards.study),
         code=code_fingerprint("property_neurons.pruning.report"),
     message:
         "Collecting the runs of the pruning study {wildcards.study}"

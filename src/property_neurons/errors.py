@@ -76,3 +76,7 @@ class JobError(PropertyNeuronsError):
 
 class TaskError(PropertyNeuronsError):
     """A task cannot be set up or scored as asked."""
+
+
+class DivergedError(ModelError, TaskError):
+    """A training came to something that is not finite."""

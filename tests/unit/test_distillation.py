@@ -162,6 +162,21 @@ def test_a_distillation_ends_when_it_is_flat(tmp_path, speech):
     assert files.read_json(folder / "student/distillation.json")["steps"] < 30
 
 
+@pytest.mark.slow
+def test_a_learning_rate_is_chosen_on_the_speech_held_out(tmp_path, speech):
+    folder = made("WhisperEncoder", tmp_path)
+    losses = {}
+    for rate in (1e-7, 1e-3):
+        distil(job_of(folder, speech, learning_rate=rate), speech[1], speech[0])
+        losses[str(rate)] = files.read_json(folder / "student/distillation.json")["loss_after"]
+        whole = files.read_json(folder / "student.manifest.json")["files"]["model.safetensors"]
+    distil(job_of(folder, speech, learning_rate=[1e-7, 1e-3]), speech[1], speech[0])
+    record = files.read_json(folder / "student/distillation.json")
+    assert record["learning_rates"] == losses
+    assert record["settings"]["learning_rate"] == 1e-3
+    assert files.read_json(folder / "student.manifest.json")["files"]["model.safetensors"] == whole
+
+
 def test_what_does_not_fit_is_refused(tmp_path, speech):
     folder = made("MelHubertModel", tmp_path)
     with pytest.raises(ModelError, match="expected layers from 1 to 2, found 3"):

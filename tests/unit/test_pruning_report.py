@@ -19,7 +19,16 @@ from property_neurons.tasks.intervals import paired_difference
 
 UTTERANCES = [f"u{number}" for number in range(8)]
 SPEAKERS = [f"s{number // 2}" for number in range(8)]
-SPEED = pd.DataFrame({"model": ["whole", "protect-1"], "whole": [1.0, 1.25], "encoder": [1.0, 1.5]})
+SPEED = pd.DataFrame(
+    {
+        "model": ["whole", "protect-1"],
+        "whole": [1.0, 1.25],
+        "encoder": [1.0, 1.5],
+        "rounds": 15,
+        "real_time_factor": [0.01, 0.008],
+        "macs": [1e9, 5e8],
+    }
+)
 WIDTHS = {"whole": [100, 100], "protect-1": [30, 50], "norm-1": [40, 40], "norm-2": [20, 20], "protect-2": [10, 30]}
 METRICS = {"pr": ("phone_recognition", "phone_error_rate"), "f0": ("f0_reconstruction", "lnf0_mse")}
 
@@ -72,6 +81,7 @@ def add_run(tmp_path):
             "value": value,
             "interval": [value - 0.01, value + 0.02],
             "seed": seed,
+            "settings": {"learning_rate": 0.01 * (seed + 1), "steps": 100 if recovered else 0},
             "utterances": len(scores),
             "speakers": 4,
             "split_digest": split,
@@ -113,7 +123,8 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     table = collect_runs(runs, models, SPEED)
     columns = (
         "study task kind mode metric arm step recovered seed model neurons neurons_per_layer rows share parameters "
-        "bytes speedup_whole speedup_encoder value low high arm_low arm_high constant_mse r2 "
+        "bytes macs speedup_whole speedup_encoder real_time_factor learning_rate calibration value "
+        "low high arm_low arm_high constant_mse r2 "
         "utterances speakers split_digest"
     )
     assert table.columns.tolist() == columns.split()
@@ -135,8 +146,12 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "share": 0.4,
         "parameters": 800,
         "bytes": 1080,
+        "macs": 5e8,
         "speedup_whole": 1.25,
         "speedup_encoder": 1.5,
+        "real_time_factor": 0.008,
+        "learning_rate": 0.01,
+        "calibration": "",
         "value": 0.2,
         "low": pytest.approx(0.19),
         "high": pytest.approx(0.22),
@@ -149,6 +164,7 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "split_digest": "split",
     }
     assert math.isnan(norm["speedup_whole"])
+    assert math.isnan(norm["macs"])
     assert (f0["constant_mse"], f0["r2"], f0["share"]) == (0.15, 0.2, 1.0)
 
 
@@ -256,6 +272,7 @@ def test_seeds_are_drawn_together_in_the_table():
         *(["task_specific", "pr", arm, step] for arm, step in (("unpruned", 0), ("protect", 1), ("protect", 2))),
     ]
     norm = table.iloc[2]
+    assert norm["learning_rates"] == "0.0003, 0.001"
     values = general.loc[general["arm"].eq("norm") & general["task"].eq("pr"), "value"]
     assert norm["seeds"] == 3
     assert norm[["mean", "lowest", "highest"]].tolist() == pytest.approx([values.mean(), values.min(), values.max()])
@@ -299,7 +316,7 @@ def test_the_scripts_write_the_tables(add_run, models, tmp_path):
         "speed": str(tmp_path / "speed.tsv"),
     }
     out = {name: str(tmp_path / f"{name}.tsv") for name in ("runs", "comparisons", "table")}
-    parts = {"input": given, "params": {"runs": said}, "output": out}
+    parts = {"input": given, "params": {"runs": said, "calibration": ""}, "output": out}
     run_script("collect_pruning", tmp_path, **parts)
     run_script("tabulate_pruning", tmp_path, input={"runs": [out["runs"]]}, output=out)
     assert read_table(out["runs"])["neurons_per_layer"].tolist() == ["100,100", "30,50"]

@@ -47,8 +47,8 @@ COVERED = {
     "train_task": f"""
         {LOADING}
         models.states tasks.best_state tasks.examples tasks.heads tasks.job tasks.model tasks.scores
-        tasks.stored_states tasks.table tasks.train tasks.utterance_errors training.optimisation
-        training.order training.trainer
+        tasks.stored_states tasks.table tasks.train tasks.utterance_errors training.learning_curves
+        training.learning_rates training.optimisation training.order training.trainer
     """,
     "probe_layers": f"""
         {LOADING}
@@ -69,8 +69,8 @@ COVERED = {
     "pretrain": f"""
         {LOADING}
         pretraining.crops pretraining.log_mel_store pretraining.masking pretraining.stage
-        pretraining.target_store pretraining.warping training.held_out training.optimisation training.order
-        training.trainer
+        pretraining.target_store pretraining.warping training.held_out training.learning_curves
+        training.optimisation training.order training.trainer
     """,
     "prune_model": f"""
         {LOADING}
@@ -85,7 +85,8 @@ COVERED = {
     "distil_model": f"""
         {LOADING}
         models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model tasks.table
-        training.held_out training.optimisation training.order training.trainer
+        training.held_out training.learning_curves training.learning_rates training.optimisation training.order
+        training.trainer
     """,
     "edit_model": f"""
         {LOADING}

@@ -14,7 +14,14 @@ from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.pruning import speed
-from property_neurons.pruning.speed import REFERENCE, SPEED_COLUMNS, measure_speed, paired_ratios, time_pass
+from property_neurons.pruning.speed import (
+    REFERENCE,
+    SPEED_COLUMNS,
+    measure_speed,
+    multiply_accumulates,
+    paired_ratios,
+    time_pass,
+)
 
 
 def encoder_of(model, folder):
@@ -56,7 +63,8 @@ def test_every_architecture_is_measured_whole_and_by_its_blocks(class_name, tmp_
     assert tuple(table.columns) == SPEED_COLUMNS
     assert table["model"].tolist() == [REFERENCE, "small"]
     assert table["rounds"].tolist() == [2, 2]
-    ratios = table[["whole", "encoder"]].to_numpy()
+    assert table["macs"].is_monotonic_decreasing
+    ratios = table[["whole", "encoder", "real_time_factor"]].to_numpy()
     assert ratios.dtype == np.float64
     assert np.isfinite(ratios).all()
     assert (ratios > 0).all()
@@ -78,15 +86,27 @@ def test_a_ratio_is_the_reference_over_the_model_of_the_same_round(tmp_path, clo
     reference = slowed(small_models.small_model("HubertModel"), clock, before=8, within=4)
     model = slowed(small_models.small_model("HubertModel"), clock, before=0, within=1)
     values = [torch.zeros(1, 4_000)]
-    np.testing.assert_array_equal(paired_ratios(reference, model, (values, values), 3), [[8, 4]] * 3)
+    np.testing.assert_array_equal(paired_ratios(reference, model, (values, values), 3), [[8, 4, 2]] * 3)
 
 
 def test_the_table_holds_medians_without_the_first_round(tmp_path, monkeypatch):
     encoder = encoder_of(small_models.small_model("HubertModel"), tmp_path)
-    given = np.array([[100, 100], [1, 6], [3, 4], [2, 9]])
+    given = np.array([[100, 100, 100], [1, 6, 1], [3, 4, 0.5], [2, 9, 2]])
     monkeypatch.setattr(speed, "paired_ratios", lambda *arguments: given[: arguments[-1]])
-    table = measure_speed(encoder, {"other": lambda: encoder}, seconds=0.1, rounds=3)
-    assert table.to_numpy().tolist() == [[REFERENCE, 2, 6, 3], ["other", 2, 6, 3]]
+    monkeypatch.setattr(speed, "multiply_accumulates", lambda *arguments: 7)
+    table = measure_speed(encoder, {"other": lambda: encoder}, seconds=0.5, rounds=3)
+    assert table.to_numpy().tolist() == [[REFERENCE, 2, 6, 3, 2, 14], ["other", 2, 6, 3, 2, 14]]
+
+
+def test_operations_are_those_of_the_weights_and_of_attention(tmp_path):
+    encoder = encoder_of(small_models.small_model("WhisperEncoder"), tmp_path)
+    (window,) = encoder.front_end.windows(small_models.waveform(3200))
+    config, rows = encoder.model.config, window.rows
+    size, wide = config.d_model, config.encoder_ffn_dim
+    convolutions = 2 * rows * config.num_mel_bins * 3 * size + rows * size * 3 * size
+    layer = rows * (4 * size * size + 2 * size * wide) + 2 * rows * rows * size
+    expected = convolutions + config.encoder_layers * layer
+    assert multiply_accumulates(encoder.model, [window.values]) == expected
 
 
 def test_models_take_turns_on_the_same_noise_with_one_thread(tmp_path):
@@ -107,7 +127,8 @@ def test_models_take_turns_on_the_same_noise_with_one_thread(tmp_path):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
-    assert "".join(name for name, _, _ in seen) == "rr" * 3 + "rb" * 3 + "ra" * 3
+    # Three rounds, and one pass whose operations are counted.
+    assert "".join(name for name, _, _ in seen) == "rr" * 3 + "r" + "rb" * 3 + "b" + "ra" * 3 + "a"
     assert {used for _, used, _ in seen} == {1}
     assert all(torch.equal(values, seen[0][2]) for _, _, values in seen)
     assert seen[0][2].shape == (1, 1_600)

@@ -331,6 +331,27 @@ def test_a_damaged_best_state_is_named_and_the_training_begins_anew(job, monkeyp
     assert files_of(killed) == files_of(whole)
 
 
+@pytest.mark.slow
+def test_a_learning_rate_is_chosen_on_dev_and_the_rest_is_that_training_alone(job, monkeypatch):
+    kind, rates = "f0_reconstruction", [1e-6, 1e-2]
+    several, *alone = (job(kind, f"run{n}", settings={"learning_rate": r}) for n, r in enumerate([rates, *rates]))
+    for one in alone:
+        train_task(one)
+    run_and_kill(monkeypatch, several, "on_save", 12)
+    # The first trial has only to be ended, the second is made whole.
+    assert steps_taken(monkeypatch, several) == [4, 8, 12]
+    tried = result(several, "training.json")["learning_rates"]
+    assert tried == {
+        str(rate): result(one, "training.json")["dev"]["value"] for rate, one in zip(rates, alone, strict=True)
+    }
+    best = alone[int(tried["0.01"] < tried["1e-06"])]
+    assert result(several, "training.json")["settings"]["learning_rate"] == best.settings["learning_rate"]
+    for name in ("head.safetensors", "scores.tsv", "curves.tsv"):
+        assert files_of(several)[name] == files_of(best)[name]
+    assert not Path(several.work).exists()
+    assert score(several)["learning_rates"] == tried
+
+
 def test_a_task_is_trained_by_one_process_at_a_time(job, monkeypatch):
     monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     twice = job()

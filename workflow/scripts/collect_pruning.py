@@ -16,5 +16,6 @@ with job_log(snakemake):
         verify_files(folder, manifest)
         runs.append(Run(**run, metrics=Path(metrics), scores=folder / "scores.tsv"))
     models = {described_folder(manifest).name: Path(manifest) for manifest in snakemake.input.models}
-    write_table(snakemake.output.runs, collect_runs(runs, models, read_table(snakemake.input.speed)))
+    calibration, speed = snakemake.params.calibration, read_table(snakemake.input.speed)
+    write_table(snakemake.output.runs, collect_runs(runs, models, speed, calibration))
     write_table(snakemake.output.comparisons, compare_runs(runs))

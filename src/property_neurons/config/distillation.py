@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.optimisation import Optimisation
+from property_neurons.config.optimisation import CHOSEN, LearningRates, Optimisation
 from property_neurons.config.section import Name
 
 
@@ -29,7 +29,15 @@ class Distillation(Optimisation):
         ge=1,
         description="stop when this many validations in a row have not lowered the least validation loss; null: never",
     )
-    crop_seconds: float = Field(default=10.0, ge=0.1, description="longest crop; shorter utterances are taken whole")
+    learning_rate: LearningRates = Field(
+        default=1e-4,
+        description=f"of Adam, without weight decay; {CHOSEN.format(held_out='the speech held out for validation')}",
+    )
+    crop_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        description="longest crop, at most a window of the model; shorter utterances are taken whole",
+    )
 
     @model_validator(mode="after")
     def _points_are_whole(self) -> "Distillation":

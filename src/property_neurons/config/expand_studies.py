@@ -182,7 +182,9 @@ def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict
         if pruning.steps:
             added.tasks[shorter] = _shortened(tasks[task], pruning.steps)
         if study.cost_of_cut:
-            added.tasks[untrained] = tasks[task].model_copy(update={"steps": 0})
+            rates = tasks[task].learning_rate
+            nothing = {"steps": 0, "learning_rate": rates[0] if isinstance(rates, list) else rates}
+            added.tasks[untrained] = tasks[task].model_copy(update=nothing)
         for seed in study.seeds:
             unpruned = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
             added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)

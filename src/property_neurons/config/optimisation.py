@@ -1,10 +1,29 @@
 """What every training is told of steps, batches and learning rate."""
 
-from typing import Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from property_neurons.config.section import Section
+
+
+def _learning_rates(value: Any) -> Any:
+    several = isinstance(value, list)
+    numbers = value if several else [value]
+    try:
+        rates = [float(one) for one in numbers if not isinstance(one, bool)]
+    except (TypeError, ValueError):
+        rates = []
+    if len(set(rates)) != len(numbers) or not rates or not all(0 < rate < math.inf for rate in rates):
+        raise ValueError(f"expected a number above 0, or a list of such, each once; found {value!r}")
+    return rates if several else rates[0]
+
+
+LearningRates = Annotated[float | list[float], BeforeValidator(_learning_rates)]
+"""One learning rate, or several, out of which each training chooses its own on speech that is held out."""
+
+CHOSEN = "a list: each training is made with every one, and the best on {held_out} is kept, as in SUPERB"
 
 
 class Optimisation(Section):

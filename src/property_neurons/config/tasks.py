@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.optimisation import Optimisation
+from property_neurons.config.optimisation import CHOSEN, LearningRates, Optimisation
 from property_neurons.config.section import Name, OutsidePath
+
+_CHOSEN_ON_DEV = CHOSEN.format(held_out="dev")
 
 
 class _Task(Optimisation):
@@ -18,6 +20,7 @@ class _Task(Optimisation):
     steps: int = Field(default=100_000, ge=1, description="optimiser steps")
     evaluate_every: int = Field(default=2000, ge=1, description="steps between scorings of dev; the best one is kept")
     save_every: int = Field(default=2000, ge=1, description="steps between checkpoints; a multiple of evaluate_every")
+    learning_rate: LearningRates = Field(default=1e-4, description=f"of Adam, without weight decay; {_CHOSEN_ON_DEV}")
     log_every: int = Field(default=100, ge=1, description="steps between points of the training curve")
     group_by_length: bool = Field(
         default=False,
@@ -50,7 +53,9 @@ class PhoneRecognition(_Task):
     """Phone recognition with CTC; phone error rate by edit distance."""
 
     kind: Literal["phone_recognition"] = Field(description="phone recognition with CTC")
-    learning_rate: float = Field(default=1e-2, gt=0, description="of Adam; 1e-2 frozen, 1e-4 fine-tuned in the source")
+    learning_rate: LearningRates = Field(
+        default=1e-2, description=f"of Adam; 1e-2 frozen, 1e-4 fine-tuned in the source; {_CHOSEN_ON_DEV}"
+    )
     lexicon: OutsidePath | None = Field(
         default=None,
         description="pronunciations (LibriSpeech's lexicon): stress-marked phones as units; null: the 39 phones and "
@@ -86,7 +91,7 @@ class F0Reconstruction(_Task):
     """Reconstruction of ln F0 in voiced frames; mean squared error."""
 
     kind: Literal["f0_reconstruction"] = Field(description="ln F0 of each voiced frame")
-    learning_rate: float = Field(default=1e-3, gt=0, description="of Adam")
+    learning_rate: LearningRates = Field(default=1e-3, description=f"of Adam; {_CHOSEN_ON_DEV}")
 
 
 Task = Annotated[PhoneRecognition | SpeakerIdentification | F0Reconstruction, Field(discriminator="kind")]

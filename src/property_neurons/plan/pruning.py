@@ -101,6 +101,12 @@ def calibration_roots(config: Config, model: str, speech: str) -> dict[str, str]
     return {name: corpora.root(config, name) for name in names}
 
 
+def calibration_speech(config: Config, study: str) -> str:
+    """What calibrates the criteria of a study that need it, in words."""
+    speech = studies(config)[study].corpus if study == "general" else "the task's training part"
+    return f"up to {config.pruning.calibration.utterances} utterances of {speech}"
+
+
 def studies(config: Config) -> dict[str, GeneralPruning | TaskSpecificPruning]:
     """The sections of the studies that the config has, by name."""
     both = {"general": config.pruning.general, "task_specific": config.pruning.task_specific}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from property_neurons.errors import ModelError, PropertyNeuronsError, printable_lines
@@ -35,6 +34,7 @@ from property_neurons.pretraining.log_mel_store import open_log_mel, read_statis
 from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.learning_curves import learning_curves
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
 from property_neurons.training.trainer import (
     StopWhenFlat,
@@ -44,7 +44,7 @@ from property_neurons.training.trainer import (
     training_arguments,
 )
 
-CURVE_COLUMNS = ("step", "split", "loss", "masked_accuracy", "learning_rate", "grad_norm")
+CURVES = {"loss": ("loss", "eval_loss"), "masked_accuracy": ("masked_accuracy", "eval_masked_accuracy")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ class PretrainingJob:
 def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
     """Train one stage and write the checkpoint folder, its curves and its metrics, whole or not at all.
 
-    In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (`CURVE_COLUMNS`),
+    In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (see `learning_curves`),
     metrics.json (`validate`, beside chance and unigrams).
 
     Args:
@@ -200,7 +200,7 @@ def _train(job: PretrainingJob) -> None:
     with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
         extractor.save_pretrained(temporary)
-        files.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        files.write_table(temporary / "curves.tsv", learning_curves(trainer.state.log_history, CURVES))
         metrics = {
             "steps": trainer.state.global_step,
             "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
@@ -322,21 +322,6 @@ def make_trainer(
     if training.patience is not None:
         trainer.add_callback(StopWhenFlat(training.patience))
     return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
-
-
-def curves(log_history: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """What the Trainer logged, as one row per split and step: `CURVE_COLUMNS`."""
-    rows = []
-    for entry in log_history:
-        for split, prefix in (("train", ""), ("validation", "eval_")):
-            if f"{prefix}masked_accuracy" in entry:
-                rows.append(
-                    {"step": entry["step"], "split": split}
-                    | {key: entry.get(f"{prefix}{key}") for key in ("loss", "masked_accuracy")}
-                    | {key: entry.get(key) for key in ("learning_rate", "grad_norm") if split == "train"}
-                )
-    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
 
 
 def unigram_baseline(train: Sequence[Utterance], validation: Crops, clusters: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import Window
 from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.precision import full_precision
 from property_neurons.models.states import hidden_states
 from property_neurons.progress import progress
 from property_neurons.pruning.calibration import Calibration
@@ -60,6 +61,7 @@ def passes_without_task(
         yield Pass(windows, loss)
 
 
+@full_precision()
 def calibrate(encoder: SpeechEncoder, passes: Iterator[Pass], *, total: int, task: bool) -> Calibration:
     """Read every neuron, and its gradient, over some utterances, one by one.
 

@@ -4,7 +4,7 @@ One job trains one model; a killed job goes on from its last whole checkpoint.
 """
 
 import logging
-import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,14 @@ from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window
 from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.precision import full_precision
 from property_neurons.models.prepared import save_derived
 from property_neurons.models.states import hidden_states
 from property_neurons.stores import manifests
 from property_neurons.tasks.model import training_habits_off
-from property_neurons.training import held_out
+from property_neurons.training import held_out, learning_rates
 from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.learning_curves import learning_curves
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
 from property_neurons.training.order import EpochOrder
 from property_neurons.training.trainer import StopWhenFlat, add_callbacks, check_finite, train_from, training_arguments
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 RECORD = "distillation.json"
 """File of a distilled model's folder: its settings, its losses before and after, and on how much speech."""
-CURVE_COLUMNS = ("step", "split", "loss", "learning_rate", "grad_norm")
+CURVES = {"loss": ("loss", "eval_loss")}
 
 Loss = Literal["l1_cosine", "l1", "cosine"]
 
@@ -46,7 +48,8 @@ class Distillation(Optimisation):
 
     steps: at most.
     patience: see `trainer.StopWhenFlat`; None = all steps.
-    crop_seconds: longest piece of an utterance in training; validation is by pieces of this length, too.
+    crop_seconds: longest piece of an utterance in training, at most a window of the model; validation is by pieces of
+        this length, too.
     layers: Transformer blocks, from 1, whose outputs are learnt; None = all.
     loss: see `state_loss`.
     cosine_weight: of the cosine's part in "l1_cosine".
@@ -155,7 +158,7 @@ class Distiller(torch.nn.Module):
         Args:
             labels: nothing to be learnt; the Trainer validates batches that have some.
         """
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             wanted = [self._chosen(states) for states in hidden_states(self._teacher[0], windows)]
         given = [self._chosen(states) for states in hidden_states(self.student, windows)]
         together = (torch.cat(states, dim=1).float() for states in (given, wanted))
@@ -229,7 +232,7 @@ def hold_out(recordings: Sequence[Recording], speakers: Sequence[str], share: fl
 def distil(job: DistillationJob, utterances: pd.DataFrame, root: str | Path) -> None:
     """Train a model to give another one's hidden states, and write it as a prepared model, whole or not at all.
 
-    In its folder, beside the model: `RECORD`, curves.tsv (`CURVE_COLUMNS`).
+    In its folder, beside the model: `RECORD`, curves.tsv (see `learning_curves`).
 
     Args:
         utterances: the table of the corpus.
@@ -240,39 +243,58 @@ def distil(job: DistillationJob, utterances: pd.DataFrame, root: str | Path) -> 
         StoreError: an input is absent or damaged, or another process trains this.
     """
     with locks.sole_process(job.work), quiet_transformers():
-        settings = Distillation(**job.settings)
-        identity = job.identity()
-        folders = [manifests.described_folder(one) for one in (job.model, job.teacher)]
-        student, teacher = (
-            load_encoder(folder, manifest=manifest, device=job.device)
-            for folder, manifest in zip(folders, (job.model, job.teacher), strict=True)
-        )
-        _check(job.name, student, teacher, settings)
-        rows = list(utterances.sort_values("utterance").itertuples())
-        recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
-        train, validation = hold_out(recordings, [row.speaker for row in rows], job.validation_share)
-        samples = round(settings.crop_seconds * SAMPLING_RATE)
-        pieces = Pieces(
-            train, student.front_end, samples, n_pieces=settings.steps * settings.batch_size, seed=settings.seed
-        )
-        trainer = DistillationTrainer(
-            model=Distiller(student.model, teacher.model, settings),
-            args=training_arguments(job.name, job.work, job.device, settings),
-            data_collator=collate,
-            train_dataset=pieces,
-            eval_dataset=Pieces(validation, student.front_end, samples),
-        )
-        if settings.patience is not None:
-            trainer.add_callback(StopWhenFlat(settings.patience))
-        add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
-        with training_habits_off(student.model):
-            checkpoint = resume_point(job.work, identity)
-            trainer.args.eval_on_start = checkpoint is None
-            train_from(trainer, checkpoint, settings.patience)
-            if not _validated(trainer):
-                trainer.evaluate()
-        _write(job, student, folders, trainer, (train, validation))
-    shutil.rmtree(job.work, ignore_errors=True)
+
+        def validation_loss(trial: DistillationJob) -> float:
+            history = _train(trial, utterances, root).trainer.state.log_history
+            return next(entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry)
+
+        chosen, tried = learning_rates.choose(job, validation_loss)
+        _write(chosen, _train(chosen, utterances, root), tried)
+        learning_rates.clear(job)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A training at its end; parts: what was trained on, and what was held out."""
+
+    student: SpeechEncoder
+    trainer: "DistillationTrainer"
+    parts: Sequence[Sequence[Recording]]
+
+
+def _train(job: DistillationJob, utterances: pd.DataFrame, root: str | Path) -> _Trained:
+    settings = Distillation(**job.settings)
+    identity = job.identity()
+    student, teacher = (
+        load_encoder(manifests.described_folder(manifest), manifest=manifest, device=job.device)
+        for manifest in (job.model, job.teacher)
+    )
+    _check(job.name, student, teacher, settings)
+    rows = list(utterances.sort_values("utterance").itertuples())
+    recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
+    train, validation = hold_out(recordings, [row.speaker for row in rows], job.validation_share)
+    # A second window, of what a crop has too much, would be silence for the most part.
+    samples = min(round(settings.crop_seconds * SAMPLING_RATE), student.front_end.window_samples or sys.maxsize)
+    pieces = Pieces(
+        train, student.front_end, samples, n_pieces=settings.steps * settings.batch_size, seed=settings.seed
+    )
+    trainer = DistillationTrainer(
+        model=Distiller(student.model, teacher.model, settings),
+        args=training_arguments(job.name, job.work, job.device, settings),
+        data_collator=collate,
+        train_dataset=pieces,
+        eval_dataset=Pieces(validation, student.front_end, samples),
+    )
+    if settings.patience is not None:
+        trainer.add_callback(StopWhenFlat(settings.patience))
+    add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
+    with training_habits_off(student.model):
+        checkpoint = resume_point(job.work, identity)
+        trainer.args.eval_on_start = checkpoint is None
+        train_from(trainer, checkpoint, settings.patience)
+        if not _validated(trainer):
+            trainer.evaluate()
+    return _Trained(student, trainer, (train, validation))
 
 
 def _check(name: str, student: SpeechEncoder, teacher: SpeechEncoder, settings: Distillation) -> None:
@@ -307,11 +329,11 @@ class DistillationTrainer(transformers.Trainer):
         """
         losses = []
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             for batch in self.get_eval_dataloader(eval_dataset):
                 batch = self._prepare_inputs(batch)
-                with self.compute_loss_context_manager():
-                    losses += [float(self.model(**batch)["loss"])] * len(batch["windows"])
+                # Not by the model's own `forward`, which accelerate has put under autocast where training is in bf16.
+                losses += [float(Distiller.forward(self.model, **batch)["loss"])] * len(batch["windows"])
         self.model.train()
         loss = float(np.mean(losses))
         check_finite(loss, self.state.global_step)
@@ -321,38 +343,21 @@ class DistillationTrainer(transformers.Trainer):
         return metrics
 
 
-def _write(
-    job: DistillationJob,
-    student: SpeechEncoder,
-    folders: Sequence[Path],
-    trainer: "transformers.Trainer",
-    parts: Sequence[Sequence[Recording]],
-) -> None:
-    table = curves(trainer.state.log_history)
+def _write(job: DistillationJob, done: _Trained, tried: Mapping[str, float | None]) -> None:
+    table = learning_curves(done.trainer.state.log_history, CURVES)
     losses = table.loc[table["split"] == "validation", "loss"]
-    hours = [sum(one.n_samples for one in part) / SAMPLING_RATE / 3600 for part in parts]
+    hours = [sum(one.n_samples for one in part) / SAMPLING_RATE / 3600 for part in done.parts]
     record = {
         "settings": {key: value for key, value in job.settings.items() if key not in WITHOUT_RESULT},
-        "steps": trainer.state.global_step,
+        "learning_rates": tried,
+        "steps": done.trainer.state.global_step,
         "loss_before": losses.iloc[0],
         "loss_after": losses.iloc[-1],
         "hours": {"train": hours[0], "validation": hours[1]},
     }
+    folders = [manifests.described_folder(one) for one in (job.model, job.teacher)]
     digests = [manifests.read_manifest(one)["digest"] for one in (job.model, job.teacher)]
     origin = {"kind": "distilled", "of": str(folders[0]), "teacher": str(folders[1])}
     origin |= dict(zip(("digest", "teacher_digest"), digests, strict=True))
-    student.model.eval()
-    tables = {"curves.tsv": table}
-    save_derived(job.folder, job.manifest, student.model, folders[0], origin, (RECORD, record), tables, replace=True)
-
-
-def curves(log_history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What the Trainer logged, a row per split and step: `CURVE_COLUMNS`."""
-    rows = []
-    for entry in log_history:
-        if "loss" in entry:
-            rows.append((entry["step"], "train", entry["loss"], entry["learning_rate"], entry["grad_norm"]))
-        if "eval_loss" in entry:
-            rows.append((entry["step"], "validation", entry["eval_loss"], None, None))
-    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
+    model, tables = done.student.model.eval(), {"curves.tsv": table}
+    save_derived(job.folder, job.manifest, model, folders[0], origin, (RECORD, record), tables, replace=True)

@@ -4,18 +4,28 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
-from property_neurons.pruning.vocabulary import ARMS, UNCUT, score_of, shield_of
+from property_neurons.pruning.vocabulary import ARMS, UNCUT, needs_calibration, score_of, shield_of
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
 from property_neurons.tasks.intervals import mean_interval, paired_difference
 
 _WEIGHTS = (".safetensors", ".bin")
+_MEASURED = MappingProxyType(
+    {
+        "macs": "macs",
+        "speedup_whole": "whole",
+        "speedup_encoder": "encoder",
+        "real_time_factor": "real_time_factor",
+    }
+)
+"""Columns of runs, and those of `speed.measure_speed` that they are taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +69,25 @@ class _Size:
     bytes: int
 
 
-def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: pd.DataFrame) -> pd.DataFrame:
+def collect_runs(
+    runs: Sequence[Run], models: Mapping[str, str | Path], speed: pd.DataFrame, calibration: str = ""
+) -> pd.DataFrame:
     """What every run scored, and the size and speed of its model.
 
     Args:
         models: manifest of each model by name; see `models.prepare.prepare_model`.
-        speed: model, whole, encoder (times as fast as the unpruned model). A model may be absent.
+        speed: of `speed.measure_speed`. A model may be absent.
+        calibration: the speech that calibrates the criteria that need some.
 
     Returns:
         One row per run: study, task, kind, mode, metric, arm, step, recovered, seed, model, neurons, neurons_per_layer
         ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
-        bytes (of the weights), speedup_whole, speedup_encoder (nan where not measured), value, low, high (its 95 %
-        interval over test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn
-        too; see `intervals.mean_interval`), constant_mse, r2 (nan where the task is not F0 reconstruction),
-        utterances, speakers, split_digest.
+        bytes (of the weights), macs (for a second of speech), speedup_whole, speedup_encoder (times as fast as the
+        unpruned model), real_time_factor (these four nan where not measured), learning_rate (of the task; nan where
+        nothing was trained), calibration (empty where the arm needs none), value, low, high (its 95 % interval over
+        test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn too; see
+        `intervals.mean_interval`), constant_mse, r2 (nan where the task is not F0 reconstruction), utterances,
+        speakers, split_digest.
 
     Raises:
         StoreError: a run is not what it is said to be, is there twice, or has no unpruned run beside it; runs of one
@@ -94,7 +109,7 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
             raise StoreError(
                 f"study {run.study}, task {run.task}: expected a run of the arm unpruned at step 0, found none; add it"
             )
-        size, timed = sizes[run.model], run.model in speeds.index
+        size, settings = sizes[run.model], scored["settings"]
         neurons = sum(size.widths)
         low, high = scored["interval"]
         arm_low, arm_high = intervals[run.study, run.task, run.arm, run.step, run.recovered]
@@ -114,8 +129,9 @@ def collect_runs(runs: Sequence[Run], models: Mapping[str, str | Path], speed: p
                 "share": neurons / before[run.study, run.task],
                 "parameters": size.parameters,
                 "bytes": size.bytes,
-                "speedup_whole": speeds["whole"][run.model] if timed else math.nan,
-                "speedup_encoder": speeds["encoder"][run.model] if timed else math.nan,
+                **{column: speeds.get(key, {}).get(run.model, math.nan) for column, key in _MEASURED.items()},
+                "learning_rate": settings["learning_rate"] if settings["steps"] else math.nan,
+                "calibration": calibration if needs_calibration(run.arm) else "",
                 "value": scored["value"],
                 "low": low,
                 "high": high,
@@ -182,7 +198,8 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
         One row per study, task, arm, step and recovered: metric, seeds (how many), mean, lowest, highest (of the metric
         over the seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest,
         neurons_most (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights),
-        speedup_whole, speedup_encoder; means where nothing else is said.
+        macs (for a second of speech), speedup_whole, speedup_encoder, real_time_factor, learning_rates (each that a
+        seed chose, "0.0003, 0.001"), calibration; means where nothing else is said.
     """
     table = pd.concat(collected, ignore_index=True)
     table["megabytes"] = table["bytes"] / 1e6
@@ -191,9 +208,8 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
     for _, of_task in table.groupby(["study", "task"], sort=False):
         for _, seeds in of_task.groupby(["recovered", "arm", "step"], observed=True):
             first = seeds.sort_values("seed").iloc[0]
-            means = seeds[
-                ["r2", "constant_mse", "share", "parameters", "megabytes", "speedup_whole", "speedup_encoder"]
-            ].mean()
+            means = seeds[["r2", "constant_mse", "share", "parameters", "megabytes", *_MEASURED]].mean()
+            rates = sorted(seeds["learning_rate"].dropna().unique())
             rows.append(
                 {
                     **first[["study", "task", "metric", "arm", "step", "recovered"]],
@@ -206,7 +222,9 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
                     "neurons_per_layer": first["neurons_per_layer"],
                     "neurons_fewest": seeds["neurons"].min(),
                     "neurons_most": seeds["neurons"].max(),
-                    **means[["parameters", "megabytes", "speedup_whole", "speedup_encoder"]],
+                    **means[["parameters", "megabytes", *_MEASURED]],
+                    "learning_rates": ", ".join(f"{rate:g}" for rate in rates),
+                    "calibration": first["calibration"],
                 }
             )
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""How much faster a pruned model is than the whole one, as a ratio of times taken side by side.
+"""How much faster a pruned model is than the whole one, as a ratio of times side by side, and how much it computes.
 
 Times depend on the machine and on what else it does, ratios of neighbouring passes hardly do: the models take turns
 (A B A B ...), each pass of the one is divided by the next pass of the other, and the median of the ratios is told.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from property_neurons.errors import ModelError
 from property_neurons.models.features import SAMPLING_RATE
@@ -20,7 +22,7 @@ from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
 
 REFERENCE = "reference"
-SPEED_COLUMNS = ("model", "whole", "encoder", "rounds")
+SPEED_COLUMNS = ("model", "whole", "encoder", "rounds", "real_time_factor", "macs")
 
 _LEVEL = 0.05
 
@@ -76,13 +78,28 @@ def paired_ratios(
         inputs: the windows of one utterance as `reference` takes them in, and as `model` does.
 
     Returns:
-        reference time / model time, float64 [rounds, 2]: of the whole model, of the encoder (see `PassTime`).
+        float64 [rounds, 3]: reference time / model time, of the whole model and of the encoder (see `PassTime`); the
+        seconds that the whole model took
     """
-    ratios = np.empty((rounds, 2))
-    for ratio in ratios:
+    found = np.empty((rounds, 3))
+    for row in found:
         before, after = time_pass(reference, inputs[0]), time_pass(model, inputs[1])
-        ratio[:] = before.whole / after.whole, before.encoder / after.encoder
-    return ratios
+        row[:] = before.whole / after.whole, before.encoder / after.encoder, after.whole
+    return found
+
+
+def multiply_accumulates(model: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> int:
+    """Multiplications with an addition that one utterance takes: of linear layers, convolutions and attention.
+
+    Args:
+        inputs: the windows of the utterance, each as the model takes it in.
+    """
+    # The fused attention of CPUs is not counted, and in inference mode convolutions with weight norm fail.
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        for values in inputs:
+            model(values)
+    return counter.get_total_flops() // 2
 
 
 def measure_speed(
@@ -104,8 +121,9 @@ def measure_speed(
 
     Returns:
         a row for each model: model, whole, encoder (medians over the rounds of reference time / model time, see
-        `PassTime`), rounds. The first row, `REFERENCE`, holds the reference against itself: how far from 1 it is tells
-        how exact the others are.
+        `PassTime`), rounds, real_time_factor (seconds that a second of speech takes this machine, a median),
+        macs (see `multiply_accumulates`; of a second of speech). The first row, `REFERENCE`, holds the reference
+        against itself: how far from 1 it is tells how exact the others are.
 
     Raises:
         ModelError: a model is not on the CPU, the noise is too short for one, or `rounds` is not positive; another
@@ -122,26 +140,16 @@ def measure_speed(
     with _single_thread():
         own = _inputs(REFERENCE, reference, noise)
         for name, load in progress(loaders.items(), total=len(loaders), what="speed", unit="model"):
-            whole, encoder = _medians(reference, own, name, load, noise, rounds)
-            rows.append((name, whole, encoder, rounds))
+            other = load()
+            inputs = own, _inputs(name, other, noise)
+            # The first pass of a model allocates what later ones reuse.
+            passes = paired_ratios(reference.model, other.model, inputs, rounds + 1)[1:]
+            whole, encoder, taken = np.median(passes, axis=0).tolist()
+            macs = multiply_accumulates(other.model, inputs[1]) / seconds
+            rows.append((name, whole, encoder, rounds, taken / seconds, macs))
+            # A model goes before the next one comes.
+            del other, inputs
     return pd.DataFrame(rows, columns=list(SPEED_COLUMNS))
-
-
-def _medians(
-    reference: SpeechEncoder,
-    own: Sequence[torch.Tensor],
-    name: str,
-    load: Callable[[], SpeechEncoder],
-    noise: np.ndarray,
-    rounds: int,
-) -> tuple[float, float]:
-    """The ratios of one model, which is loaded here so that it goes with this call."""
-    other = load()
-    inputs = own, _inputs(name, other, noise)
-    # The first pass of a model allocates what later ones reuse.
-    ratios = paired_ratios(reference.model, other.model, inputs, rounds + 1)[1:]
-    whole, encoder = np.median(ratios, axis=0)
-    return float(whole), float(encoder)
 
 
 def _inputs(name: str, encoder: SpeechEncoder, noise: np.ndarray) -> list[torch.Tensor]:

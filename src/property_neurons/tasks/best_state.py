@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from property_neurons.errors import StoreError, TaskError
+from property_neurons.errors import DivergedError, StoreError
 from property_neurons.models.backend import transformers
 from property_neurons.models.precision import full_precision
 from property_neurons.stores import files
@@ -121,7 +121,7 @@ class TaskTrainer(transformers.Trainer):
         utterance_error says whether the clips together, by the product of their probabilities, name another speaker.
 
         Raises:
-            TaskError: the model put out something that is not finite.
+            DivergedError: the model put out something that is not finite.
         """
         rows, likelihoods, speaker, kind = [], defaultdict(float), {}, self.model.head.kind
         self.model.eval()
@@ -136,7 +136,7 @@ class TaskTrainer(transformers.Trainer):
                 # The largest of NaN is the first, which would pass for an answer.
                 own = outputs[place] if kind == "speaker_identification" else outputs[place][: lengths[place]]
                 if not np.isfinite(own).all():
-                    raise TaskError(
+                    raise DivergedError(
                         f"utterance {examples.table.loc[index, 'utterance']}: expected finite outputs, found NaN or "
                         f"infinite ones after {self.state.global_step} steps; if the training has diverged, lower its "
                         "learning_rate; otherwise the model's weights are damaged"

@@ -31,7 +31,8 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
 
     Returns:
         task, model, kind, mode, metric, value, interval (of 95 %; see `intervals`), utterances and speakers (of the
-        test part), seed, settings, dev (step and value of the state that was chosen), split_digest, parts (amounts),
+        test part), seed, settings (with the learning rate that was chosen), learning_rates (the dev value of each,
+        where several were tried), dev (step and value of the state that was chosen), split_digest, parts (amounts),
         trained_parameters, and extra: chance and the errors by utterance (all clips of one together), units, or R^2
         and the error of always putting out the training mean.
 

@@ -8,13 +8,11 @@ What is made of them (`metrics`) does not.
 
 import json
 import logging
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from safetensors.torch import save_file
 
 from property_neurons.jobs import locks
@@ -27,30 +25,49 @@ from property_neurons.tasks.job import TaskJob, TaskTraining
 from property_neurons.tasks.model import HEAD_FILE, TaskModel, new_head, training_habits_off, weights_of
 from property_neurons.tasks.stored_states import open_states
 from property_neurons.tasks.table import TaskData, read_task_data
+from property_neurons.training import learning_rates
 from property_neurons.training.checkpoints import resume_point
+from property_neurons.training.learning_curves import learning_curves
 from property_neurons.training.optimisation import WITHOUT_RESULT
 from property_neurons.training.trainer import add_callbacks, training_arguments
 
 log = logging.getLogger(__name__)
 
-CURVE_COLUMNS = ("step", "split", "value", "learning_rate", "grad_norm")
+CURVES = {"value": ("loss", "eval_value")}
+"""What curves.tsv holds of training and of dev: the loss, and the task's metric; see `learning_curves`."""
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A training at its end, with the model in the best state of all; best: its step and dev value."""
+
+    settings: TaskTraining
+    data: TaskData
+    encoder: SpeechEncoder
+    test: Examples
+    trainer: TaskTrainer
+    best: Mapping[str, Any]
 
 
 def train_task(job: TaskJob) -> None:
     """Train, choose the best state on dev, score test once, and write the folder and its manifest, or nothing.
 
+    Of several learning rates each is trained with, and the one whose best state is best on dev is chosen.
+
     In the folder: training.json, scores.tsv (a row for each test utterance; see `scores`), curves.tsv
-    (`CURVE_COLUMNS`), the head, and in fine-tuning `encoder`, a `from_pretrained` folder.
+    (step, split, value, learning_rate, grad_norm), the head, and in fine-tuning `encoder`, a `from_pretrained` folder.
 
     Raises:
         TaskError, ModelError: data, model or head do not fit together; the message names what.
         StoreError: an input is absent or damaged, or another process trains this.
     """
     with locks.sole_process(job.work):
-        _run(job)
+        chosen, tried = learning_rates.choose(job, lambda trial: _train(trial).best["value"])
+        _write(job, _train(chosen), tried)
+        learning_rates.clear(job)
 
 
-def _run(job: TaskJob) -> None:
+def _train(job: TaskJob) -> _Trained:
     settings = TaskTraining(**job.settings)
     identity = job.identity()
     data = read_task_data(job.data)
@@ -71,9 +88,7 @@ def _run(job: TaskJob) -> None:
             if settings.steps:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             best = trainer.restore_best()
-            scores = trainer.scores(sets["test"])
-        _write(job, settings, data, encoder, trainer, best, scores)
-    shutil.rmtree(work, ignore_errors=True)
+    return _Trained(settings, data, encoder, sets["test"], trainer, best)
 
 
 def _examples(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: SpeechEncoder) -> dict[str, Examples]:
@@ -108,42 +123,26 @@ def _trainer(
     return add_callbacks(trainer, job.name, identity, tensorboard=job.tensorboard)
 
 
-def _write(
-    job: TaskJob,
-    settings: TaskTraining,
-    data: TaskData,
-    encoder: SpeechEncoder,
-    trainer: TaskTrainer,
-    best: Mapping[str, Any],
-    scores: pd.DataFrame,
-) -> None:
+def _write(job: TaskJob, done: _Trained, tried: Mapping[str, float | None]) -> None:
+    with quiet_transformers():
+        scores = done.trainer.scores(done.test)
     # Names of task and model are the manifest's: the folder may be taken from the cache under others.
     trained = {
         "mode": job.mode,
-        "seed": settings.seed,
-        "settings": {key: value for key, value in asdict(settings).items() if key not in WITHOUT_RESULT},
-        "dev": best,
-        "trained_parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "seed": done.settings.seed,
+        "settings": {key: value for key, value in asdict(done.settings).items() if key not in WITHOUT_RESULT},
+        "learning_rates": tried,
+        "dev": done.best,
+        "trained_parameters": sum(parameter.numel() for parameter in done.trainer.model.parameters()),
     }
     with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
         files.write_json(temporary / "training.json", trained)
         files.write_table(temporary / "scores.tsv", scores)
-        files.write_table(temporary / "curves.tsv", curves(trainer.state.log_history))
+        curves = learning_curves(done.trainer.state.log_history, CURVES, held_out="dev")
+        files.write_table(temporary / "curves.tsv", curves)
         # One entry: several are written in an order that differs from process to process.
-        noted = {"head": json.dumps({"kind": data.kind, "labels": data.labels})}
-        save_file(weights_of(trainer.model.head), temporary / HEAD_FILE, metadata=noted)
+        noted = {"head": json.dumps({"kind": done.data.kind, "labels": done.data.labels})}
+        save_file(weights_of(done.trainer.model.head), temporary / HEAD_FILE, metadata=noted)
         if job.mode == "fine_tuned":
-            encoder.model.save_pretrained(temporary / "encoder")
-            encoder.front_end.extractor.save_pretrained(temporary / "encoder")
-
-
-def curves(log_history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What the Trainer logged, a row per split and step: the training loss, and the metric on dev."""
-    rows = []
-    for entry in log_history:
-        if "loss" in entry:
-            rows.append(("train", entry["step"], entry["loss"], entry["learning_rate"], entry["grad_norm"]))
-        if "eval_value" in entry:
-            rows.append(("dev", entry["step"], entry["eval_value"], None, None))
-    table = pd.DataFrame(rows, columns=["split", "step", "value", "learning_rate", "grad_norm"])[list(CURVE_COLUMNS)]
-    return table.drop_duplicates(["step", "split"], keep="last").sort_values(["split", "step"], ignore_index=True)
+            done.encoder.model.save_pretrained(temporary / "encoder")
+            done.encoder.front_end.extractor.save_pretrained(temporary / "encoder")

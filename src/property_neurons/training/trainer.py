@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from property_neurons.errors import ModelError
+from property_neurons.errors import DivergedError, ModelError
 from property_neurons.models.backend import transformers
 from property_neurons.models.pickles import what_was_found
 from property_neurons.training.checkpoints import MarkComplete
@@ -115,10 +115,10 @@ def check_finite(loss: float, step: int) -> None:
     """Refuse a validation loss that is NaN or infinite.
 
     Raises:
-        ModelError: it is.
+        DivergedError: it is.
     """
     if not math.isfinite(loss):
-        raise ModelError(
+        raise DivergedError(
             f"validation after {step} steps: expected a finite loss, found {loss}; the training has diverged: lower "
             "its learning_rate, or lengthen its warm-up"
         )

@@ -1,0 +1,115 @@
+"""A learning rate chosen out of several on held-out speech, as in SUPERB (Yang et al., Interspeech 2021).
+
+Models that are compared may otherwise differ by the rate alone that suits each.
+"""
+
+import logging
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from property_neurons.errors import DivergedError
+from property_neurons.stores import files
+
+log = logging.getLogger(__name__)
+
+_KNOWN = "learning_rates.json"
+
+
+class Job(Protocol):
+    """A data class that describes a training; settings has learning_rate, one or several."""
+
+    name: str
+    settings: Mapping[str, Any]
+    work: str
+    tensorboard: str | None
+
+    def identity(self) -> str:
+        """A digest of what the result depends on."""
+
+
+Training = TypeVar("Training", bound=Job)
+
+
+def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Training, dict[str, float | None]]:
+    """The training of `job` with the learning rate of the least value; of equal ones the first.
+
+    Each trial works in a folder of its own in `job.work`, where the best one so far stays: run again, it is there at
+    once. What a trial came to is written down, so that a killed job goes on with the trial that it was at.
+
+    Args:
+        value_of: trains to the end, or goes on from the last checkpoint, and gives the value on held-out speech.
+
+    Returns:
+        the training to go on with; the value of each learning rate, None where the training diverged, empty where
+        there was no choice
+
+    Raises:
+        DivergedError: all of them did.
+    """
+    rates, work = job.settings["learning_rate"], Path(job.work)
+    several = isinstance(rates, list | tuple)
+    _set_aside_others(work, several)
+    if not several:
+        return job, {}
+    record = work / _KNOWN
+    known = files.read_json(record) if record.is_file() else {}
+    files.write_json(record, known)
+    values: dict[str, float | None] = {}
+    best, least = None, math.inf
+    for trial in _trials(job):
+        identity, rate = trial.identity(), str(trial.settings["learning_rate"])
+        if identity not in known:
+            try:
+                known[identity] = value_of(trial)
+            except DivergedError as error:
+                log.warning("learning rate %s: %s", rate, error)
+                known[identity] = None
+            files.write_json(record, known)
+        values[rate] = known[identity]
+        worse, value = trial, known[identity]
+        if value is not None and value < least:
+            best, worse, least = trial, best, value
+        if worse is not None:
+            shutil.rmtree(worse.work, ignore_errors=True)
+    if best is None:
+        raise DivergedError(
+            f"{job.name}: expected a learning rate at which the training does not diverge, found none among "
+            f"{', '.join(values)}; give lower ones"
+        )
+    return best, values
+
+
+def clear(job: Job) -> None:
+    """Remove what a finished training leaves in its folder of work; what was set aside there stays."""
+    if not isinstance(job.settings["learning_rate"], list | tuple):
+        shutil.rmtree(job.work, ignore_errors=True)
+        return
+    for trial in _trials(job):
+        shutil.rmtree(trial.work, ignore_errors=True)
+    (Path(job.work) / _KNOWN).unlink(missing_ok=True)
+    with suppress(OSError):
+        Path(job.work).rmdir()
+
+
+def _trials(job: Training) -> list[Training]:
+    return [
+        replace(
+            job,
+            settings=dict(job.settings) | {"learning_rate": rate},
+            work=f"{job.work}/{rate}",
+            tensorboard=job.tensorboard and f"{job.tensorboard}/{rate}",
+        )
+        for rate in job.settings["learning_rate"]
+    ]
+
+
+def _set_aside_others(work: Path, several: bool) -> None:
+    """What a training with one learning rate left is of no use to one with several, and the other way round."""
+    left = any(work.glob("checkpoint-*")) if several else (work / _KNOWN).is_file()
+    if left:
+        log.warning("%s: of a training with other learning rates; moved to %s", work, files.set_aside(work))
