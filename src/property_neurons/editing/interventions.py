@@ -60,7 +60,7 @@ class Zero:
 
 @dataclass(frozen=True)
 class Scale:
-    """The activation times a factor; below 0 it is turned round, above 1 made stronger."""
+    """Multiplies the activation by a factor. A negative factor flips its sign."""
 
     factor: float
 

@@ -30,8 +30,8 @@ _HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 def sole_process(work: str | Path) -> Iterator[int]:
     """Keep `work`, a folder in which a job keeps what it has done so far, to this process until the block ends.
 
-    Yields the descriptor that holds the lock. It goes with the process, and those it was handed on to, however they
-    end. Where the file system knows no locks, there is none, and a warning says so.
+    Yields the descriptor that holds the lock. The system releases the lock when this process, and every process that
+    inherited the descriptor, has ended, also by a kill. A file system without locks gives none, and a warning says so.
 
     Raises:
         StoreError: another process has it: a job that outlived its workflow, or a second workflow; or the file system

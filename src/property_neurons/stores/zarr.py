@@ -175,7 +175,7 @@ def _check_sizes(group: zarr.Group, below: str, files: Mapping[str, Sequence[Any
 
 
 class _WholeStore(LocalStore):
-    """A store of which no file may go while it is read: zarr would take a chunk that is not there for zeros."""
+    """A store that raises an error when one of its files disappears: zarr would read the missing chunk as zeros."""
 
     def __init__(self, root: Path, files: Collection[str]) -> None:
         super().__init__(root, read_only=True)

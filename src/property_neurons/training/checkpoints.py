@@ -1,7 +1,7 @@
 """Training that survives a kill: whole checkpoints, and the newest one that belongs to this very training.
 
-transformers' Trainer writes a checkpoint file by file. A marker, written last, tells a whole one from a torso, says
-which training (data, settings, code) it belongs to, and what its files hold.
+transformers' Trainer writes a checkpoint file by file. A marker, written last, says that the
+checkpoint is complete, which training (data, settings, code) it belongs to, and what its files hold.
 """
 
 import logging
