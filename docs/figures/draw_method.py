@@ -1,7 +1,7 @@
-"""Draw the picture of the method in README from results of the default configuration: python docs/figures/draw_method.py
+"""Draw README's picture of the method from results of the default configuration: python docs/figures/draw_method.py
 
-Writes method-light.svg and method-dark.svg beside this file. Everything but the last panel is measured: the first second and a
-half of one utterance, the neurons of layer 6 of melhubert-mini, and the patterns of layer 6 by gender.
+Writes method-light.svg and method-dark.svg beside this file. Everything but the last panel is measured: 1.2 s of one
+utterance, the neurons of layer 6 of melhubert-mini, and the patterns of layer 6 by gender.
 """
 
 from pathlib import Path
