@@ -49,7 +49,7 @@ GPU = 0 if CONFIG.device == "cpu" else 1
 
 PRUNED_MODELS, EDITED_MODELS = plan.pruning.models(CONFIG), plan.editing.models(CONFIG)
 DISTILLED_MODELS = plan.pruning.distilled(CONFIG)
-STUDIES = plan.pruning.studies(CONFIG)
+STUDIES = CONFIG.pruning.by_name()
 
 
 wildcard_constraints:

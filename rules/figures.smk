@@ -202,31 +202,32 @@ if confounds := plan.analysis.confounds(CONFIG):
 
 # What pruned models can still do (6), and their error over the neurons left (9). A study that the config leaves out has
 # no figure.
-for study_name, key in (("general", "fig6"), ("task_specific", "fig9")):
-    if study_name in STUDIES:
-        section, cells = STUDIES[study_name], plan.pruning.cells(CONFIG, study_name)
-        inputs = {
-            "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
-            "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
-            "cells": list(cells.values()),
-            "published": PUBLISHED,
-        }
-        params = {
-            "model": section.model,
-            "corpus": section.corpus,
-            "properties": list(cells),
-            "published": plan.figures.published_names(CONFIG, [section.model]),
-        }
-        FIGURES[key] = Figure(f"Figure {key[-1]}", "Pruning", inputs=inputs, params=params)
-        if section.cost_of_cut:
-            # What the same cuts cost before any recovery.
-            FIGURES[f"{key}_cut"] = Figure(
-                f"The cost of the cuts of Figure {key[-1]}",
-                "Pruning",
-                inputs=inputs,
-                params=params | {"figure_of": key},
-                drawn_by="cut_cost",
-            )
+for study_name, section in STUDIES.items():
+    key, drawn_by = plan.pruning.figure_name(study_name, section), plan.pruning.figure_of(section)
+    cells = plan.pruning.cells(CONFIG, study_name)
+    inputs = {
+        "runs": f"{RESULTS}/pruning/{study_name}/runs.tsv",
+        "comparisons": f"{RESULTS}/pruning/{study_name}/comparisons.tsv",
+        "cells": list(cells.values()),
+        "published": PUBLISHED,
+    }
+    params = {
+        "model": section.model,
+        "corpus": section.corpus,
+        "properties": list(cells),
+        "published": plan.figures.published_names(CONFIG, [section.model]),
+    }
+    title = f"Figure {drawn_by[-1]}" if key == drawn_by else f"the pruning study {study_name}"
+    FIGURES[key] = Figure(title, "Pruning", inputs=inputs, params=params, drawn_by=drawn_by)
+    if section.cost_of_cut:
+        # What the same cuts cost before any recovery.
+        FIGURES[f"{key}_cut"] = Figure(
+            f"The cost of the cuts of {title}",
+            "Pruning",
+            inputs=inputs,
+            params=params | {"figure_of": drawn_by},
+            drawn_by="cut_cost",
+        )
 
 # On request: all of one property, `snakemake -c2 results/figures/manner.pdf`.
 OF_PROPERTIES = plan.figures.of_properties(CONFIG, FIGURES)

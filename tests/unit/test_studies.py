@@ -390,3 +390,39 @@ def test_every_input_of_the_shipped_studies_can_be_told(name):
     for run in plan.pruning.runs(config, "task_specific"):
         head = plan.tasks.initial_head(config, run.trained, run.model)
         assert (head is None) == (run.step == 0)
+
+
+def test_further_studies_have_names_figures_and_trainings_of_their_own():
+    config = content()
+    specific = config["pruning"]["task_specific"]
+    before = specific | {"cost_of_cut": True, "tasks": {"pr-tuned": {"properties": ["phone"], "steps": 0}}}
+    config["pruning"] = {"studies": {"before": before, "later": specific, "heads": config["pruning"]["general"]}}
+    config = load_config(config)
+    runs = {name: plan.pruning.runs(config, name) for name in config.pruning.by_name()}
+    assert [run.trained for run in runs["before"]] == ["pr-tuned", "pr-tuned-at-cut", "pr-tuned-at-cut"]
+    assert [run.trained for run in runs["later"]] == ["pr-tuned"] + ["later-pr-tuned-after-cut"] * 2
+    assert config.tasks["later-pr-tuned-after-cut"].steps == 7
+    # The unpruned model is trained once, and known to each by its own name.
+    assert runs["before"][0].model == runs["later"][0].model == "mini"
+    assert {run.study for own in runs.values() for run in own} == {"before", "later", "heads"}
+    assert [plan.pruning.figure_name(*item) for item in config.pruning.by_name().items()] == list(runs)
+    assert plan.pruning.figure_of(config.pruning.studies["heads"]) == "fig6"
+    assert list(plan.pruning.cells(config, "heads")) == ["phone", "single_phone", "gender", "pitch"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("fig9", {}, r"pruning\.studies\.fig9: another figure or study has this name"),
+        ("phone", {}, r"pruning\.studies\.phone: another figure or study has this name"),
+        ("x_cut", {}, r"pruning\.studies\.x_cut: another figure or study has this name"),
+        ("mine", {"arms": ["taylor"]}, r"pruning\.studies\.mine\.arms: `taylor` needs the loss of a task"),
+        ("mine", {"corpus": "none"}, r"pruning\.studies\.mine\.corpus: .*none"),
+        ("mine", {"armss": ["norm"]}, r"pruning\.studies\.mine\.armss: unknown key; did you mean `arms`"),
+    ],
+)
+def test_a_further_study_is_refused_by_its_key(name, changes, expected):
+    config = content(**changes)
+    config["pruning"] = {"studies": {name: config["pruning"]["general"]}}
+    with pytest.raises(ConfigError, match=expected):
+        load_config(config)

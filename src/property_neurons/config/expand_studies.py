@@ -16,8 +16,6 @@ from property_neurons.config.tasks import Task
 from property_neurons.errors import ConfigError
 from property_neurons.pruning.vocabulary import Criterion, score_of, shield_of
 
-GENERAL, TASK_SPECIFIC = "general", "task_specific"
-
 LONGEST_NAME = 120
 """Characters: file systems end at 255, and a file beside the folder bears its name and more."""
 
@@ -94,10 +92,8 @@ def with_studies(config: Config) -> Config:
 def expand(config: Config) -> Expansion:
     """Everything that the studies of a config stand for."""
     added = Expansion()
-    if config.pruning.general is not None:
-        _add_general(added, config.pruning.general)
-    if config.pruning.task_specific is not None:
-        _add_task_specific(added, config.pruning.task_specific, config.tasks)
+    for name, study in config.pruning.by_name().items():
+        add_pruning(added, name, study, config.tasks)
     for study in config.erasure.values():
         for seed in study.seeds:
             tuned = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
@@ -106,34 +102,44 @@ def expand(config: Config) -> Expansion:
     return added
 
 
-def _add_general(added: Expansion, study: GeneralPruning) -> None:
+def add_pruning(
+    added: Expansion, name: str, study: GeneralPruning | TaskSpecificPruning, tasks: dict[str, Task]
+) -> None:
+    """What one study of pruning stands for."""
+    if isinstance(study, GeneralPruning):
+        _add_general(added, name, study)
+    else:
+        _add_task_specific(added, name, study, tasks)
+
+
+def _add_general(added: Expansion, name: str, study: GeneralPruning) -> None:
     """Prune, recover without labels, step by step; then every task on what came of it."""
-    recover = _by_masked_prediction(added, study) if study.fine_tuning else _by_distillation(added, study)
+    recover = _by_masked_prediction(added, name, study) if study.fine_tuning else _by_distillation(added, study)
 
     def scored(arm: str, step: int, seed: int, model: str, recovered: bool = True) -> Iterator[Run]:
         for task in study.tasks:
-            yield Run(GENERAL, arm, step, seed, task, task, model, recovered)
+            yield Run(name, arm, step, seed, task, task, model, recovered)
 
     steps = study.rows or [None]
     for seed in study.seeds:
         added.runs += scored("unpruned", 0, seed, study.model)
         if study.fine_tuned_control:
-            control = recover(f"{GENERAL}-fine_tuned-s{seed}", study.model, seed)
+            control = recover(f"{name}-fine_tuned-s{seed}", study.model, seed)
             added.runs += scored("fine_tuned", 0, seed, control)
         for arm in study.arms:
             model = sizes_of = study.model
             for step, rows in enumerate(steps, start=1):
                 # The first step of a criterion that is not random is the same for every seed.
                 own = f"-s{seed}" if _is_random(arm) or step > 1 else ""
-                pruned = f"{GENERAL}-{arm}{own}-cut{step}"
+                pruned = f"{name}-{arm}{own}-cut{step}"
                 added.models[pruned] = _pruned(study, model, sizes_of, arm, study.properties, rows, seed)
                 if study.cost_of_cut:
                     drawn = f"-s{seed}" if _is_random(arm) else ""
-                    alone = pruned if step == 1 else f"{GENERAL}-{arm}{drawn}-alone{step}"
+                    alone = pruned if step == 1 else f"{name}-{arm}{drawn}-alone{step}"
                     added.models[alone] = _pruned(study, study.model, study.model, arm, study.properties, rows, seed)
                     added.runs += scored(arm, step, seed, alone, recovered=False)
-                model = recover(f"{GENERAL}-{arm}-s{seed}-step{step}", pruned, seed)
-                sizes_of = f"{GENERAL}-protect-s{seed}-step{step}"
+                model = recover(f"{name}-{arm}-s{seed}-step{step}", pruned, seed)
+                sizes_of = f"{name}-protect-s{seed}-step{step}"
             added.runs += scored(arm, len(steps), seed, model)
 
 
@@ -153,32 +159,34 @@ def _by_distillation(added: Expansion, study: GeneralPruning) -> Recover:
     return recover
 
 
-def _by_masked_prediction(added: Expansion, study: GeneralPruning) -> Recover:
+def _by_masked_prediction(added: Expansion, name: str, study: GeneralPruning) -> Recover:
     """Pre-training goes on, with the unpruned model's clusters as targets of all."""
-    tuning, targets_run = study.fine_tuning, f"{GENERAL}-targets"
+    tuning, targets_run = study.fine_tuning, f"{name}-targets"
     common = tuning.model_dump(include={"corpus", "validation_share", "gpus"})
     # One run whose targets all others take over, clusters of the unpruned model; it is never trained itself.
     clustered = study.model if tuning.stage.targets.layer is not None else None
     targets = tuning.stage.targets.model_copy(update={"model": clustered})
 
-    def add_run(name: str, start_from: str, **fields: Any) -> None:
+    def add_run(run: str, start_from: str, **fields: Any) -> None:
         initial = InitialModel(model=start_from)
         stage = tuning.stage.model_copy(update={"targets": targets, "initial": initial, **fields})
-        added.pretraining[name] = Pretraining(stages=[stage], **common)
+        added.pretraining[run] = Pretraining(stages=[stage], **common)
 
-    def fine_tuned(name: str, pruned: str, seed: int) -> str:
-        add_run(name, pruned, targets_of=targets_run, seed=seed)
-        added.models[name] = PretrainedModel(kind="pretrained", run=name)
-        return name
+    def fine_tuned(run: str, pruned: str, seed: int) -> str:
+        add_run(run, pruned, targets_of=targets_run, seed=seed)
+        added.models[run] = PretrainedModel(kind="pretrained", run=run)
+        return run
 
     add_run(targets_run, study.model)
     return fine_tuned
 
 
-def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict[str, Task]) -> None:
+def _add_task_specific(added: Expansion, name: str, study: TaskSpecificPruning, tasks: dict[str, Task]) -> None:
     """Fine-tune on a task, then prune and fine-tune in turn; every fine-tuning is scored."""
     for task, pruning in study.tasks.items():
-        shorter, untrained = f"{task}-after-cut", f"{task}-at-cut"
+        # Models that no study trains after the cut are scored as the same task; how long others are trained differs.
+        untrained = f"{task}-at-cut"
+        shorter = f"{task}-after-cut" if name == "task_specific" else f"{name}-{task}-after-cut"
         if pruning.steps:
             added.tasks[shorter] = _shortened(tasks[task], pruning.steps)
         if study.cost_of_cut:
@@ -186,24 +194,24 @@ def _add_task_specific(added: Expansion, study: TaskSpecificPruning, tasks: dict
             nothing = {"steps": 0, "learning_rate": rates[0] if isinstance(rates, list) else rates}
             added.tasks[untrained] = tasks[task].model_copy(update=nothing)
         for seed in study.seeds:
-            unpruned = f"{TASK_SPECIFIC}-{task}-s{seed}-step0"
+            unpruned = f"{name}-{task}-s{seed}-step0"
             added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
-            added.runs.append(Run(TASK_SPECIFIC, "unpruned", 0, seed, task, task, study.model))
+            added.runs.append(Run(name, "unpruned", 0, seed, task, task, study.model))
             for arm in study.arms:
                 model = sizes_of = unpruned
-                stem = f"{TASK_SPECIFIC}-{task}-{arm}-s{seed}"
+                stem = f"{name}-{task}-{arm}-s{seed}"
                 for step, rows in enumerate(study.rows if study.cost_of_cut else [], start=1):
                     alone = f"{stem}-cut1" if step == 1 else f"{stem}-alone{step}"
                     added.models[alone] = _pruned(study, unpruned, unpruned, arm, pruning.properties, rows, seed)
-                    added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, untrained, alone, recovered=False))
+                    added.runs.append(Run(name, arm, step, seed, task, untrained, alone, recovered=False))
                 for step, rows in enumerate(study.rows if pruning.steps else [], start=1):
                     pruned = f"{stem}-cut{step}"
                     added.models[pruned] = _pruned(study, model, sizes_of, arm, pruning.properties, rows, seed)
-                    added.runs.append(Run(TASK_SPECIFIC, arm, step, seed, task, shorter, pruned))
+                    added.runs.append(Run(name, arm, step, seed, task, shorter, pruned))
                     if step < len(study.rows):
                         model = f"{stem}-step{step}"
                         added.models[model] = TunedModel(kind="tuned", of=pruned, task=shorter, seed=seed)
-                    sizes_of = f"{TASK_SPECIFIC}-{task}-protect-s{seed}-step{step}"
+                    sizes_of = f"{name}-{task}-protect-s{seed}-step{step}"
 
 
 def _shortened(task: Task, steps: int) -> Task:

@@ -1,6 +1,8 @@
 """Configuration of the pruning studies: Figure 6 (`general`) and Figure 9 (`task_specific`)."""
 
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from property_neurons.config.distillation import Distillation
 from property_neurons.config.pretraining import MaskedPrediction, Stage
@@ -129,6 +131,17 @@ class TaskSpecificPruning(_Study):
         return self
 
 
+def _kind(value: Any) -> str:
+    tasks = value.get("tasks") if isinstance(value, dict) else getattr(value, "tasks", None)
+    return "task_specific" if isinstance(tasks, dict) else "general"
+
+
+Study = Annotated[
+    Annotated[GeneralPruning, Tag("general")] | Annotated[TaskSpecificPruning, Tag("task_specific")],
+    Discriminator(_kind),
+]
+
+
 class Calibration(Section):
     """The speech by which `magnitude`, `wanda`, `taylor` and `fisher` score neurons; the same for all."""
 
@@ -150,3 +163,20 @@ class Pruning(Section):
 
     general: GeneralPruning | None = Field(default=None, description="Figure 6")
     task_specific: TaskSpecificPruning | None = Field(default=None, description="Figure 9")
+    studies: dict[Name, Study] = Field(
+        default_factory=dict,
+        description="further studies by name, which names their figure: like `general` where `tasks` is a list, like "
+        "`task_specific` where it has properties for each task",
+    )
+
+    def by_name(self) -> dict[str, GeneralPruning | TaskSpecificPruning]:
+        """All studies; Figures 6 and 9 are called by their keys."""
+        paper = {"general": self.general, "task_specific": self.task_specific}
+        return {name: study for name, study in paper.items() if study is not None} | self.studies
+
+    def by_key(self) -> dict[str, GeneralPruning | TaskSpecificPruning]:
+        """All studies, by where they stand in the config."""
+        return {
+            f"pruning.{'studies.' if name in self.studies else ''}{name}": study
+            for name, study in self.by_name().items()
+        }

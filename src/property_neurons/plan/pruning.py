@@ -3,7 +3,7 @@
 from typing import Any
 
 from property_neurons.config.checks.models import tuned_under
-from property_neurons.config.expand_studies import Run, expand
+from property_neurons.config.expand_studies import Expansion, Run, add_pruning
 from property_neurons.config.models import DistilledModel, PrunedModel
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
@@ -103,29 +103,40 @@ def calibration_roots(config: Config, model: str, speech: str) -> dict[str, str]
 
 def calibration_speech(config: Config, study: str) -> str:
     """What calibrates the criteria of a study that need it, in words."""
-    speech = studies(config)[study].corpus if study == "general" else "the task's training part"
+    section = config.pruning.by_name()[study]
+    speech = section.corpus if isinstance(section, GeneralPruning) else "the task's training part"
     return f"up to {config.pruning.calibration.utterances} utterances of {speech}"
 
 
-def studies(config: Config) -> dict[str, GeneralPruning | TaskSpecificPruning]:
-    """The sections of the studies that the config has, by name."""
-    both = {"general": config.pruning.general, "task_specific": config.pruning.task_specific}
-    return {name: section for name, section in both.items() if section is not None}
+def figure_of(section: GeneralPruning | TaskSpecificPruning) -> str:
+    """Which figure of the paper shows a study."""
+    return "fig6" if isinstance(section, GeneralPruning) else "fig9"
+
+
+def figure_name(study: str, section: GeneralPruning | TaskSpecificPruning) -> str:
+    """The name of a study's own figure."""
+    return figure_of(section) if study in ("general", "task_specific") else study
 
 
 def runs(config: Config, study: str) -> list[Run]:
     """The trainings of a study."""
-    return [run for run in expand(config).runs if run.study == study]
+    return _expanded(config, study).runs
 
 
 def cells(config: Config, study: str) -> dict[str, str]:
     """For each property whose neurons a study protects, the table of how many frames its cells have."""
     found: dict[str, str] = {}
-    for name, section in expand(config).models.items():
-        if isinstance(section, PrunedModel) and name.startswith(f"{study}-"):
+    for name, section in _expanded(config, study).models.items():
+        if isinstance(section, PrunedModel):
             for of, table in zip(section.properties, neuron_tables(config, name), strict=False):
                 found.setdefault(of, table.removesuffix(".parquet") + ".cells.tsv")
     return found
+
+
+def _expanded(config: Config, study: str) -> Expansion:
+    added = Expansion()
+    add_pruning(added, study, config.pruning.by_name()[study], config.tasks)
+    return added
 
 
 def trainings(config: Config, study: str) -> list[str]:
@@ -140,5 +151,5 @@ def metrics(config: Config, study: str) -> list[str]:
 
 def scored_models(config: Config, study: str) -> list[str]:
     """The manifests of the models that a study scores, and of the unpruned one; each once."""
-    names = [studies(config)[study].model, *(run.model for run in runs(config, study))]
+    names = [config.pruning.by_name()[study].model, *(run.model for run in runs(config, study))]
     return [paths.manifest(paths.model(config, name)) for name in dict.fromkeys(names)]

@@ -2,6 +2,7 @@
 
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
+from property_neurons.config.pruning import GeneralPruning
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
 
@@ -37,13 +38,10 @@ def _uses_of_phones(config: Config) -> list[tuple[str, str]]:
     for name, model in config.models.items():
         if isinstance(model, PrunedModel | EditedModel) and model.corpus is not None:
             uses.append((f"models.{name}.corpus", model.corpus))
-    general, specific = config.pruning.general, config.pruning.task_specific
-    if general is not None:
-        uses.append(("pruning.general.corpus", general.corpus))
-        if general.fine_tuning is not None:
-            uses.append(("pruning.general.fine_tuning.corpus", general.fine_tuning.corpus))
-    if specific is not None:
-        uses.append(("pruning.task_specific.corpus", specific.corpus))
+    for key, study in config.pruning.by_key().items():
+        uses.append((f"{key}.corpus", study.corpus))
+        if isinstance(study, GeneralPruning) and study.fine_tuning is not None:
+            uses.append((f"{key}.fine_tuning.corpus", study.fine_tuning.corpus))
     for name, study in config.erasure.items():
         task = config.tasks.get(study.task)
         split = config.splits.get(task.split) if task and study.corpus is None else None

@@ -1,5 +1,6 @@
 """Pruning studies name what is there, and tasks that fit them."""
 
+import re
 from collections.abc import Mapping
 
 from property_neurons.config.checks.models import frequency_problems
@@ -9,30 +10,42 @@ from property_neurons.config.pruning import GeneralPruning, TaskPruning, TaskSpe
 from property_neurons.config.root import Config
 from property_neurons.pruning.vocabulary import score_of
 
+# Names of other figures, of tables, and of the studies that the paper has.
+_TAKEN = re.compile(
+    r"fig\d+|general|task_specific|pruning|probes|confounds|.*_(dose|cut)|pretraining_.*", re.IGNORECASE
+)
+
 
 def problems(config: Config) -> list[str]:
     """What is wrong with the pruning studies."""
     found = []
-    if (general := config.pruning.general) is not None:
-        key = "pruning.general"
-        found += _common(config, key, general, {key: general})
-        for name in ("fine_tuning", "distillation"):
-            if (recovery := getattr(general, name)) is not None:
-                found += not_defined([(f"{key}.{name}.corpus", recovery.corpus, config.corpora)])
-        found += [
-            f"{key}.arms: `{arm}` needs the loss of a task, which this study's models do not have; take a fisher one"
-            for arm in general.arms
-            if score_of(arm) == "taylor"
-        ]
-    if (specific := config.pruning.task_specific) is not None:
-        key = "pruning.task_specific"
-        found += _common(config, key, specific, {f"{key}.tasks.{name}": task for name, task in specific.tasks.items()})
-        found += [
-            f"{key}.tasks.{name}: pruning steps go with fine-tuning; set mode: fine_tuned in the task"
-            for name in specific.tasks
-            if name in config.tasks and config.tasks[name].mode != "fine_tuned"
-        ]
+    for key, study in config.pruning.by_key().items():
+        found += _general(config, key, study) if isinstance(study, GeneralPruning) else _specific(config, key, study)
+    for name in config.pruning.studies:
+        if _TAKEN.fullmatch(name) or name in config.erasure or name in config.properties:
+            found.append(f"pruning.studies.{name}: another figure or study has this name; choose another")
     return found
+
+
+def _general(config: Config, key: str, study: GeneralPruning) -> list[str]:
+    found = _common(config, key, study, {key: study})
+    for name in ("fine_tuning", "distillation"):
+        if (recovery := getattr(study, name)) is not None:
+            found += not_defined([(f"{key}.{name}.corpus", recovery.corpus, config.corpora)])
+    return found + [
+        f"{key}.arms: `{arm}` needs the loss of a task, which this study's models do not have; take a fisher one"
+        for arm in study.arms
+        if score_of(arm) == "taylor"
+    ]
+
+
+def _specific(config: Config, key: str, study: TaskSpecificPruning) -> list[str]:
+    found = _common(config, key, study, {f"{key}.tasks.{name}": task for name, task in study.tasks.items()})
+    return found + [
+        f"{key}.tasks.{name}: pruning steps go with fine-tuning; set mode: fine_tuned in the task"
+        for name in study.tasks
+        if name in config.tasks and config.tasks[name].mode != "fine_tuned"
+    ]
 
 
 def _common(
