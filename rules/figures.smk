@@ -31,7 +31,10 @@ FIGURES = {
         "Figure 2",
         "Activation patterns",
         inputs={"counts": f"{RESULTS}/counts/{MODEL}/{CORPUS}/single_phone.manifest.json"},
-        params={"phone": CONFIG.figures.probability_phone},
+        params={
+            "phone": CONFIG.figures.probability_phone,
+            "definition": plan.analysis.set_definition(CONFIG),
+        },
     ),
     # Activation patterns in the plane, each property at its best layer.
     "fig3": Figure(
@@ -39,10 +42,10 @@ FIGURES = {
         "Activation patterns",
         inputs={
             "points": plan.figures.points(CONFIG, [MODEL], PLANE_PROPERTIES),
-            "silhouettes": plan.figures.silhouettes(CONFIG, [MODEL], PLANE_PROPERTIES),
+            "silhouettes": plan.figures.silhouettes(CONFIG, SHOWN, PLANE_PROPERTIES),
             "cells": plan.figures.cells(CONFIG, PLANE_PROPERTIES),
         },
-        params={"properties": PLANE_PROPERTIES, "model": MODEL, "corpus": CORPUS},
+        params={"properties": PLANE_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
     ),
     # Silhouette by layer.
     "fig4": Figure(

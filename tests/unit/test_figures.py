@@ -180,8 +180,8 @@ LONG = {
     "embedding": {"seeds": [5]},
 }
 PARAMS = {
-    "fig2": {"phone": "AH"},
-    "fig3": {"model": "tiny", "corpus": "demo"},
+    "fig2": {"phone": "AH", "definition": {"threshold": "lambda"}},
+    "fig3": {"models": ["tiny", "twin"], "corpus": "demo"},
     "fig4": {"models": ["tiny", "twin"], "corpus": "demo", "published": {"tiny": "melhubert"}},
     "fig5": {
         "models": ["tiny", "twin"],

@@ -19,35 +19,39 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.errors import ConfigError, CountingError
 from property_neurons.figures import fig2, fig3, fig4, fig5
 from property_neurons.figures.published import read_published
+from property_neurons.neurons.definition import SetDefinition
 from property_neurons.stores.files import read_table, write_table
 
 PLANES = ("phone", "gender", "pitch")
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, [1]), (2, [1, 2]), (4, [1, 2, 3, 4]), (12, [1, 5, 8, 12])])
-def test_fig2_sorts_the_probabilities_of_the_phone(tmp_path, count, shown):
+@pytest.mark.parametrize(("threshold", "share"), [("lambda", 0.01), ("tau_over_width", 2 / 200)])
+def test_fig2_sorts_the_probabilities_of_the_phone(tmp_path, count, shown, threshold, share):
     hits = count_store(tmp_path / "counts.zarr", sites(count))
-    _, table = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
+    definition = SetDefinition(threshold=threshold)
+    _, table = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH", definition)
     assert table["layer"].unique().tolist() == shown
     for layer, rows in table.groupby("layer"):
         counted = hits[str(layer)]
         np.testing.assert_allclose(rows["probability"], sorted(counted / 500, reverse=True))
         np.testing.assert_allclose(rows["probability"], counted[rows["neuron"]] / 500)
         assert sorted(rows["neuron"]) == list(range(200))
-    assert (table["baseline"] == 2 / 200).all()
+        assert (rows["in_pattern"] == (rows["probability"] > share)).all()
+    assert (table["threshold"] == share).all()
 
 
 def test_fig2_is_the_same_twice(tmp_path):
     count_store(tmp_path / "counts.zarr", sites(2, two_per_block=True))
-    drawn_twice(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
+    drawn_twice(fig2, open_counts(tmp_path / "counts.zarr"), "AH", SetDefinition())
 
 
 def test_fig2_refuses_a_phone_that_was_not_counted(tmp_path):
     count_store(tmp_path / "counts.zarr", sites(1))
     with pytest.raises(CountingError, match=r"ZH.*probability_phone"):
-        fig2.draw(open_counts(tmp_path / "counts.zarr"), "ZH")
+        fig2.draw(open_counts(tmp_path / "counts.zarr"), "ZH", SetDefinition())
     with pytest.raises(CountingError, match="found 0"):
-        fig2.draw(open_counts(tmp_path / "counts.zarr"), "XX")
+        fig2.draw(open_counts(tmp_path / "counts.zarr"), "XX", SetDefinition())
 
 
 def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
@@ -62,7 +66,11 @@ def test_fig3_draws_the_first_seed_at_the_best_layer(tmp_path):
     for table in scores.values():
         table.loc[(table["layer"] == 2) & (table["seed"] == 7), "silhouette"] = 0.45
         table.loc[(table["layer"] == 2) & (table["seed"] == 0), "silhouette"] = -0.1
-    table = drawn_twice(fig3, planes, scores, "tiny", "demo")
+    control = {name: silhouettes([0.02, 0.05, 0.01, 0.0], names, (7, 0)) for name in ("phone", "pitch")}
+    table = drawn_twice(fig3, planes, scores, "tiny", "demo", control)
+    of_control = table.groupby("property")["silhouette_control"].first()
+    best_of = [control[name].groupby("layer")["silhouette"].mean().max() for name in ("phone", "pitch")]
+    np.testing.assert_allclose(of_control[["phone", "pitch", "gender"]], [*best_of, np.nan])
     for name in PLANES:
         rows = table[table["property"] == name].reset_index(drop=True)
         wanted = planes[name].query(f"layer == {best[name]} and seed == 7").reset_index(drop=True)
@@ -95,7 +103,7 @@ def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
     melhubert = read_published(PUBLISHED_JSON, "melhubert")
     held_out = {name: stability(sites(12)) for name in own}
     table = drawn_twice(fig4, {"own": own, "twin": control}, "demo", melhubert, held_out)
-    assert len(table) == 4 * 5 * 12
+    assert len(table) == 4 * 6 * 12
     for name, scores in own.items():
         by_role = {role: rows.set_index("layer") for role, rows in table[table["property"] == name].groupby("role")}
         layers = scores.groupby("layer")["silhouette"]
@@ -106,6 +114,8 @@ def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
         np.testing.assert_allclose(by_role["held_out"][["value", "lowest", "highest"]], [[0.1, 0.05, 0.15]] * 12)
         assert by_role["full"]["lowest"].isna().all()
         np.testing.assert_allclose(by_role["control"]["value"], control[name].groupby("layer")["silhouette"].mean())
+        full = control[name].groupby("layer")["silhouette_full"].first()
+        np.testing.assert_allclose(by_role["control_full"]["value"], full)
         np.testing.assert_allclose(by_role["published"]["value"], PUBLISHED["fig4_silhouette_by_layer"][name])
 
 
@@ -178,7 +188,7 @@ def test_too_little_speech_is_said_where_patterns_are_drawn():
     names = sites(4)
     planes = {name: points(name, names, seeds=(0,)) for name in PLANES}
     scores = all_silhouettes(4, PLANES)
-    figure, _ = drawn(fig3, planes, scores, "tiny", "demo", NOTE)
+    figure, _ = drawn(fig3, planes, scores, "tiny", "demo", note=NOTE)
     assert figure.get_suptitle().endswith(NOTE)
     for module in (fig4, fig5):
         figure, _ = drawn(module, {"tiny": scores}, "demo", note=NOTE)
@@ -187,10 +197,12 @@ def test_too_little_speech_is_said_where_patterns_are_drawn():
 
 def test_fig2_says_that_its_phone_has_few_frames(tmp_path):
     count_store(tmp_path / "counts.zarr", sites(1), frames=99)
-    figure, _ = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH")
+    figure, _ = drawn(fig2, open_counts(tmp_path / "counts.zarr"), "AH", SetDefinition())
     assert figure.get_suptitle().endswith("\nToo little speech: 99 frames, fewer than 1/λ")
     count_store(tmp_path / "enough.zarr", sites(1), frames=100)
-    assert "Too little" not in drawn(fig2, open_counts(tmp_path / "enough.zarr"), "AH")[0].get_suptitle()
+    assert (
+        "Too little" not in drawn(fig2, open_counts(tmp_path / "enough.zarr"), "AH", SetDefinition())[0].get_suptitle()
+    )
 
 
 def test_fig3_shows_groups_whatever_they_are_called(tmp_path):

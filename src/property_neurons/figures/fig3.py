@@ -18,20 +18,19 @@ from property_neurons.figures.tables import read_tables
 _MARKER = 2.6
 _TEXT = 5.5
 # Inches of height for the heading, the titles and a legend of up to three rows.
-_AROUND = 1.0
+_AROUND = 1.15
 _MOST_IN_A_ROW = 3
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
     """What `draw` takes."""
-    points, silhouettes = (
-        read_tables(paths, [params.model], params.properties)[params.model]
-        for paths in (inputs.points, inputs.silhouettes)
-    )
+    model, *controls = params.models
+    silhouettes = read_tables(inputs.silhouettes, params.models, params.properties)
     return {
-        "points": points,
-        "silhouettes": silhouettes,
-        "model": params.model,
+        "points": read_tables(inputs.points, [model], params.properties)[model],
+        "silhouettes": silhouettes[model],
+        "control": silhouettes[controls[0]] if controls else None,
+        "model": model,
         "corpus": params.corpus,
         "note": read_note(inputs.cells, params.properties),
     }
@@ -42,6 +41,7 @@ def draw(
     silhouettes: Mapping[str, pd.DataFrame],
     model: str,
     corpus: str,
+    control: Mapping[str, pd.DataFrame] | None = None,
     note: str = "",
 ) -> style.Drawing:
     """Draw one panel per property: MDS of the first seed, at the layer with the highest mean silhouette.
@@ -51,9 +51,12 @@ def draw(
         silhouettes: of the same properties: layer, site, seed, silhouette, silhouette_full.
         model: the model's name.
         corpus: the corpus's name.
+        control: the same silhouettes of the control model, where there is one.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
-    table = pd.concat([best_plane(name, points[name], silhouettes[name]) for name in points], ignore_index=True)
+    controls = control or {}
+    planes = [best_plane(name, points[name], silhouettes[name], controls.get(name)) for name in points]
+    table = pd.concat(planes, ignore_index=True)
     names = list(points)
     columns = min(len(names), _MOST_IN_A_ROW)
     rows = math.ceil(len(names) / columns)
@@ -72,13 +75,16 @@ def draw(
     return figure, table
 
 
-def best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd.DataFrame:
+def best_plane(
+    name: str, points: pd.DataFrame, silhouettes: pd.DataFrame, control: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The rows of `points` that show a property: of its best layer and the first seed, with their silhouette.
 
     Args:
-        points, silhouettes: as `draw` takes them, of one property.
+        points, silhouettes, control: as `draw` takes them, of one property.
     """
     best = best_layer(silhouettes)
+    of_control = math.nan if control is None else best_layer(control)["silhouette"]
     seed = silhouettes["seed"].iloc[0]
     at_best = silhouettes[(silhouettes["layer"] == best["layer"]) & (silhouettes["seed"] == seed)]
     drawn = points[(points["layer"] == best["layer"]) & (points["seed"] == seed)]
@@ -90,6 +96,7 @@ def best_plane(name: str, points: pd.DataFrame, silhouettes: pd.DataFrame) -> pd
             "seed": seed,
             "silhouette": at_best["silhouette"].iloc[0],
             "silhouette_mean": best["silhouette"],
+            "silhouette_control": of_control,
             "group": drawn["group"],
             "phone": drawn["phone"],
             "x": drawn["x"],
@@ -121,7 +128,9 @@ def draw_plane(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> Non
     first = plane.iloc[0]
     text = style.silhouette_text(first["silhouette"])
     if not math.isnan(first["silhouette_mean"]):
-        text += f" (mean of seeds {style.silhouette_text(first['silhouette_mean'])})"
+        text += f", mean of seeds {style.silhouette_text(first['silhouette_mean'])}"
+    if not math.isnan(first["silhouette_control"]):
+        text += f"\nbest layer of the control {style.silhouette_text(first['silhouette_control'])}"
     axes.set_title(f"{style.property_title(name)}, layer {first['site']}\nsilhouette {text}")
     columns = style.legend_columns([style.group_title(group) for group in looks], inches)
     # Left to itself, a legend passes over names that begin with an underscore.

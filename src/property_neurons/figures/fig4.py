@@ -75,6 +75,11 @@ def _curves(
         yield layer_curves.curve(full, "silhouette_full", role="full", series="full binary space", name=name)
         if name in stability:
             yield from _held_out(stability[name], name)
+        for control, layers_of_control in controls:
+            if name in layers_of_control:
+                full = layers_of_control[name][["layer", "site", "silhouette_full"]]
+                series = f"full binary space, {control}"
+                yield layer_curves.curve(full, "silhouette_full", role="control_full", series=series, name=name)
         yield from layer_curves.held_against(
             name, "silhouette", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
         )

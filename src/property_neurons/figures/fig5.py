@@ -61,7 +61,7 @@ def draw(
     for axes, name in zip(panels, properties, strict=True):
         _plot(axes, table[table["property"] == name].set_index("model").reindex(models), colours[name])
         axes.set_title(style.property_title(name), color=colours[name])
-        axes.set_xlabel("silhouette (layer)")
+        axes.set_xlabel("silhouette (best layer)")
         axes.spines["left"].set_visible(False)
         axes.tick_params("y", length=0)
     panels[0].set_yticks(range(len(models)), names, fontsize=6.5)
@@ -93,7 +93,7 @@ def _in_order_of_appearance(names: pd.Series) -> pd.Series:
 
 
 def _plot(axes: Axes, bars: pd.DataFrame, colour: str) -> None:
-    axes.axvspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+    axes.axvspan(*style.NO_SEPARATION, **style.NOTHING)
     for position, bar in enumerate(bars.itertuples()):
         if math.isnan(bar.silhouette):
             axes.text(0.005, position, "undefined", va="center", fontsize=6.5, color=style.CONTROL)
@@ -134,5 +134,5 @@ def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
         handles.append(Patch(facecolor="white", edgecolor=style.CONTROL, hatch="////", label="control"))
     if table["published"].notna().any():
         handles.append(Line2D([], [], color=style.REFERENCE, linewidth=1.2, linestyle=(0, (1, 0.8)), label="published"))
-    handles.append(Patch(facecolor=style.FLOOR, edgecolor="none", label="no separation"))
+    handles.append(Patch(label="no separation", **style.NOTHING))
     return handles

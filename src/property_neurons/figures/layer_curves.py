@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import style
@@ -23,6 +24,7 @@ _NARROW = 5.0
 _LINES = MappingProxyType(
     {
         "published": {"color": style.REFERENCE, "linewidth": 0.7, "linestyle": ":", "marker": "x", "zorder": 4},
+        "control_full": {"color": style.CONTROL, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1},
         "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1},
         "full": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2},
         "held_out": {"linewidth": 0.9, "linestyle": "-", "marker": "s", "markerfacecolor": "white", "zorder": 2},
@@ -135,7 +137,7 @@ def draw_panels(
         shown = curves[(curves["property"] == name) & (len(rows) == 1 or curves[by] == key)]
         row = rows[key]
         if floor:
-            axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+            axes.axhspan(*style.NO_SEPARATION, **style.NOTHING)
         if row.level is not None:
             axes.axhline(row.level, color=style.REFERENCE, linewidth=0.5, zorder=0)
         for _, of_curve in shown.groupby("series", sort=False):
@@ -177,11 +179,11 @@ def _marker_size(layers: int) -> float:
     return 2.8 if layers <= 16 else 1.5
 
 
-def _legend(curves: pd.DataFrame, floor: bool) -> list[Line2D]:
-    handles = [
+def _legend(curves: pd.DataFrame, floor: bool) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = [
         Line2D([], [], label=series, markersize=2.8, **({"color": style.REFERENCE} | _LINES[role]))
         for role, series in curves[["role", "series"]].drop_duplicates().itertuples(index=False)
     ]
     if floor:
-        handles.append(Line2D([], [], color=style.FLOOR, linewidth=6, label="no separation"))
+        handles.append(Patch(label="no separation", **style.NOTHING))
     return handles

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from property_neurons.figures import style
 from property_neurons.stores.files import read_table
@@ -62,7 +63,7 @@ def draw(probes: Mapping[str, pd.DataFrame], corpus: str) -> style.Drawing:
         for _, curve in rows.groupby("series", sort=False):
             _plot(axes, curve)
         if measure.value == "silhouette":
-            axes.axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+            axes.axhspan(*style.NO_SEPARATION, **style.NOTHING)
         else:
             axes.set_ylim(0, 1.06 * rows[["value", "highest"]].max(axis=None))
         axes.set_title(measure.title)
@@ -121,12 +122,12 @@ def _band(line: Mapping[str, object]) -> dict[str, object]:
     return {"color": line["color"], "alpha": 0.15, "linewidth": 0, "zorder": 1}
 
 
-def _legend(table: pd.DataFrame) -> list[Line2D]:
-    handles = [
+def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = [
         Line2D([], [], label=series, markersize=2.8, **_LINES[role])
         for role, series in table[["role", "series"]].drop_duplicates().itertuples(index=False)
     ]
-    handles.append(Line2D([], [], color=style.FLOOR, linewidth=6, label="no separation"))
+    handles.append(Patch(label="no separation", **style.NOTHING))
     if table["lowest"].notna().any():
         handles.append(Line2D([], [], color=style.BLUE, alpha=0.15, linewidth=6, label="95 % interval over speakers"))
     return handles

@@ -63,7 +63,7 @@ def draw(
         _curves(axes, curves[curves["panel"] == panel], summaries[model][name]["group"].unique())
         style.layer_axis(axes, sites, 2.8)
         axes.set_xlabel("layer")
-    grid[0, 1].axhspan(*style.NO_SEPARATION, color=style.FLOOR, linewidth=0, zorder=0)
+    grid[0, 1].axhspan(*style.NO_SEPARATION, **style.NOTHING)
     grid[0, 1].set_ylabel("silhouette")
     grid[1, 0].set_ylabel(f"neurons (of {summaries[model][name]['width'].max()})")
     grid[1, 0].set_ylim(bottom=0)

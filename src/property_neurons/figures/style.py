@@ -39,7 +39,6 @@ _LINE = 0.13
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CONTROL = "#8C8C8C"
 REFERENCE = "#222222"
-FLOOR = "#EBEBEB"
 
 # One colour and marker per group of a property, in the order of the groups.
 GROUP_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -58,6 +57,10 @@ _LAYER_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 # A silhouette between these two says that the groups are not apart: groups of identical patterns give
 # -1/phones, and three groups of unrelated ones about -0.04 (the nearer of two others is compared with).
 NO_SEPARATION = (-0.05, 0.0)
+# How the range of `NO_SEPARATION` looks; dotted, as the bands of controls are plain grey.
+NOTHING = MappingProxyType(
+    {"facecolor": "white", "edgecolor": "#C4C4C4", "hatch": "......", "linewidth": 0.0, "zorder": 0}
+)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class SetDefinition:
 
         In whole numbers, where counts / n would round; more than any count for cells whose pattern is empty.
         """
-        share = self._share(lambda_, tau, width)
+        share = self._exact_share(lambda_, tau, width)
         n = np.asarray(n, dtype=np.int64)
         if self.cells == "point" and int(n.max(initial=0)) * share.numerator <= _NEVER:
             least = _least_above(n, share)
@@ -62,7 +62,7 @@ class SetDefinition:
             frames: float64 [cells], the frames that such a mean is as certain as (for `cells: lower_bound`).
             n: int64 [cells], the frames that it is made of.
         """
-        share = float(self._share(lambda_, tau, width))
+        share = self.share(lambda_=lambda_, tau=tau, width=width)
         # Means that are equal to the share on paper may be above it by what rounding adds.
         above = (active > share + 1e-12) & (n >= max(1, self.min_count))[:, np.newaxis]
         if self.cells == "lower_bound":
@@ -71,7 +71,11 @@ class SetDefinition:
             above[cell, neuron] = beta.ppf(_TAIL, count, rest + 1) > share
         return above
 
-    def _share(self, lambda_: float, tau: int, width: int) -> Fraction:
+    def share(self, *, lambda_: float, tau: int, width: int) -> float:
+        """The share of a cell's frames that a neuron of its pattern exceeds."""
+        return float(self._exact_share(lambda_, tau, width))
+
+    def _exact_share(self, lambda_: float, tau: int, width: int) -> Fraction:
         return Fraction(tau, width) if self.threshold == "tau_over_width" else Fraction(str(lambda_))
 
     def kept(self, n: np.ndarray) -> np.ndarray:
