@@ -9,6 +9,7 @@ from task_inputs import make_data, make_job, prepared, read_audio
 from property_neurons.editing.__main__ import main
 from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.errors import ModelError
+from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.stores.files import read_json, read_table, write_table
@@ -131,3 +132,22 @@ def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, m
     (tmp_path / "tuned.manifest.json").unlink()
     with pytest.raises(ModelError, match=r"edited.manifest.json: it was made of tuned.manifest.json.*found nothing"):
         load_fine_tuned(training, model=tmp_path / "cut.manifest.json")
+
+
+def test_an_exported_set_names_modules_and_neurons_for_other_programs(said, folder):
+    path = folder / "female.json"
+    code, told = said("export", "tuned.manifest.json", "gender.parquet", "--groups", "F", "--to", path)
+    assert code in (0, None), told
+    exported = read_json(path)
+    assert [(site["layer"], site["neurons"]) for site in exported["neurons"]] == [(1, [3]), (2, [5])]
+    assert exported["model_digest"] == read_json(folder / "tuned.manifest.json")["digest"]
+    encoder = load_encoder(folder / "tuned")
+    for site in exported["neurons"]:
+        second = encoder.model.get_submodule(site["module"])
+        by_pyvene = eval(f"model.{site['component'].removesuffix('.input')}", {"model": encoder.model})
+        assert by_pyvene is second
+        assert second.in_features == site["width"] == WIDTH
+    code, told = said("export", "tuned.manifest.json", "gender.parquet", "--groups", "F", "--to", path)
+    assert code == 1
+    assert "female.json: expected no file of that name" in told
+    path.unlink()

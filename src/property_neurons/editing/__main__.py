@@ -1,6 +1,7 @@
-"""Look at the group neurons of a table, write an edited model, or score a fine-tuned one with neurons edited.
+"""Look at the group neurons of a table, export them, write an edited model, or score a fine-tuned one when edited.
 
 python -m property_neurons.editing groups results/neurons/MODEL/CORPUS/gender.parquet
+python -m property_neurons.editing export results/models/MODEL.manifest.json TABLE --groups F --to female.json
 python -m property_neurons.editing write results/models/MODEL.manifest.json TABLE --groups F --to female-erased
 python -m property_neurons.editing score TRAINING.manifest.json MODEL.manifest.json TABLE --groups F
 """
@@ -16,6 +17,7 @@ import pandas as pd
 import torch
 
 from property_neurons.corpus.audio import AUDIO_SUFFIXES, find_audio, read_audio
+from property_neurons.editing.exported import exported_set
 from property_neurons.editing.interventions import edited, intervention_of
 from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, save_edited
@@ -25,7 +27,7 @@ from property_neurons.errors import PropertyNeuronsError, StoreError, printable,
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.prepared import check_unused
-from property_neurons.stores.files import read_table
+from property_neurons.stores.files import read_table, write_json
 from property_neurons.stores.manifests import check_digest, described_folder, read_manifest
 from property_neurons.tasks.fine_tuned import load_fine_tuned
 from property_neurons.tasks.intervals import paired_difference
@@ -33,7 +35,7 @@ from property_neurons.tasks.scores import rate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one of the three commands; an error ends it with its message alone."""
+    """Run one of the commands; an error ends it with its message alone."""
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     try:
@@ -51,6 +53,17 @@ def _groups(chosen: argparse.Namespace) -> None:
     sizes = table.pivot_table(index="group", columns="layer", values="exclusive", aggfunc="sum", fill_value=0)
     print("Group neurons by layer:")
     print(printable_lines(sizes.assign(all=sizes.sum(axis=1)).to_string()))
+
+
+def _export(chosen: argparse.Namespace) -> None:
+    if chosen.to.exists():
+        raise StoreError(f"{chosen.to}: expected no file of that name, found one; move it, or name another")
+    encoder = load_encoder(described_folder(chosen.model), manifest=chosen.model)
+    table = _neurons_found(chosen.table)
+    masks = _masks(chosen, _edit(chosen), table, encoder)
+    origin = {"model": str(chosen.model), "model_digest": table.attrs["model_digest"], "table": str(chosen.table)}
+    write_json(chosen.to, exported_set(masks, encoder.sites, origin | {"groups": list(chosen.groups)}))
+    print(printable(f"{chosen.to}: {sum(int(mask.sum()) for mask in masks)} neurons written"))
 
 
 def _write(chosen: argparse.Namespace) -> None:
@@ -163,6 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     groups = commands.add_parser("groups", help="how many group neurons there are, by layer")
     groups.set_defaults(command=_groups)
+    export = commands.add_parser("export", help="write the group neurons as JSON, for other programs")
+    export.set_defaults(command=_export, action="zero", factor=0.5, percentile=50.0)
+    export.add_argument("model", type=Path, help="manifest of the model: results/models/NAME.manifest.json")
     write = commands.add_parser("write", help="write an edited model")
     write.set_defaults(command=_write)
     write.add_argument("model", type=Path, help="manifest of the model: results/models/NAME.manifest.json")
@@ -171,16 +187,18 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("training", type=Path, help="results/tasks/TASK/MODEL/seed0.manifest.json")
     score.add_argument("model", type=Path, help="manifest of the tuned model that the neurons were found on")
     score.add_argument("--part", choices=["train", "dev", "test"], default="test", help="whom to score (test)")
-    for command in (groups, write, score):
+    for command in (groups, export, write, score):
         command.add_argument("table", type=Path, help="results/neurons/MODEL/CORPUS/PROPERTY.parquet")
-    for command in (write, score):
+    for command in (export, write, score):
         command.add_argument("--groups", nargs="+", required=True, help="whose group neurons, taken together")
+        command.add_argument("--random", type=_whole(0), help="seed of random neurons, as many in each layer, instead")
+    for command in (write, score):
         actions = ["zero", "mean", "scale"] + (["clamp"] if command is score else [])
         command.add_argument("--action", choices=actions, default="zero", help="what is done to them (zero)")
         command.add_argument("--factor", type=_number(), default=0.5, help="of scale (0.5)")
         command.add_argument("--percentile", type=_number(0, 100), default=50.0, help="of clamp (50)")
         command.add_argument("--speech", type=Path, help="folder of 16 kHz audio, for mean and clamp")
-        command.add_argument("--random", type=_whole(0), help="seed of random neurons, as many in each layer, instead")
+    export.add_argument("--to", type=Path, required=True, help="JSON file to write")
     write.add_argument("--to", type=Path, required=True, help="folder to write, and its manifest beside it")
     return parser
 
