@@ -1,4 +1,4 @@
-"""Every figure: as .pdf, .png and a .tsv of exactly what it draws (CPU).
+"""Every figure: as .pdf, .png and a .tsv of exactly what it draws, which .html shows as a table to be sorted (CPU).
 
 `FIGURES` says what each is drawn from. Its keys are the modules of property_neurons.figures, which say how, where they
 name no other.
@@ -254,6 +254,8 @@ FIGURES["property"] = Figure(
 
 for key, figure in FIGURES.items():
     name, drawn_by = figure.name or key, figure.drawn_by or key
+    # In the report, where names of wildcards stand alone.
+    title = figure.title.replace("{wildcards.", "{")
 
     rule:
         name:
@@ -265,6 +267,13 @@ for key, figure in FIGURES.items():
                 f"{RESULTS}/figures/{name}.pdf",
                 caption=f"../resources/captions/{drawn_by}.rst",
                 category=figure.category,
+                labels={"figure": title, "as": "a picture"},
+            ),
+            table=report(
+                f"{RESULTS}/figures/{name}.html",
+                caption=f"../resources/captions/{drawn_by}.rst",
+                category=figure.category,
+                labels={"figure": title, "as": "a table that sorts"},
             ),
             others=multiext(f"{RESULTS}/figures/{name}", ".png", ".tsv"),
         log:

@@ -20,7 +20,7 @@ from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import layer_summary, neuron_table
 from property_neurons.ranks.sites import Site as RankedSite
 from property_neurons.ranks.store import open_ranks
-from property_neurons.stores.files import write_table
+from property_neurons.stores.files import read_table, write_table
 from tests.unit.synthetic_stores import SITE_NAMES, WIDTHS, Utterance, write_frames, write_ranks
 
 S_NEURON, WOMEN_NEURON, SILENT_NEURON = 7, 11, 13
@@ -135,14 +135,16 @@ class Made:
             cells=cell_table(counts),
         )
 
-    def browse(self, choice: Choice | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def browse(self, choice: Choice | None = None, *, derived: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The two tables."""
         rng = np.random.default_rng(1)
         weights = [(rng.normal(size=(width, 4)), rng.normal(size=(width, 4))) for width in WIDTHS]
         number = tuple(np.where(np.isin(np.arange(width), list(CUT)), -1, np.arange(width)) for width in WIDTHS)
         done = tuple(np.where(one < 0, "removed", "kept") for one in number)
         made = [Derived("cut", done, number)]
-        return browser_tables(self.shards, self.tables, weights, Sampling(), choice or Choice(random=3), made)[:2]
+        return browser_tables(
+            self.shards, self.tables, weights, Sampling(), choice or Choice(random=3), made * derived
+        )[:2]
 
     def site(self, **changed) -> Site:
         """What the pages show besides."""
@@ -172,11 +174,13 @@ class Made:
         }
         return Site(**(given | changed))
 
-    def write_pages(self, folder: Path, **changed) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def write_pages(self, folder: Path, *, derived: bool = True, **changed) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Pages and tables in a folder, as the workflow makes them."""
-        neurons, examples = self.browse()
+        paths = {name: folder / f"{name}.parquet" for name in ("neurons", "examples")}
+        for path, table in zip(paths.values(), self.browse(derived=derived), strict=True):
+            write_table(path, table)
+        # As the rule reads them, which gives arrays in place of lists.
+        neurons, examples = (read_table(path) for path in paths.values())
         make_pages(folder / "pages", neurons, with_clips(examples), self.site(**changed), self.root)
         write_entry(folder / "index.html")
-        write_table(folder / "neurons.parquet", neurons)
-        write_table(folder / "examples.parquet", examples)
         return neurons, examples

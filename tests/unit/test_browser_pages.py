@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from property_neurons.browser.examples import KINDS
 from property_neurons.browser.pages import Limits, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
 from property_neurons.errors import ConfigError
@@ -73,14 +74,19 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
                 continue
             for key, column in (("low", row.p_low), ("high", row.p_high)):
                 assert one[key] == shares(column)
-            assert [[s["property"], s["group"], s["q"]] for s in one["sets"]] == [
-                [s["property"], s["group"], s["q"]] for s in row.sets
-            ]
+            for shown_set, told in zip(one["sets"], row.sets, strict=True):
+                keys = ("property", "group", "exclusive", *(["q", "auroc"] if told["exclusive"] else []))
+                assert [shown_set[key] for key in keys] == [told[key] for key in keys]
             own = examples[(examples["layer"] == layer) & (examples["neuron"] == row.neuron)]
             assert len(own) == len(one["examples"])
             for example, told in zip(one["examples"], own.itertuples(), strict=True):
                 kind, at, frame, phone = example[:4]
-                assert (kind, utterances[at][0], frame, phone) == (told.kind, told.utterance, told.frame, told.phone)
+                assert (KINDS[kind], utterances[at][0], frame, phone) == (
+                    told.kind,
+                    told.utterance,
+                    told.frame,
+                    told.phone,
+                )
                 assert len(example[-1]) == 41
                 peak = float(np.nanmax(told.curve))
                 assert example[-2] == pytest.approx(max(0, peak), rel=1e-5)
@@ -109,7 +115,7 @@ def test_what_would_be_too_large_is_refused_before_a_page_is_made(made, tmp_path
 def test_clips_and_no_sounds(made, tmp_path):
     made.write_pages(tmp_path / "clips", audio="clips")
     assert {file.name for file in (tmp_path / "clips/pages/speech").glob("*.mp3")} == {"layer-01.mp3", "layer-02.mp3"}
-    made.write_pages(tmp_path / "none", audio="none")
+    made.write_pages(tmp_path / "none", audio="none", derived=False)
     assert not list((tmp_path / "none/pages/speech").glob("*.mp3"))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from property_neurons.browser.examples import N_CURVE, NO_PAGE
+from property_neurons.browser.examples import KINDS, N_CURVE, NO_PAGE
 from property_neurons.browser.sounds import (
     BYTES_PER_SECOND,
     CLIP_SECONDS,
@@ -33,7 +33,7 @@ from property_neurons.stores.files import atomic_path
 ASSETS = ("app.js", "plots.js", "style.css")
 MEGABYTE = 1_000_000
 # Data of a layer in bytes: a neuron without examples, an example, and a neuron that has no page; as measured.
-_NEURON_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 3000, 135, 250
+_NEURON_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 3500, 95, 160
 _LEVELS = 63
 _ENTRY = """<!doctype html>
 <meta charset="utf-8">
@@ -107,16 +107,18 @@ def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site
     (folder / "data").mkdir(parents=True)
     (folder / "speech").mkdir()
     place = {name: index for index, name in enumerate(used["utterance"])}
+    groups = _groups(neurons)
     layers = {}
     for layer, own in neurons.groupby("layer"):
         of_layer = examples[examples["layer"] == layer]
-        text = _script(f"layers[{layer}]", [_neuron(row, part, place) for row, part in _with_examples(own, of_layer)])
+        rows = [_neuron(row, part, place, groups) for row, part in _with_examples(own, of_layer)]
+        text = _script(f"layers[{layer}]", rows)
         layers[int(layer)] = len(text)
         if len(text) > site.limits.layer_mb * MEGABYTE:
             raise ConfigError(_too_large(f"layer {layer}", len(text), site.limits.layer_mb, "max_layer_mb"))
         (folder / f"data/layer-{layer:02d}.js").write_text(text, encoding="utf-8")
     (folder / "data/utterances.js").write_text(_script("utterances", _utterances(used)), encoding="utf-8")
-    (folder / "data/index.js").write_text(_script("index", _index(site, neurons, used)), encoding="utf-8")
+    (folder / "data/index.js").write_text(_script("index", _index(site, neurons, used, groups)), encoding="utf-8")
     for name in ASSETS:
         (folder / name).write_text(_asset(name), encoding="utf-8")
     (folder / "index.html").write_text(_asset("index.html"), encoding="utf-8")
@@ -196,26 +198,41 @@ def _with_examples(neurons: pd.DataFrame, examples: pd.DataFrame):
         yield row, of_neuron.get(row["neuron"], none)
 
 
-def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int]) -> dict[str, Any]:
+Groups = dict[tuple[str, str], tuple[int, int]]
+"""The number on the pages, and the frames, of each group of each property."""
+
+
+def _groups(neurons: pd.DataFrame) -> Groups:
+    """The groups that the neurons' columns name, which are the same for all that have a page."""
+    shown = neurons.loc[neurons["chosen"] != NO_PAGE, "groups"]
+    first = shown.iloc[0] if len(shown) else []
+    return {(one["property"], one["group"]): (number, int(one["n"])) for number, one in enumerate(first)}
+
+
+def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int], groups: Groups) -> dict[str, Any]:
     known = {
         "n": row["neuron"],
         "chosen": row["chosen"],
         "active": round(row["active"], 6),
         "p": shares(row["p_phone"]),
     }
-    if row["derived"]:
+    if len(row["derived"]):
         known["derived"] = [[one["model"], one["done"], one["number"]] for one in row["derived"]]
     if row["chosen"] == NO_PAGE:
         return known
     return known | {
         "low": shares(row["p_low"]),
         "high": shares(row["p_high"]),
-        "sets": list(row["sets"]),
+        # Of sets that are not its own alone, the pages say no more than the name.
+        "sets": [
+            one if one["exclusive"] else {key: one[key] for key in ("property", "group", "exclusive")}
+            for one in row["sets"]
+        ],
         "groups": [
-            [g["property"], g["group"], g["n"], *shares([g["p"]]), g["mean"], *shares([g["above"]]), g["histogram"]]
+            [groups[g["property"], g["group"]][0], *shares([g["p"]]), g["mean"], *shares([g["above"]]), g["histogram"]]
             for g in row["groups"]
         ],
-        "panels": [[panel["property"], panel["group"], shares(panel["p"])] for panel in row["panels"]],
+        "panels": [[groups[panel["property"], panel["group"]][0], shares(panel["p"])] for panel in row["panels"]],
         "ends": [row["least"], row["largest"]],
         "course": [[part["phone"], shares(part["p"])] for part in row["course"]],
         "near": [
@@ -224,7 +241,7 @@ def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int
         ],
         "examples": [
             [
-                e["kind"],
+                KINDS.index(e["kind"]),
                 place[e["utterance"]],
                 e["frame"],
                 e["phone"],
@@ -257,7 +274,7 @@ def _utterances(used: pd.DataFrame) -> list[list[Any]]:
     ]
 
 
-def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame) -> dict[str, Any]:
+def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups) -> dict[str, Any]:
     class_of = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
     neurons = neurons[neurons["chosen"] != NO_PAGE]
     layers = neurons.groupby("layer").agg(site=("site", "first"), width=("width", "first"), pages=("neuron", "size"))
@@ -272,6 +289,8 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame) -> dict[str, A
         "delay": round(MP3_DELAY, 5),
         "clip": CLIP_SECONDS,
         "curve": N_CURVE,
+        "kinds": KINDS,
+        "groups": [[*names, n] for names, (_, n) in groups.items()],
         "minutes": round(float(used["seconds"].sum()) / 60, 1),
         "layers": [[layer, row.site, row.width, row.pages] for layer, row in layers.iterrows()],
         "properties": {name: _property(view) for name, view in site.properties.items()},

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from property_neurons.figures.table_page import table_page
 from property_neurons.stores.files import atomic_path, write_table
 
 Drawing = tuple[Figure, pd.DataFrame]
@@ -202,7 +203,9 @@ def settle(figure: Figure) -> None:
 
 
 def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
-    """Write `out`.pdf, .png (200 dpi) and .tsv (`table`, exactly what is drawn); the same bytes for the same content.
+    """Write `out`.pdf, .png (200 dpi), .tsv (`table`, exactly what is drawn) and .html (the same, to be sorted).
+
+    The same content gives the same bytes.
 
     Call inside `theme()`. A suffix that `out` has is replaced.
     """
@@ -214,3 +217,5 @@ def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
     with atomic_path(out.with_suffix(".png")) as path:
         figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": "property-neurons"})
     write_table(out.with_suffix(".tsv"), table)
+    with atomic_path(out.with_suffix(".html")) as path:
+        path.write_text(table_page(table, out.stem), encoding="utf-8")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from property_neurons.config.root import Config
 from property_neurons.plan import analysis, paths
 
-FORMS = ("pdf", "png", "tsv")
+FORMS = ("pdf", "png", "tsv", "html")
 
 
 def files(config: Config, names: Iterable[str]) -> list[str]:

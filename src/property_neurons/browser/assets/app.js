@@ -27,14 +27,22 @@
   const percent = value => (value === null || value === undefined ? "–" : `${short(100 * value)} %`);
   const number = value => (value === null || value === undefined ? "–" : short(value));
   const figure = (plot, caption) => el("figure", {}, el("div", { class: "scroll" }, plot), caption && el("figcaption", {}, caption));
+  const mark = () => el("span", { "aria-hidden": "true" }, "▶ ");
   const legend = names => el("p", { class: "legend" }, names.map((name, kind) => el("span", { class: `k${kind % 6}` }, name)));
   const mean = values => { const there = values.filter(value => value !== null); return there.length ? there.reduce((a, b) => a + b, 0) / there.length : null; };
 
+  /* Numbers stand for kinds of examples and for groups, which all neurons share. */
+  function spellOut(one) {
+    if (!one.sets) return;
+    one.groups = one.groups.map(([at, ...rest]) => [...index.groups[at], ...rest]);
+    one.panels = one.panels.map(([at, p]) => [index.groups[at][0], index.groups[at][1], p]);
+    one.examples = one.examples.map(([kind, ...rest]) => [index.kinds[kind], ...rest]);
+  }
   function load(layer) {
     if (BROWSER.layers[layer]) return Promise.resolve(BROWSER.layers[layer]);
     return new Promise((resolve, reject) => {
       const script = el("script", { src: `data/layer-${String(layer).padStart(2, "0")}.js` });
-      script.onload = () => resolve(BROWSER.layers[layer]);
+      script.onload = () => { BROWSER.layers[layer].forEach(spellOut); resolve(BROWSER.layers[layer]); };
       script.onerror = () => reject(new Error(`data of layer ${layer} is not in this folder; copy the whole folder`));
       document.head.append(script);
     });
@@ -107,8 +115,8 @@
     return el("div", { class: "example" },
       el("div", { class: "window", role: "img", "aria-label": `Spectrogram of 0.8 s around ${moment} s of ${name}; the neuron's activation over it; phone ${phone}` }, image, over, strip),
       el("div", { class: "buttons" },
-        index.audio !== "none" && el("button", { type: "button", class: "play", "aria-label": `Play 0.4 s around ${moment} s of ${name}, phone ${phone}`, onclick: () => playExample(layer, example, false) }, "▶ here"),
-        index.audio === "utterances" && el("button", { type: "button", "aria-label": `Play the whole utterance ${name}`, onclick: () => playExample(layer, example, true) }, "▶ whole")),
+        index.audio !== "none" && el("button", { type: "button", class: "play", "aria-label": `Play here: 0.4 s around ${moment} s of ${name}, phone ${phone}`, onclick: () => playExample(layer, example, false) }, mark(), "here"),
+        index.audio === "utterances" && el("button", { type: "button", "aria-label": `Play whole utterance ${name}`, onclick: () => playExample(layer, example, true) }, mark(), "whole")),
       el("p", {}, el("strong", {}, phone), ` · activation ${short(value)} · ${f0 === null ? "unvoiced" : f0 + " Hz"}`),
       el("p", {}, `${name}, ${moment} s · speaker ${speaker}${gender ? ", " + gender : ""}`),
       words && el("p", { class: "words" }, words.length > 110 ? words.slice(0, 110) + "…" : words),
@@ -182,7 +190,7 @@
     { key: "neuron", name: "neuron", value: row => row.n, show: row => link(toNeuron(row.layer, row.n), row.n) },
     { key: "property", name: "property", text: true, value: row => row.set ? row.set.property : "" },
     { key: "group", name: "group", text: true, value: row => row.set ? row.set.group : "" },
-    { key: "phone", name: "phone", text: true, title: "the phone in which it is most often active", value: row => phones[row.best] },
+    { key: "phone", name: "phone", text: true, title: "the phone in which it is most often active", value: row => (row.active ? phones[row.best] : "") },
     { key: "top", name: "p(active | phone)", value: row => share(row.p[row.best]) },
     { key: "active", name: "how often active", title: "share of all frames of phones", value: row => row.active },
     { key: "share", name: "share", title: "share of the group's phones whose pattern it is in", value: row => row.set ? row.set.share : null },
@@ -197,7 +205,7 @@
     return neurons.flatMap(one => {
       const base = { ...one, layer, best: best(one) }, sets = (one.sets || []).filter(set => set.exclusive);
       return sets.length ? sets.map(set => ({ ...base, set })) : [base];
-    });
+    }).sort((a, b) => Boolean(b.set) - Boolean(a.set));
   }
   const best = one => one.p.reduce((found, value, at) => (value !== null && (one.p[found] === null || value > one.p[found]) ? at : found), 0);
 
@@ -282,7 +290,7 @@
       el("h1", {}, `Layer ${layer}`),
       el("p", { class: "note" }, `Feed-forward network ${site}: ${width} neurons. A neuron in sets of several properties has a row for each. ${pages} have a page with sounds: the property neurons, and some at random; of the others their page says when they are active.`),
       el("h2", {}, "By phone"), heatMap(layer, neurons),
-      el("h2", {}, "Neurons"), ...listPage(toLayer(layer), query, layerRows(layer, neurons), COLUMNS, `${index.model}-${index.corpus}-layer-${layer}.tsv`, "A click on a column sorts by it."),
+      el("h2", {}, "Neurons"), ...listPage(toLayer(layer), query, layerRows(layer, neurons), COLUMNS, `${index.model}-${index.corpus}-layer-${layer}.tsv`, "Property neurons come first. A click on a column sorts by it."),
     ];
   }
 
@@ -365,8 +373,8 @@
     const paged = neurons.filter(found => found.sets), before = paged.findLast(found => found.n < n), after = paged.find(found => found.n > n);
     const steps = el("p", { class: "steps" }, before ? el("a", { href: toNeuron(layer, before.n), rel: "prev" }, `← neuron ${before.n}`) : null, link(toLayer(layer), `Layer ${layer}`), after ? el("a", { href: toNeuron(layer, after.n), rel: "next" }, `neuron ${after.n} →`) : null);
     const often = el("p", {}, `Active in ${percent(one.active)} of the frames of phones.`);
-    if (!one.sets) return [title, steps, el("p", {}, "A property neuron of no property, and not among those chosen at random: here is when it is active; `browser.neurons: all` in the config makes a whole page, with sounds, for each neuron."), often, ...became(one, []),
-      figure(Plots.bars("Probability of being active by phone", phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]) }] })), index.lambda, "λ"), "Probability that the neuron is among the most active, by phone. Dashed: λ, what a neuron picked blindly would have."), legend(classes)];
+    if (!one.sets) return [title, steps, el("p", {}, "A property neuron of no property, and not among those chosen at random: here is when it is active; “browser.neurons: all” in the config makes a whole page, with sounds, for each neuron."), often, ...became(one, []),
+      el("h2", {}, "When it is active, by phone"), figure(Plots.bars("Probability of being active by phone", phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]) }] })), index.lambda, "λ"), "Probability that the neuron is among the most active, by phone. Dashed: λ, what a neuron picked blindly would have."), legend(classes)];
     const sets = one.sets.filter(set => set.exclusive), members = one.sets.filter(set => !set.exclusive);
     const rows = phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]), low: share(one.low[place]), high: share(one.high[place]) }] }));
     const panels = [...new Set(one.panels.map(([property]) => property))].map(property => {

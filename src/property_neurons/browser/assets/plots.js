@@ -34,6 +34,12 @@ const Plots = (() => {
     return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   }
 
+  /* What a plot shows, for who hears it: its name, and where its values are largest. */
+  function spoken(label, named) {
+    const most = named.filter(([, value]) => value !== null && value !== undefined).sort((a, b) => b[1] - a[1]).slice(0, 5);
+    return most.length ? `${label}. Largest: ${most.map(([name, value]) => `${name} ${short(value)}`).join(", ")}` : `${label}. No values`;
+  }
+
   /* Bars with intervals, or dots of several groups: upright on wide screens, lying on narrow ones.
      rows: [{label, kind, bars: [{p, low, high, kind}]}] */
   function bars(label, rows, line, lineName) {
@@ -42,6 +48,7 @@ const Plots = (() => {
     const steps = ticks(Math.max(line || 0, ...values)), top = steps[steps.length - 1];
     const long = narrow ? Math.min(320, window.innerWidth - 90) : 190, side = 40;
     const across = rows.length * one;
+    label = spoken(label, rows.flatMap(row => row.bars.map(bar => [bar.name ? `${row.label} ${bar.name}` : row.label, bar.p])));
     const plot = narrow ? frame(label, side + long + 22, across + 40) : frame(label, side + across + 50, long + 50);
     const at = value => narrow ? side + value / top * long : 12 + long - value / top * long;
     const rule = (value, kind) => narrow
@@ -82,13 +89,14 @@ const Plots = (() => {
 
   /* Lines over numbered places. series: [{name, kind, values, low, high, dash}]; null leaves a gap. */
   function lines(label, places, series, { zero = true, bottom = "", root = false } = {}) {
-    const width = 330, height = 190, left = 44, foot = 34, right = 10, head = 10;
+    const width = 330, height = 190, left = 44, foot = 34, right = 18, head = 10;
     const values = series.flatMap(one => [...one.values, ...(one.high || []), ...(one.low || [])]).filter(value => value !== null);
     const least = zero ? Math.min(0, ...values) : Math.min(...values), most = Math.max(...values);
     const steps = least < 0 ? [least, 0, most].map(v => Number(v.toPrecision(2))) : ticks(most);
     const top = Math.max(most, ...steps), low = Math.min(least, 0), bend = value => root ? Math.sqrt(Math.max(0, value)) : value;
     const y = value => head + (bend(top) - bend(value)) / ((bend(top) - bend(low)) || 1) * (height - head - foot);
     const x = index => left + (places.length < 2 ? 0.5 : index / (places.length - 1)) * (width - left - right);
+    label = spoken(label, series.flatMap(one => one.values.map((value, index) => [`${one.name} at ${places[index]}`, value])));
     const plot = frame(label, width, height);
     for (const step of new Set(steps)) plot.append(svg("line", { x1: left, x2: width - right, y1: y(step), y2: y(step), class: "grid" }), text(left - 5, y(step) + 4, short(step), "end", "soft"));
     const every = places.length > 12 ? Math.ceil(places.length / 5) : 1;
