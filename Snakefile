@@ -14,6 +14,9 @@ if not workflow.configfiles:
     configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(HERE / "config/config.yaml")
 
 
+report: "resources/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/doctor.smk"
 include: "rules/corpus.smk"
@@ -37,6 +40,13 @@ rule all:
         plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
         plan.figures.files(CONFIG, ["confounds"] if plan.analysis.confounds(CONFIG) else []),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),
+
+
+rule browsers:
+    """The figures, and the neuron browsers of the figures' model and its control: what a report shows together."""
+    input:
+        rules.all.input,
+        plan.browser.indices(CONFIG, plan.figures.shown_models(CONFIG)),
 
 
 rule erasures:

@@ -24,7 +24,7 @@ FIGURES = ("fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability", "confoun
 
 def test_every_figure_is_there_in_three_forms(finished):
     for name in FIGURES:
-        for form in ("pdf", "png", "tsv"):
+        for form in ("pdf", "png", "tsv", "html"):
             assert (finished.folder / f"results/figures/{name}.{form}").stat().st_size > 200
 
 

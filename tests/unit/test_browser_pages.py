@@ -6,12 +6,14 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from property_neurons.browser.examples import KINDS
 from property_neurons.browser.pages import Limits, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
 from property_neurons.errors import ConfigError
+from property_neurons.figures.table_page import table_page
 from property_neurons.stores.files import read_table
 from tests.unit.browser_inputs import CUT, EVIL, S_NEURON, WOMEN_NEURON, Made
 
@@ -274,3 +276,18 @@ def test_in_chromium_arrows_lead_to_the_next_neuron_and_space_plays(chromium, si
     wait_for(chromium, "!document.getElementById('player').hidden")
     body.send_keys("\ue014")  # arrow to the right
     wait_for(chromium, f"!location.hash.endsWith('/{S_NEURON}')")
+
+
+@pytest.mark.slow
+def test_in_chromium_the_table_of_a_figure_sorts(chromium, tmp_path):
+    table = pd.DataFrame({"name": ["b", "a10", "a9"], "q": [0.05, np.nan, 1e-7]})
+    (tmp_path / "table.html").write_text(table_page(table, "one"))
+    chromium.get(f"file://{tmp_path}/table.html")
+    names = "return [...document.querySelectorAll('tbody tr')].map(row => row.cells[0].textContent)"
+    for column, orders in (
+        ("name", (["a9", "a10", "b"], ["b", "a10", "a9"])),
+        ("q", (["a9", "b", "a10"], ["b", "a9", "a10"])),
+    ):
+        for order in orders:
+            chromium.find_element("xpath", f"//button[text()='{column}']").click()
+            assert chromium.execute_script(names) == order

@@ -24,6 +24,7 @@ from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
 from property_neurons.figures.published import read_published
 from property_neurons.figures.silhouettes import best_layer, by_layer
+from property_neurons.figures.table_page import table_page
 from property_neurons.stores.files import read_table
 
 CAPTIONS = ROOT / "resources" / "captions"
@@ -37,16 +38,25 @@ def drawing(out, table):
         style.save(figure, table, out)
 
 
-def test_a_figure_is_three_files_of_the_same_bytes(tmp_path):
+def test_a_figure_is_four_files_of_the_same_bytes(tmp_path):
     table = pd.DataFrame({"x": [1.0, np.nan, 0.25]})
     drawing(tmp_path / "one.pdf", table)
     drawing(tmp_path / "two", table)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"{n}.{s}" for n in ("one", "two") for s in ("pdf", "png", "tsv")
+        f"{n}.{s}" for n in ("one", "two") for s in ("html", "pdf", "png", "tsv")
     ]
-    for suffix in ("pdf", "png", "tsv"):
+    for suffix in ("pdf", "png", "tsv"):  # the page has its name as title
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
     pd.testing.assert_frame_equal(read_table(tmp_path / "one.tsv"), table)
+
+
+def test_the_page_of_a_table_holds_its_values_and_no_markup_of_others():
+    table = pd.DataFrame({"<b>": ["<i>x</i>", None], "q": [0.123456789, np.nan], "n": [12, 3], "is": [True, False]})
+    page = table_page(table, "a & b")
+    assert "<title>a &amp; b</title>" in page
+    assert '<td>&lt;i&gt;x&lt;/i&gt;</td><td class="number" data-value="0.123456789">0.1235</td>' in page
+    assert '<tr><td></td><td class="number"></td><td class="number">3</td><td>False</td></tr>' in page
+    assert "<b>" not in page
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What rules ask about the neuron browser."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from property_neurons.config.corpora import DemoCorpus
@@ -14,6 +15,11 @@ _NOT_STATED = "The config states no licence of this corpus (`browser.licences`):
 def activations(config: Config, model: str, corpus: str) -> list[str]:
     """The manifests of a model's activation stores on a corpus."""
     return corpora.shard_manifests(config, corpus, paths.activations(config, model, corpus))
+
+
+def indices(config: Config, models: Iterable[str]) -> list[str]:
+    """The first pages of the browsers of some models on the corpus of the figures."""
+    return [f"{config.results}/browser/{model}/{config.figures.corpus}/index.html" for model in models]
 
 
 def shown(config: Config) -> list[str]:
