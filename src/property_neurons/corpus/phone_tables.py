@@ -6,7 +6,7 @@ Montreal Forced Aligner). A table of one's own may lead to other phones.
 `python -m property_neurons.corpus.phone_tables timit` prints one, to begin one's own from.
 """
 
-import sys
+import argparse
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -181,7 +181,11 @@ def _refused(path: str | Path, what: str, remedy: str) -> CorpusError:
 
 
 if __name__ == "__main__":
-    table = SHIPPED[sys.argv[1]]
+    parser = argparse.ArgumentParser(
+        prog="python -m property_neurons.corpus.phone_tables", description="Print a shipped table of phone labels."
+    )
+    parser.add_argument("set", choices=SHIPPED, help="which labels")
+    table = SHIPPED[parser.parse_args().set]
     class_of = {phone: name for name, phones in table.classes.items() for phone in phones}
     written = table.spelled or {phone: (phone, "") for phone in table.phones}
     print("label\tphone\tclass\tmark")

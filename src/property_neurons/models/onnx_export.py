@@ -124,7 +124,8 @@ class _quiet:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    program = "python -m property_neurons.models.onnx_export"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="a from_pretrained folder, such as results/models/NAME")
     parser.add_argument("file", type=Path, help="the .onnx file to write")
     arguments = parser.parse_args()
