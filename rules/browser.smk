@@ -115,6 +115,7 @@ rule make_browser:
             caption="../resources/captions/browser.rst",
             category="Neuron browser",
             htmlindex="index.html",
+            labels={"model": "{model}", "corpus": "{corpus}"},
         ),
     log:
         f"{RESULTS}/logs/make_browser/{{model}}/{{corpus}}.log",
@@ -135,6 +136,7 @@ rule make_browser:
         audio=CONFIG.browser.audio,
         limits=plan.browser.limits(CONFIG),
         licence=lambda wildcards: plan.browser.licence(CONFIG, wildcards.corpus),
+        assets=plan.browser.assets(),
         code=code_fingerprint("property_neurons.browser.pages", "property_neurons.browser.page_inputs"),
     message:
         "Making the neuron browser of {wildcards.model} on {wildcards.corpus}"

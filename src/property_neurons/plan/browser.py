@@ -1,6 +1,8 @@
 """What rules ask about the neuron browser."""
 
+import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from property_neurons.config.corpora import DemoCorpus
@@ -20,6 +22,12 @@ def activations(config: Config, model: str, corpus: str) -> list[str]:
 def indices(config: Config, models: Iterable[str]) -> list[str]:
     """The first pages of the browsers of some models on the corpus of the figures."""
     return [f"{config.results}/browser/{model}/{config.figures.corpus}/index.html" for model in models]
+
+
+def assets() -> str:
+    """A digest of the scripts and styles that are copied into the pages, which no fingerprint of code covers."""
+    folder = Path(__file__).parents[1] / "browser/assets"
+    return hashlib.blake2b(b"".join(file.read_bytes() for file in sorted(folder.iterdir())), digest_size=8).hexdigest()
 
 
 def shown(config: Config) -> list[str]:

@@ -161,7 +161,7 @@
       el("p", {}, "A neuron is one coordinate between the two linear maps of a Transformer block's feed-forward network. In each 20 ms frame of speech the most active few (a share λ of them) count as active. A neuron that is active in more than a share λ of a phone's frames belongs to the phone's activation pattern. A neuron that is in the patterns of most phones (a share σ) of one group, such as vowels or female speakers, and of no other group to that extent, is a property neuron of that group."),
       el("p", {}, "Whether to believe it: the null says how many such neurons meaningless labels would give; q is the false discovery rate at which a neuron would be called more than chance; stability is how often it is found again in other draws of speakers; the held-out AUROC (0.5 is chance) says how well it tells its group from the others on speakers who were not used to find it."),
       el("h2", {}, "Layers"),
-      el("ul", { class: "chips" }, index.layers.map(([layer, site, width, pages]) => el("li", {}, link(toLayer(layer), `Layer ${layer}`), ` ${pages} of ${width} neurons`))),
+      el("ul", { class: "chips" }, index.layers.map(([layer, site, width, pages]) => el("li", {}, link(toLayer(layer), `Layer ${layer}`), ` ${width} neurons, ${pages} with sounds`))),
       el("h2", {}, "How many property neurons"),
       el("div", { class: "plots" }, plots),
       legend(["|P|, property neurons"]), el("p", { class: "note" }, "Orange, dashed, with its band: mean and middle 95 % of the number found when labels mean nothing. A curve inside the band shows no more neurons than chance."),
