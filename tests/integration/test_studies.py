@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 UNSEEN, SEEN = SHORT | {"split": "unseen"}, SHORT | {"split": "seen"}
 CONFIG = SMALL | {
     "tasks": {
-        "pr": UNSEEN | {"kind": "phone_recognition", "precompute": True},
+        "pr": UNSEEN | {"kind": "phone_recognition", "precompute": True, "learning_rate": [1e-3, 1e-2]},
         "sid-tuned": SEEN | {"kind": "speaker_identification", "mode": "fine_tuned", "crop_seconds": 1},
     },
     "pruning": {
@@ -74,6 +74,8 @@ def test_every_arm_is_scored_and_nothing_is_left_to_do(studied):
     widths = ",".join(str(len(kept)) for kept in sizes)
     assert table.loc[("general", "pr", "protect", 1), "neurons_per_layer"] == widths
     assert table.loc[("general", "pr", "random_protect", 1), "neurons_per_layer"] == widths
+    assert set(table.loc[("general", "pr"), "learning_rates"]) <= {"0.001", "0.01"}
+    assert table["macs"].between(1e6, 1e9).all()
     assert table.loc[("task_specific", "sid-tuned", "protect", 2), "neurons_per_layer"] == "38,38,38,38,38,38"
     assert not list(results.glob("states/*/*")), "temporary states are removed when their tasks are done"
     assert not list(results.glob("tasks/*/*/.seed*.work")), "the Trainer's own checkpoints are removed"
