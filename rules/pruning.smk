@@ -43,6 +43,39 @@ rule calibrate_model:
         "../workflow/scripts/calibrate_model.py"
 
 
+rule learn_gates:
+    """Learn a gate for each neuron, for the size that a model is cut to: what the criterion l0 scores by."""
+    input:
+        model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
+        training=lambda wildcards: plan.paths.manifest_if(
+            plan.pruning.calibration_training(CONFIG, CONFIG.models[wildcards.model].of)
+        ),
+        checked=lambda wildcards: plan.pruning.calibration_corpus(CONFIG, wildcards.model),
+    output:
+        table=f"{RESULTS}/gates/{{model}}.parquet",
+    log:
+        f"{RESULTS}/logs/learn_gates/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/learn_gates/{{model}}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.pruning.gated(CONFIG)),
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(720),
+        gpu=GPU,
+    params:
+        learning=lambda wildcards: plan.pruning.gates_settings(CONFIG, wildcards.model),
+        code=code_fingerprint("property_neurons.pruning.gates"),
+    message:
+        "Learning the gates of {wildcards.model}"
+    script:
+        "../workflow/scripts/learn_gates.py"
+
+
 rule prune_model:
     """Remove neurons by a criterion, in one cut."""
     input:

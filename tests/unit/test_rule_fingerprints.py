@@ -75,7 +75,13 @@ COVERED = {
     "prune_model": f"""
         {LOADING}
         corpus.phones counting.count_store models.prepared neurons.membership neurons.random_sets
-        pruning.calibration pruning.criteria pruning.prune pruning.selection pruning.vocabulary ranks.sites
+        pruning.calibration pruning.criteria pruning.gates_table pruning.prune pruning.selection pruning.vocabulary
+        ranks.sites
+    """,
+    "learn_gates": f"""
+        {LOADING}
+        models.states pruning.calibrate pruning.calibration pruning.gates pruning.masks tasks.examples tasks.fine_tuned
+        tasks.heads tasks.job tasks.model tasks.stored_states tasks.table training.optimisation training.order
     """,
     "calibrate_model": f"""
         {LOADING}

@@ -101,9 +101,9 @@ class PrunedModel(_Model):
     criterion: Criterion = Field(
         default="protect",
         description="what goes first: the smallest L1 norm (`norm`), L2 norm (`l2`), activation frequency, mean "
-        "|activation| (`magnitude`), or what `wanda`, `taylor`, `fisher` say; `random` any; `protect` the smallest "
-        "norm outside the property neurons, `random_protect` outside random sets; `protect_wanda` and the like by "
-        "another score (docs/pruning.md)",
+        "|activation| (`magnitude`), or what `wanda`, `taylor`, `fisher` and learnt gates (`l0`) say; `random` any; "
+        "`protect` the smallest norm outside the property neurons, `random_protect` outside random sets; "
+        "`protect_wanda` and the like by another score (docs/pruning.md)",
     )
     properties: list[Name] = Field(
         default=["phone", "single_phone", "gender", "pitch"],
@@ -143,6 +143,8 @@ class PrunedModel(_Model):
             raise ValueError("either `keep` (a share) or `rows` (a number), not both")
         if self.sizes_of is not None and self.protects == "protect":
             raise ValueError("`protect` keeps the neurons of `of`; leave `sizes_of` to other criteria")
+        if self.criterion == "l0" and self.keep is None and self.rows is None:
+            raise ValueError("`l0` learns gates for a size; give it by `rows` or `keep`")
         if self.sizes_of is not None and self.matched:
             raise ValueError("random sets are matched with the neurons of `of`; with `sizes_of` set `random: size`")
         return self

@@ -143,7 +143,7 @@ Study = Annotated[
 
 
 class Calibration(Section):
-    """The speech by which `magnitude`, `wanda`, `taylor` and `fisher` score neurons; the same for all."""
+    """The speech by which `magnitude`, `wanda`, `taylor`, `fisher` and `l0` score neurons; the same for all."""
 
     utterances: int = Field(
         default=128,
@@ -154,6 +154,14 @@ class Calibration(Section):
     seed: int = Field(default=0, ge=0, description="of the draw")
 
 
+class Gates(Section):
+    """How the gates of the criterion `l0` are learnt, on the speech of `calibration`."""
+
+    steps: int = Field(default=300, ge=1, description="optimiser steps")
+    batch_size: int = Field(default=4, ge=1, description="utterances per step")
+    learning_rate: float = Field(default=0.05, gt=0, description="of Adam, for gates and multipliers")
+
+
 class Pruning(Section):
     """The pruning studies."""
 
@@ -161,6 +169,7 @@ class Pruning(Section):
         default_factory=Calibration, description="speech by which some criteria score neurons"
     )
 
+    gates: Gates = Field(default_factory=Gates, description="learning of the criterion `l0`")
     general: GeneralPruning | None = Field(default=None, description="Figure 6")
     task_specific: TaskSpecificPruning | None = Field(default=None, description="Figure 9")
     studies: dict[Name, Study] = Field(

@@ -35,6 +35,7 @@ _OF_SCORES = MappingProxyType(
         "wanda": "P",
         "taylor": "*",
         "fisher": ">",
+        "l0": "H",
         "random": "x",
     }
 )

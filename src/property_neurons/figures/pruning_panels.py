@@ -39,6 +39,7 @@ _OF_SCORES = MappingProxyType(
         "wanda": style.GREEN,
         "taylor": style.PURPLE,
         "fisher": style.SKY,
+        "l0": "#5A3A9B",
         "random": "#B4B4B4",
     }
 )

@@ -106,6 +106,11 @@ def calibration(config: Config, model_name: str, speech: str) -> str:
     return f"{config.results}/calibration/{model_name}/{speech}.parquet"
 
 
+def gates(config: Config, model_name: str) -> str:
+    """The gates that were learnt for a model that is pruned by them."""
+    return f"{config.results}/gates/{model_name}.parquet"
+
+
 def targets(config: Config, run: str, stage: int | str) -> str:
     """Folder of the targets that one stage of pre-training predicts, shard by shard."""
     return f"{config.results}/pretraining/{run}/stage{stage}/targets"

@@ -84,8 +84,33 @@ def calibration(config: Config, model: str) -> list[str]:
     section = config.models[model]
     if not section.needs_calibration:
         return []
-    tuned = tuned_under(config, section.of)
-    return [paths.calibration(config, section.of, corpus(config, model) if tuned is None else CALIBRATED_ON_TASK)]
+    if section.criterion == "l0":
+        return [paths.gates(config, model)]
+    return [paths.calibration(config, section.of, calibration_on(config, model))]
+
+
+def gated(config: Config) -> list[str]:
+    """The models that are pruned by learnt gates."""
+    return [name for name in models(config) if config.models[name].criterion == "l0"]
+
+
+def gates_settings(config: Config, model: str) -> dict[str, Any]:
+    """How the gates are learnt by which a model is pruned, as arguments of `gates.gates_of_task`."""
+    section = config.models[model]
+    size = section.keep if section.rows is None else section.rows
+    return config.pruning.gates.model_dump() | config.pruning.calibration.model_dump() | {"size": size}
+
+
+def calibration_on(config: Config, model: str) -> str:
+    """The speech that calibrates the model which `model` is pruned out of: a corpus, or `CALIBRATED_ON_TASK`."""
+    of = config.models[model].of
+    return corpus(config, model) if tuned_under(config, of) is None else CALIBRATED_ON_TASK
+
+
+def calibration_corpus(config: Config, model: str) -> list[str]:
+    """The corpus on which the gates of a model without a task are learnt, checked; none where there is a task."""
+    speech = calibration_on(config, model)
+    return [] if speech == CALIBRATED_ON_TASK else [f"{paths.corpus(config, speech)}/checked.json"]
 
 
 def calibration_training(config: Config, model: str) -> str | None:

@@ -29,6 +29,7 @@ class Evidence:
     counts: its activations counted, of a property of phones or of speakers: the cells of such a property, those of no
         group included, divide all frames among them (pitch counts voiced ones alone).
     calibration: what its neurons do on calibration speech.
+    gates: log_alpha of each neuron's learnt gate (`gates.learn`).
     bias: whether b1 counts in norms; in the paper's text it does not, in its authors' code it does.
     seed: of random scores.
     """
@@ -36,6 +37,7 @@ class Evidence:
     model: "torch.nn.Module"
     counts: Counts | None = None
     calibration: Calibration | None = None
+    gates: Scores | None = None
     bias: bool = True
     seed: int = 0
 
@@ -201,6 +203,21 @@ class Fisher:
         return evidence.calibrated().fisher
 
 
+class LearntGates:
+    """log_alpha_i of a hard concrete gate on a_i, learnt for the size that is cut to: a baseline that is trained.
+
+    Louizos, Welling, Kingma, Learning Sparse Neural Networks through L0 Regularization, ICLR 2018; see `gates`.
+
+    >>> scores = LearntGates().scores(Evidence(model, gates=read_gates(table, widths)))
+    """
+
+    def scores(self, evidence: Evidence) -> Scores:
+        """See `Criterion`."""
+        if evidence.gates is None:
+            raise ModelError("pruning by l0: expected learnt gates, found none; give them")
+        return evidence.gates
+
+
 class Random:
     """Independent and uniform from 0 to 1, comparable across networks; those of a network depend on seed, place, width.
 
@@ -221,6 +238,7 @@ CRITERIA: MappingProxyType[str, Criterion] = MappingProxyType(
         "wanda": Wanda(),
         "taylor": Taylor(),
         "fisher": Fisher(),
+        "l0": LearntGates(),
         "random": Random(),
     }
 )

@@ -21,6 +21,7 @@ from property_neurons.neurons.membership import check_origin, property_masks, un
 from property_neurons.neurons.random_sets import matched_sets, random_sets_like
 from property_neurons.pruning.calibration import read_calibration
 from property_neurons.pruning.criteria import CRITERIA, Evidence, neuron_traits
+from property_neurons.pruning.gates_table import read_gates
 from property_neurons.pruning.selection import select
 from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets, score_of, shield_of
 from property_neurons.stores import manifests
@@ -106,7 +107,8 @@ def prune_model(
         sizes_of: the manifest of another model, as wide, that `neurons` were found on; they then say how many are
             protected at random, and how many stay. Not for "protect", nor for matched random sets.
         counts: activation counts of this model, for "frequency" and for matched random sets.
-        calibration: what this model's neurons do on calibration speech (`calibration.Calibration.table`).
+        calibration: what this model's neurons do on calibration speech (`calibration.Calibration.table`); for "l0" its
+            learnt gates (`gates.gates_of_task`).
         replace: take the place of what is in `folder`.
 
     Raises:
@@ -170,8 +172,12 @@ def neurons_that_stay(
     widths = [site.width for site in sites]
     shielded = protected_neurons(model, cut, neurons, counts)
     sizes = _sizes(cut, widths, _property_neurons(widths, cut, neurons), [site.name for site in sites])
-    known = None if calibration is None else read_calibration(calibration, widths)
-    evidence = Evidence(model, counts, known, bias=cut.bias, seed=cut.seed)
+    known = gates = None
+    if calibration is not None and cut.criterion == "l0":
+        gates = read_gates(calibration, widths)
+    elif calibration is not None:
+        known = read_calibration(calibration, widths)
+    evidence = Evidence(model, counts, known, gates, bias=cut.bias, seed=cut.seed)
     scores = CRITERIA[score_of(cut.criterion)].scores(evidence)
     return select(scores, sizes, match=cut.match, protected=shielded)
 

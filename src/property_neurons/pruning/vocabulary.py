@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-SCORES = ("norm", "l2", "frequency", "magnitude", "wanda", "taylor", "fisher", "random")
+SCORES = ("norm", "l2", "frequency", "magnitude", "wanda", "taylor", "fisher", "l0", "random")
 """By what neurons are scored; see `criteria.CRITERIA`."""
 SHIELDS = ("protect", "random_protect")
 """What goes last, whatever its score: the property neurons, or random sets in their place."""
-_BEHIND = tuple(score for score in SCORES if score not in ("norm", "random"))
+_BEHIND = tuple(score for score in SCORES if score not in ("norm", "l0", "random"))
 _PROTECT, _RANDOM_PROTECT = ((shield, *(f"{shield}_{score}" for score in _BEHIND)) for shield in SHIELDS)
 CRITERIA = ("protect", *SCORES[:-1], *_PROTECT[1:], *_RANDOM_PROTECT, "random")
 """In which order neurons go: `protect_wanda` protects property neurons, and takes the others by `wanda`."""
@@ -38,4 +38,4 @@ def shield_of(criterion: str) -> str | None:
 
 def needs_calibration(criterion: str) -> bool:
     """Whether a criterion scores neurons by what they do on calibration speech."""
-    return score_of(criterion) in ("magnitude", "wanda", "taylor", "fisher")
+    return score_of(criterion) in ("magnitude", "wanda", "taylor", "fisher", "l0")

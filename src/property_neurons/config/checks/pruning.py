@@ -32,6 +32,8 @@ def _general(config: Config, key: str, study: GeneralPruning) -> list[str]:
     for name in ("fine_tuning", "distillation"):
         if (recovery := getattr(study, name)) is not None:
             found += not_defined([(f"{key}.{name}.corpus", recovery.corpus, config.corpora)])
+    if "l0" in study.arms and study.rows is None:
+        found.append(f"{key}.arms: `l0` learns gates for a size; set rows")
     return found + [
         f"{key}.arms: `{arm}` needs the loss of a task, which this study's models do not have; take a fisher one"
         for arm in study.arms
@@ -60,7 +62,7 @@ def _common(
     found = []
     for place, section in protected.items():
         references += [(f"{place}.properties", name, config.properties) for name in section.properties]
-        arms = [PrunedModel(kind="pruned", of="any", criterion=arm, random=study.random) for arm in study.arms]
+        arms = [PrunedModel(kind="pruned", of="any", criterion=arm, rows=1, random=study.random) for arm in study.arms]
         if any(arm.needs_frequencies for arm in arms):
             found += frequency_problems(config, f"{place}.properties", section.properties)
     return not_defined(references) + found
