@@ -13,8 +13,9 @@ CUTS = {
     "protect": {"criterion": "protect"},
     "norm": {"criterion": "norm"},
     "frequent": {"criterion": "frequency", "keep": 0.1},
+    "gated": {"criterion": "l0", "keep": 0.1},
 }
-TARGETS = ["results/models/norm.manifest.json", "results/models/frequent.manifest.json"]
+TARGETS = [f"results/models/{name}.manifest.json" for name in ("norm", "frequent", "gated")]
 TARGETS += ["results/neurons/protect/demo/phone.parquet"]
 
 
@@ -22,6 +23,8 @@ def with_cuts(config, **changes):
     content = copy.deepcopy(config)
     for name, cut in CUTS.items():
         content["models"][name] = {"kind": "pruned", "of": "melhubert-mini"} | cut | changes.get(name, {})
+    quick = {"gates": {"steps": 3, "batch_size": 1}, "calibration": {"utterances": 2}}
+    content["pruning"] = content.get("pruning", {}) | quick
     # The figures stay those of the models they were drawn for.
     content["figures"]["compare"] = ["melhubert-mini", "melhubert-mini-random"]
     return content
@@ -31,7 +34,7 @@ def test_cuts_follow_the_sets_and_only_what_depends_on_a_setting_runs_again(fini
     finished.configure(with_cuts(config))
     planned = finished.planned_rules(*TARGETS)
     # The whole model's ranks serve; only the property that no figure shows is counted, and the cut model read.
-    assert planned == {"prune_model", "count_activations", "count_units", "find_neurons", "rank_neurons"}
+    assert planned == {"prune_model", "learn_gates", "count_activations", "count_units", "find_neurons", "rank_neurons"}
     finished.snakemake(*TARGETS)
     assert finished.planned(*TARGETS) == {}
 
@@ -49,6 +52,8 @@ def test_cuts_follow_the_sets_and_only_what_depends_on_a_setting_runs_again(fini
     assert [site.width for site in load_encoder(results / "models/protect").sites] == widths
     frequent = load_encoder(results / "models/frequent", manifest=results / "models/frequent.manifest.json")
     assert [site.width for site in frequent.sites] == [77] * 6
+    assert read_json(results / "models/gated/pruning.json")["calibration"]["utterances"] == 2
+    assert [len(kept) for kept in read_json(results / "models/gated/pruning.json")["kept"]] == [77] * 6
     found = read_table(results / "neurons/protect/demo/phone.parquet")
     assert found.groupby("layer")["width"].first().tolist() == widths
 
