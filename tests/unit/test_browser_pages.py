@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from property_neurons.browser.examples import KINDS
-from property_neurons.browser.pages import Limits, shares
+from property_neurons.browser.pages import Limits, _index, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
+from property_neurons.browser.tables import Choice
 from property_neurons.errors import ConfigError
 from property_neurons.figures.table_page import table_page
 from property_neurons.stores.files import read_table
@@ -92,6 +93,12 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
                 assert len(example[-1]) == 41
                 peak = float(np.nanmax(told.curve))
                 assert example[-2] == pytest.approx(max(0, peak), rel=1e-5)
+
+
+def test_a_layer_without_pages_of_its_own_is_listed_all_the_same(made):
+    neurons, _ = made.browse(Choice(random=0))
+    neurons = neurons.assign(chosen=neurons["chosen"].where(neurons["layer"] == 1, "no"))
+    assert [row[0] for row in _index(made.site(), neurons, made.site().utterances, {})["layers"]] == [1, 2]
 
 
 def test_names_are_text_and_begin_no_markup(site):

@@ -276,8 +276,9 @@ def _utterances(used: pd.DataFrame) -> list[list[Any]]:
 
 def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups) -> dict[str, Any]:
     class_of = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
-    neurons = neurons[neurons["chosen"] != NO_PAGE]
-    layers = neurons.groupby("layer").agg(site=("site", "first"), width=("width", "first"), pages=("neuron", "size"))
+    paged = neurons["chosen"] != NO_PAGE
+    layers = neurons.assign(paged=paged).groupby("layer")
+    layers = layers.agg(site=("site", "first"), width=("width", "first"), pages=("paged", "sum"))
     return {
         "model": site.model,
         "corpus": site.corpus,
@@ -304,7 +305,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
                 int(np.argmax(np.nan_to_num(row["p_phone"], nan=-1))),
                 [[s["property"], s["group"], int(s["exclusive"]), s["q"], s["auroc"]] for s in row["sets"]],
             ]
-            for row in neurons[["layer", "neuron", "active", "p_phone", "sets"]].to_dict("records")
+            for row in neurons.loc[paged, ["layer", "neuron", "active", "p_phone", "sets"]].to_dict("records")
         ],
     }
 
