@@ -21,7 +21,8 @@ def problems_with_studies(config: Config) -> list[str]:
     made = {name for name, section in config.models.items() if isinstance(section, PrunedModel | EditedModel)}
     known = ", ".join(sorted(made)) or "none"
     return [
-        f"browser.derived: expected a pruned or an edited model, found {name!r}; such are {known}"
+        f"browser.derived: expected a pruned or an edited model, found {name!r}; such are {known}; name one of "
+        "these, or leave it out"
         for name in config.browser.derived
         if name not in made
     ]
