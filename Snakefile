@@ -52,4 +52,4 @@ rule browsers:
 rule erasures:
     """All studies of the section `erasure`: figures and tables."""
     input:
-        plan.figures.files(CONFIG, [f"{name}{dose}" for name in CONFIG.erasure for dose in ("", "_dose")]),
+        plan.figures.files(CONFIG, plan.figures.erasures(CONFIG)),

@@ -76,6 +76,51 @@ rule count_training:
         "../workflow/scripts/count_training.py"
 
 
+rule count_training_units:
+    """The same counts by speaker, utterance or run, for selectors."""
+    input:
+        **dict(rules.count_training.input.items()),
+    output:
+        store=directory(f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.units.zarr"),
+        manifest=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.units.manifest.json",
+    log:
+        f"{RESULTS}/logs/count_training_units/{{model}}/{{task}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_training_units/{{model}}/{{task}}/{{property}}.tsv"
+    wildcard_constraints:
+        task=one_of(CONFIG.tasks),
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(60),
+    params:
+        property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
+        counting=plan.analysis.counting_settings(CONFIG),
+        code=code_fingerprint(
+            "property_neurons.counting.unit_counts", "property_neurons.counting.job", "property_neurons.tasks.table"
+        ),
+    message:
+        "Counting {wildcards.property} activations of {wildcards.model} on the training part of {wildcards.task} by unit"
+    script:
+        "../workflow/scripts/count_training_units.py"
+
+
+use rule compare_selectors as compare_training_selectors with:
+    input:
+        units=rules.count_training_units.output.manifest,
+    output:
+        table=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.selectors.tsv",
+        neurons=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.selectors.parquet",
+    log:
+        f"{RESULTS}/logs/compare_training_selectors/{{model}}/{{task}}/{{property}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_training_selectors/{{model}}/{{task}}/{{property}}.tsv"
+    message:
+        "Comparing selectors of {wildcards.property} neurons of {wildcards.model} on the training part of {wildcards.task}"
+
+
 rule erase_groups:
     """Erase each group of a property in a fine-tuned model, by degrees, and random neurons; score the task."""
     input:
@@ -84,6 +129,7 @@ rule erase_groups:
             f"{RESULTS}/models/{plan.erasure.model(CONFIG, wildcards.erasure, wildcards.seed)}.manifest.json"
         ),
         counts=lambda wildcards: plan.paths.manifest(plan.erasure.counts(CONFIG, wildcards.erasure, wildcards.seed)),
+        selected=lambda wildcards: plan.erasure.selected(CONFIG, wildcards.erasure, wildcards.seed),
         frames=lambda wildcards: plan.erasure.frames(CONFIG, wildcards.erasure),
     output:
         folder=directory(f"{RESULTS}/erasure/{{erasure}}/seed{{seed}}"),
@@ -124,6 +170,7 @@ rule tabulate_erasure:
         table=f"{RESULTS}/tables/{{erasure}}.tsv",
         rendered=f"{RESULTS}/tables/{{erasure}}.md",
         curves=f"{RESULTS}/erasure/{{erasure}}/curves.tsv",
+        selectors=f"{RESULTS}/erasure/{{erasure}}/selectors.tsv",
     log:
         f"{RESULTS}/logs/tabulate_erasure/{{erasure}}.log",
     benchmark:
@@ -137,7 +184,7 @@ rule tabulate_erasure:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        code=code_fingerprint("property_neurons.erasure.report"),
+        code=code_fingerprint("property_neurons.erasure.report", "property_neurons.erasure.specificity"),
     message:
         "Tabulating the erasure {wildcards.erasure}"
     script:

@@ -189,6 +189,20 @@ FIGURES = {
         },
         name="{erasure}_dose",
     ),
+    # As many neurons chosen in other ways.
+    "erasure_selectors": Figure(
+        "the selectors of the erasure {wildcards.erasure}",
+        "Erasure",
+        inputs={
+            "table": f"{RESULTS}/erasure/{{erasure}}/selectors.tsv",
+            "counts": lambda wildcards: plan.erasure.counts_shown(CONFIG, wildcards.erasure),
+        },
+        params={
+            "model": lambda wildcards: CONFIG.erasure[wildcards.erasure].model,
+            "corpus": lambda wildcards: plan.erasure.found_where(CONFIG, wildcards.erasure),
+        },
+        name="{erasure}_selectors",
+    ),
 }
 
 # What stays of the sets where a confound is the same. A config that names no confound has no such figure.

@@ -46,6 +46,7 @@ rule compare_selectors:
         units=rules.count_units.output.manifest,
     output:
         table=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.tsv",
+        neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.parquet",
     log:
         f"{RESULTS}/logs/compare_selectors/{{model}}/{{corpus}}/{{property}}.log",
     benchmark:

@@ -27,13 +27,15 @@ CONFIG = SMALL | {
         "sid-tuned": TUNING | {"kind": "speaker_identification", "split": "seen", "crop_seconds": 1},
     },
     "erasure": {
-        "table1": STUDY | {"task": "sid-tuned", "property": "gender"},
+        "table1": STUDY | {"task": "sid-tuned", "property": "gender", "selectors": ["entropy"]},
         "pitch": STUDY | {"task": "f0-tuned", "property": "pitch", "draws": 0, "action": "mean", "corpus": "demo"},
     },
 }
 TUNED = "sid-tuned-mini-s0"
 EDITED = {"kind": "edited", "of": TUNED, "property": "gender", "groups": ["F"], "corpus": "demo"}
-TARGETS = [f"results/figures/{name}.pdf" for name in ("table1", "table1_dose", "pitch", "pitch_dose")]
+TARGETS = [
+    f"results/figures/{name}.pdf" for name in ("table1", "table1_dose", "table1_selectors", "pitch", "pitch_dose")
+]
 SCORES = [f"results/tasks/{name}-tuned/mini/seed0.metrics.json" for name in ("sid", "f0")]
 TABLE = f"results/neurons/{TUNED}/demo/gender.parquet"
 
@@ -60,7 +62,16 @@ def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
     f0 = read_table(results / "tables/pitch.tsv")
     value = read_json(results / "tasks/f0-tuned/mini/seed0.metrics.json")["value"]
     assert f0.loc[f0["part"] == "all", "before"].tolist() == pytest.approx([value] * 3, rel=1e-4)
-    for name in ("table1", "table1_dose", "pitch", "pitch_dose"):
+    selectors = read_table(results / "erasure/table1/selectors.tsv")
+    errors = selectors[selectors["metric"] == "speaker_identification"]
+    assert errors[["selector", "erased"]].to_numpy().tolist() == [
+        [selector, group] for selector in ("paper", "entropy") for group in ("M", "F", "mean")
+    ]
+    own = table[table["erased"] == table["part"]]
+    paper = errors[(errors["selector"] == "paper") & (errors["erased"] != "mean")]
+    assert paper[["own", "causal_excess"]].to_numpy().tolist() == own[["delta", "causal_excess"]].to_numpy().tolist()
+    assert read_table(results / "erasure/pitch/selectors.tsv").empty
+    for name in ("table1", "table1_dose", "table1_selectors", "pitch", "pitch_dose"):
         assert all((results / f"figures/{name}.{form}").stat().st_size > 200 for form in ("pdf", "png", "tsv"))
     assert (results / "tables/table1.md").read_text().count("\n| ") == 8
     assert erased.planned(*TARGETS) == {}
@@ -88,7 +99,13 @@ def test_more_draws_train_nothing_again(erased):
         planned = erased.planned_rules(*TARGETS)
     finally:
         erased.configure(CONFIG)
-    assert planned == {"erase_groups", "tabulate_erasure", "draw_erasure", "draw_erasure_dose"}
+    assert planned == {
+        "erase_groups",
+        "tabulate_erasure",
+        "draw_erasure",
+        "draw_erasure_dose",
+        "draw_erasure_selectors",
+    }
 
 
 def test_an_edited_model_of_the_config_equals_that_of_the_command(erased):

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from damage import DAMAGES
@@ -100,12 +101,13 @@ def speakers(tuned_to):
     return tuned_to("speaker_identification")
 
 
-def erase(folder, tuned, erasure=ERASURE, counts=None):
+def erase(folder, tuned, erasure=ERASURE, counts=None, selected=None):
     kind, training, model = tuned
     erasure = dataclasses.replace(erasure, column=COLUMNS[kind])
     counts = counts or made_counts(COLUMNS[kind])
     frames = [Path(read_json(training)["job"]["data"]).with_name("f.zarr")]
-    erase_groups(folder / "out", folder / "work", training, model, counts, erasure, roots={"tones": ""}, frames=frames)
+    arguments = (folder / "out", folder / "work", training, model, counts, erasure)
+    erase_groups(*arguments, roots={"tones": ""}, selected=selected, frames=frames)
     return folder / "out"
 
 
@@ -232,6 +234,44 @@ def test_random_neurons_are_as_many_in_each_layer(erased):
     sizes = edited.groupby(["erased", "dose"])["neurons_per_layer"].nunique()
     assert (sizes == 1).all()
     assert edited.groupby(["erased", "dose"]).size().tolist() == [3] * len(sizes)
+
+
+def chosen_by(masks_of):
+    """A table of chosen neurons: {(selector, group): masks}."""
+    rows = [
+        (selector, group, layer, int(neuron))
+        for (selector, group), masks in masks_of.items()
+        for layer, mask in enumerate(masks, 1)
+        for neuron in np.flatnonzero(mask)
+    ]
+    return pd.DataFrame(rows, columns=["selector", "group", "layer", "neuron"])
+
+
+def test_what_selectors_choose_is_erased_beside_the_sets_and_random_neurons_like_it(speakers, tmp_path):
+    counts = made_counts("gender")
+    paper = {("paper", group): loop_sets(counts, group, 1.0) for group in counts.groups}
+    # As many neurons of each layer, the first by number.
+    first = {
+        ("entropy", group): [np.arange(WIDTH) < mask.sum() for mask in masks] for (_, group), masks in paper.items()
+    }
+    erasure = dataclasses.replace(ERASURE, doses=(0.5, 1.0), draws=1, selectors=["entropy"])
+    folder = erase(tmp_path, speakers, erasure, selected=chosen_by(paper | first))
+    conditions, scores = read_table(folder / "conditions.tsv"), read_table(folder / "scores.parquet")
+    assert conditions["selector"].tolist() == ["", *(["paper"] * 4 + ["entropy"] * 2) * 2]
+    chosen = conditions[conditions["selector"] == "entropy"]
+    assert set(chosen["dose"]) == {1.0}
+    for number, condition in chosen[chosen["kind"] == "group"].iterrows():
+        expected = loop_errors(speakers, first["entropy", condition["erased"]])
+        found = scores[(scores["condition"] == number) & (scores["part"] == "all")].set_index("utterance")
+        for utterance, (error, _, softly) in expected.items():
+            assert found.loc[utterance, "error"] == error
+            assert found.loc[utterance, "surprisal"] == pytest.approx(softly, rel=1e-4, abs=1e-4)
+    sizes = conditions[conditions["dose"] == 1].groupby("erased")["neurons_per_layer"].nunique()
+    assert (sizes == 1).all()
+    with pytest.raises(TaskError, match=r"neurons of F by equations 3 to 5 .* found others in layer 1; compare"):
+        erase(tmp_path / "other", speakers, erasure, selected=chosen_by(first))
+    with pytest.raises(TaskError, match="expected the neurons that selectors choose, found none"):
+        erase(tmp_path / "none", speakers, erasure)
 
 
 def killed_after(scored):

@@ -31,6 +31,7 @@ CONFIG = {
     },
     "figures": {"corpus": "demo", "model": "mini"},
 }
+WITH_SELECTORS = {"selectors": ["entropy", "contrast"]}
 
 
 def changed(path, value):
@@ -85,6 +86,23 @@ def test_settings_hold_what_bears_on_the_result():
     assert plan.editing.models(config) == ["no-female"]
 
 
+def test_selectors_choose_by_the_counts_that_give_the_sets():
+    content = changed("erasure.table1.selectors", WITH_SELECTORS["selectors"])
+    content["erasure"]["phones"] |= WITH_SELECTORS | {"corpus": None, "sigmas": [0.8, 0.5]}
+    config = load_config(content)
+    assert plan.erasure.selected(config, "table1", 1) == "results/neurons/sid-mini-s1/demo/gender.selectors.parquet"
+    training = "results/training_counts/pr-mini-s0/pr/phone"
+    assert plan.erasure.counts(config, "phones", 0) == training
+    assert plan.erasure.selected(config, "phones", 0) == f"{training}.selectors.parquet"
+    assert plan.erasure.settings(config, "table1")["selectors"] == WITH_SELECTORS["selectors"]
+    names = ["table1", "table1_dose", "table1_selectors"]
+    assert plan.figures.erasures(config)[:3] == names
+    assert plan.figures.erasures(load_config(CONFIG))[:3] == [*names[:2], "phones"]
+    assert "selectors" not in plan.erasure.settings(load_config(CONFIG), "table1")
+    with pytest.raises(ConfigError, match=r"erasure.table1.selectors: statistics.balance thins .* set balance: false"):
+        load_config(content | {"statistics": {"balance": True}})
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -106,6 +124,14 @@ def test_settings_hold_what_bears_on_the_result():
         ("erasure.table1.doses", [0.5, 0.25], "shares above 0 that rise to 1"),
         ("erasure.table1.doses", [0.5], "shares above 0 that rise to 1"),
         ("erasure.table1.sigmas", [0.8, 0.8], "distinct shares"),
+        ("erasure.table1.selectors", ["lape"], "erasure.table1.selectors"),
+        ("erasure.table1.selectors", ["entropy", "entropy"], "selectors must be distinct"),
+        ("erasure.table1", CONFIG["erasure"]["table1"] | WITH_SELECTORS | {"draws": 0}, "set draws to 1 or more"),
+        (
+            "erasure.table1",
+            CONFIG["erasure"]["table1"] | WITH_SELECTORS | {"sigmas": [0.5, 0.8]},
+            "erasure.table1.selectors: they choose as many neurons as there are at analysis.sigma (0.8); begin",
+        ),
         ("erasure.table1.seeds", [1, 1], "seeds must be distinct"),
         ("erasure.table1.seeds", [-1], "seeds must not be negative"),
         ("erasure", {"fig6": CONFIG["erasure"]["table1"]}, "erasure.fig6: another figure or table has this name"),
@@ -143,7 +169,7 @@ def test_studies_make_no_folders_that_differ_from_others_by_case_or_are_too_long
         load_config(content)
 
 
-@pytest.mark.parametrize("name", ["Fig3", "fig3", "Probes", "x_DOSE"])
+@pytest.mark.parametrize("name", ["Fig3", "fig3", "Probes", "x_DOSE", "x_selectors", "Stability"])
 def test_figures_of_erasures_have_names_of_their_own(name):
     with pytest.raises(ConfigError, match=f"erasure.{name}: another figure or table has this name"):
         load_config(changed(f"erasure.{name}", CONFIG["erasure"]["table1"]))

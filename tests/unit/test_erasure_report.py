@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,28 @@ from figure_inputs import drawn, drawn_twice
 
 from property_neurons.erasure import report
 from property_neurons.erasure.report import erasure_tables, markdown_table
+from property_neurons.erasure.specificity import selector_table
 from property_neurons.errors import StoreError
-from property_neurons.figures import erasure, erasure_dose
+from property_neurons.figures import erasure, erasure_dose, erasure_selectors
 from property_neurons.stores import files
 
 
-def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(0.8,), digest="d", draws=2, speakers=5):
+def write_run(
+    folder,
+    groups,
+    *,
+    kind="speaker_identification",
+    seed=0,
+    sigmas=(0.8,),
+    digest="d",
+    draws=2,
+    speakers=5,
+    selectors=None,
+):
     """A run in which erasing group g makes g's error 1 at dose 1 and 0.5 at dose 0.5, random draw k adds k / 10.
 
-    Ten utterances of a group, of five speakers or of one.
+    Ten utterances of a group, of five speakers or of one. selectors: by name what a group's error is where its chosen
+    neurons are erased, and what the others' is.
     """
     conditions, scores = [], []
 
@@ -51,6 +65,7 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
         "sigma": 0.0,
         "dose": 0.0,
         "draw": 0,
+        "selector": "",
         "neurons": 0,
         "neurons_per_layer": "0,0",
     }
@@ -59,10 +74,18 @@ def write_run(folder, groups, *, kind="speaker_identification", seed=0, sigmas=(
         for erased in groups:
             for dose in (0.5, 1.0):
                 at = base | {"erased": erased, "sigma": sigma, "dose": dose, "neurons": int(20 * dose)}
+                at["selector"] = "paper"
                 at["neurons_per_layer"] = f"{int(15 * dose)},{20 * dose - int(15 * dose):.0f}"
                 add(at | {"kind": "group"}, lambda group, erased=erased, dose=dose: dose if group == erased else 0.2)
                 for draw in range(draws):
                     add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
+        for name, (own, others) in (selectors or {}).items():
+            for erased in groups:
+                at = base | {"erased": erased, "sigma": sigma, "dose": 1.0, "neurons": 20, "selector": name}
+                of_group = {group: own if group == erased else others for group in groups}
+                add(at | {"kind": "group"}, of_group.get)
+                for draw in range(draws):
+                    add(at | {"kind": "random", "draw": draw}, lambda group: 0.3)
     folder.mkdir()
     files.write_table(folder / "conditions.tsv", pd.DataFrame(conditions))
     columns = ["condition", "utterance", "speaker", "part", "error", "weight", "surprisal"]
@@ -313,3 +336,42 @@ def test_drawing_loads_no_model():
     code = f"import sys, property_neurons.figures.erasure as _; print({unwanted} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_selectors_are_held_against_the_sets_of_equations_3_to_5(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_RESAMPLES", 200)
+    run = write_run(tmp_path / "a", ["F", "M"], selectors={"entropy": (0.6, 0.4), "probeless": (0.5, 0.5)})
+    table = errors_of(selector_table("table1", [run])).set_index(["selector", "erased"])
+    assert len(table) == 3 * 3
+    # Error 0.2 -> 1 of the group and 0.2 of the others; random neurons add the same to both.
+    assert table["causal_excess"].tolist() == pytest.approx([80] * 3 + [20] * 3 + [0] * 3)
+    entropy = table.loc[("entropy", "F")]
+    names = ["own", "others", "random_own", "random_others", "over_paper"]
+    assert entropy[names].tolist() == pytest.approx([40, 20, 10, 10, -60])
+    assert entropy["over_paper_low"] < -60 < entropy["over_paper_high"]
+    assert table.loc["paper", "over_paper"].isna().all()
+    assert (table["causal_excess_q"] >= table["causal_excess_p"]).all()
+    # The table of the study, and its curves, are of the sets alone.
+    cells, curves = erasure_tables("table1", [run])
+    plain, plain_curves = erasure_tables("table1", [write_run(tmp_path / "b", ["F", "M"])])
+    pd.testing.assert_frame_equal(cells, plain)
+    pd.testing.assert_frame_equal(curves, plain_curves)
+    shown = table.reset_index()
+    figure, drawn_table = drawn(erasure_selectors, shown, "melhubert-mini", "train-clean-100")
+    assert len(drawn_table) == 9
+    assert [axes.get_title() for axes in figure.axes] == ["erased: female", "erased: male", "mean of 2 groups"]
+    # The points are those of the table, filled where q is small.
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    of_group = shown[shown["erased"] == "F"]
+    assert [mark.get_xdata()[0] for mark in marks] == of_group["causal_excess"].tolist()
+    assert [mark.get_markerfacecolor() != "white" for mark in marks] == (of_group["causal_excess_q"] <= 0.05).tolist()
+
+
+def test_without_selectors_or_others_there_is_nothing_to_compare(tmp_path):
+    assert selector_table("table1", [write_run(tmp_path / "a", ["F", "M"])]).empty
+    alone = write_run(tmp_path / "b", ["F"], selectors={"entropy": (0.6, 0.4)})
+    table = selector_table("table1", [alone])
+    assert table.empty
+    files.write_table(tmp_path / "selectors.tsv", table)
+    with pytest.raises(StoreError, match="found nothing; give the study selectors, and let"):
+        erasure_selectors.read(SimpleNamespace(table=tmp_path / "selectors.tsv"), None)

@@ -107,7 +107,8 @@ COVERED = {
         erasure.study erasure.table_terms pruning.calibration pruning.criteria pruning.vocabulary
         models.states neurons.definition neurons.groups neurons.membership
         neurons.patterns
-        neurons.random_sets ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
+        neurons.random_sets neurons.statistics.vocabulary
+        ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
         tasks.model tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
     """,
     "measure_speed": f"""
@@ -148,6 +149,7 @@ TRAININGS = {"train_task", "pretrain", "erase_groups"}
         ("ranks.topk", {"rank_neurons"}),
         ("ranks.extraction", {"rank_neurons"}),
         ("counting.count", {"count_activations", "count_training"}),
+        ("counting.unit_counts", {"count_units", "count_strata", "count_training_units"}),
         ("neurons.embedding", {"embed_patterns"}),
         ("pretraining.masking", {"pretrain"}),
         ("pretraining.log_mel", {"extract_log_mel"}),
@@ -198,9 +200,10 @@ def test_scripts_use_nothing_that_can_change_a_result_beside_what_is_covered(roo
 
 
 def script_of(rule):
-    return "draw_figure" if rule.startswith("draw_") else {"scan": "scan_subset"}.get(rule, rule)
+    return "draw_figure" if rule.startswith("draw_") else SCRIPTS.get(rule, rule)
 
 
+SCRIPTS = {"scan": "scan_subset", "compare_training_selectors": "compare_selectors"}
 # Ranks of the middle frames of segments cover it; those of all frames, as in the config read here, do not need it.
 BESIDE = {"rank_neurons": {"counting.sampling"}}
 

@@ -11,7 +11,7 @@ from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.resampling import UnitScores
 from property_neurons.neurons.statistics.selector_comparison import COLUMNS, compare_selectors, select
 from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest
-from property_neurons.neurons.statistics.table_terms import PAPER, RANDOM
+from property_neurons.neurons.statistics.vocabulary import PAPER, RANDOM
 
 # p(active | group) of seven neurons in three groups: everywhere, in two groups, in the first alone (strongly, weakly),
 # everywhere but in the first, nowhere, rarely and in the first alone.
@@ -123,7 +123,7 @@ def test_average_precision_equals_scikit_learns(planted):
 )
 def test_the_comparison_holds_the_paper_against_itself_and_sizes_equal(make):
     units = make(np.random.default_rng(1))
-    table = compare_selectors(units, SetDefinition(sigma=0.5), halves=3, seed=0)
+    table, _ = compare_selectors(units, SetDefinition(sigma=0.5), halves=3, seed=0)
     assert list(table.columns) == list(COLUMNS)
     groups = len(units.groups) + 1
     assert len(table) == 2 * groups * (len(SELECTORS) + 2)
@@ -134,12 +134,12 @@ def test_the_comparison_holds_the_paper_against_itself_and_sizes_equal(make):
     assert (paper["jaccard"] == 1).all()
     assert (paper["shared"] == 1).all()
     assert (paper["in_several"] == 0).all()
-    again = compare_selectors(units, SetDefinition(sigma=0.5), halves=3, seed=0)
+    again, _ = compare_selectors(units, SetDefinition(sigma=0.5), halves=3, seed=0)
     pd.testing.assert_frame_equal(table, again)
 
 
 def test_held_out_selectivity_tells_planted_neurons_from_random_ones(planted):
-    table = compare_selectors(planted, SetDefinition(), halves=4, seed=0)
+    table, _ = compare_selectors(planted, SetDefinition(), halves=4, seed=0)
     of_group = table[(table["layer"] == 0) & (table["group"] == "g1")].set_index("selector")
     assert of_group.loc["mean_difference", "auroc"] > 0.9
     assert of_group.loc["average_precision", "auroc"] > 0.9
@@ -150,6 +150,6 @@ def test_held_out_selectivity_tells_planted_neurons_from_random_ones(planted):
 
 
 def test_without_halves_only_the_overlap_is_there(planted):
-    table = compare_selectors(planted, SetDefinition(), halves=0, seed=0)
+    table, _ = compare_selectors(planted, SetDefinition(), halves=0, seed=0)
     assert table["auroc"].isna().all()
     assert table["jaccard"].notna().any()

@@ -13,4 +13,6 @@ with job_log(snakemake):
     if params.balance:
         units = balanced(units, params.seed)
     definition = SetDefinition(**params.definition)
-    write_table(snakemake.output.table, compare_selectors(units, definition, halves=params.halves, seed=params.seed))
+    comparison, neurons = compare_selectors(units, definition, halves=params.halves, seed=params.seed)
+    write_table(snakemake.output.table, comparison)
+    write_table(snakemake.output.neurons, neurons)

@@ -10,6 +10,7 @@ from property_neurons.erasure.study import Erasure, erase_groups
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path
 
 with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
@@ -24,6 +25,7 @@ with job_log(snakemake, took_hours=True), threadpool_limits(snakemake.threads):
         snakemake.input.model,
         open_counts(store_path(snakemake.input.counts)),
         Erasure(**params.erasure | {"definition": SetDefinition(**params.erasure["definition"])}),
+        selected=read_table(snakemake.input.selected) if snakemake.input.selected else None,
         frames=[store_path(manifest) for manifest in snakemake.input.frames],
         roots={name: plan.corpora.root(config, name) for name in plan.tasks.corpora_of(config, task)},
         device=job_device(config.device, snakemake.resources),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from property_neurons.erasure.report import erasure_tables, markdown_table
+from property_neurons.erasure.specificity import selector_table
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import atomic_path, write_table
 from property_neurons.stores.manifests import described_folder, verify_files
@@ -14,5 +15,6 @@ with job_log(snakemake):
     cells, curves = erasure_tables(snakemake.wildcards.erasure, folders)
     write_table(snakemake.output.table, cells)
     write_table(snakemake.output.curves, curves)
+    write_table(snakemake.output.selectors, selector_table(snakemake.wildcards.erasure, folders))
     with atomic_path(Path(snakemake.output.rendered)) as path:
         path.write_text(markdown_table(cells), encoding="utf-8")

@@ -4,6 +4,7 @@ from pydantic import Field, field_validator, model_validator
 
 from property_neurons.config.section import GroupNames, Name, Section
 from property_neurons.editing.vocabulary import Action
+from property_neurons.neurons.statistics.vocabulary import SelectorName
 from property_neurons.pruning.vocabulary import RandomSets
 
 
@@ -41,6 +42,11 @@ class Erasure(Section):
         min_length=1,
         description="sigma of the table and the doses, then others to erase whole (null: `analysis.sigma` alone)",
     )
+    selectors: list[SelectorName] = Field(
+        default=[],
+        description="other ways of choosing as many neurons per layer, whose neurons are erased too, each with random "
+        "sets of its own: are they more the group's? (docs/statistics.md)",
+    )
     draws: int = Field(default=5, ge=0, description="random sets of as many neurons in each layer, for each condition")
     random: RandomSets = Field(
         default="matched",
@@ -66,6 +72,10 @@ class Erasure(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Erasure":
+        if len(set(self.selectors)) != len(self.selectors):
+            raise ValueError(f"selectors must be distinct, found {self.selectors}")
+        if self.selectors and not self.draws:
+            raise ValueError("selectors are held against random sets; set draws to 1 or more")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be distinct, found {self.seeds}")
         if min(self.seeds) < 0:

@@ -12,6 +12,7 @@ class Condition:
 
     kind: `WHOLE`, `GROUP` or `RANDOM`.
     erased: the group. sigma: of its neurons. dose: share of these, the most exclusive first. draw: of `RANDOM`.
+    selector: what chose the neurons, of `RANDOM` those that they are like; `PAPER` for equations 3 to 5.
     """
 
     kind: str
@@ -19,3 +20,4 @@ class Condition:
     sigma: float = 0.0
     dose: float = 0.0
     draw: int = 0
+    selector: str = ""

@@ -22,15 +22,16 @@ from property_neurons.erasure.table_terms import (
 )
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
+from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.intervals import estimate, few_speakers_note
 
 _RESAMPLES = 2000
 
-_FIXED = ["study", "task", "metric", "unit", "property", "erased"]
+FIXED = ["study", "task", "metric", "unit", "property", "erased"]
 _ESTIMATED = ("delta", "excess", "causal_excess")
 CELL_COLUMNS = [
-    *_FIXED,
+    *FIXED,
     *("part", "sigma", "neurons", "neurons_per_layer", "before", "after"),
     *("delta", "low", "high", "p", "q", "detectable", "random_mean", "random_least", "random_most"),
     *("excess", "excess_low", "excess_high", "excess_p", "excess_q", "excess_detectable", "beyond"),
@@ -39,7 +40,7 @@ CELL_COLUMNS = [
     *("utterances", "speakers", "draws", "seeds"),
 ]
 CURVE_COLUMNS = [
-    *_FIXED,
+    *FIXED,
     *("sigma", "dose", "kind", "neurons", "part", "value", "delta", "low", "high", "least", "most", "draws"),
 ]
 
@@ -69,7 +70,7 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """The runs (seeds) of a study, scored by one measure.
 
     fixed: the columns that are the same in all rows.
@@ -79,6 +80,18 @@ class _Measured:
     measure: _Measure
     fixed: dict[str, Any]
     sums: ErrorSums
+
+    @property
+    def erased(self) -> list[str]:
+        """The groups, in the order in which they are erased."""
+        table = self.runs[0].conditions
+        return list(dict.fromkeys(table.loc[table["kind"] == GROUP, "erased"]))
+
+    @property
+    def sigma(self) -> float:
+        """That of the tables."""
+        table = self.runs[0].conditions
+        return table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
 
     @property
     def parts(self) -> list[str]:
@@ -121,7 +134,7 @@ class _Measured:
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
     """A row of the table, and its estimates resampled: [resamples] by name."""
 
     row: dict[str, Any]
@@ -149,10 +162,19 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
     Raises:
         StoreError: the seeds are of different tasks, or were scored on different utterances.
     """
+    cells, curves = [], []
+    for measured in measured_runs(study, folders):
+        cells += _cells(measured)
+        if measured.measure.name != BY_UTTERANCE:
+            curves += _curves(measured)
+    return _corrected(pd.DataFrame(cells, columns=CELL_COLUMNS)), pd.DataFrame(curves, columns=CURVE_COLUMNS)
+
+
+def measured_runs(study: str, folders: Sequence[str | Path]) -> Iterator[Measured]:
+    """The runs of a study by each measure; arguments and errors as of `erasure_tables`."""
     runs = [_read(Path(folder)) for folder in folders]
     _check_alike(runs, folders)
     described = runs[0].described
-    cells, curves = [], []
     for measure in _measures(described["kind"], in_clips=bool((runs[0].scores["weight"] > 1).any())):
         fixed = {
             "study": study,
@@ -163,11 +185,7 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
         }
         weight = {"weight": 1.0} if measure.name == BY_UTTERANCE else {}
         sums = ErrorSums([run.scores.assign(**weight) for run in runs], column=measure.column, resamples=_RESAMPLES)
-        measured = _Measured(runs, measure, fixed, sums)
-        cells += _cells(measured)
-        if measure.name != BY_UTTERANCE:
-            curves += _curves(measured)
-    return _corrected(pd.DataFrame(cells, columns=CELL_COLUMNS)), pd.DataFrame(curves, columns=CURVE_COLUMNS)
+        yield Measured(runs, measure, fixed, sums)
 
 
 def _measures(kind: str, *, in_clips: bool) -> list[_Measure]:
@@ -203,7 +221,7 @@ def _check_alike(runs: Sequence[_Run], folders: Sequence[str | Path]) -> None:
 def _corrected(cells: pd.DataFrame) -> pd.DataFrame:
     """With q, and what lies beyond random neurons: one correction for each question over all cells of the table."""
     for name in _ESTIMATED:
-        p, q = _column(name, "p"), _column(name, "q")
+        p, q = column_of(name, "p"), column_of(name, "q")
         cells[q] = q_values(cells[p].astype("float64"))
     more = (cells["excess"] > 0) & (cells["delta"] > cells["random_most"])
     less = (cells["excess"] < 0) & (cells["delta"] < cells["random_least"])
@@ -211,36 +229,33 @@ def _corrected(cells: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def _column(name: str, of: str) -> str:
+def column_of(name: str, of: str) -> str:
     """The column that has the p, low, high ... of an estimate; those of delta have no name before them."""
     return of if name == "delta" else f"{name}_{of}"
 
 
-def _estimated(name: str, value: float, resampled: np.ndarray, units: int) -> dict[str, float]:
+def estimated(name: str, value: float, resampled: np.ndarray, units: int) -> dict[str, float]:
     """The columns of an estimate but q."""
     found = estimate(value, resampled, units)
-    return {name: value} | {_column(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")}
+    return {name: value} | {column_of(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")}
 
 
-def _cells(measured: _Measured) -> Iterator[dict[str, Any]]:
-    table, parts = measured.runs[0].conditions, measured.parts
-    sigma = table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
-    erased = list(dict.fromkeys(table.loc[table["kind"] == GROUP, "erased"]))
-    cells = []
-    for number, group in enumerate(erased):
-        at = {"erased": group, "sigma": sigma, "dose": 1.0}
-        of_group = {part: _cell(measured, at, part, number) for part in parts}
+def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
+    parts, cells = measured.parts, []
+    for number, group in enumerate(measured.erased):
+        at = {"erased": group, "sigma": measured.sigma, "dose": 1.0, "selector": PAPER}
+        of_group = {part: cell_of(measured, at, part, number) for part in parts}
         own = of_group.get(OWN if OWN in parts else group)
         if own is not None and own.row["draws"] and len(set(measured.runs[0].scores["part"])) > 2:
-            _add_causal_excess(own, of_group.get(OTHERS) or _cell(measured, at, OTHERS, number))
+            add_causal_excess(own, of_group.get(OTHERS) or cell_of(measured, at, OTHERS, number))
         cells += of_group.values()
     yield from (cell.row for cell in cells)
-    if len(erased) > MOST_SPELLED_OUT:
+    if len(measured.erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
             yield _mean_cell([cell for cell in cells if cell.row["part"] == part])
 
 
-def _cell(measured: _Measured, wanted: dict[str, Any], part: str, number: int) -> _Cell:
+def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) -> Cell:
     runs, group = measured.runs, wanted["erased"]
     before, after, random = (
         measured.conditions(kind=WHOLE),
@@ -259,7 +274,7 @@ def _cell(measured: _Measured, wanted: dict[str, Any], part: str, number: int) -
         "neurons_per_layer": condition["neurons_per_layer"],
         "before": told[0].mean(),
         "after": told[1].mean(),
-        **_estimated("delta", float((told[1] - told[0]).mean()), resampled["delta"], tested.units),
+        **estimated("delta", float((told[1] - told[0]).mean()), resampled["delta"], tested.units),
         **vars(tested),
         "draws": len(random) // len(runs),
         "seeds": len(runs),
@@ -269,18 +284,18 @@ def _cell(measured: _Measured, wanted: dict[str, Any], part: str, number: int) -
         values = measured.drawn_rates(random, part, group).reshape(_RESAMPLES, *controls.shape)
         resampled["excess"] = measured.mean_of_seeds(drawn[1] - measured.mean_of_random(values, number))
         row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
-        row |= _estimated("excess", row["delta"] - row["random_mean"], resampled["excess"], tested.units)
-    return _Cell(row, resampled)
+        row |= estimated("excess", row["delta"] - row["random_mean"], resampled["excess"], tested.units)
+    return Cell(row, resampled)
 
 
-def _add_causal_excess(own: _Cell, others: _Cell) -> None:
+def add_causal_excess(own: Cell, others: Cell) -> None:
     """What a group's neurons cost its own errors more than those of the others, beyond random neurons."""
     own.resampled["causal_excess"] = own.resampled["excess"] - others.resampled["excess"]
     value, units = own.row["excess"] - others.row["excess"], min(own.row["units"], others.row["units"])
-    own.row.update(_estimated("causal_excess", value, own.resampled["causal_excess"], units))
+    own.row.update(estimated("causal_excess", value, own.resampled["causal_excess"], units))
 
 
-def _mean_cell(cells: Sequence[_Cell]) -> dict[str, Any]:
+def _mean_cell(cells: Sequence[Cell]) -> dict[str, Any]:
     """The mean over erased groups: groups are drawn with replacement, and the test speakers of each at once."""
     table = pd.DataFrame([cell.row for cell in cells])
     mean = dict(cells[0].row) | {"erased": MEAN, "neurons_per_layer": ""}
@@ -292,20 +307,22 @@ def _mean_cell(cells: Sequence[_Cell]) -> dict[str, Any]:
         if name in cells[0].resampled:
             values = np.stack([cell.resampled[name] for cell in cells], axis=1)
             means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
-            mean |= _estimated(name, table[name].mean(), means, len(table))
+            mean |= estimated(name, table[name].mean(), means, len(table))
     return mean
 
 
-def _curves(measured: _Measured) -> Iterator[dict[str, Any]]:
+def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
     runs, table = measured.runs, measured.runs[0].conditions
-    wanted = table.loc[table["kind"] == GROUP, ["erased", "sigma", "dose"]].drop_duplicates()
+    of_paper = (table["kind"] == GROUP) & (table["selector"] == PAPER)
+    wanted = table.loc[of_paper, ["erased", "sigma", "dose"]].drop_duplicates()
     before = measured.conditions(kind=WHOLE)
     for row in wanted.itertuples(index=False):
         where = {"erased": row.erased, "sigma": row.sigma, "dose": row.dose}
+        at = where | {"selector": PAPER}
         for part in measured.parts:
             without = measured.rates(before, part, row.erased)
             for kind in (GROUP, RANDOM):
-                found = measured.conditions(kind=kind, **where)
+                found = measured.conditions(kind=kind, **at)
                 if not found:
                     continue
                 values = measured.rates(found, part, row.erased)
@@ -406,4 +423,4 @@ def _written(row: pd.Series, digits: int) -> str:
             f" [{row['random_mean']:+.{digits}f}, {row['random_least']:.{digits}f} to {row['random_most']:.{digits}f}]"
         )
     of = "excess" if row["draws"] else "delta"
-    return text + _power(row[_column(of, "detectable")], row[_column(of, "q")], digits)
+    return text + _power(row[column_of(of, "detectable")], row[column_of(of, "q")], digits)

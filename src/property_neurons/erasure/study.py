@@ -29,8 +29,9 @@ from property_neurons.errors import ModelError, StoreError, TaskError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.definition import SetDefinition
-from property_neurons.neurons.groups import NeuronSets, site_sets
+from property_neurons.neurons.groups import site_sets
 from property_neurons.neurons.random_sets import matched_partners, random_sets_like
+from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.progress import progress
 from property_neurons.pruning.criteria import neuron_traits
 from property_neurons.pruning.vocabulary import RandomSets
@@ -50,6 +51,7 @@ class Erasure:
     """What is erased; the first of `sigmas` is that of the table, the others are erased whole.
 
     groups: None = all of the property's.
+    selectors: other ways of choosing as many neurons; each one's are erased whole, at the first of `sigmas`.
     draws: random sets for each condition.
     random: what these have in common with the group's neurons beside layer and number: "matched": activation frequency
         and norm (see `random_sets.matched_partners`); "size": nothing.
@@ -60,6 +62,7 @@ class Erasure:
     definition: SetDefinition
     groups: Sequence[str] | None = None
     doses: Sequence[float] = (1.0,)
+    selectors: Sequence[str] = ()
     draws: int = 5
     random: RandomSets = "matched"
     action: Action = "zero"
@@ -77,6 +80,7 @@ def erase_groups(
     erasure: Erasure,
     *,
     roots: Mapping[str, str],
+    selected: pd.DataFrame | None = None,
     frames: Sequence[str | Path] = (),
     device: str = "cpu",
     seed: int = 0,
@@ -89,12 +93,14 @@ def erase_groups(
         training: manifest of a training of mode fine_tuned.
         model: manifest of the trained model as a prepared model, on which `counts` were made.
         roots: the folder that each corpus's audio paths start from.
+        selected: the neurons that selectors choose (of `selector_comparison.compare_selectors`), for `selectors`.
         frames: the frame stores that the task's references come from, for a property of F0.
         seed: of random sets, with the draw's number.
         code: fingerprint, so that conditions scored by other code are not taken over.
 
     Raises:
-        TaskError, ModelError: groups that the property does not have; counts of another model.
+        TaskError, ModelError: groups that the property does not have; counts of another model; selectors compared on
+            other counts.
         StoreError: an input is absent or damaged, or another process scores this.
     """
     with locks.sole_process(work), quiet_transformers():
@@ -102,7 +108,7 @@ def erase_groups(
         examples = trained.examples("test", roots)
         f0 = read_f0(examples.table["utterance"], frames) if erasure.column == "f0" else None
         divide = divide_errors(trained.data, counts, erasure.column, f0)
-        conditions, masks = _conditions(trained, counts, erasure, seed)
+        conditions, masks = _conditions(trained, counts, erasure, selected, seed)
         how = _intervention(trained, erasure, roots)
         identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
         tables, finished = [], []
@@ -162,7 +168,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def _conditions(
-    trained: FineTuned, counts: Counts, erasure: Erasure, seed: int
+    trained: FineTuned, counts: Counts, erasure: Erasure, selected: pd.DataFrame | None, seed: int
 ) -> tuple[list[Condition], list[list[np.ndarray]]]:
     widths = [site.width for site in counts.sites]
     found = [site.width for site in trained.encoder.sites]
@@ -188,35 +194,62 @@ def _conditions(
     for place, sigma in enumerate(erasure.sigmas):
         sets = site_sets(counts, replace(erasure.definition, sigma=sigma))
         for group in groups:
-            doses = erasure.doses if place == 0 else (1.0,)
-            for condition, mask in _of_group(
-                sets, counts.groups.index(group), group, sigma, doses, erasure, traits, seed
-            ):
+            number = counts.groups.index(group)
+            doses = {dose: most_exclusive(sets, number, dose) for dose in (erasure.doses if place == 0 else (1.0,))}
+            found = [*_of_group(Condition(GROUP, group, sigma, selector=PAPER), doses, erasure, traits, seed)]
+            if erasure.selectors and place == 0:
+                _check_selected(selected, group, doses[1.0], counts)
+                for selector in erasure.selectors:
+                    whole = {1.0: _selected_masks(selected, selector, group, widths)}
+                    chosen = Condition(GROUP, group, sigma, selector=selector)
+                    found += _of_group(chosen, whole, erasure, traits, seed)
+            for condition, mask in found:
                 conditions.append(condition)
                 masks.append(mask)
     return conditions, masks
 
 
+def _selected_masks(selected: pd.DataFrame, selector: str, group: str, widths: Sequence[int]) -> list[np.ndarray]:
+    masks = [np.zeros(width, dtype=bool) for width in widths]
+    chosen = selected[(selected["selector"] == selector) & (selected["group"] == group)]
+    for layer, rows in chosen.groupby("layer"):
+        masks[layer - 1][rows["neuron"].to_numpy()] = True
+    return masks
+
+
+def _check_selected(selected: pd.DataFrame | None, group: str, paper: Masks, counts: Counts) -> None:
+    """Selectors were compared on the counts that give the sets if equations 3 to 5 give the same sets there."""
+    if selected is None:
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected the neurons that selectors choose, found none; compare "
+            "selectors first"
+        )
+    there = _selected_masks(selected, PAPER, group, [len(mask) for mask in paper])
+    differing = [layer for layer, (one, other) in enumerate(zip(paper, there, strict=True), 1) if (one != other).any()]
+    if differing:
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected the neurons of {group} by equations 3 to 5 among those that "
+            f"selectors choose on {counts.corpus}, found others in layer {differing[0]}; compare selectors on the same "
+            "counts, by the same definition"
+        )
+
+
 def _of_group(
-    sets: Sequence[NeuronSets],
-    number: int,
-    group: str,
-    sigma: float,
-    doses: Sequence[float],
+    at: Condition,
+    doses: Mapping[float, list[np.ndarray]],
     erasure: Erasure,
     traits: Sequence[np.ndarray] | None,
     seed: int,
 ) -> Iterator[tuple[Condition, list[np.ndarray]]]:
-    whole = most_exclusive(sets, number, 1.0)
+    """One group's neurons by dose, the last of which is the whole set, and after each the random sets like it."""
     seeds = [1000 * seed + draw for draw in range(erasure.draws)]
-    partners = [_partners(whole, traits, one) for one in seeds] if traits is not None else []
-    for dose in doses:
-        own = most_exclusive(sets, number, dose)
-        yield Condition(GROUP, group, sigma, dose), own
+    partners = [_partners(doses[1.0], traits, one) for one in seeds] if traits is not None else []
+    for dose, own in doses.items():
+        yield replace(at, dose=dose), own
         for draw in range(erasure.draws):
             # The sets of one draw lie within each other, as the group's do from dose to dose.
             drawn = _of_partners(own, partners[draw]) if partners else random_sets_like(own, seeds[draw])
-            yield Condition(RANDOM, group, sigma, dose, draw), drawn
+            yield replace(at, kind=RANDOM, dose=dose, draw=draw), drawn
 
 
 def _partners(whole: Masks, traits: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:

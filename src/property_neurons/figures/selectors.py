@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 from property_neurons.figures import style
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.tables import ByProperty, read_tables
-from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS, PAPER, RANDOM
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
+from property_neurons.neurons.statistics.vocabulary import PAPER
 
 # Inches that a selector's line takes.
 _LINE = 0.14
-_TITLES = MappingProxyType({PAPER: "equations 3 to 5", RANDOM: "at random", "entropy": "entropy (LAPE, AAPE)"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def draw(selectors: Mapping[str, ByProperty], corpus: str, note: str = "") -> st
                 _plot(axes, of_role, shown, _look(role, colours[name]))
         neurons = table.loc[(table["property"] == name) & (table["model"] == model), "neurons"].iloc[0]
         row[0].set_title(f"{style.property_title(name)}, {neurons} neurons", color=colours[name], loc="left")
-        row[0].set_yticks(range(len(shown)), [_TITLES.get(one, one.replace("_", " ")) for one in shown])
+        row[0].set_yticks(range(len(shown)), [style.selector_title(one) for one in shown])
         row[0].set_ylim(len(shown) - 0.5, -0.5)
     for axes, looks in zip(grid[-1], _MEASURES.values(), strict=True):
         axes.set_xlabel(looks.title)

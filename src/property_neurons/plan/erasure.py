@@ -29,6 +29,17 @@ def counts(config: Config, study: str, seed: int | str) -> str:
     return paths.counts(config, tuned, section.corpus, section.property)
 
 
+def selected(config: Config, study: str, seed: int | str) -> str | list[str]:
+    """The table of the neurons that a study's selectors choose; none for a study without selectors."""
+    section, tuned = config.erasure[study], model(config, study, seed)
+    if not section.selectors:
+        return []
+    if section.corpus is None:
+        return f"{paths.training_counts(config, tuned, section.task, section.property)}.selectors.parquet"
+    table = paths.neurons(config, tuned, section.corpus, section.property)
+    return f"{table.removesuffix('.parquet')}.selectors.parquet"
+
+
 def found_on(config: Config, study: str) -> list[str]:
     """The corpora whose ranks give the edited neurons: one, or those of the split on which the task is trained."""
     section = config.erasure[study]
@@ -62,6 +73,8 @@ def settings(config: Config, study: str) -> dict[str, Any]:
     """What an erasure depends on beside its inputs, as fields of `erasure.study.Erasure`."""
     section = config.erasure[study]
     own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
+    # A study without selectors has none in its settings.
+    own |= {"selectors"} if section.selectors else set()
     return section.model_dump(include={"groups", "doses", "draws", "random", "action", "batch_size"} | own) | {
         "definition": analysis.set_definition(config),
         "column": source_of(config.properties[section.property]),

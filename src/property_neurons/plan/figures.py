@@ -38,8 +38,17 @@ def of_properties(config: Config, taken: Iterable[str]) -> dict[str, str]:
 
     A name that another figure has is preceded by `property_`.
     """
-    names = {*taken, *config.erasure}
+    names = {*taken, *erasures(config)}
     return {f"property_{name}" if name in names else name: name for name in config.properties}
+
+
+def erasures(config: Config) -> list[str]:
+    """The figures of the erasure studies."""
+    return [
+        f"{name}{what}"
+        for name, study in config.erasure.items()
+        for what in ("", "_dose", *(["_selectors"] if study.selectors else []))
+    ]
 
 
 def compared_models(config: Config) -> list[str]:

@@ -10,7 +10,9 @@ from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.erasure.table_terms import NOT_A_GROUP
 
 # Names of other figures and tables.
-_TAKEN = re.compile(r"fig\d+|pruning|probes|confounds|.*_dose|pretraining_.*", re.IGNORECASE)
+_TAKEN = re.compile(
+    r"fig\d+|pruning|probes|confounds|stability|selectors|.*_(dose|selectors)|pretraining_.*", re.IGNORECASE
+)
 
 
 def problems(config: Config) -> list[str]:
@@ -46,5 +48,16 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
         found.append(
             f"{key}.property: tables of erasures call the utterances of several groups {', '.join(sorted(taken))}; "
             f"give that group of {study.property!r} another name"
+        )
+    sigma = config.analysis.sigma
+    if study.selectors and study.sigmas and study.sigmas[0] != sigma:
+        found.append(
+            f"{key}.selectors: they choose as many neurons as there are at analysis.sigma ({sigma}); begin "
+            f"{key}.sigmas with {sigma}, or leave the one or the other out"
+        )
+    if study.selectors and config.statistics.balance:
+        found.append(
+            f"{key}.selectors: statistics.balance thins the frames that they choose by, and a study's sets are of all "
+            "frames; set balance: false"
         )
     return found + unknown_groups(config, f"{key}.groups", study.property, study.groups or [])

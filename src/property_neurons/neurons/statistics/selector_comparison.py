@@ -11,7 +11,8 @@ from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.resampling import UnitScores, jaccard, mean_and_range, speaker_halves
 from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest
-from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS, PAPER, RANDOM
+from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
+from property_neurons.neurons.statistics.vocabulary import PAPER, RANDOM
 from property_neurons.progress import progress
 
 # Every neuron is looked at on every half, not only those found: beyond these the ranges change little.
@@ -20,6 +21,8 @@ MOST_HALVES = 10
 _OVERLAP = ("neurons", "jaccard", "shared", "in_several")
 _HELD_OUT = ("auroc", "auroc_low", "auroc_high", "at_most_half", "stability", "stability_low", "stability_high")
 COLUMNS = ("layer", "site", "group", "selector", *_OVERLAP, *_HELD_OUT, "speakers", "halves")
+
+CHOSEN_COLUMNS = ("selector", "group", "layer", "neuron")
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,21 @@ class SelectedNeurons:
     auroc: np.ndarray
 
 
-def compare_selectors(units: UnitCounts, definition: SetDefinition, *, halves: int, seed: int) -> pd.DataFrame:
-    """A row (`COLUMNS`) for each layer (0: all), group ("": all, each neuron with its group) and selector.
+def compare_selectors(
+    units: UnitCounts, definition: SetDefinition, *, halves: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How the selectors compare, and what they choose on all speakers.
+
+    The comparison has a row (`COLUMNS`) for each layer (0: all), group ("": all, each neuron with its group) and
+    selector:
 
     neurons: chosen on all speakers. jaccard, shared: with the paper's set, and the share of it that is chosen too.
     in_several: share of the chosen that are chosen for another group as well.
     auroc: of the neurons chosen on one half of the speakers, on the other half: median over neurons, then mean over
         halves, with the range of 95 % of the halves. at_most_half: share of them at 0.5 or below.
     stability: Jaccard of the sets of the two halves, mean over splits, with the range of 95 %.
+
+    The neurons have a row (`CHOSEN_COLUMNS`) each: selector, group, layer (from 1), neuron; none at random.
 
     Args:
         halves: splits of the speakers, at most `MOST_HALVES` of which are used; 0 leaves the last columns empty.
@@ -67,7 +77,7 @@ def compare_selectors(units: UnitCounts, definition: SetDefinition, *, halves: i
         for group in (*range(len(units.groups)), None)
         for selector in sites[0].chosen
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)), _chosen_table(units, sites)
 
 
 def select(rows: SiteUnits, halves: np.ndarray | None, seed: int) -> SelectedNeurons:
@@ -85,6 +95,17 @@ def select(rows: SiteUnits, halves: np.ndarray | None, seed: int) -> SelectedNeu
     sizes = paper.sum(axis=1)
     chosen = {PAPER: paper} | {name: highest(one, sizes) for name, one in scores.items()}
     return SelectedNeurons(chosen, auroc[:, :, :-1])
+
+
+def _chosen_table(units: UnitCounts, sites: list[SelectedNeurons]) -> pd.DataFrame:
+    parts = [pd.DataFrame(columns=list(CHOSEN_COLUMNS))]
+    for layer, site in enumerate(sites, 1):
+        for selector in (PAPER, *SELECTORS):
+            group, neuron = np.nonzero(site.chosen[selector][:, :, -1])
+            names = np.array(units.groups, dtype=object)[group]
+            parts.append(pd.DataFrame({"selector": selector, "group": names, "layer": layer, "neuron": neuron}))
+    table = pd.concat(parts, ignore_index=True).astype({"layer": "int64", "neuron": "int64"})
+    return table.astype({"selector": "str", "group": "str"})
 
 
 def _by_layer(sites: list[SelectedNeurons]) -> Iterator[tuple[int, list[SelectedNeurons]]]:

@@ -5,9 +5,6 @@ import pandas as pd
 # In the tables by layer: of all layers together, and of all groups together, that is, of P.
 ALL_LAYERS, ALL_GROUPS = 0, ""
 
-PAPER, RANDOM = "paper", "random"
-"""Beside the selectors: the sets of equations 3 to 5 themselves, and as many neurons at random."""
-
 
 def of_all_groups(table: pd.DataFrame) -> pd.DataFrame:
     """What a table of statistics says of P, a row for each layer in order; what it says of all layers left out."""
