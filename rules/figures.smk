@@ -33,7 +33,7 @@ FIGURES = {
         inputs={"counts": f"{RESULTS}/counts/{MODEL}/{CORPUS}/single_phone.manifest.json"},
         params={
             "phone": CONFIG.figures.probability_phone,
-            "definition": plan.analysis.set_definition(CONFIG),
+            "definition": plan.analysis.pattern_settings(CONFIG),
         },
     ),
     # Activation patterns in the plane, each property at its best layer.

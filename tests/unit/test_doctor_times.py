@@ -103,6 +103,6 @@ def test_trainings_of_tasks_have_no_estimate(tmp_path):
     assert not_estimated(config, default_needs(config)) == []
     tuned = {"m": {"kind": "shipped", "name": "melhubert-mini"}, "t": {"kind": "tuned", "of": "m", "task": "pr-tuned"}}
     config = config_of(
-        "config", tmp_path, models=tuned, pruning={}, erasure={}, figures={"corpus": "demo", "model": "t"}
+        "config", tmp_path, models=tuned, pruning={}, erasure={}, browser={}, figures={"corpus": "demo", "model": "t"}
     )
     assert not_estimated(config, default_needs(config)) == ["the training of t"]

@@ -240,5 +240,5 @@ def test_a_killed_training_ends_at_the_same_step(flat, monkeypatch, steps_short)
 
 def test_a_training_killed_after_its_last_checkpoint_ends_at_the_same_step(flat, monkeypatch):
     job = elsewhere(flat, "killed-last")
-    interrupted(job, monkeypatch, lambda patch, stop: patch.setattr(stage, "curves", stop))
+    interrupted(job, monkeypatch, lambda patch, stop: patch.setattr(stage, "learning_curves", stop))
     same_training(job, flat)
