@@ -78,10 +78,18 @@ with job_log(fake_job(folder / "a.log", [], [folder / "out/x"])):
 {body}
 """
 
+# Tests that run in the background, or under nohup, hand ignored signals on.
+DEFAULTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+"""
+
 
 def start(tmp_path, body):
     program = JOB.format(tests=str(HERE), folder=str(tmp_path), body="\n".join(f"        {line}" for line in body))
-    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", DEFAULTS + program], stderr=subprocess.PIPE, text=True)
 
 
 def test_a_limit_of_memory_is_named(tmp_path):
