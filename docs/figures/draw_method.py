@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Circle
 
+from property_neurons.activations.extraction import frame_values
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.phones import LABELS
@@ -41,29 +42,18 @@ def measure():
     ids = ranks.ids(LAYER - 1, TAU)[ranks.offset[0] :][FIRST:LAST]
     # The neurons that are active most often in these frames come first.
     neurons = pd.Series(ids.ravel()).value_counts(sort=True).index[:40].to_numpy()
+    encoder = load_encoder(RESULTS / "models/melhubert-mini")
+    values = frame_values(encoder, len(wave), list(encoder.front_end.windows(wave)))[LAYER - 1]
     probability = counts.site_counts(LAYER - 1) / np.maximum(counts.n, 1)[:, None]
     women = [row for row, (group, label) in enumerate(counts.cells) if group == "F" and label not in ("SIL", "SPN")]
     return {
         "wave": wave[FIRST * 320 : LAST * 320],
         "phones": [LABELS[label] for label in frames.label[FIRST:LAST]],
-        "activation": activations(wave)[FIRST:LAST][:, neurons].T,
+        "activation": np.abs(values[FIRST:LAST][:, neurons].T.astype(float)),
         "active": np.array([[neuron in row for row in ids] for neuron in neurons]),
         "probability": probability[women][:, neurons].T,
         "points": points.query(f"layer == {LAYER} and seed == seed.min()"),
     }
-
-
-def activations(wave):
-    """Magnitudes of layer 6's neurons: [frames, neurons]."""
-    import torch
-
-    encoder, kept = load_encoder(RESULTS / "models/melhubert-mini"), []
-    module = encoder.model.get_submodule(encoder.sites[LAYER - 1].module)
-    module.register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
-    with torch.inference_mode():
-        for window in encoder.front_end.windows(wave):
-            encoder.model(window.values)
-    return torch.cat(kept, dim=1)[0].abs().numpy()
 
 
 def draw(measured, ink, faint, marks):

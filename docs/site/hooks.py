@@ -8,6 +8,7 @@ import ast
 import json
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -67,7 +68,7 @@ def on_page_markdown(markdown, page, config, files):
         image, text, link = match.groups()
         found = target(link)
         if found is None:
-            return f"{text}" if "`" in text or "/" in text else f"{text} (`{link}`)"
+            return text if "`" in text or "/" in text else f"{text} (`{link}`)"
         return f"{image}[{text}]({found})"
 
     def rewrite_source(match):
@@ -96,6 +97,7 @@ def notebook_text(notebook):
     return "\n\n".join(parts) + "\n"
 
 
+@cache  # asked for by the navigation and by the pages
 def python_reference():
     """Title, name and text of a page for each folder of the library: its modules that have something public."""
     pages = []
