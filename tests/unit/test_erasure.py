@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from damage import DAMAGES
 from safetensors.torch import load_file
 from task_inputs import make_data, make_job, prepared, read_audio
 
+from property_neurons.corpus import audio
 from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.pitch_bins import bin_track
@@ -285,6 +287,15 @@ def killed_after(scored):
         return plain(*arguments)
 
     return killed
+
+
+def test_an_utterance_that_there_is_room_for_is_decoded_once_for_all_conditions(speakers, tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(audio, "read_audio", lambda path: decoded.append(path.stem) or read_audio(path))
+    monkeypatch.setattr(erasing, "_REMEMBERED_BYTES", 30_000)
+    scores = erase(tmp_path, speakers, dataclasses.replace(ERASURE, doses=(1.0,), draws=0)) / "scores.parquet"
+    assert set(Counter(decoded).values()) == {1, 3}
+    assert set(decoded) == set(read_table(scores)["utterance"])
 
 
 def test_a_killed_job_keeps_what_it_has_scored(tuned, erased, tmp_path, monkeypatch):

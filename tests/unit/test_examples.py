@@ -19,6 +19,7 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, clip_starts, collate
 from property_neurons.tasks.heads import UNLABELLED, Head
 from property_neurons.tasks.model import TaskModel
+from property_neurons.tasks.remembered import Remembered
 from property_neurons.tasks.stored_states import frame_states, open_states, write_states
 from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
@@ -230,6 +231,27 @@ def test_a_crop_has_as_many_frames_as_its_label_wherever_it_is_cut(name, load):
         last = waveforms.n_frames(place) - 12
         for first in (0, 1, last // 2, last - 1, last):
             assert len(waveforms(place, first, 12)["rows"]) == 12, (place, first)
+
+
+def test_pieces_that_are_remembered_are_made_once_and_those_beyond_the_room_each_time(load):
+    asked = []
+
+    class Asked(Waveforms):
+        def __call__(self, *piece):
+            asked.append(piece)
+            return super().__call__(*piece)
+
+    encoder = load("MelHubertModel")
+    pieces = [(0, 0, None), (1, 0, None), (1, 2, 12)]
+    sizes = [Waveforms(encoder, recordings())(*piece)["windows"][0].values.nbytes for piece in pieces]
+    source = Remembered(Asked(encoder, recordings()), sizes[0] + sizes[2])
+    passes = [[source(*piece) for piece in pieces] for _ in range(3)]
+    assert asked == [*pieces, pieces[1], pieces[1]]
+    for made in passes[1:]:
+        for one, other in zip(passes[0], made, strict=True):
+            assert torch.equal(one["windows"][0].values, other["windows"][0].values)
+            assert torch.equal(one["rows"], other["rows"])
+    assert source.n_frames(1) == Waveforms(encoder, recordings()).n_frames(1)
 
 
 def test_a_crop_of_waveforms_starts_where_its_frames_do(load):

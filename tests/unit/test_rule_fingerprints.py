@@ -81,12 +81,13 @@ COVERED = {
     "learn_gates": f"""
         {LOADING}
         models.states pruning.calibrate pruning.calibration pruning.gates pruning.masks tasks.examples tasks.fine_tuned
-        tasks.heads tasks.job tasks.model tasks.stored_states tasks.table training.optimisation training.order
+        tasks.heads tasks.job tasks.model tasks.remembered tasks.stored_states tasks.table training.optimisation
+        training.order
     """,
     "calibrate_model": f"""
         {LOADING}
         models.states pruning.calibrate pruning.calibration pruning.masks tasks.examples tasks.fine_tuned tasks.heads
-        tasks.job tasks.model tasks.stored_states tasks.table training.optimisation training.order
+        tasks.job tasks.model tasks.remembered tasks.stored_states tasks.table training.optimisation training.order
     """,
     "distil_model": f"""
         {LOADING}
@@ -109,7 +110,8 @@ COVERED = {
         neurons.patterns
         neurons.random_sets neurons.statistics.vocabulary
         ranks.sites tasks.examples tasks.f0_tracks tasks.fine_tuned tasks.heads tasks.job
-        tasks.model tasks.stored_states tasks.table tasks.utterance_errors training.optimisation training.order
+        tasks.model tasks.remembered tasks.stored_states tasks.table tasks.utterance_errors training.optimisation
+        training.order
     """,
     "measure_speed": f"""
         {LOADING}

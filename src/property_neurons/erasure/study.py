@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 SCORE_COLUMNS = ("condition", *SCORED)
 _STATISTICS_UTTERANCES = 200
+_REMEMBERED_BYTES = 2 << 30
+"""Of the model's input for the test part: nine hours of waveforms, or 37 of MelHuBERT's log-Mel frames."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def erase_groups(
     """
     with locks.sole_process(work), quiet_transformers():
         trained = load_fine_tuned(training, model=model, device=device)
-        examples = trained.examples("test", roots)
+        examples = trained.examples("test", roots, remembered=_REMEMBERED_BYTES)
         f0 = read_f0(examples.table["utterance"], frames) if erasure.column == "f0" else None
         divide = divide_errors(trained.data, counts, erasure.column, f0)
         conditions, masks = _conditions(trained, counts, erasure, selected, seed)

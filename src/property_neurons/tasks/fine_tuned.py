@@ -15,6 +15,7 @@ from property_neurons.stores import manifests
 from property_neurons.tasks.examples import Examples, collate, waveforms
 from property_neurons.tasks.job import TaskJob, TaskTraining
 from property_neurons.tasks.model import TaskModel, new_head
+from property_neurons.tasks.remembered import Remembered
 from property_neurons.tasks.table import TaskData, read_task_data
 
 
@@ -30,14 +31,15 @@ class FineTuned:
     encoder: SpeechEncoder
     model: TaskModel
 
-    def examples(self, part: str, roots: Mapping[str, str] | None = None) -> Examples:
+    def examples(self, part: str, roots: Mapping[str, str] | None = None, *, remembered: int = 0) -> Examples:
         """The utterances of "train", "dev" or "test", whole or in the clips that the task scores, the longest first.
 
         Args:
             roots: the folder that each corpus's audio paths start from, where it is not the training's.
+            remembered: bytes of the model's input that stay in memory, where there is more than one pass.
         """
         table = self.data.part(part)
-        source = waveforms(table, self.encoder, roots or self.job.roots)
+        source = Remembered(waveforms(table, self.encoder, roots or self.job.roots), remembered)
         return Examples(table, self.data.kind, source, clips=TaskTraining(**self.job.settings).clips)
 
 
