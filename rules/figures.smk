@@ -98,7 +98,7 @@ FIGURES = {
             "published": plan.figures.published_names(CONFIG, [MODEL]),
         },
     ),
-    # Overlap of the property neurons of three properties in one layer.
+    # Overlap of the property neurons of two to four properties in one layer.
     "fig8": Figure(
         "Figure 8",
         "Property neurons",

@@ -70,7 +70,7 @@ def test_the_config_says_what_figures_show():
     [
         ({"properties": ["manr"]}, "figures.properties: 'manr' is not defined"),
         ({"properties": ["manner", "manner"]}, "figures.properties: expected each property once, found manner, manner"),
-        ({"overlap": ["manner", "pitch"]}, "figures.overlap: .* at least 3 items"),
+        ({"overlap": ["manner"]}, "figures.overlap: .* at least 2 items"),
     ],
 )
 def test_figures_of_properties_that_are_none_are_refused(figures, sentence):

@@ -20,8 +20,8 @@ class Figures(Section):
         default=None,
         description="properties of Figures 3, 4, 5, 7, stability and selectors (null: the paper's)",
     )
-    overlap: Annotated[list[Name], Field(min_length=3, max_length=3)] | None = Field(
-        default=None, description="the three properties of Figure 8 (null: phone, gender and pitch)"
+    overlap: Annotated[list[Name], Field(min_length=2, max_length=4)] | None = Field(
+        default=None, description="two to four properties of Figure 8 (null: phone, gender and pitch)"
     )
     compare: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None, description="models of Figure 5 (null: all models of the config)"

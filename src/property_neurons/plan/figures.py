@@ -29,7 +29,7 @@ def layer_properties(config: Config) -> list[str]:
 
 
 def overlap_properties(config: Config) -> list[str]:
-    """The three properties of Figure 8."""
+    """The properties of Figure 8."""
     return config.figures.overlap or ["phone", "gender", "pitch"]
 
 
