@@ -200,7 +200,14 @@ PARAMS = {
         "published": {"tiny": None, "twin": None},
     },
     "fig7": {"models": ["tiny"], "corpus": "demo", "published": {"tiny": None}},
-    "fig8": {"layer": 1, "model": "tiny", "corpus": "demo", "fdr": None, "published": {"tiny": "melhubert"}},
+    "fig8": {
+        "layer": 1,
+        "properties": ["phone", "gender"],
+        "model": "tiny",
+        "corpus": "demo",
+        "fdr": None,
+        "published": {"tiny": "melhubert"},
+    },
     "stability": {"models": ["tiny", "twin"], "corpus": "demo"},
     "selectors": {"models": ["tiny", "twin"], "corpus": "demo"},
 }

@@ -46,22 +46,26 @@ def study_of(runs, published=None):
 def test_fig6_draws_means_seeds_and_differences():
     runs = small("general", 3)
     table = drawn_twice(fig6, study_of(runs, MELHUBERT["fig6"]))
-    bar = only(table, part="bar", task="pr", arm="protect").iloc[0]
+    bar = only(table, part="error", task="pr", arm="protect").iloc[0]
     # Seeds 21, 23, 25 %.
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 22, 26])
     assert (bar["spread"], bar["seeds"], bar["rows"]) == (INTERVAL, 3, 577)
     assert only(table, part="seed", task="pr", arm="protect")["value"].tolist() == pytest.approx([21, 23, 25])
     assert only(table, part="seed", task="pr", arm="protect")["seed"].tolist() == [0, 1, 2]
-    assert only(table, part="bar", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
+    assert only(table, part="error", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
     assert only(table, part="constant")[["task", "value"]].to_numpy().tolist() == [["f0", 0.151]]
     for task, metric in (("pr", "phone_error_rate"), ("f0", "lnf0_mse")):
         published = only(table, part="published", task=task)
         assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig6"][metric]
     differences = only(table, part="difference", task="pr")
-    assert differences[["arm", "other"]].to_numpy().tolist() == [["protect", "unpruned"], ["protect", "norm"]]
-    given = only(compared(runs), task="pr", first="protect").set_index("second").loc[["unpruned", "norm"]]
-    for column, source in (("value", "difference"), ("low", "low"), ("high", "high")):
-        assert differences[column].tolist() == pytest.approx((100 * given[source]).tolist())
+    assert differences[["arm", "other"]].to_numpy().tolist() == [["protect", "norm"]]
+    changes = only(table, part="change", task="pr")
+    assert changes[["arm", "other"]].to_numpy().tolist() == [["protect", "unpruned"], ["norm", "unpruned"]]
+    given = only(compared(runs), task="pr", step=1).set_index(["first", "second"])
+    for drawn_rows in (differences, changes):
+        told = given.loc[list(zip(drawn_rows["arm"], drawn_rows["other"], strict=True))]
+        for column, source in (("value", "difference"), ("low", "low"), ("high", "high")):
+            assert drawn_rows[column].tolist() == pytest.approx((100 * told[source]).tolist())
 
 
 def test_one_seed_has_the_same_kind_of_error_bar_as_several():
@@ -69,9 +73,9 @@ def test_one_seed_has_the_same_kind_of_error_bar_as_several():
     study = study_of(runs)._replace(note="Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90")
     figure, table = drawn(fig6, study)
     assert figure.get_suptitle().replace("\n", " ").endswith(study.note)
-    bar = only(table, part="bar", task="pr", arm="norm").iloc[0]
+    bar = only(table, part="error", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
-    assert set(only(table, part="bar")["spread"]) == {INTERVAL}
+    assert set(only(table, part="error")["spread"]) == {INTERVAL}
     assert "published" not in set(table["part"])
 
 
@@ -80,13 +84,15 @@ def test_fig9_draws_the_steps_and_the_last_one():
     table = drawn_twice(fig9, study_of(runs, MELHUBERT["fig9"]))
     curve = only(table, part="curve", task="pr", arm="protect")
     assert curve[["step", "rows"]].to_numpy().tolist() == [[1, 528], [2, 128]]
-    assert curve["value"].tolist() == pytest.approx([23, 24])
-    assert curve["low"].tolist() == pytest.approx([22, 23])
+    given = only(compared(runs), task="pr", first="protect", second="unpruned")
+    assert curve["value"].tolist() == pytest.approx((100 * given["difference"]).tolist())
+    assert curve["low"].tolist() == pytest.approx((100 * given["low"]).tolist())
     assert curve["share"].tolist() == pytest.approx([528 / 3072, 128 / 3072])
-    assert only(table, part="curve", task="pr", arm="unpruned")["value"].tolist() == pytest.approx([12])
-    bars = only(table, part="bar", task="pr")
-    assert bars[["arm", "step"]].to_numpy().tolist() == [["unpruned", 0], ["protect", 2], ["norm", 2]]
-    assert bars["value"].tolist() == pytest.approx([12, 24, 34])
+    start = only(table, part="curve", task="pr", arm="unpruned").iloc[0]
+    assert start[["step", "rows", "value"]].tolist() == [0, 3072, 0]
+    errors = only(table, part="error", task="pr")
+    assert errors[["arm", "step"]].to_numpy().tolist() == [["unpruned", 0], ["protect", 2], ["norm", 2]]
+    assert errors["value"].tolist() == pytest.approx([12, 24, 34])
     assert set(only(table, part="difference")["step"]) == {2}
     published = only(table, part="published")
     assert published["task"].unique().tolist() == ["pr"]
@@ -109,8 +115,8 @@ def test_fig9_draws_the_steps_and_the_last_one():
 def test_both_are_legible_with_few_and_many_panels_and_arms(seeds, tasks, shown):
     for module, sizes, figure in ((fig6, (3072, 577), "fig6"), (fig9, STEPS, "fig9")):
         _, table = drawn(module, study_of(collected(STUDIES[module], tasks, shown, seeds, sizes), MELHUBERT[figure]))
-        assert only(table, part="bar")["arm"].unique().tolist() == list(shown)
-        assert only(table, part="bar")["task"].unique().tolist() == list(tasks)
+        assert only(table, part="error")["arm"].unique().tolist() == list(shown)
+        assert only(table, part="error")["task"].unique().tolist() == list(tasks)
         assert only(table, part="difference").empty == ("protect" not in shown)
 
 

@@ -12,7 +12,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study) -> style.Drawing:
-    """Draw each task's error by arm, and below it protect minus the others on the same utterances.
+    """Draw for each task each arm minus the unpruned model, protect minus the others, and the errors.
 
     Raises:
         ConfigError: nothing was cut in this study.
@@ -23,9 +23,9 @@ def draw(study: Study) -> style.Drawing:
     handles = pruning_panels.legend(table)
     figure = pruning_panels.new_figure(tasks, heights, handles)
     grid = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
-    pruning_panels.draw_bars_and_differences(grid, table)
+    pruning_panels.draw_panels(grid, table)
     for axes, title in zip(grid[0], task_titles(table).values(), strict=True):
-        axes.set_title(title)
+        axes.set_title(title, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     style.heading(figure, f"Cut once, to {cut_to(table)}", study.model, study.corpus, study.note)
     return figure, table

@@ -10,13 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from property_neurons.figures import pruning_panels, style
-from property_neurons.figures.pruning_panels import COLOURS, CONSTANT, arm_title
+from property_neurons.figures.pruning_panels import COLOURS, arm_title
 from property_neurons.figures.pruning_tables import (
+    BEYOND,
     MEASURES,
     Study,
+    change_rows,
     cut_to,
     final_rows,
-    means,
     read_study,
     task_titles,
 )
@@ -25,7 +26,7 @@ from property_neurons.pruning.vocabulary import ARMS, CRITERIA, UNCUT, score_of,
 _CURVE_INCHES = 1.5
 # Inches that a number of neurons takes below the axis, and the numbers and name of the axis at the left.
 _TICK_INCHES = 0.32
-_LABEL_INCHES = 0.55
+_LABEL_INCHES = 0.65
 _OF_SCORES = MappingProxyType(
     {
         "norm": "s",
@@ -53,7 +54,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> style.Drawing:
-    """Draw each task's error from cut to cut, by arm after the last, and there protect minus the others.
+    """Draw for each task each arm minus the unpruned model, cut by cut; below, protect minus others and the errors.
 
     Args:
         heading: with the smallest sizes to be put in.
@@ -71,34 +72,53 @@ def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> st
     for axes, (task, title) in zip(curves, task_titles(table).items(), strict=True):
         _plot(axes, table[table["task"] == task], pruning_panels.panel_width(tasks) - _LABEL_INCHES)
         axes.set_title(title)
-    pruning_panels.draw_bars_and_differences(below, table)
+    pruning_panels.draw_panels(below, table)
     for axes in below[0]:
-        axes.set_title("after the last cut", fontsize=7.5)
+        axes.set_title("after the last cut", fontsize=7.5, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table
 
 
 def _rows(study: Study) -> pd.DataFrame:
-    """What is drawn: part "curve" has the mean of each arm and step, the others are those of `final_rows`."""
+    """What is drawn: part "curve" has the change of each arm at each step, the others are those of `final_rows`."""
     last = final_rows(study)
-    curves = (
-        means(study.runs[study.runs["arm"] != "fine_tuned"], "curve").assign(other="").reindex(columns=last.columns)
-    )
-    return pd.concat([curves.astype(dict.fromkeys(("step", "seeds", "seed"), "Int64")), last], ignore_index=True)
+    # The curves end in the changes after the last cut.
+    last = last[last["part"] != "change"]
+    cut = study.runs[study.runs["arm"] != "fine_tuned"]
+    curves = pd.concat([pd.DataFrame(columns=last.columns), *change_rows(cut, study.comparisons, "curve")])
+    before = study.runs[study.runs["step"] == 0].groupby("task", as_index=False)[["rows", "share"]].mean()
+    table = pd.concat([_start(before, last), curves.reindex(columns=last.columns), last], ignore_index=True)
+    return table.astype(last.dtypes.to_dict())
+
+
+def _start(before: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
+    """The unpruned model of each task, from which every curve starts."""
+    metrics = last.drop_duplicates("task")[["task", "metric"]]
+    start = metrics.merge(before, on="task").assign(part="curve", arm="unpruned", other="unpruned", step=0, spread="")
+    return start.assign(value=0.0, low=0.0, high=0.0).reindex(columns=last.columns)
 
 
 def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
     curves = rows[rows["part"] == "curve"]
     start = curves[curves["step"] == 0]
-    axes.axhline(start["value"].iloc[0], **_UNPRUNED)
-    for value in rows.loc[rows["part"] == "constant", "value"]:
-        axes.axhline(value, **CONSTANT)
+    axes.axhline(0, **_UNPRUNED)
     for arm in [arm for arm in ARMS if arm in set(curves["arm"]) - set(UNCUT)]:
         steps = pd.concat([start, curves[curves["arm"] == arm]]).sort_values("step")
         marker, dashes = _MARKERS[arm]
         line = {"color": COLOURS[arm], "zorder": 2 + len(ARMS) - ARMS.index(arm)}
-        axes.plot(steps["rows"], steps["value"], marker=marker, markersize=3, linewidth=1.2, linestyle=dashes, **line)
+        axes.plot(steps["rows"], steps["value"], linewidth=1.2, linestyle=dashes, **line)
+        for beyond, points in steps.groupby(steps["q"] <= BEYOND):
+            face = COLOURS[arm] if beyond else "white"
+            axes.plot(
+                points["rows"],
+                points["value"],
+                marker=marker,
+                markersize=3.5,
+                markerfacecolor=face,
+                linestyle="",
+                **line,
+            )
         axes.fill_between(steps["rows"], steps["low"], steps["high"], color=line["color"], alpha=0.15, linewidth=0)
     axes.plot(
         start["rows"],
@@ -109,7 +129,8 @@ def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
         linestyle="",
         zorder=20,
     )
-    axes.set_ylabel(MEASURES[rows["metric"].iloc[0]].label)
+    measure = MEASURES[rows["metric"].iloc[0]]
+    axes.set_ylabel(f"change from unpruned\n({measure.difference})")
     _sizes_axis(axes, curves, inches)
 
 

@@ -1,4 +1,4 @@
-"""The criteria and controls of a pruning study, side by side: bars, and paired differences below (Figures 6 and 9)."""
+"""The criteria and controls of a pruning study: paired differences, and the errors below (Figures 6 and 9)."""
 
 import math
 from collections.abc import Sequence
@@ -14,18 +14,17 @@ from property_neurons.figures import style
 from property_neurons.figures.pruning_tables import BEYOND, INTERVAL, MEASURES, others_of
 from property_neurons.pruning.vocabulary import ARMS, CRITERIA, score_of, shield_of
 
-# Inches of one bar and of one difference.
-_BAR = 0.21
+# Inches of one arm.
 _DIFFERENCE = 0.17
+# Points: room for "better" and "worse" between a panel and its title.
+TITLE_PAD = 14
 # Inches: names of arms at the left, a panel at most, what stands around each row of panels (title, ticks, name), the
-# heading, a line of the legend, a value.
+# heading, a line of the legend.
 _NAMES = 1.1
 _PANEL = 2.5
 _FRAME = 0.65
 _HEADING = 0.4
 _LEGEND_LINE = 0.17
-_VALUE_INCHES = 0.42
-_THICKNESS = 0.68
 # Share of a panel that differences leave on either side of zero, so that both sides can be named.
 _SIDE = 0.28
 # Criteria have colours, those that protect neurons in front of another score a lighter one; what keeps every neuron
@@ -63,7 +62,6 @@ _ERROR = MappingProxyType({"color": style.REFERENCE, "linewidth": 0.9})
 _PUBLISHED = MappingProxyType(
     {"marker": "D", "markersize": 3.6, "color": "white", "markeredgecolor": style.REFERENCE, "markeredgewidth": 0.8}
 )
-CONSTANT = MappingProxyType({"color": style.REFERENCE, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1})
 
 
 def arm_title(arm: str) -> str:
@@ -85,97 +83,98 @@ def panel_width(tasks: int) -> float:
 
 
 def heights(table: pd.DataFrame) -> list[float]:
-    """Inches of the bars and, where there are any, of the differences."""
-    bars, others = table.loc[table["part"] == "bar", "arm"].nunique(), len(others_of(table))
-    return [_BAR * bars, _DIFFERENCE * others] if others else [_BAR * bars]
+    """Inches of the panels of `draw_panels`: changes and differences where there are any, errors."""
+    lines = (len(_arms(table, "change")), len(others_of(table)), len(_arms(table, "error")))
+    return [_DIFFERENCE * count for count in lines if count]
 
 
-def draw_bars_and_differences(rows: Sequence[Sequence[Axes]], table: pd.DataFrame) -> None:
-    """Draw the bars of each task into its panel and, where there are any, protect minus each other arm below.
+def draw_panels(rows: Sequence[Sequence[Axes]], table: pd.DataFrame) -> None:
+    """Draw each arm minus the unpruned model, protect minus the others, and the errors themselves.
 
     Args:
         rows: as many as `heights` says; each has a panel for each task. The panels of a row come to share their axis.
         table: of `final_rows`, with or without other parts.
     """
-    arms = [arm for arm in ARMS if arm in set(table.loc[table["part"] == "bar", "arm"])]
     tasks = dict(iter(table.groupby("task", sort=False)))
-    for axes, own in zip(rows[0], tasks.values(), strict=True):
-        _plot_bars(axes, own, arms, panel_width(len(tasks)))
-    _name_rows(rows[0], [arm_title(arm) for arm in arms])
+    arms, changed = (_arms(table, part) for part in ("error", "change"))
     others = others_of(table)
-    if not others:
-        return
-    for axes, own in zip(rows[1], tasks.values(), strict=True):
-        _plot_differences(axes, own[own["part"] == "difference"], others)
-        axes.set_xlabel(f"protect − other ({MEASURES[own['metric'].iloc[0]].difference})")
-    _name_rows(rows[1], [f"− {arm_title(arm)}" for arm in others])
+    above = []
+    if changed:
+        above.append(("change", changed, "arm", "change from unpruned", ""))
+    if others:
+        above.append(("difference", others, "other", "protect − other", "− "))
+    for panels, (part, names, column, what, sign) in zip(rows, above, strict=False):
+        for axes, own in zip(panels, tasks.values(), strict=True):
+            _plot_differences(axes, own[own["part"] == part], names, column)
+            axes.set_xlabel(f"{what} ({MEASURES[own['metric'].iloc[0]].difference})")
+        _name_rows(panels, [sign + arm_title(arm) for arm in names])
+    for axes, own in zip(rows[-1], tasks.values(), strict=True):
+        _plot_errors(axes, own, arms)
+    _name_rows(rows[-1], [arm_title(arm) for arm in arms])
 
 
 def legend(table: pd.DataFrame) -> list[Line2D]:
-    """Handles for what bars and differences do not name themselves."""
+    """Handles for what the panels do not name themselves."""
     parts = set(table["part"])
-    handles = [Line2D([], [], label="one seed", linestyle="", **_SEED)]
-    handles.append(Line2D([], [], label=INTERVAL, **_ERROR))
-    if "constant" in parts:
-        handles.append(Line2D([], [], label="best constant prediction", **CONSTANT))
+    handles = [
+        Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
+        Line2D([], [], label="none shown; in brackets: detectable", **_difference_look(style.BLUE, beyond=False)),
+        Line2D([], [], label=INTERVAL, **_ERROR),
+        Line2D([], [], label="error of one seed", linestyle="", **_SEED),
+    ]
     if "published" in parts:
         handles.append(Line2D([], [], label="published", linestyle="", **_PUBLISHED))
-    if "difference" in parts:
-        handles.append(Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)))
-        handles.append(
-            Line2D([], [], label="none; in brackets: detectable", **_difference_look(style.BLUE, beyond=False))
-        )
     return handles
 
 
-def _plot_bars(axes: Axes, table: pd.DataFrame, arms: Sequence[str], inches: float) -> None:
+def _arms(table: pd.DataFrame, part: str) -> list[str]:
+    return [arm for arm in ARMS if arm in set(table.loc[table["part"] == part, "arm"])]
+
+
+def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
+    """The errors themselves, not from zero on: where arms lie close together, that would hide what tells them apart."""
     measure = MEASURES[table["metric"].iloc[0]]
     by_part = dict(iter(table.groupby("part")))
-    constants = by_part["constant"]["value"].tolist() if "constant" in by_part else []
-    for value in constants:
-        axes.axvline(value, **CONSTANT)
-    marks = {}
-    for bar in by_part["bar"].itertuples():
-        place = arms.index(bar.arm)
+    far = []
+    for error in by_part["error"].itertuples():
+        place = arms.index(error.arm)
         seeds, shown = (
-            by_part[part].loc[by_part[part]["arm"] == bar.arm, "value"].tolist() if part in by_part else []
+            by_part[part].loc[by_part[part]["arm"] == error.arm, "value"].tolist() if part in by_part else []
             for part in ("seed", "published")
         )
-        axes.barh(place, bar.value, height=_THICKNESS, color=COLOURS[bar.arm], zorder=2)
-        # Beside the error bar, so that neither hides the other; a single seed is its middle.
-        offsets = [0.0] if len(seeds) == 1 else [0.2 if index % 2 else -0.2 for index in range(len(seeds))]
-        axes.plot(seeds, [place + offset for offset in offsets], linestyle="", zorder=3, **_SEED)
-        axes.plot([bar.low, bar.high], [place, place], zorder=4, **_ERROR)
+        axes.plot([error.low, error.high], [place, place], color=COLOURS[error.arm], linewidth=1.4, zorder=2)
+        axes.plot([error.value], [place], color=COLOURS[error.arm], marker="o", markersize=4, linestyle="", zorder=3)
+        if len(seeds) > 1:
+            offsets = [0.26 if index % 2 else -0.26 for index in range(len(seeds))]
+            axes.plot(seeds, [place + offset for offset in offsets], linestyle="", zorder=4, **_SEED)
         axes.plot(shown, [place] * len(shown), linestyle="", zorder=5, **_PUBLISHED)
-        marks[bar.arm] = (max(bar.value, bar.high, *seeds), shown)
-    ends = [end for end, _ in marks.values()]
-    far = max([*ends, *constants, *(value for _, shown in marks.values() for value in shown)])
-    limit = max(far * 1.03, max(ends) * inches / (inches - _VALUE_INCHES))
-    room = limit * _VALUE_INCHES / inches
-    for bar in by_part["bar"].itertuples():
-        end, shown = marks[bar.arm]
-        # Behind whatever would stand within the number.
-        for value in sorted([*shown, *constants]):
-            end = value if end - room / 8 < value < end + room else end
-        limit = max(limit, end + room)
+        far += [error.low, error.high, *seeds, *shown]
         axes.annotate(
-            f"{bar.value:.{measure.decimals}f}",
-            (end, arms.index(bar.arm)),
-            (5, 0),
+            f"{error.value:.{measure.decimals}f}",
+            (1, place),
+            (-1, 0),
+            xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
+            ha="right",
             va="center",
             fontsize=6.5,
         )
-    axes.set_xlim(0, limit)
+    span = (max(far) - min(far)) or 1.0
+    # At the right the numbers stand.
+    axes.set_xlim(min(far) - 0.06 * span, max(far) + 0.3 * span)
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    axes.set_xlabel(measure.label)
+    constant = by_part["constant"]["value"].iloc[0] if "constant" in by_part else None
+    best = "" if constant is None else f"\n(best constant prediction: {constant:.{measure.decimals}f})"
+    axes.set_xlabel(measure.label + best)
 
 
-def _plot_differences(axes: Axes, rows: pd.DataFrame, others: Sequence[str]) -> None:
+def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], column: str) -> None:
+    """Differences with their intervals around zero, one line for each of `names`, found in `column`."""
     axes.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
     for row in rows.itertuples():
-        place = others.index(row.other)
-        look = _difference_look(COLOURS[row.other], beyond=row.q <= BEYOND)
+        name = getattr(row, column)
+        place = names.index(name)
+        look = _difference_look(COLOURS[name], beyond=row.q <= BEYOND)
         axes.plot([row.low, row.high], [place, place], zorder=2, **look | {"marker": ""})
         axes.plot([row.value], [place], zorder=3, **look | {"linestyle": ""})
         if row.q > BEYOND and row.detectable > 0:
@@ -193,11 +192,12 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, others: Sequence[str]) -> 
             )
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
-    low, high = reach[0] - 0.06 * span, reach[1] + 0.06 * span
+    # At the right, what could have been seen stands in brackets.
+    low, high = reach[0] - 0.06 * span, reach[1] + 0.2 * span
     # The side without differences is drawn out until its name has room.
     low, high = min(low, -high * _SIDE / (1 - _SIDE)), max(high, -low * _SIDE / (1 - _SIDE))
     axes.set_xlim(low, high)
-    axes.set_ylim(len(others) - 0.5, -0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     for text, side, shift in (("← better", "right", -3), ("worse →", "left", 3)):
         axes.annotate(
             text,

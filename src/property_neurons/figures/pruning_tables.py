@@ -110,8 +110,9 @@ def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
 def final_rows(study: Study) -> pd.DataFrame:
     """What is drawn of each task's last step: the columns of `means`, and seed and other.
 
-    Parts: "bar" (mean over seeds); "seed" (each of them); "constant" (error of the best constant prediction);
-    "published"; "difference" (protect minus `other`, with its interval).
+    Parts: "change" (each arm minus the unpruned model, with the interval of that difference); "difference" (protect
+    minus `other`, likewise); "error" (mean over seeds); "seed" (each of them); "published"; "constant" (error of the
+    best constant prediction).
 
     Raises:
         ConfigError: nothing was cut in the study.
@@ -122,12 +123,13 @@ def final_rows(study: Study) -> pd.DataFrame:
         raise ConfigError(f"study {name}: expected runs of pruned models, found of the arms {found}; run more arms")
     last = _last_step(runs)
     parts = [
-        means(last, "bar").assign(other=""),
+        means(last, "error").assign(other=""),
         *_seed_rows(last),
         *_constant_rows(last),
         *_published_rows(last, study.published),
     ]
-    table = pd.concat([*parts, *_difference_rows(last, study.comparisons)], ignore_index=True)
+    leading = [*change_rows(last, study.comparisons, "change"), *_difference_rows(last, study.comparisons)]
+    table = pd.concat([*leading, *parts], ignore_index=True)
     columns = "part task metric arm other step seeds seed rows share value low high q detectable spread"
     table = table.reindex(columns=columns.split()).astype(dict.fromkeys(("step", "seeds", "seed"), "Int64"))
     return table.fillna({"arm": "", "other": "", "spread": ""})
@@ -135,7 +137,7 @@ def final_rows(study: Study) -> pd.DataFrame:
 
 def cut_to(table: pd.DataFrame) -> str:
     """What the cuts left, for a heading: "128 neurons per layer (17 %)", or from fewest to most."""
-    cut = table[(table["part"] == "bar") & ~table["arm"].isin(UNCUT)]
+    cut = table[(table["part"] == "error") & ~table["arm"].isin(UNCUT)]
     rows, share = _span(cut["rows"]), _span(cut["share"] * 100)
     return f"{rows} neurons per layer ({share} %)"
 
@@ -150,7 +152,7 @@ def task_titles(table: pd.DataFrame) -> dict[str, str]:
 
 
 def others_of(table: pd.DataFrame) -> list[str]:
-    """The arms that protect is held against, in their order."""
+    """The arms that protect is held against, but for the unpruned model, in their order."""
     return [arm for arm in ARMS if arm in set(table.loc[table["part"] == "difference", "other"])]
 
 
@@ -196,16 +198,40 @@ def _published_rows(runs: pd.DataFrame, published: Mapping[str, Bars]) -> Iterat
             yield pd.DataFrame(shown, columns=["arm", "value"]).assign(part="published", task=task, metric=metric)
 
 
+def change_rows(runs: pd.DataFrame, comparisons: pd.DataFrame, part: str) -> Iterator[pd.DataFrame]:
+    """Each arm minus the unpruned model, task by task, at the steps of `runs`.
+
+    Args:
+        runs: of a `Study`, all or some.
+        comparisons: of the same study.
+        part: what the rows are called.
+    """
+    sizes = runs.groupby(["task", "arm", "step"], as_index=False)[["rows", "share"]].mean()
+    held = comparisons[comparisons["second"] == "unpruned"].rename(columns={"first": "arm", "second": "other"})
+    for task in runs["task"].unique():
+        # A study that has no arm but the unpruned model has nothing to hold against it.
+        found = held[held["task"] == task].merge(sizes, on=["task", "arm", "step"])
+        if not found.empty:
+            yield _in_order(_scaled(found).assign(part=part))
+
+
 def _difference_rows(runs: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for (task, metric), rows in runs.groupby(["task", "metric"], sort=False):
+    for task, rows in runs.groupby("task", sort=False):
         chosen = comparisons[
             (comparisons["task"] == task)
             & (comparisons["first"] == "protect")
+            & (comparisons["second"] != "unpruned")
             & (comparisons["step"] == rows["step"].max())
         ]
-        found = chosen[["task", "metric", "step", "low", "high", "q", "detectable"]].assign(
-            part="difference", arm="protect", other=chosen["second"], value=chosen["difference"], spread=INTERVAL
-        )
-        found[["value", "low", "high", "detectable"]] *= MEASURES[metric].scale
+        found = _scaled(chosen.rename(columns={"first": "arm", "second": "other"})).assign(part="difference")
         if not found.empty:
             yield found.sort_values("other", key=lambda column: column.map(ARMS.index))
+
+
+def _scaled(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Differences in the unit that is drawn."""
+    columns = ["value", "low", "high", "detectable"]
+    found = comparisons.rename(columns={"difference": "value"}).assign(spread=INTERVAL)
+    scales = found["metric"].map({name: measure.scale for name, measure in MEASURES.items()}).astype("float64")
+    found[columns] = found[columns].mul(scales, axis=0)
+    return found
