@@ -167,6 +167,8 @@ rule build_frames:
             f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset_of(wildcards.shard)}/tables.manifest.json"
         ),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+        # Classes may change where no label does.
+        phones=lambda wildcards: plan.corpora.phone_table_files(CONFIG, wildcards.corpus),
     output:
         store=directory(f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.zarr"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
@@ -183,6 +185,7 @@ rule build_frames:
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         pitch=lambda wildcards: plan.corpora.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
+        phones=lambda wildcards: plan.corpora.phones(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.corpus.build_frames"),
     message:
         "Labelling frames and tracking F0 of {wildcards.corpus}/{wildcards.shard}"

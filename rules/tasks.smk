@@ -32,6 +32,7 @@ rule prepare_task:
     params:
         kind=lambda wildcards: CONFIG.tasks[wildcards.task].kind,
         split=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["split"],
+        phones=lambda wildcards: plan.tasks.phones(CONFIG, wildcards.task),
         code=code_fingerprint("property_neurons.tasks.make_table"),
     message:
         "Dividing the utterances of {wildcards.task}"

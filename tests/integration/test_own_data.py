@@ -1,4 +1,5 @@
-"""Corpora of one's own through the real Snakemake: a Montreal Forced Aligner's tree at 44.1 kHz, TIMIT, a table."""
+"""Corpora of one's own through the real Snakemake: a Montreal Forced Aligner's tree at 44.1 kHz, TIMIT, a table,
+other phones."""
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from property_neurons.corpus.phone_tables import SHIPPED
-from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES
 from property_neurons.corpus.textgrid import read_textgrid
 from property_neurons.stores.files import read_table
 from tests.integration.project import Project
@@ -36,6 +37,12 @@ CORPORA = {
         "pitch": {"method": "praat"},
     },
     "own": {"kind": "table", "table": "table.tsv", "pitch": {"method": "praat"}},
+    "phones": {
+        "kind": "table",
+        "table": "table.tsv",
+        "phones": {"set": "file", "path": "phones.tsv"},
+        "pitch": {"method": "praat"},
+    },
 }
 CONFIG = {
     "data_root": "data",
@@ -45,12 +52,18 @@ CONFIG = {
         "accent": {"column": "accent"},
         "dialect": {"column": "dialect"},
         "age": {"column": "age", "cuts": [40]},
+        "class": {"column": "label", "groups": "classes"},
     },
     "statistics": {"permutations": 19, "halves": 2},
     "figures": {"corpus": "own", "model": "tiny"},
 }
 TARGETS = [
     f"results/neurons/tiny/{name}.parquet" for name in ("mfa/accent", "timit/dialect", "timit/gender", "own/age")
+]
+# Found of the same speech, its phones once called otherwise.
+RENAMED = [
+    tuple(f"results/neurons/tiny/{corpus}/{name}.parquet" for corpus in ("own", "phones"))
+    for name in ("single_phone", "class", "duration")
 ]
 
 
@@ -73,6 +86,8 @@ def project(finished, tmp_path):
         "speaker;accent\nAnna;Welsh\nBo;Scots\nCléo;Welsh\ndan;Scots\n", encoding="utf-8"
     )
     (data / "table.tsv").write_text("\n".join(["audio\tspeaker\talignment\tage", *rows]), encoding="utf-8")
+    rows = [f"{phone}\t{phone.lower()}_\t{name}\n" for name, own in PHONE_CLASSES.items() for phone in reversed(own)]
+    (data / "phones.tsv").write_text("label\tphone\tclass\n" + "".join(reversed(rows)))
     small_models.save_model(small_models.small_model("HubertModel"), project.folder / "tiny")
     return project
 
@@ -106,7 +121,7 @@ def _timit(data, number, place, samples, alignment):
 
 
 def test_three_layouts_from_the_raw_tree_to_neurons(project):
-    project.snakemake(*TARGETS)
+    project.snakemake(*TARGETS, *(path for pair in RENAMED for path in pair))
     corpora = project.folder / "results/corpora"
     tables = {name: read_table(corpora / f"{name}/utterances.parquet") for name in CORPORA}
     assert len({len(table) for table in tables.values()}) == 1
@@ -119,6 +134,7 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     assert np.abs(np.array(lengths["mfa"]) - lengths["own"]).max() <= 1
     segments = {name: read_table(next((corpora / name / "subsets").rglob("segments.parquet"))) for name in CORPORA}
     phones = {name: np.bincount(table["label"], minlength=41)[:39] for name, table in segments.items()}
+    assert sorted(phones["phones"]) == sorted(phones["own"]) and phones["phones"].tolist() != phones["own"].tolist()
     assert phones["mfa"].tolist() == phones["own"].tolist() == phones["timit"].tolist()
     report = read_table(corpora / "mfa/report.tsv")
     assert report["code"].value_counts().to_dict() == dict.fromkeys(["resampled", "channels_mixed"], len(tables["mfa"]))
@@ -127,7 +143,16 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     assert groups[TARGETS[1]] == {"DR1", "DR2"}
     assert groups[TARGETS[2]] == {"F", "M"}
     assert len(groups[TARGETS[3]]) == 2
-    assert project.planned_rules(*TARGETS) == set()
+    for one, other in RENAMED:
+        columns = ["layer", "group", "neuron", "exclusive"]
+        own, renamed = (read_table(project.folder / path)[columns] for path in (one, other))
+        names = {f"{phone.lower()}_": phone for phone in PHONES}
+        renamed["group"] = [names.get(group, group) for group in renamed["group"]]
+        assert len(own)
+        assert set(own.itertuples(index=False, name=None)) == set(renamed.itertuples(index=False, name=None))
+    assert project.planned_rules(*TARGETS, *(path for pair in RENAMED for path in pair)) == set()
+    printed = project.snakemake("results/neurons/tiny/phones/manner.parquet", fails=True)
+    assert "property manner: expected groups of the corpus's phones (" in printed.replace("\n", " ")
 
     # A column that is corrected counts anew; no model runs.
     path = project.folder / "data/speakers.csv"

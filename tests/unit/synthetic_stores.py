@@ -102,8 +102,17 @@ def ranked(activations: np.ndarray) -> list[int]:
     return sorted(range(len(activations)), key=lambda neuron: (-abs(activations[neuron]), neuron))
 
 
-def write_frames(path: Path, corpus: list[Utterance], pitch: str = "yaapt", columns: dict | None = None) -> Path:
-    """The frame store of one shard; `columns`: by name, what is known of each utterance, by its name."""
+def write_frames(
+    path: Path,
+    corpus: list[Utterance],
+    pitch: str = "yaapt",
+    columns: dict | None = None,
+    attributes: dict | None = None,
+) -> Path:
+    """The frame store of one shard.
+
+    columns: by name, what is known of each utterance, by its name; attributes: others than usual.
+    """
     labels, segments, starts, ends = [], [], [], []
     for utterance in corpus:
         labels += [LABELS.index(label) for label, _ in utterance.frames]
@@ -125,6 +134,7 @@ def write_frames(path: Path, corpus: list[Utterance], pitch: str = "yaapt", colu
                 "frame_us": 20_000,
                 "pitch": pitch,
             }
+            | (attributes or {})
         )
         add_array(store, "frame_offset", _offsets(len(utterance.frames) for utterance in corpus))
         add_array(store, "label", np.array(labels, dtype=np.int8))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from property_neurons.corpus.build_frames import write_frame_store
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.pitch_source import pitch_source
 from property_neurons.corpus.shards import read_segments, read_shard_list
 from property_neurons.jobs.log import job_log
@@ -19,4 +20,5 @@ with job_log(snakemake):
         utterances=read_table(tables / "utterances.parquet"),
         root=snakemake.params.root,
         pitch=pitch_source(**snakemake.params.pitch),
+        inventory=phone_table(**snakemake.params.phones).inventory,
     )

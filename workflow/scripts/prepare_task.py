@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path, verify_files
@@ -9,6 +10,8 @@ from property_neurons.tasks.make_table import divide, write_task_data
 
 with job_log(snakemake):
     params = snakemake.params
+    for corpus, phones in params.phones.items():
+        phone_table(**phones).inventory.need_the_paper_s(f"corpus {corpus}", "phone recognition without a lexicon")
     corpora = [Path(checked).parent for checked in snakemake.input.checked]
     for folder, checked in zip(corpora, snakemake.input.checked, strict=True):
         verify_files(folder, checked)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from property_neurons.corpus.converted_audio import audio_copies
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.report import SKIPPED
 from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.shard_names import shard_names
@@ -24,6 +25,7 @@ with job_log(snakemake) as log:
             alignments=alignments,
             n_shards=params.n_shards,
             conversion=conversion,
+            inventory=phone_table(**params.source.get("phones", {})).inventory,
             workers=snakemake.threads,
         )
     shards = shard_names(params.subset, params.n_shards)

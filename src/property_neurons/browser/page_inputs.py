@@ -28,6 +28,7 @@ def read_site(job: Any) -> Site:
     phones = {}
     for manifest in job.input.frames:
         frames = open_frames(store_path(manifest))
+        frames.inventory.need_the_paper_s(frames.name, "the browser")
         for index, name in enumerate(frames.utterances):
             part = slice(frames.offset[index], frames.offset[index + 1])
             phones[name] = phones_of(frames.label[part], frames.segment[part], LABELS)

@@ -20,12 +20,12 @@ def open_shards(job: Any) -> list[Shard]:
     """The stores of every shard, from the `snakemake` object of a script."""
     kept = kept_utterances(job.input.checked)
     keep = set(zip(kept["subset"], kept["utterance"], strict=True))
-    return [
-        Shard(
-            open_frames(store_path(frames), keep), open_ranks(store_path(ranks)), open_activations(store_path(values))
-        )
-        for frames, ranks, values in zip(job.input.frames, job.input.ranks, job.input.activations, strict=True)
-    ]
+    shards = []
+    for manifest, ranks, values in zip(job.input.frames, job.input.ranks, job.input.activations, strict=True):
+        frames = open_frames(store_path(manifest), keep)
+        frames.inventory.need_the_paper_s(frames.name, "the browser")
+        shards.append(Shard(frames, open_ranks(store_path(ranks)), open_activations(store_path(values))))
+    return shards
 
 
 def open_derived(job: Any, properties: Mapping[str, PropertyTables]) -> list[Derived]:

@@ -49,16 +49,17 @@ class PhoneProperty(Section):
     """A property of the phone itself: its groups are sets of phones."""
 
     column: Literal["label"] = Field(description="the phone label of each frame")
-    groups: Literal["single"] | dict[str, list[str]] = Field(
-        description="`single` (39 groups of one phone), or named lists of phones"
+    groups: Literal["single", "classes"] | dict[str, list[str]] = Field(
+        description="`single` (a group for each phone), `classes` (those of the corpus's `phones`), or named lists of "
+        "phones"
     )
 
     @field_validator("groups")
     @classmethod
     def _phones(cls, value: object) -> object:
-        found = group_problems(value) if isinstance(value, dict) else ""
+        found = group_problems(value, None) if isinstance(value, dict) else ""
         if found:
-            raise ValueError(f"expected named groups of ARPABET phones, each phone in one group; found {found}")
+            raise ValueError(f"expected named groups of phones, each phone in one group; found {found}")
         return value
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.phone_tables import ARPABET, PhoneTable, is_silence
-from property_neurons.corpus.phones import SILENCE, SPOKEN_NOISE_ID
+from property_neurons.corpus.phones import SPOKEN_NOISE_ID
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AlignmentError
 
@@ -68,10 +68,10 @@ class AlignmentSource(Protocol):
         ...
 
 
-def unaligned(n_samples: int) -> Alignment:
+def unaligned(n_samples: int, spoken_noise: int = SPOKEN_NOISE_ID) -> Alignment:
     """What stands for the alignment of speech without one: a single segment of spoken noise, of the audio's length."""
     end = n_samples * 1_000_000 // SAMPLE_RATE
-    return Alignment(np.array([0]), np.array([end]), np.array([SPOKEN_NOISE_ID], dtype=np.int8), end)
+    return Alignment(np.array([0]), np.array([end]), np.array([spoken_noise], dtype=np.int8), end)
 
 
 def checked_alignment(
@@ -104,7 +104,7 @@ def checked_alignment(
     starts, ends, texts = starts[order], ends[order], [texts[index] for index in order]
     labels, marks, unknown = _labels(texts, phones)
     troubles = [*unknown, *_lengths(starts, ends, texts), *_overlaps(starts, ends, texts)]
-    if not unknown and not np.any(labels != phones.labels.index(SILENCE)):
+    if not unknown and not np.any(labels != phones.inventory.silence):
         detail = f"expected at least one phone, found {len(labels)} segments, all silence; {ALIGN_AGAIN}"
         troubles.append(Trouble("empty_alignment", detail))
     if troubles:

@@ -10,7 +10,7 @@ import pandas as pd
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.audio import read_audio
 from property_neurons.corpus.frame_labels import label_utterances
-from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.pitch import estimate_f0
 from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.corpus.utterance_columns import OWN_COLUMNS, known_columns
@@ -28,12 +28,14 @@ def write_frame_store(
     utterances: pd.DataFrame,
     root: str | Path,
     pitch: Pitch,
+    inventory: Inventory = PAPER_PHONES,
     workers: int = 1,
 ) -> None:
     """Write the frame store of one shard: U utterances, F label cells, S segments, P pitch frames.
 
     Attributes: utterances, speakers, genders, subsets [U], columns ({name: [U]} of what else the corpus knows: text,
-    numbers, null where missing), labels, marks, frame_us, pitch.
+    numbers, null where missing), labels,
+    classes ({name: phones}, where they are not the paper's), marks, frame_us, pitch.
     Arrays: frame_offset [U + 1]; label, segment [F]; segment_mark (index into marks), segment_start, segment_end (us)
     [S]; pitch_offset [U + 1]; and f0 (Hz, NaN unvoiced) [P], or pitch_bin [P] for ready-made bins. Pitch tracks start
     at t = 0 and are not padded.
@@ -45,6 +47,7 @@ def write_frame_store(
         utterances: the corpus's utterances, at least these.
         root: the folder the audio paths of the shard list start from.
         pitch: where F0 comes from.
+        inventory: the phones that labels are of.
         workers: processes for the F0; the result does not depend on it.
 
     Raises:
@@ -57,7 +60,7 @@ def write_frame_store(
     _require(path, ids, by_utterance, "segments", "run the corpus rules again")
     facts = facts.loc[ids]
     mine = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in ids)])
-    label, segment = label_utterances(ids, facts["n_labels"].tolist(), by_utterance)
+    label, segment = label_utterances(ids, facts["n_labels"].tolist(), by_utterance, inventory.silence)
     mark, marks = pd.factorize(mine["mark"].astype("str"), sort=True)
     tracks = _tracks(path, shard_list, Path(root), pitch, workers)
     with new_store(path) as store:
@@ -68,7 +71,8 @@ def write_frame_store(
                 "genders": facts["gender"].tolist(),
                 "subsets": facts["subset"].tolist(),
                 "columns": {name: values for name, values in known_columns(facts).items() if name not in OWN_COLUMNS},
-                "labels": list(LABELS),
+                "labels": list(inventory.labels),
+                **_classes(inventory),
                 "marks": marks.tolist(),
                 "frame_us": FRAME_US,
                 "pitch": pitch.method,
@@ -92,6 +96,12 @@ def _require(store: str | Path, ids: list[str], known: Container[str], what: str
             f"{store}: expected {what} for each of {len(ids)} utterances of the shard, found none for {len(missing)}: "
             f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}; {remedy}"
         )
+
+
+def _classes(inventory: Inventory) -> dict[str, dict[str, list[str]]]:
+    if inventory == PAPER_PHONES:
+        return {}
+    return {"classes": {name: list(phones) for name, phones in inventory.classes.items()}}
 
 
 def _offsets(lengths: Sequence[int] | pd.Series) -> np.ndarray:

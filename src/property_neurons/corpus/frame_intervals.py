@@ -14,7 +14,7 @@ from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.frame_values import FrameValues, write_values
-from property_neurons.corpus.phones import LABELS, NEVER_IN_A_SET
+from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.corpus.pronunciations import lay_words, read_dictionary
 from property_neurons.corpus.sources import open_subset
 from property_neurons.corpus.textgrid import read_tier
@@ -133,7 +133,8 @@ def _of_dictionary(
 ) -> Callable[[int], _OfUtterance | None]:
     dictionary = read_dictionary(source["path"])
     transcripts = dict(zip(utterances["utterance"], utterances["transcript"], strict=True))
-    never = [LABELS.index(label) for label in NEVER_IN_A_SET]
+    frames.inventory.need_the_paper_s(frames.name, "a pronunciation dictionary")
+    never = [frames.inventory.labels.index(label) for label in NEVER_IN_A_SET]
 
     def find(index: int) -> _OfUtterance | None:
         span = slice(int(frames.offset[index]), int(frames.offset[index + 1]))

@@ -10,7 +10,7 @@ from property_neurons.corpus.phones import SILENCE_ID
 
 
 def frame_labels(
-    starts: np.ndarray, ends: np.ndarray, labels: np.ndarray, n_labels: int
+    starts: np.ndarray, ends: np.ndarray, labels: np.ndarray, n_labels: int, silence: int = SILENCE_ID
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give each 20 ms cell the label of the segment that overlaps it most, the earliest on a tie.
 
@@ -20,6 +20,7 @@ def frame_labels(
         starts, ends: int64 us [segments], in order and not overlapping.
         labels: int8 [segments].
         n_labels: number of cells; cell i covers [20 i, 20 (i + 1)) ms.
+        silence: the label of silence.
 
     Returns:
         (label int8 [n_labels], segment int32 [n_labels]); segment is -1 where uncovered time prevails.
@@ -40,16 +41,20 @@ def frame_labels(
     candidates = np.flatnonzero(overlap == largest[cell])
     _, earliest = np.unique(cell[candidates], return_index=True)
     segment = owner[piece[candidates[earliest]]]
-    return np.append(labels, np.int8(SILENCE_ID))[segment], segment
+    return np.append(labels, np.int8(silence))[segment], segment
 
 
 def label_utterances(
-    ids: Sequence[str], n_labels: Sequence[int], by_utterance: Mapping[str, pd.DataFrame]
+    ids: Sequence[str],
+    n_labels: Sequence[int],
+    by_utterance: Mapping[str, pd.DataFrame],
+    silence: int = SILENCE_ID,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The labels and segments of utterances one after the other, as `frame_labels` gives them.
 
     Args:
         by_utterance: segments of each: start_us, end_us, label, in order of time.
+        silence: the label of silence.
 
     Returns:
         (label int8 [frames], segment int32 [frames], counted through all utterances)
@@ -59,7 +64,7 @@ def label_utterances(
     for utterance, length in zip(ids, n_labels, strict=True):
         rows = by_utterance[utterance]
         label, segment = frame_labels(
-            rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length
+            rows["start_us"].to_numpy(), rows["end_us"].to_numpy(), rows["label"].to_numpy(np.int8), length, silence
         )
         labels.append(label)
         segments.append(np.where(segment < 0, segment, segment + np.int32(n_segments)))

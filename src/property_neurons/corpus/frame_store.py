@@ -1,13 +1,13 @@
 """The frame store of one shard: for each 20 ms cell its phone label and aligned segment, and the F0 tracks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from property_neurons.corpus.phones import LABELS, SILENCE_ID
+from property_neurons.corpus.phones import LABELS, NEVER_IN_A_SET, PAPER_PHONES, Inventory
 from property_neurons.errors import ConfigError, StoreError, printable
 from property_neurons.stores.zarr import open_store
 
@@ -26,7 +26,7 @@ class FrameShard:
         None where a value is missing; an unknown gender is "".
     offset: int64 [utterances + 1], first frame of each utterance.
     frame_us: length of a frame.
-    label: int8 [frames], index into `phones.LABELS`.
+    label: int8 [frames], index into the labels of `inventory`.
     segment: int32 [frames], alignment segment of each frame, -1 where there is none.
     segment_start, segment_end: int64 us [segments].
     segment_mark: int16 [segments], index into `marks`: what the label of a segment says beside its phone, such as the
@@ -35,6 +35,7 @@ class FrameShard:
     pitch_offset: int64 [utterances + 1], first value of each utterance's pitch track (which starts at t = 0).
     pitch_values: float32 Hz [pitch values], NaN unvoiced; for "bins" int8, -1 unvoiced; empty for "none".
     values: what else is known of each frame, where a property reads it; else None.
+    inventory: the phones of the corpus.
     """
 
     name: str
@@ -53,11 +54,12 @@ class FrameShard:
     segment_mark: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
     marks: tuple[str, ...] = ()
     values: "FrameValues | None" = None
+    inventory: Inventory = PAPER_PHONES
 
     @property
     def of_speech(self) -> np.ndarray:
         """Whether a frame is not silence: bool [frames]. Speech without an alignment is spoken noise."""
-        return self.label != SILENCE_ID
+        return self.label != self.inventory.silence
 
     def column(self, name: str, property_name: str) -> Sequence:
         """What is known of each utterance under a name.
@@ -93,15 +95,11 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
         keep: the (subset, utterance) pairs to count; None for all.
 
     Raises:
-        StoreError: the store is damaged, or made with other labels.
+        StoreError: the store is damaged, or made by another version.
     """
     store = open_store(path)
     attrs = dict(store.attrs)
-    if tuple(attrs["labels"]) != LABELS:
-        raise StoreError(
-            f"{path}: expected the labels {', '.join(LABELS)}, found {', '.join(attrs['labels'])}; it was made by "
-            "another version: delete it and run again"
-        )
+    inventory = _inventory(path, attrs)
     utterances = tuple(attrs["utterances"])
     columns = {
         name.removesuffix("s"): tuple(values)
@@ -132,4 +130,17 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
         pitch_values=store[values][:] if values else np.empty(0, dtype=np.float32),
         segment_mark=store["segment_mark"][:] if "segment_mark" in store else np.empty(0, np.int16),
         marks=tuple(attrs.get("marks", ())),
+        inventory=inventory,
     )
+
+
+def _inventory(path: str | Path, attrs: Mapping[str, Any]) -> Inventory:
+    labels = tuple(attrs["labels"])
+    if labels == LABELS and "classes" not in attrs:
+        return PAPER_PHONES
+    if labels[-2:] != NEVER_IN_A_SET or "classes" not in attrs:
+        raise StoreError(
+            f"{path}: expected the labels {', '.join(LABELS)}, or others with their classes, found "
+            f"{', '.join(map(printable, labels))}; it was made by another version: delete it and run again"
+        )
+    return Inventory(labels[:-2], {name: tuple(phones) for name, phones in attrs["classes"].items()})

@@ -12,7 +12,6 @@ import pandas as pd
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.frame_values import FrameValues, write_values
-from property_neurons.corpus.phones import LABELS, NEVER_IN_A_SET
 from property_neurons.corpus.tracks import Track
 from property_neurons.errors import CorpusError
 from property_neurons.progress import progress
@@ -161,7 +160,7 @@ def _f0(frames: FrameShard, index: int) -> np.ndarray:
 
 def _rate(frames: FrameShard, index: int) -> np.ndarray:
     span = _span(frames, index)
-    phone = ~np.isin(frames.label[span], [LABELS.index(label) for label in NEVER_IN_A_SET])
+    phone = frames.label[span] < len(frames.inventory.phones)
     if not phone.any():
         # Speech without an alignment.
         return np.full(len(phone), np.nan)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from property_neurons.corpus.group_names import name_problem
 from property_neurons.corpus.own_tables import need_columns, read_own_table
-from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, SILENCE, SPOKEN_NOISE
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, SILENCE, SPOKEN_NOISE, Inventory
 from property_neurons.errors import CorpusError, printable, some_of
 
 MOST_PHONES = 125
@@ -60,9 +60,14 @@ class PhoneTable:
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(PHONE_CLASSES))
 
     @property
+    def inventory(self) -> Inventory:
+        """The phones and their classes."""
+        return Inventory(self.phones, self.classes)
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """What a frame can be: the phones, silence, spoken noise. Stores hold indices of it."""
-        return (*self.phones, SILENCE, SPOKEN_NOISE)
+        """What a frame can be; see `Inventory`."""
+        return self.inventory.labels
 
     def read(self, text: str) -> tuple[int, str] | None:
         """The index of a label in `labels`, and its mark; None where the table does not know it."""

@@ -1,13 +1,14 @@
-"""The 39 ARPABET phones, their classes, and the labels of an alignment.
+"""The phones of a corpus, their classes, and the labels of an alignment; by default the 39 ARPABET phones of the paper.
 
-The order of `PHONES` is the row order of every pattern matrix (it enters MDS through its random
-start), and a label's index in `LABELS` is its id in every store.
+The order of the phones is the row order of every pattern matrix (it enters MDS through its random
+start), and a label's index in the labels is its id in every store.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.errors import printable
+from property_neurons.errors import CorpusError, printable, some_of
 
 VOWELS = ("AH", "IH", "IY", "EH", "ER", "AE", "AY", "EY", "AO", "AA", "OW", "UW", "AW", "UH", "OY")
 VOICED_CONSONANTS = ("N", "D", "R", "L", "DH", "M", "Z", "W", "V", "B", "NG", "G", "Y", "JH", "ZH")
@@ -32,13 +33,65 @@ SILENCE_ID = LABEL_IDS[SILENCE]
 SPOKEN_NOISE_ID = LABEL_IDS[SPOKEN_NOISE]
 
 
-def group_problems(groups: Mapping[str, Sequence[str]]) -> str:
-    """What is wrong with named groups of phones, of which each may be in one group at most; "" if nothing is."""
+@dataclass(frozen=True)
+class Inventory:
+    """The phones of a corpus.
+
+    phones: in the order of rows.
+    classes: {class: phones}, each phone in one class at most.
+    """
+
+    phones: tuple[str, ...]
+    classes: Mapping[str, tuple[str, ...]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a frame can be: the phones, silence, spoken noise. Stores hold indices of it."""
+        return (*self.phones, *NEVER_IN_A_SET)
+
+    @property
+    def silence(self) -> int:
+        """The label of silence."""
+        return len(self.phones)
+
+    @property
+    def spoken_noise(self) -> int:
+        """The label of sounds that are no phone, and of speech without an alignment."""
+        return len(self.phones) + 1
+
+    def need_the_paper_s(self, where: str, what: str) -> None:
+        """Refuse other phones than the 39.
+
+        Args:
+            where: the corpus or store, for the message.
+            what: what knows those alone.
+
+        Raises:
+            CorpusError: the phones are others.
+        """
+        if self.phones != PHONES:
+            others = [phone for phone in self.phones if phone not in PHONES]
+            raise CorpusError(
+                f"{printable(where)}: {what} knows the 39 ARPABET phones alone, found "
+                f"{'others (' + some_of(others) + ')' if others else 'some of them, or another order'}; "
+                "map the labels to these in the table of `phones`, or choose another corpus"
+            )
+
+
+PAPER_PHONES = Inventory(PHONES, PHONE_CLASSES)
+
+
+def group_problems(groups: Mapping[str, Sequence[str]], phones: Sequence[str] | None = PHONES) -> str:
+    """What is wrong with named groups of phones, of which each may be in one group at most; "" if nothing is.
+
+    Args:
+        phones: those there are; None where that is not known.
+    """
     listed = [phone for phones in groups.values() for phone in phones]
     if not groups:
         return "no groups"
     problems = {
-        "unknown phones": sorted(set(listed) - set(PHONES)),
+        "unknown phones": [] if phones is None else sorted(set(listed) - set(phones)),
         "phones in two groups": sorted({phone for phone in listed if listed.count(phone) > 1}),
         "empty groups": sorted(group for group, phones in groups.items() if not phones),
     }

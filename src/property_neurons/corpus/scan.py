@@ -14,6 +14,7 @@ from property_neurons.corpus.alignments import Alignment, AlignmentSource, Unusa
 from property_neurons.corpus.audio import SAMPLE_RATE, AudioFacts, UnusableAudio, inspect_audio, model_frames
 from property_neurons.corpus.converted_audio import Conversion
 from property_neurons.corpus.listing import Listed, Listing
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.report import CONVERTED, IGNORED, KEPT, REPORT_COLUMNS, Trouble, report_table
 from property_neurons.corpus.shards import shard_of
 from property_neurons.corpus.utterance_columns import UTTERANCE_TYPES
@@ -48,6 +49,7 @@ def scan_subset(
     alignments: AlignmentSource | None,
     n_shards: int,
     conversion: Conversion | None = None,
+    inventory: Inventory = PAPER_PHONES,
     workers: int = 1,
 ) -> Scan:
     """Look at every utterance of a subset: its audio, decoded in full, its alignment, and whether they agree.
@@ -60,10 +62,11 @@ def scan_subset(
         alignments: where its alignments come from; None for speech without any, which is then one long segment.
         n_shards: how many shards its utterances are dealt to.
         conversion: makes copies of the audio that models can read, whose paths the utterances then have.
+        inventory: the phones that labels are of.
         workers: processes to use; the result does not depend on it.
     """
     labelled = alignments.utterances() if alignments is not None else frozenset()
-    examine = _Examiner(listing.root, labelled, alignments, conversion)
+    examine = _Examiner(listing.root, labelled, alignments, conversion, inventory.spoken_noise)
     total = len(listing.utterances)
     findings = list(
         progress(
@@ -108,6 +111,7 @@ class _Examiner:
     labelled: frozenset[str]
     alignments: AlignmentSource | None
     conversion: Conversion | None
+    spoken_noise: int
 
     def __call__(self, listed: Listed) -> _Finding:
         if any(trouble.code == "unusable_name" for trouble in listed.troubles):
@@ -128,7 +132,7 @@ class _Examiner:
             except UnusableAlignment as error:
                 troubles += error.troubles
         elif self.alignments is None:
-            alignment = unaligned(facts.n_samples) if facts is not None else None
+            alignment = unaligned(facts.n_samples, self.spoken_noise) if facts is not None else None
         elif listed.audio:
             detail = f"expected an alignment, found none; align {listed.utterance} or remove its audio"
             troubles.append(Trouble("missing_alignment", detail))

@@ -8,14 +8,12 @@ from property_neurons.corpus.framewise import FramewiseSource
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.listing import Listing
-from property_neurons.corpus.phone_tables import PhoneTable, phone_table
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.speech_folder import folder_rows
 from property_neurons.corpus.speech_table import SpeechTable, complete_table, list_table, read_speech_table
 from property_neurons.corpus.textgrid import TIER
 from property_neurons.corpus.textgrid_source import ListedAlignments, TextGridSource
 from property_neurons.corpus.voxceleb import list_voxceleb
-from property_neurons.errors import CorpusError, some_of
 
 
 def open_alignments(
@@ -34,7 +32,7 @@ def open_alignments(
     Raises:
         CorpusError: the folder or file is absent or of another form.
     """
-    table = _phones(phones)
+    table = phone_table(**phones or {})
     return TextGridSource(path, table, tier) if kind == "textgrid" else FramewiseSource(path, labels, table)
 
 
@@ -48,16 +46,6 @@ def open_subset(kind: str, subset: str, settings: Mapping[str, Any]) -> tuple[Li
         CorpusError: a folder, file or column is absent or of another form.
     """
     return _KINDS[kind](subset, **{key: value for key, value in settings.items() if key != "audio"})
-
-
-def _phones(settings: Mapping[str, Any] | None) -> PhoneTable:
-    table = phone_table(**settings or {})
-    if table.phones != PHONES:
-        raise CorpusError(
-            f"{table.name}: expected labels of the 39 ARPABET phones ({', '.join(PHONES)}), found others "
-            f"({some_of([phone for phone in table.phones if phone not in PHONES])}); map them in the column `phone`"
-        )
-    return table
 
 
 def _librispeech(
@@ -115,7 +103,7 @@ def _of_table(
     if alignments is not None:
         return list_table(found), open_alignments(**alignments, phones=phones)
     listed = found.alignments()
-    return list_table(found), ListedAlignments(listed, _phones(phones), tier) if listed is not None else None
+    return list_table(found), ListedAlignments(listed, phone_table(**phones), tier) if listed is not None else None
 
 
 _KINDS = {"librispeech": _librispeech, "demo": _librispeech, "voxceleb1": _voxceleb, "table": _table, "folder": _folder}

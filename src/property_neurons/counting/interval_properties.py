@@ -9,8 +9,7 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.corpus.phones import LABELS, PHONES
-from property_neurons.counting.layout import NO_GROUP, By, Layout, Unit, crossed
+from property_neurons.counting.layout import NO_GROUP, By, Layout, Unit, crossed, with_phones
 from property_neurons.counting.numbers import TrackProperty, check_two
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import CountingError, StoreError, printable, some_of
@@ -41,16 +40,17 @@ class NamedProperty:
             CountingError: no frame has a name, a group has no frame, there is one group, or more than a hundred.
             StoreError: no store of intervals.
         """
+        inventory, shards = with_phones(shards)
         labels_of: dict[str, set[str]] = {}
         for shard in shards:
             index, names = self._names(shard)
             kept = np.repeat(shard.kept, np.diff(shard.offset)) & (index >= 0)
             for name, label in np.unique(np.stack([index[kept], shard.label[kept]]), axis=1).T.tolist():
-                labels_of.setdefault(names[name], set()).add(LABELS[label])
+                labels_of.setdefault(names[name], set()).add(inventory.labels[label])
         groups = self._groups(labels_of)
         # Consonants carry no stress: as phones of a group they would have empty patterns, and sigma no member.
         carrying = set().union(*(labels_of.get(name, ()) for own in groups.values() for name in own))
-        phones = [phone for phone in PHONES if phone in carrying]
+        phones = [phone for phone in inventory.phones if phone in carrying]
         group_of_name = {name: place for place, own in enumerate(groups.values()) for name in own}
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
@@ -59,7 +59,7 @@ class NamedProperty:
             return of_name[index[sample.position]]
 
         lives_in: Unit = "stretch" if self.of == "interval" else "run"
-        return crossed(tuple(groups), phones, group_of, self.by, lives_in)
+        return crossed(tuple(groups), inventory, group_of, self.by, lives_in, phones=phones)
 
     def _groups(self, found: Collection[str]) -> Mapping[str, Sequence[str]]:
         where = f"property {self.name}"

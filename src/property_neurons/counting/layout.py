@@ -1,13 +1,14 @@
 """The cells of a property over one corpus, and which sampled frame is in which."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, Protocol
 
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.phones import ANY, LABELS, NEVER_IN_A_SET, SILENCE
+from property_neurons.corpus.phones import ANY, NEVER_IN_A_SET, PAPER_PHONES, PHONES, Inventory
 from property_neurons.counting.sampling import Sample
 
 NO_GROUP = -1
@@ -29,6 +30,7 @@ class Layout:
     pitch_cuts_hz: the two cuts, where F0 was cut.
     strata: names of the parts that each group was divided into, where it was: `groups` are then those parts, the parts
         of one group side by side.
+    phones: of the corpus, in the order of rows.
     """
 
     groups: tuple[str, ...]
@@ -38,6 +40,7 @@ class Layout:
     lives_in: Unit = "run"
     pitch_cuts_hz: tuple[float, float] | None = None
     strata: tuple[str, ...] = ()
+    phones: tuple[str, ...] = PHONES
 
     def cells_of(self, frames: FrameShard, sample: Sample) -> np.ndarray:
         """The cell of each sampled frame, NO_GROUP for frames that are not counted: int64 [sampled]."""
@@ -54,22 +57,35 @@ class LaidOut(Protocol):
     def lay_out(self, shards: Iterable[FrameShard]) -> Layout: ...
 
 
+def with_phones(shards: Iterable[FrameShard]) -> tuple[Inventory, Iterable[FrameShard]]:
+    """The phones of a corpus, and its shards, of which none is lost where they can be gone through once alone."""
+    first = next(iter(shards), None)
+    if first is None:
+        return PAPER_PHONES, shards
+    return first.inventory, chain([first], shards) if isinstance(shards, Iterator) else shards
+
+
 def crossed(
     groups: Sequence[str],
-    phones: Sequence[str],
+    inventory: Inventory,
     group_of: Callable[[FrameShard, Sample], np.ndarray],
     by: By = "phone",
     lives_in: Unit = "run",
+    *,
+    phones: Sequence[str] | None = None,
 ) -> Layout:
     """A layout with a cell for each group and phone, or, `by` "none", for each group.
 
     By phone, silence and spoken noise have cells of their own, which enter no set. By none silence is left out.
+
+    Args:
+        phones: those that make up the groups; None for all of the inventory.
     """
     if by == "none":
-        return _by_group(groups, group_of, lives_in)
-    labels = (*phones, *NEVER_IN_A_SET)
-    cell_of = np.full((len(groups), len(LABELS)), NO_GROUP, dtype=np.int64)
-    columns = [LABELS.index(label) for label in labels]
+        return _by_group(groups, inventory, group_of, lives_in)
+    labels = (*(inventory.phones if phones is None else phones), *NEVER_IN_A_SET)
+    cell_of = np.full((len(groups), len(inventory.labels)), NO_GROUP, dtype=np.int64)
+    columns = [inventory.labels.index(label) for label in labels]
     cell_of[:, columns] = np.arange(len(groups) * len(labels)).reshape(len(groups), len(labels))
     return Layout(
         groups=tuple(groups),
@@ -77,11 +93,17 @@ def crossed(
         cell_of=cell_of,
         group_of=group_of,
         lives_in=lives_in,
+        phones=inventory.phones,
     )
 
 
-def _by_group(groups: Sequence[str], group_of: Callable[[FrameShard, Sample], np.ndarray], lives_in: Unit) -> Layout:
-    speech = np.array([label != SILENCE for label in LABELS])
+def _by_group(
+    groups: Sequence[str],
+    inventory: Inventory,
+    group_of: Callable[[FrameShard, Sample], np.ndarray],
+    lives_in: Unit,
+) -> Layout:
+    speech = np.arange(len(inventory.labels)) != inventory.silence
     of_group = np.arange(len(groups), dtype=np.int64)[:, np.newaxis]
     return Layout(
         groups=tuple(groups),
@@ -90,6 +112,7 @@ def _by_group(groups: Sequence[str], group_of: Callable[[FrameShard, Sample], np
         group_of=group_of,
         # Frames of one group that follow each other are alike, whatever their phones.
         lives_in="stretch" if lives_in == "run" else lives_in,
+        phones=inventory.phones,
     )
 
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.group_names import names_problem
-from property_neurons.corpus.phones import PHONES
 from property_neurons.corpus.tracks import OF_STRETCHES, OF_UTTERANCES
-from property_neurons.counting.layout import NO_GROUP, By, Layout, Unit, crossed, of_utterances
+from property_neurons.counting.layout import NO_GROUP, By, Layout, Unit, crossed, of_utterances, with_phones
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import ConfigError, CountingError, printable, some_of
 
@@ -105,6 +104,7 @@ class NumberProperty(_Ranges):
             ConfigError: the corpus has no such column.
             CountingError: a value that is no finite number, no number at all, or a range without one.
         """
+        inventory, shards = with_phones(shards)
         of_speaker = defaultdict(list)
         for shard in shards:
             values = self._values(shard)
@@ -118,7 +118,7 @@ class NumberProperty(_Ranges):
             values = self._values(frames) - np.array([medians.get(one, np.nan) for one in frames.columns["speaker"]])
             return of_utterances(_ranges(values, cuts), frames, sample)
 
-        return crossed(self._groups(cuts), PHONES, group_of, self.by, "utterance")
+        return crossed(self._groups(cuts), inventory, group_of, self.by, "utterance")
 
     def _values(self, shard: FrameShard) -> np.ndarray:
         """float64 [utterances], NaN where there is none."""
@@ -160,6 +160,7 @@ class TrackProperty(_Ranges):
 
     def cut(self, shards: Iterable[FrameShard], numbers: Callable[[FrameShard], np.ndarray]) -> Layout:
         """The ranges of the numbers that the frames of each shard have: float [frames], NaN for none."""
+        inventory, shards = with_phones(shards)
         of_speaker = defaultdict(list)
         for shard in shards:
             values = numbers(shard)
@@ -176,7 +177,7 @@ class TrackProperty(_Ranges):
             values = numbers(frames)[sample.position] - of_utterances(median, frames, sample)
             return _ranges(values, cuts)
 
-        return crossed(self._groups(cuts), PHONES, group_of, self.by, self.lives_in)
+        return crossed(self._groups(cuts), inventory, group_of, self.by, self.lives_in)
 
 
 def _ranges(values: np.ndarray, cuts: np.ndarray) -> np.ndarray:

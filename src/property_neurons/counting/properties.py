@@ -12,16 +12,9 @@ import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.group_names import name_problem, names_problem
-from property_neurons.corpus.phones import (
-    LABEL_IDS,
-    LABELS,
-    PHONE_CLASSES,
-    PHONES,
-    UNVOICED_CONSONANTS,
-    group_problems,
-)
+from property_neurons.corpus.phones import PHONE_CLASSES, Inventory, group_problems
 from property_neurons.counting.interval_properties import NamedProperty, WordProperty
-from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts
+from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts, with_phones
 from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two
 from property_neurons.counting.pitch_bins import (
     AtLowerCut,
@@ -47,43 +40,64 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class PhoneProperty:
-    """A property of the phone: its groups are sets of phones, or each phone by itself ("single").
+    """A property of the phone: its groups are sets of phones, the corpus's classes, or each phone by itself ("single").
 
     Phones in no group are counted and enter no set.
 
     Raises:
-        ConfigError: no or empty groups, unknown phones, a phone in two groups.
+        ConfigError: no or empty groups, a phone in two groups.
     """
 
     name: str
-    groups: Literal["single"] | Mapping[str, Sequence[str]] = field(default_factory=lambda: dict(PHONE_CLASSES))
+    groups: Literal["single", "classes"] | Mapping[str, Sequence[str]] = field(
+        default_factory=lambda: dict(PHONE_CLASSES)
+    )
 
     def __post_init__(self) -> None:
-        found = group_problems(self._phones_by_group())
-        if found:
+        if not isinstance(self.groups, str) and (found := group_problems(self.groups, None)):
             raise ConfigError(
-                f"property {self.name}: expected named groups of ARPABET phones, each phone in one group at most; "
-                f"found {found}"
+                f"property {self.name}: expected named groups of phones, each phone in one group at most; found {found}"
             )
 
     def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
-        """The cells: one per label, groups in the given order, phones in the order of `PHONES`."""
-        by_group = self._phones_by_group()
-        cells = [(group, phone) for group, phones in by_group.items() for phone in PHONES if phone in set(phones)]
+        """The cells: one per label, groups in the given order, phones in the order of the corpus's.
+
+        Raises:
+            ConfigError: phones that the corpus does not have, or no classes of them.
+        """
+        inventory, _ = with_phones(shards)
+        by_group, labels = self._phones_by_group(inventory), inventory.labels
+        cells = [
+            (group, phone) for group, phones in by_group.items() for phone in inventory.phones if phone in set(phones)
+        ]
         grouped = {phone for _, phone in cells}
-        cells += [("", label) for label in LABELS if label not in grouped]
-        cell_of = np.empty((1, len(LABELS)), dtype=np.int64)
+        cells += [("", label) for label in labels if label not in grouped]
+        cell_of = np.empty((1, len(labels)), dtype=np.int64)
         for index, (_, label) in enumerate(cells):
-            cell_of[0, LABEL_IDS[label]] = index
+            cell_of[0, labels.index(label)] = index
         return Layout(
             groups=tuple(by_group),
             cells=tuple(cells),
             cell_of=cell_of,
             group_of=lambda frames, sample: np.zeros(len(sample.position), dtype=np.int64),
+            phones=inventory.phones,
         )
 
-    def _phones_by_group(self) -> Mapping[str, Sequence[str]]:
-        return {phone: (phone,) for phone in PHONES} if self.groups == "single" else self.groups
+    def _phones_by_group(self, inventory: Inventory) -> Mapping[str, Sequence[str]]:
+        if self.groups == "single":
+            return {phone: (phone,) for phone in inventory.phones}
+        groups = inventory.classes if self.groups == "classes" else self.groups
+        if found := group_problems(groups, inventory.phones):
+            remedy = (
+                "fill the column `class` of the table of `phones`"
+                if self.groups == "classes"
+                else "name groups of these in `groups`, or `groups: classes`, the classes in the table of `phones`"
+            )
+            raise ConfigError(
+                f"property {self.name}: expected groups of the corpus's phones ({', '.join(inventory.phones)}), found "
+                f"{found}; {remedy}"
+            )
+        return groups
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,7 @@ class CategoryProperty:
             CountingError: fewer than two values, values that are no names, not in `order`, or many numbers; a value of
                 `order` that no utterance has.
         """
+        inventory, shards = with_phones(shards)
         groups = self._groups(self._found(shards))
         index_of = {group: index for index, group in enumerate(groups)}
 
@@ -117,7 +132,7 @@ class CategoryProperty:
             of_utterance = np.array([index_of.get(value, NO_GROUP) for value in self._values(frames)], dtype=np.int64)
             return of_utterances(of_utterance, frames, sample)
 
-        return crossed(groups, PHONES, group_of, self.by, "utterance")
+        return crossed(groups, inventory, group_of, self.by, "utterance")
 
     def _found(self, shards: Iterable[FrameShard]) -> set[str]:
         found: set[str] = set()
@@ -180,7 +195,7 @@ class PitchProperty:
 
     within: the F0 that is cut, as it is ("corpus"), or in semitones from its speaker's median ("speaker").
     pitch_cuts, at_lower_cut, f0_padding: see `pitch_bins`.
-    pitch_phones: the phones that make up the groups, the 30 voiced ones or all 39.
+    pitch_phones: the phones that make up the groups: "voiced", all but the class "unvoiced consonant", or "all".
     by: see `layout.crossed`.
 
     Raises:
@@ -205,6 +220,7 @@ class PitchProperty:
         Raises:
             CountingError: see `find_cuts` and `find_relative_cuts`.
         """
+        inventory, shards = with_phones(shards)
         if self.within == "speaker":
             cuts, medians = find_relative_cuts(shards, self.pitch_cuts, self.at_lower_cut)
         else:
@@ -215,9 +231,10 @@ class PitchProperty:
             bins = frame_pitch_bins(frames, cuts, at_lower_cut=self.at_lower_cut, f0_padding=self.f0_padding)
             return bins[sample.position].astype(np.int64)
 
-        left_out = UNVOICED_CONSONANTS if self.pitch_phones == "voiced" else ()
-        phones = [phone for phone in PHONES if phone not in left_out]
-        return with_cuts(crossed(self.names, phones, group_of, self.by), cuts if medians is None else None)
+        left_out = inventory.classes.get("unvoiced consonant", ()) if self.pitch_phones == "voiced" else ()
+        phones = [phone for phone in inventory.phones if phone not in left_out]
+        layout = crossed(self.names, inventory, group_of, self.by, phones=phones)
+        return with_cuts(layout, cuts if medians is None else None)
 
 
 @dataclass(frozen=True)
@@ -236,13 +253,14 @@ class DurationProperty:
 
     def lay_out(self, shards: Iterable[FrameShard]) -> Layout:
         """The three groups; a run that lasts exactly as long as an edge is in the middle one."""
+        inventory, _ = with_phones(shards)
         short, long = self.edges_ms
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             duration = run_durations(frames, sample)
             return ((duration >= short * 1000).astype(np.int64) + (duration > long * 1000))[sample.run]
 
-        return crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), PHONES, group_of, self.by)
+        return crossed((f"< {short} ms", f"{short}-{long} ms", f"> {long} ms"), inventory, group_of, self.by)
 
 
 def _check_names(name: str, key: str, groups: Sequence[str]) -> None:

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.phones import LABELS
-from property_neurons.counting.layout import NO_GROUP, Layout
+from property_neurons.counting.layout import NO_GROUP, Layout, with_phones
 from property_neurons.counting.pitch_bins import UNVOICED, F0Padding
 from property_neurons.counting.properties import Property, make_property
 from property_neurons.counting.sampling import Sample
@@ -40,7 +39,9 @@ class PhoneThirdsOfF0:
         Raises:
             CountingError: a shard has no F0.
         """
-        cuts = self._cuts(shards)
+        inventory, shards = with_phones(shards)
+        n_labels = len(inventory.labels)
+        cuts = self._cuts(shards, n_labels)
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             track, label = self._tracks(frames)[sample.position], frames.label[sample.position]
@@ -51,11 +52,11 @@ class PhoneThirdsOfF0:
                 part = np.where(np.isnan(track), UNVOICED, (track > low).astype(np.int64) + (track > high))
             return np.where(part == UNVOICED, len(self.names) - 1, part)
 
-        return Layout(groups=self.names, cells=(), cell_of=np.empty((0, len(LABELS)), np.int64), group_of=group_of)
+        return Layout(groups=self.names, cells=(), cell_of=np.empty((0, n_labels), np.int64), group_of=group_of)
 
-    def _cuts(self, shards: Iterable[FrameShard]) -> np.ndarray:
+    def _cuts(self, shards: Iterable[FrameShard], n_labels: int) -> np.ndarray:
         """float32 [labels, 2], in Hz; NaN for labels without voiced frames."""
-        of_label: list[list[np.ndarray]] = [[] for _ in LABELS]
+        of_label: list[list[np.ndarray]] = [[] for _ in range(n_labels)]
         for shard in shards:
             if shard.pitch == "none":
                 raise CountingError(f"{shard.name}: expected F0, found none; choose a pitch method for this corpus")
@@ -65,7 +66,7 @@ class PhoneThirdsOfF0:
             voiced = ~np.isnan(track)
             for label in np.unique(shard.label[voiced]):
                 of_label[label].append(track[voiced & (shard.label == label)])
-        cuts = np.full((len(LABELS), 2), np.nan, dtype=np.float32)
+        cuts = np.full((n_labels, 2), np.nan, dtype=np.float32)
         for label, tracks in enumerate(of_label):
             if tracks:
                 cuts[label] = np.percentile(np.concatenate(tracks).astype(np.float64), (100 / 3, 200 / 3))
@@ -117,6 +118,7 @@ class CrossedProperty:
             cell_of=cell_of.reshape(-1, whole.cell_of.shape[1]),
             group_of=group_of,
             strata=parts.groups,
+            phones=whole.phones,
         )
 
 

@@ -19,7 +19,7 @@ import zarr
 
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
-from property_neurons.corpus.phones import NEVER_IN_A_SET, PHONES
+from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
@@ -178,9 +178,9 @@ class _Cells:
 
     def __init__(self, layout: Layout):
         used = [(group, phone) for group, phone in layout.cells if group != "" and phone not in NEVER_IN_A_SET]
-        # The 39 phones in their order, whatever else after them.
+        # The phones of the corpus in their order, whatever else after them.
         named = {phone: None for _, phone in used}
-        self.phones = tuple(phone for phone in dict.fromkeys((*PHONES, *named)) if phone in named)
+        self.phones = tuple(phone for phone in dict.fromkeys((*layout.phones, *named)) if phone in named)
         self.group = self._numbers(layout, used, 0, layout.groups)
         self.phone = self._numbers(layout, used, 1, self.phones)
         pairs = zip(self.group.tolist(), self.phone.tolist(), strict=True)

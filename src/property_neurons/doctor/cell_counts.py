@@ -13,6 +13,7 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.utterance_columns import known_columns
 from property_neurons.counting.layout import NO_GROUP
 from property_neurons.counting.properties import make_property
@@ -95,11 +96,14 @@ def _frames(config: Config, corpus: str) -> list[FrameShard]:
 
 def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame]) -> Iterator[FrameShard]:
     """Frames without F0, one shard for each subset."""
+    inventory = phone_table(**plan.corpora.phones(config, corpus)).inventory
     for subset, utterances in zip(plan.corpora.subsets(config, corpus), tables, strict=True):
         folder = plan.paths.subset(config, corpus, subset)
         segments = read_table(f"{folder}/segments.parquet", ["utterance", "start_us", "end_us", "label"])
         by_utterance = dict(list(segments.groupby("utterance", sort=False)))
-        labels, owners = label_utterances(utterances["utterance"], utterances["n_labels"], by_utterance)
+        labels, owners = label_utterances(
+            utterances["utterance"], utterances["n_labels"], by_utterance, inventory.silence
+        )
         rows = pd.concat([segments.iloc[:0], *(by_utterance[utterance] for utterance in utterances["utterance"])])
         yield FrameShard(
             name=folder,
@@ -115,4 +119,5 @@ def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame])
             pitch="none",
             pitch_offset=np.zeros(len(utterances) + 1, dtype=np.int64),
             pitch_values=np.empty(0, dtype=np.float32),
+            inventory=inventory,
         )

@@ -119,10 +119,17 @@ def genders(config: Config, corpus: str) -> str | None:
 
 
 def phones(config: Config, corpus: str) -> dict[str, Any]:
-    """What labels stand for, as arguments of `corpus.phone_tables.phone_table`; {} for ARPABET."""
-    section = config.corpora[corpus].phones
+    """What labels stand for, as arguments of `corpus.phone_tables.phone_table`; {} for ARPABET and for no labels."""
+    section = getattr(config.corpora[corpus], "phones", None)
+    if section is None:
+        return {}
     settings = section.model_dump(exclude_defaults=True)
     return settings | ({"path": under(config, section.path)} if section.path else {})
+
+
+def phone_table_files(config: Config, corpus: str) -> list[str]:
+    """The table of one's own that says what labels stand for; none for the tables that ship."""
+    return [path for path in [phones(config, corpus).get("path")] if path]
 
 
 def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
@@ -160,8 +167,7 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
         return [paths.manifest(f"{folder}/source")]
     source = scan_source(config, corpus, subset)
     files = list(listed_in(config, corpus).values())
-    if table := source.get("phones", {}).get("path"):
-        files.append(table)
+    files += phone_table_files(config, corpus)
     if source.get("genders"):
         files.append(source["genders"])
     aligned = source.get("alignments")

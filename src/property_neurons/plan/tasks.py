@@ -42,6 +42,14 @@ def references(config: Config, task: str) -> list[str]:
     return manifests
 
 
+def phones(config: Config, task: str) -> dict[str, dict[str, Any]]:
+    """What the labels stand for that references come from, by corpus: {} where they come from no alignments."""
+    section = config.tasks[task]
+    if section.kind != "phone_recognition" or section.lexicon is not None:
+        return {}
+    return {corpus: corpora.phones(config, corpus) for corpus in corpora_of(config, task)}
+
+
 def settings(config: Config, task: str) -> dict[str, Any]:
     """What the result of a training depends on, as fields of `tasks.job.TaskTraining`."""
     left_out = {"kind", "split", "mode", "lexicon", "workers", "save_every", "precompute"}

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
-from property_neurons.corpus.phones import PHONES
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError
 from property_neurons.models.features import SAMPLES_PER_FRAME
@@ -135,6 +134,7 @@ def _candidates(
     candidates, genders = [], {}
     for number, (recordings, store) in enumerate(shards):
         frames = open_frames(store, keep)
+        frames.inventory.need_the_paper_s(frames.name, "probing")
         _check_same_utterances(recordings, frames)
         speakers = frames.columns["speaker"]
         known = frames.columns.get("gender", ("",) * len(speakers))
@@ -150,7 +150,7 @@ def _phone_frames(frames: FrameShard, index: int, recording: Recording) -> np.nd
     # Every front end of `models.features` gives at least this many frames.
     n_frames = recording.n_samples // SAMPLES_PER_FRAME - 1
     label = frames.label[frames.offset[index] : frames.offset[index + 1]]
-    return np.flatnonzero(label[: max(0, n_frames)] < len(PHONES))
+    return np.flatnonzero(label[: max(0, n_frames)] < len(frames.inventory.phones))
 
 
 def _draw(

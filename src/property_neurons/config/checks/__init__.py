@@ -8,6 +8,7 @@ from property_neurons.config.checks import (
     figures,
     folders,
     models,
+    phones,
     pretraining,
     pruning,
     statistics,
@@ -18,7 +19,20 @@ from property_neurons.config.root import Config
 
 def contradictions(config: Config) -> list[str]:
     """Every contradiction between sections, each with its key, what was found and what to do."""
-    checks = (folders, figures, models, pretraining, tasks, pruning, erasure, corpora, analysis, statistics, browser)
+    checks = (
+        folders,
+        figures,
+        models,
+        pretraining,
+        tasks,
+        pruning,
+        erasure,
+        corpora,
+        phones,
+        analysis,
+        statistics,
+        browser,
+    )
     return [problem for check in checks for problem in check.problems(config)]
 
 

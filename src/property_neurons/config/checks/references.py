@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from property_neurons.config.properties import Property
 from property_neurons.config.root import Config
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
 
 Reference = tuple[str, str | None, Mapping[str, object]]
 """(key, the name there, None where none is given; what is defined)."""
@@ -22,11 +22,19 @@ def not_defined(references: Iterable[Reference]) -> list[str]:
 def groups_of(section: Property | None) -> Collection[str] | None:
     """The groups of a property, where the config says which it has."""
     named = getattr(section, "groups", None) or getattr(section, "order", None) or getattr(section, "names", None)
-    return PHONES if named == "single" else named
+    return {"single": PHONES, "classes": tuple(PHONE_CLASSES)}[named] if isinstance(named, str) else named
+
+
+def paper_phones_alone(config: Config) -> bool:
+    """Whether all corpora are read as the paper's 39 phones, as far as the config says; a table has its own."""
+    return all(corpus.phones.set != "file" for corpus in config.corpora.values() if hasattr(corpus, "phones"))
 
 
 def unknown_groups(config: Config, key: str, property_name: str, groups: Iterable[str]) -> list[str]:
     """Groups that a property does not have, where the config says which it has."""
-    known = groups_of(config.properties.get(property_name))
+    section = config.properties.get(property_name)
+    if isinstance(getattr(section, "groups", None), str) and not paper_phones_alone(config):
+        return []
+    known = groups_of(section)
     unknown = [group for group in groups if known is not None and group not in known]
     return [f"{key}: {', '.join(unknown)} unknown; {property_name!r} has {', '.join(known)}"] if unknown else []
