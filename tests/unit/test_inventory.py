@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from property_neurons.corpus.frame_labels import frame_labels
@@ -10,6 +11,7 @@ from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.phones import PAPER_PHONES, PHONES, Inventory
 from property_neurons.counting.properties import make_property
 from property_neurons.errors import ConfigError, CorpusError, StoreError
+from property_neurons.tasks.make_table import write_task_data
 from tests.unit.synthetic_stores import make_corpus, write_frames
 
 # More than a byte of one sign less: the largest label is 126.
@@ -76,3 +78,10 @@ def test_stores_keep_the_phones(tmp_path):
         open_frames(write_frames(tmp_path / "b.zarr", corpus, attributes=attributes))
     attributes["classes"] = FEW.classes
     assert open_frames(write_frames(tmp_path / "c.zarr", corpus, attributes=attributes)).inventory == FEW
+
+
+def test_phone_recognition_from_alignments_is_of_the_39(tmp_path):
+    (tmp_path / "phones.tsv").write_text("label\na\ns\n")
+    phones = {"mine": {"set": "file", "path": str(tmp_path / "phones.tsv")}}
+    with pytest.raises(CorpusError, match=r"corpus mine: phone recognition without a lexicon .* others \(a, s\)"):
+        write_task_data(tmp_path / "t.parquet", pd.DataFrame(), "phone_recognition", phones=phones)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path, verify_files
@@ -10,8 +9,6 @@ from property_neurons.tasks.make_table import divide, write_task_data
 
 with job_log(snakemake):
     params = snakemake.params
-    for corpus, phones in params.phones.items():
-        phone_table(**phones).inventory.need_the_paper_s(f"corpus {corpus}", "phone recognition without a lexicon")
     corpora = [Path(checked).parent for checked in snakemake.input.checked]
     for folder, checked in zip(corpora, snakemake.input.checked, strict=True):
         verify_files(folder, checked)
@@ -25,6 +22,7 @@ with job_log(snakemake):
         snakemake.output.table,
         divide(tables, params.split, params.kind),
         params.kind,
+        phones=params.phones,
         segments=[] if by_f0 else [manifest.with_name("segments.parquet") for manifest in references],
         frames=[store_path(manifest) for manifest in references] if by_f0 else [],
         lexicon=snakemake.input.get("lexicon") or None,

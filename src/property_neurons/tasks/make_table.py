@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.audio import SAMPLE_RATE
+from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.errors import TaskError, some_of
 from property_neurons.stores import files, manifests
 from property_neurons.tasks import splits
@@ -63,6 +65,7 @@ def write_task_data(
     divided: pd.DataFrame,
     kind: Kind,
     *,
+    phones: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     segments: Sequence[str | Path] = (),
     frames: Sequence[str | Path] = (),
     lexicon: str | Path | None = None,
@@ -71,14 +74,18 @@ def write_task_data(
 
     Args:
         divided: of `divide`.
+        phones: what the labels of the segments stand for, by corpus, as arguments of `phone_tables.phone_table`.
         segments: tables of aligned segments, for phone recognition without a lexicon.
         frames: frame stores, for F0.
         lexicon: a text of pronunciations, for phone recognition by stress-marked units.
 
     Raises:
         TaskError: an utterance has no reference, or too many words are not in the lexicon.
+        CorpusError: segments are of other phones than the 39.
         StoreError: an input is damaged.
     """
+    for corpus, settings in phones.items():
+        phone_table(**settings).inventory.need_the_paper_s(f"corpus {corpus}", "phone recognition without a lexicon")
     path = Path(path)
     labels: tuple[str, ...] = ()
     if kind == "speaker_identification":
