@@ -477,3 +477,17 @@ def test_phones_of_a_table_of_ones_own_are_not_held_against_the_39():
     assert "figures.probability_phone: " in refused
     own = corpus | {"phones": {"set": "file", "path": "phones.tsv"}}
     assert load_config(known | {"corpora": {"mine": own}}).figures.probability_phone == "XX"
+    # A corpus beside it lifts the check from no other.
+    both = known | {"corpora": {"mine": corpus, "other": own}}
+    refused = message(both)
+    assert "figures.probability_phone: " in refused
+    assert "properties.p.groups: " not in refused
+    study = {"kind": "edited", "of": "tiny", "property": "p", "groups": ["x"]}
+    refused = message(both | {"models": MINIMAL["models"] | {"off": study}})
+    assert "properties.p.groups: expected named groups of ARPABET phones, those of the corpus mine; found" in refused
+    elsewhere = study | {"corpus": "other", "property": "single_phone"}
+    figures = {"figures": {"corpus": "mine", "model": "tiny"}}
+    load_config(both | figures | {"models": MINIMAL["models"] | {"off": elsewhere}})
+    assert "x unknown" in message(
+        both | figures | {"models": MINIMAL["models"] | {"off": elsewhere | {"corpus": "mine"}}}
+    )

@@ -60,4 +60,4 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
             f"{key}.selectors: statistics.balance thins the frames that they choose by, and a study's sets are of all "
             "frames; set balance: false"
         )
-    return found + unknown_groups(config, f"{key}.groups", study.property, study.groups or [])
+    return found + unknown_groups(config, f"{key}.groups", study.property, study.groups or [], study.corpus)

@@ -97,7 +97,7 @@ def _edited_problems(config: Config, key: str, model: EditedModel) -> list[str]:
             (f"{key}.corpus", model.corpus, config.corpora),
         ]
     )
-    return found + unknown_groups(config, f"{key}.groups", model.property, model.groups)
+    return found + unknown_groups(config, f"{key}.groups", model.property, model.groups, model.corpus)
 
 
 def _tuned_problems(config: Config, key: str, model: TunedModel) -> list[str]:

@@ -25,15 +25,19 @@ def groups_of(section: Property | None) -> Collection[str] | None:
     return {"single": PHONES, "classes": tuple(PHONE_CLASSES)}[named] if isinstance(named, str) else named
 
 
-def paper_phones_alone(config: Config) -> bool:
-    """Whether all corpora are read as the paper's 39 phones, as far as the config says; a table has its own."""
-    return all(corpus.phones.set != "file" for corpus in config.corpora.values() if hasattr(corpus, "phones"))
+def has_paper_phones(config: Config, corpus: str | None) -> bool:
+    """Whether a corpus (None: that of the figures) is read as the paper's 39 phones, as far as the config says."""
+    section = config.corpora.get(config.figures.corpus if corpus is None else corpus)
+    phones = getattr(section, "phones", None)
+    return phones is None or phones.set != "file"
 
 
-def unknown_groups(config: Config, key: str, property_name: str, groups: Iterable[str]) -> list[str]:
-    """Groups that a property does not have, where the config says which it has."""
+def unknown_groups(
+    config: Config, key: str, property_name: str, groups: Iterable[str], corpus: str | None
+) -> list[str]:
+    """Groups that a property does not have on a corpus (None: that of the figures), where the config says which."""
     section = config.properties.get(property_name)
-    if isinstance(getattr(section, "groups", None), str) and not paper_phones_alone(config):
+    if isinstance(getattr(section, "groups", None), str) and not has_paper_phones(config, corpus):
         return []
     known = groups_of(section)
     unknown = [group for group in groups if known is not None and group not in known]
