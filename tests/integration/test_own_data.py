@@ -63,7 +63,7 @@ TARGETS = [
 # Found of the same speech, its phones once called otherwise.
 RENAMED = [
     tuple(f"results/neurons/tiny/{corpus}/{name}.parquet" for corpus in ("own", "phones"))
-    for name in ("single_phone", "class", "duration")
+    for name in ("single_phone", "class")
 ]
 
 

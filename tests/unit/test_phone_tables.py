@@ -187,7 +187,7 @@ def test_map_leads_to_phones_of_the_set():
 
 def test_unknown_labels_are_listed_with_counts_and_the_line_that_maps_them():
     said = ARPABET.unknown(Counter({"QX": 2, "ʔ": 1}))
-    assert "found 'QX' (2 times), 'ʔ' (1 times)" in said
+    assert "found 'QX' (2 times), 'ʔ' (1 time)" in said
     assert "phones: {map: {'QX': AH}}" in said
 
 

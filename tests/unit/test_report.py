@@ -1,10 +1,14 @@
 """Judging a corpus by all of its troubles at once."""
 
+from collections import Counter
+
 import pandas as pd
 import pytest
+import yaml
 
 from property_neurons.corpus.assemble import assemble
 from property_neurons.corpus.check import check_report, describe
+from property_neurons.corpus.phone_tables import ARPABET
 from property_neurons.corpus.report import REPORT_COLUMNS, Trouble, report_table
 from property_neurons.errors import CorpusError
 
@@ -89,3 +93,16 @@ def test_an_id_in_two_subsets_is_kept_once():
         ["c", "two", "b", "duplicate_utterance"],
     ]
     assert check(rows, n_utterances=len(utterances), cap=0.5)["skipped"] == 2
+
+
+def test_unknown_labels_are_summed_over_the_corpus_with_the_line_that_maps_them():
+    labels = [Counter({"QX": 2, "it's": 1, 'a "b"': 7}), Counter({"QX": 3, "ʔ": 1, "\x1b(": 4})]
+    rows = [(f"u{place}", Trouble("unknown_phone", ARPABET.unknown(found))) for place, found in enumerate(labels)]
+    with pytest.raises(CorpusError) as caught:
+        check(report_table("c", "s", rows), policy="fail")
+    lines = str(caught.value).splitlines()
+    assert lines[2].startswith(
+        """  unknown labels: 'a "b"' (7 times), 'QX' (5 times), '\\x1b(' (4 times), "it's" (1 time), 'ʔ'"""
+    )
+    config = yaml.safe_load(lines[3])
+    assert config == {"corpora": {"c": {"phones": {"map": dict.fromkeys(sum(labels, Counter()), "SPN")}}}}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.report import SKIPPED
+from property_neurons.corpus.unknown_labels import in_whole_corpus
 from property_neurons.errors import CorpusError
 
 _EXAMPLES = 3
@@ -57,7 +58,7 @@ def check_report(
     expected, remedy = verdict
     raise CorpusError(
         f"corpus {corpus}: {expected}, found {skipped} of {seen} ({share:.1%}) that cannot be used:\n"
-        f"{_table_of_codes(distinct)}\n{report_path} says for each what is wrong and what to do. {remedy}"
+        f"{_table_of_codes(corpus, distinct)}\n{report_path} says for each what is wrong and what to do. {remedy}"
     )
 
 
@@ -91,10 +92,12 @@ def _round_up(summary: dict[str, Any]) -> float:
     return math.ceil(summary["skipped_share"] * 1000) / 1000
 
 
-def _table_of_codes(distinct: pd.DataFrame) -> str:
+def _table_of_codes(corpus: str, distinct: pd.DataFrame) -> str:
     lines = []
     for code, rows in distinct.groupby("code", sort=True):
         examples = rows["utterance"].tolist()
         more = ", ..." if len(examples) > _EXAMPLES else ""
         lines.append(f"  {code}: {len(examples)} ({CODES[code]}), e.g. {', '.join(examples[:_EXAMPLES])}{more}")
+        if code == "unknown_phone":
+            lines.append(in_whole_corpus(corpus, rows["detail"]))
     return "\n".join(lines)

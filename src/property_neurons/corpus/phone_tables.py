@@ -16,6 +16,7 @@ from pathlib import Path
 from property_neurons.corpus.group_names import name_problem
 from property_neurons.corpus.own_tables import need_columns, read_own_table
 from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, SILENCE, SPOKEN_NOISE, Inventory
+from property_neurons.corpus.unknown_labels import counted
 from property_neurons.errors import CorpusError, printable, some_of
 
 MOST_PHONES = 125
@@ -88,12 +89,10 @@ class PhoneTable:
 
     def unknown(self, labels: Counter[str]) -> str:
         """What to say, and to do, of labels that the table does not know."""
-        found = ", ".join(f"{label!r} ({count} times)" for label, count in sorted(labels.items()))
-        first = min(labels)
         return (
             f"expected labels of the phone set {self.name} ({len(self.phones)} phones; sil, sp, '', spn), found "
-            f"{found}; say in the config what they stand for, as in phones: {{map: {{{first!r}: {self.phones[0]}}}}}, "
-            "or choose another `set`"
+            f"{counted(labels)}; say in the config what they stand for, as in phones: {{map: {{{min(labels)!r}: "
+            f"{self.phones[0]}}}}}, or choose another `set`"
         )
 
 
