@@ -47,6 +47,12 @@ def first_run(_finished) -> str:
     return _finished[1]
 
 
+@pytest.fixture(scope="session")
+def demo_speech(_finished) -> Path:
+    """Recordings and alignments of the demo corpus of `finished`, in the layout of LibriSpeech."""
+    return _finished[0].folder / "results/corpora/demo/source"
+
+
 @pytest.fixture
 def finished(_finished):
     """A project whose default target has been made; configuration and code are put back after the test."""

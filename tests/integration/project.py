@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from property_neurons.stores.manifests import described_folder, verify_files
+
 ROOT = Path(__file__).resolve().parents[2]
 # The same bytes on machines with a GPU.
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
@@ -125,3 +127,22 @@ class Project:
     def planned_rules(self, *arguments: str) -> set[str]:
         """The rules of which a run would run a job."""
         return set(self.planned(*arguments).values())
+
+
+def check_taken(made: Project, taken: Project, trainings: dict[tuple[str, str], tuple[str, str]]) -> None:
+    """Trainings that one directory published to the cache were taken from it by the other, to the byte.
+
+    `trainings` names log and output of each, below results/logs and results/, in `made` and in `taken`.
+    """
+    for names in trainings.items():
+        results = made.folder / "results", taken.folder / "results"
+        first, second = (
+            (folder / f"logs/{log}.log").read_text() for folder, (log, _) in zip(results, names, strict=True)
+        )
+        key = first.rsplit(maxsplit=1)[-1]
+        assert f"published to cache {key}" in first
+        assert f"taken from cache {key}" in second
+        assert "it/s" not in second
+        manifests = [folder / f"{output}.manifest.json" for folder, (_, output) in zip(results, names, strict=True)]
+        one, other = (verify_files(described_folder(manifest), manifest)["files"] for manifest in manifests)
+        assert one == other

@@ -12,6 +12,7 @@ from tests.unit import small_models
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 TARGET = "results/neurons/tiny/libri/gender.parquet"
+SKIP = {"on_bad_utterance": "skip", "max_skipped_share": 0.9}
 
 
 def configuration(subsets, **corpus):
@@ -32,36 +33,17 @@ def configuration(subsets, **corpus):
     }
 
 
-@pytest.fixture
-def project(finished, tmp_path):
+def copy_of(speech, folder):
     """The demo corpus's speech as a LibriSpeech of two subsets, `first` and `second`, two speakers each."""
-    project = Project.copy(tmp_path / "project", configuration(["first"]))
-    source = finished.folder / "results/corpora/demo/source"
-    speakers = sorted(path.name for path in (source / "LibriSpeech/demo").iterdir())
+    project = Project.copy(folder, configuration(["first"]))
+    speakers = sorted(path.name for path in (speech / "LibriSpeech/demo").iterdir())
     for subset, chosen in (("first", speakers[:2]), ("second", speakers[2:4])):
         for tree in ("LibriSpeech", "alignments"):
             for speaker in chosen:
-                shutil.copytree(source / tree / "demo" / speaker, project.folder / "data" / tree / subset / speaker)
-    shutil.copy(source / "LibriSpeech/SPEAKERS.TXT", project.folder / "data/LibriSpeech")
+                shutil.copytree(speech / tree / "demo" / speaker, project.folder / "data" / tree / subset / speaker)
+    shutil.copy(speech / "LibriSpeech/SPEAKERS.TXT", project.folder / "data/LibriSpeech")
     small_models.save_model(small_models.small_model("HubertModel"), project.folder / "tiny")
     return project
-
-
-def test_one_more_subset_runs_only_its_shards(project):
-    project.snakemake(TARGET)
-    assert "Nothing to be done" in project.snakemake("--dry-run", TARGET)
-    project.configure(configuration(["first", "second"]))
-    planned = project.planned(TARGET)
-    for rule in ("build_frames", "rank_neurons"):
-        outputs = {output for output, made_by in planned.items() if made_by == rule and output.endswith(".json")}
-        assert {output.rpartition("/")[2] for output in outputs} == {
-            "second-000.manifest.json",
-            "second-001.manifest.json",
-        }
-    assert "scan_libri.second" in planned.values()
-    assert not {"scan_libri.first", "prepare_model"} & set(planned.values())
-    project.snakemake(TARGET)
-    assert read_table(project.folder / "results/corpora/libri/utterances.parquet")["subset"].nunique() == 2
 
 
 def break_utterances(folder):
@@ -84,41 +66,79 @@ def break_utterances(folder):
     }
 
 
-def test_all_bad_utterances_are_named_at_once_and_skipped_when_asked(project):
-    bad = break_utterances(project.folder)
+@pytest.fixture(scope="module")
+def damaged(demo_speech, tmp_path_factory):
+    """A project of which four utterances cannot be used, and which."""
+    project = copy_of(demo_speech, tmp_path_factory.mktemp("corpus") / "project")
+    return project, break_utterances(project.folder)
+
+
+@pytest.fixture(scope="module")
+def killed(damaged):
+    """The project after a run without these utterances that was killed at the second shard; when the first was made."""
+    project, _ = damaged
+    project.configure(configuration(["first"], **SKIP))
+    first = project.folder / "results/ranks/tiny/libri/first-000.manifest.json"
+    project.snakemake(str(first.relative_to(project.folder)))
+    half = first.with_name(".first-001.zarr.1.tmp")
+    half.mkdir()
+    (half / "zarr.json").write_text("{")
+    return project, first, first.stat().st_mtime_ns
+
+
+@pytest.fixture(scope="module")
+def made(killed):
+    """The project after the run that went on."""
+    project, *_ = killed
+    project.snakemake(TARGET)
+    return project
+
+
+def test_all_bad_utterances_are_named_at_once(damaged):
+    project, bad = damaged
     printed = project.snakemake(TARGET, fails=True)
     assert "Traceback" not in printed
     for code, utterance in bad.items():
         assert code in printed
         assert utterance in printed
     assert not (project.folder / "results/ranks").exists()
-
-    project.configure(configuration(["first"], on_bad_utterance="skip", max_skipped_share=0.01))
+    project.configure(configuration(["first"], **SKIP | {"max_skipped_share": 0.01}))
     assert "expected a skipped share of at most 0.01" in project.snakemake(TARGET, fails=True)
 
-    project.configure(configuration(["first"], on_bad_utterance="skip", max_skipped_share=0.9))
-    project.snakemake(TARGET)
-    report = read_table(project.folder / "results/corpora/libri/report.tsv")
+
+def test_a_killed_run_goes_on_where_it_stopped(killed, made):
+    _, first, time = killed
+    assert first.stat().st_mtime_ns == time
+    assert "Nothing to be done" in made.snakemake("--dry-run", TARGET)
+
+
+def test_bad_utterances_are_skipped_when_asked(damaged, made):
+    _, bad = damaged
+    report = read_table(made.folder / "results/corpora/libri/report.tsv")
     assert {code: report.loc[report["code"] == code, "utterance"].tolist() for code in bad} == {
         code: [utterance] for code, utterance in bad.items()
     }
-    kept = read_table(project.folder / "results/corpora/libri/utterances.parquet")
+    kept = read_table(made.folder / "results/corpora/libri/utterances.parquet")
     assert not set(kept["utterance"]) & set(bad.values())
 
 
-def test_a_killed_run_goes_on_where_it_stopped(project):
-    """Shards that were finished before the kill are kept, and the result is that of an undisturbed run."""
-    project.snakemake("results/ranks/tiny/libri/first-000.manifest.json")
-    made = (project.folder / "results/ranks/tiny/libri/first-000.manifest.json").stat().st_mtime_ns
-    half = project.folder / "results/ranks/tiny/libri/.first-001.zarr.1.tmp"
-    half.mkdir()
-    (half / "zarr.json").write_text("{")
-    project.snakemake(TARGET)
-    assert (project.folder / "results/ranks/tiny/libri/first-000.manifest.json").stat().st_mtime_ns == made
-    assert "Nothing to be done" in project.snakemake("--dry-run", TARGET)
+def test_one_more_subset_runs_only_its_shards(made):
+    made.configure(configuration(["first", "second"], **SKIP))
+    planned = made.planned(TARGET)
+    for rule in ("build_frames", "rank_neurons"):
+        outputs = {output for output, made_by in planned.items() if made_by == rule and output.endswith(".json")}
+        assert {output.rpartition("/")[2] for output in outputs} == {
+            "second-000.manifest.json",
+            "second-001.manifest.json",
+        }
+    assert "scan_libri.second" in planned.values()
+    assert not {"scan_libri.first", "prepare_model"} & set(planned.values())
+    made.snakemake(TARGET)
+    assert read_table(made.folder / "results/corpora/libri/utterances.parquet")["subset"].nunique() == 2
 
 
-def test_transcripts_alone_are_aligned_by_pocketsphinx(project):
+def test_transcripts_alone_are_aligned_by_pocketsphinx(demo_speech, tmp_path):
+    project = copy_of(demo_speech, tmp_path / "project")
     project.configure(configuration(["first"], alignments={"kind": "pocketsphinx"}))
     project.snakemake("results/corpora/libri/checked.json", "results/corpora/libri/frames/first-000.manifest.json")
     utterances = read_table(project.folder / "results/corpora/libri/utterances.parquet")

@@ -1,8 +1,10 @@
 """Table 1 and its like at the smallest scale, by the real workflow; the notebook; the commands."""
 
 import copy
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -15,7 +17,7 @@ from property_neurons.counting.count_store import open_counts
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.tasks.table import read_task_data
-from tests.integration.project import ROOT, SHORT, SMALL, Project
+from tests.integration.project import ROOT, SHORT, SMALL, Project, check_taken
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -41,9 +43,15 @@ TABLE = f"results/neurons/{TUNED}/demo/gender.parquet"
 
 
 @pytest.fixture(scope="module")
-def erased(tmp_path_factory) -> Project:
-    project = Project.copy(tmp_path_factory.mktemp("erasure") / "project", CONFIG)
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def erased(tmp_path_factory, cache) -> Project:
+    project = Project.copy(tmp_path_factory.mktemp("erasure") / "project", CONFIG | {"cache": str(cache)})
     project.snakemake(*TARGETS, *SCORES, TABLE)
+    project.configure(CONFIG)
     return project
 
 
@@ -76,6 +84,33 @@ def test_tables_and_figures_are_made_and_nothing_is_left_to_do(erased):
     assert (results / "tables/table1.md").read_text().count("\n| ") == 8
     assert erased.planned(*TARGETS) == {}
     assert not list(results.glob("erasure/*/.seed*"))
+
+
+def test_another_directory_takes_the_training_under_its_own_names(erased, cache, tmp_path):
+    names = {
+        "models": {"mine": CONFIG["models"]["mini"]},
+        "tasks": {"who": CONFIG["tasks"]["sid-tuned"]},
+        "figures": {"corpus": "demo", "model": "mine"},
+    }
+    second = Project.copy(tmp_path / "second", SMALL | names | {"cache": str(cache)})
+    shutil.copytree(erased.folder / "results/corpora", second.folder / "results/corpora")
+    second.snakemake("results/tasks/who/mine/seed0.metrics.json")
+    check_taken(
+        erased,
+        second,
+        {
+            ("train_task/sid-tuned/mini-seed0", "tasks/sid-tuned/mini/seed0"): (
+                "train_task/who/mine-seed0",
+                "tasks/who/mine/seed0",
+            )
+        },
+    )
+    made, taken = (
+        read_json(project.folder / f"results/tasks/{name}/seed0.metrics.json")
+        for project, name in ((erased, "sid-tuned/mini"), (second, "who/mine"))
+    )
+    assert (taken["task"], taken["model"]) == ("who", "mine")
+    assert {key: value for key, value in made.items() if taken[key] != value}.keys() == {"task", "model"}
 
 
 def test_sets_are_found_on_what_the_task_is_trained_on_and_nothing_else(erased):

@@ -1,5 +1,6 @@
 """Two stages of pre-training on the demo corpus, by the real workflow, undisturbed and killed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from property_neurons.config.load import load_config
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import verify_files
-from tests.integration.project import TINY, Project
+from tests.integration.project import TINY, Project, check_taken
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -45,10 +46,16 @@ TARGETS = ("results/figures/pretraining_tiny.pdf", "results/ranks/tiny/demo/demo
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Project:
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, cache) -> Project:
     load_config(CONFIG)
-    project = Project.copy(tmp_path_factory.mktemp("pretraining") / "project", CONFIG)
+    project = Project.copy(tmp_path_factory.mktemp("pretraining") / "project", CONFIG | {"cache": str(cache)})
     project.snakemake(*TARGETS)
+    project.configure(CONFIG)
     return project
 
 
@@ -70,6 +77,23 @@ def test_both_stages_learn_and_the_model_is_ranked(trained):
 
 def test_nothing_is_left_to_do(trained):
     assert trained.planned(*TARGETS) == {}
+
+
+def test_another_directory_takes_both_stages_under_its_own_name(trained, cache, tmp_path):
+    own = {
+        "pretraining": {"small": CONFIG["pretraining"]["tiny"]},
+        "models": {"small": {"kind": "pretrained", "run": "small"}},
+        "figures": {"corpus": "demo", "model": "small"},
+        "cache": str(cache),
+    }
+    second = Project.copy(tmp_path / "second", CONFIG | own)
+    shutil.copytree(trained.folder / "results/corpora", second.folder / "results/corpora")
+    stages = {
+        name: [(f"pretrain/{name}-stage{stage}", f"checkpoints/{name}-stage{stage}") for stage in (1, 2)]
+        for name in ("tiny", "small")
+    }
+    second.snakemake(*[f"results/{output}.manifest.json" for _, output in stages["small"]])
+    check_taken(trained, second, dict(zip(stages["tiny"], stages["small"], strict=True)))
 
 
 def test_what_a_changed_setting_runs_again(trained, tmp_path):
