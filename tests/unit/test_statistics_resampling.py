@@ -1,5 +1,7 @@
 """Stability and held-out selectivity: against other libraries, closed forms and the definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.embedding import group_silhouette, pattern_distances
 from property_neurons.neurons.groups import layer_summary, neuron_table
 from property_neurons.neurons.patterns import site_patterns
+from property_neurons.neurons.statistics import labelled_sets
 from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.report import NEURON_COLUMNS, neuron_statistics, with_statistics
@@ -26,6 +29,8 @@ from property_neurons.neurons.statistics.resampling import (
     speaker_halves,
 )
 from property_neurons.neurons.statistics.selectivity import group_entropy, log_odds, separation
+from property_neurons.neurons.statistics.selector_comparison import compare_selectors
+from property_neurons.ranks.sites import Site
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +317,28 @@ def test_what_speakers_do_alike_in_all_phones_separates_within_halves_and_not_ac
 def _silhouettes_of(units):
     rows = SiteUnits(units, 0, SetDefinition())
     return half_silhouettes(rows.patterns(speaker_halves(units, 10, 0)), units.phone_cell_groups)
+
+
+@pytest.mark.parametrize("count", [neuron_statistics, compare_selectors])
+def test_splits_of_more_groups_than_fit_are_refused_with_how_many_do(count):
+    units = runs_of_phones(np.random.default_rng(0), groups=3)
+    # A thousand phones: 2000 and a few bytes for each of 2 x 8 halves, 3 groups and 400,000 neurons.
+    units = replace(units, phones=("p",) * 1000, sites=(Site(1, "1", 400_000),))
+    arguments = {"permutations": 1} if count is neuron_statistics else {}
+    with pytest.raises(CountingError, match=r"into 3.2 GB, found .* 3 groups take 39.2 GB; set statistics.halves to 0"):
+        count(units, SetDefinition(), halves=8, seed=0, **arguments)
+
+
+@pytest.mark.parametrize("make", [speakers_and_phones, phones_in_groups])
+def test_what_is_held_at_a_time_changes_no_number(make, monkeypatch):
+    units = make(np.random.default_rng(2))
+    arguments = {"permutations": 130, "halves": 2, "seed": 3}
+    at_once = neuron_statistics(units, SetDefinition(), **arguments)
+    # Three labellings of each group and neuron.
+    monkeypatch.setattr(labelled_sets, "_MOST_LABELLED", 3 * len(units.groups) * units.sites[0].width)
+    in_parts = neuron_statistics(units, SetDefinition(), **arguments)
+    pd.testing.assert_frame_equal(in_parts.neurons, at_once.neurons)
+    pd.testing.assert_frame_equal(in_parts.null, at_once.null)
 
 
 def test_silhouettes_of_single_phones_are_undefined():

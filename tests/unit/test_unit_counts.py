@@ -14,7 +14,7 @@ from property_neurons.counting.sampling import Sampling
 from property_neurons.counting.strata import make_crossed
 from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.counting.unit_counts import count_units
-from property_neurons.errors import StoreError
+from property_neurons.errors import CountingError, StoreError
 
 PROPERTIES = {
     "gender": {"column": "gender", "order": ["M", "F"]},
@@ -131,7 +131,7 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     each = count_units(shards, property_, Sampling(), output=tmp_path / "each.zarr", **arguments)
     groups = 1 if name in ("gender", "phone") and strata is None else len(each.groups)
-    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 4 * len(each.phones) * groups * 80)
+    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 5 * len(each.phones) * groups * 80)
     monkeypatch.setattr(unit_counts, "_ROWS_AT_ONCE", 2)
     monkeypatch.setattr(unit_counts, "_FRAMES_AT_ONCE", 5)
     pooled = count_units(shards, property_, Sampling(), output=tmp_path / "pooled.zarr", **arguments)
@@ -166,3 +166,24 @@ def test_blocks_keep_units_together(tmp_path, shards, monkeypatch):
         assert (in_blocks.n == whole.n).all()
         for site in range(len(whole.sites)):
             assert (in_blocks.site_counts(site) != whole.site_counts(site)).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("speaker", "speakers of [0-9]+ groups"), ("pitch", "speakers of 1 groups")]
+)
+def test_speakers_that_do_not_fit_even_pooled_are_refused_before_a_rank_is_read(
+    tmp_path, shards, monkeypatch, name, found
+):
+    monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
+    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 200)
+    monkeypatch.setattr("property_neurons.ranks.store.RankStore.ids", None)
+    with pytest.raises(CountingError, match=f"property {name}: expected at most 200 counts .* found .*{found}.*fewer"):
+        count_units(
+            shards,
+            make_property(name, **PROPERTIES[name]),
+            Sampling(),
+            lambda_=0.05,
+            corpus="made-up",
+            output=tmp_path / "units.zarr",
+        )
+    assert not list(tmp_path.iterdir())

@@ -24,6 +24,7 @@ from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
 from property_neurons.counting.unit_count_store import ROW_COLUMNS, Level, UnitCounts, open_unit_counts
+from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.store import RankStore
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store
@@ -58,6 +59,7 @@ def count_units(
 
     Raises:
         CountingError, ConfigError, StoreError: as `count.count_activations`.
+        CountingError: the speakers of so many groups do not fit into memory, even pooled.
     """
     ranks, tau = open_shards(shards, property_.name, sampling, lambda_, keep)
     sites = ranks[0].sites
@@ -72,9 +74,16 @@ def count_units(
     sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
     pooled, pool_of, speakers = 1, {name: number for number, name in enumerate(group_of)}, list(group_of)
     if level not in ("utterance", "stretch", "run"):
-        room = max(1, MOST_COUNTS // (len(cells.phones) * groups * max(width for width, _ in sizes)))
-        pooled = -(-len(group_of) // room)
-        pool_of, speakers = _pools(group_of, pooled)
+        counts_of_one = len(cells.phones) * groups * max(width for width, _ in sizes)
+        apart = len(set(group_of.values()))
+        if apart * counts_of_one > MOST_COUNTS:
+            raise CountingError(
+                f"property {property_.name}: expected at most {MOST_COUNTS:,} counts by unit of one layer, found "
+                f"{apart * counts_of_one:,} ({apart * counts_of_one * 4 / 1e9:.1f} GB): speakers of {apart:,} groups, "
+                f"which cannot be pooled across groups, with {counts_of_one:,} counts each; put the values of the "
+                "property into fewer groups, or count on a corpus of fewer speakers"
+            )
+        pooled, pool_of, speakers = _fewest_pooled(group_of, MOST_COUNTS // max(1, counts_of_one))
     pairs = list(zip(ranks, frame_stores, strict=True))
 
     def units_of(
@@ -140,6 +149,17 @@ def _level_and_speakers(
         level = "utterance"
     speakers = {name: NO_GROUP if varies else group_of[name] for name in sorted(group_of)}
     return _SUMMED_UP.get(level, level) if summed_up(frames, tau) else level, speakers
+
+
+def _fewest_pooled(group_of: Mapping[str, int], room: int) -> tuple[int, dict[str, int], list[str]]:
+    """How many speakers count as one so that there are no more pools than `room`, and these pools."""
+    pooled = max(1, -(-len(group_of) // room))
+    pool_of, speakers = _pools(group_of, pooled)
+    # Groups whose speakers do not divide evenly have one pool more each.
+    while len(speakers) > room:
+        pooled += 1
+        pool_of, speakers = _pools(group_of, pooled)
+    return pooled, pool_of, speakers
 
 
 def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], list[str]]:

@@ -9,10 +9,19 @@ from scipy.sparse import csc_array, csr_array
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
 
+# Groups x neurons x labellings that are held at a time, and bytes of each: 1.3 GB.
+_MOST_LABELLED = 1 << 25
+LABELLED_BYTES = 40
 # Sparse products are slower than dense ones from here on.
 _DENSE_FROM = 0.1
 # Whole numbers up to here are exact in single precision.
 _EXACT = 1 << 24
+
+
+def labellings_at_once(units: UnitCounts, most: int) -> int:
+    """How many labellings of the widest layer fit into memory together: `most`, or fewer where groups are many."""
+    width = max(site.width for site in units.sites)
+    return min(most, max(1, _MOST_LABELLED // (len(units.groups) * width)))
 
 
 @dataclass(frozen=True)

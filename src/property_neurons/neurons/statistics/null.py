@@ -7,7 +7,12 @@ from functools import partial
 import numpy as np
 
 from property_neurons.neurons.statistics.false_discovery import q_values
-from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits, effect_of_phones
+from property_neurons.neurons.statistics.labelled_sets import (
+    LabelledSets,
+    SiteUnits,
+    effect_of_phones,
+    labellings_at_once,
+)
 from property_neurons.neurons.statistics.labels import AT_ONCE, deals_phones, dealt_units
 
 # Effects that differ by rounding alone are equal.
@@ -56,9 +61,11 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
     as_large = np.zeros(effect.shape[:2], np.int64)
     largest_as_large = np.zeros(effect.shape[:2], np.int64)
     sizes = np.empty((len(units.groups) + 1, permutations), np.int64)
-    for number, labels in enumerate(deals or dealt.deals(permutations, seed)):
+    first, at_once = 0, labellings_at_once(units, AT_ONCE)
+    for labels in _parts(deals or dealt.deals(permutations, seed), at_once):
         found = relabelled(labels)
-        sizes[:, number * AT_ONCE :][:, : len(labels)] = _sizes(found)
+        sizes[:, first : first + len(labels)] = _sizes(found)
+        first += len(labels)
         as_large += (found.effect >= effect).sum(axis=2)
         largest = np.sort(np.nanmax(found.effect, axis=(0, 1)))
         largest_as_large += len(largest) - np.searchsorted(largest, effect[:, :, 0])
@@ -102,6 +109,12 @@ class _PhonesDealt:
             holding = self._pattern.T @ chosen
             members = (holding >= self._rows.definition.needed(sizes)) & (sizes > 0)
             yield members, self._active.T @ chosen, self._observed @ chosen
+
+
+def _parts(deals: Iterable[np.ndarray], at_once: int) -> Iterator[np.ndarray]:
+    for labels in deals:
+        for first in range(0, len(labels), at_once):
+            yield labels[first : first + at_once]
 
 
 def _sizes(found: LabelledSets) -> np.ndarray:

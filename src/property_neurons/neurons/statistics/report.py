@@ -17,6 +17,7 @@ from property_neurons.neurons.statistics.null import SiteNull, p_of_size, site_n
 from property_neurons.neurons.statistics.resampling import (
     BOOTSTRAPS,
     HeldOut,
+    check_halves_fit,
     held_out,
     jaccard,
     mean_and_range,
@@ -69,8 +70,13 @@ def neuron_statistics(
     Args:
         permutations: of the null; 0 for none.
         halves: splits of the speakers; 0 for neither stability nor held-out selectivity.
+
+    Raises:
+        CountingError: the splits of so many groups do not fit into memory.
     """
     split = speaker_halves(units, halves, seed) if halves else None
+    if split is not None:
+        check_halves_fit(units, halves)
     drawn = speaker_bootstraps(units, BOOTSTRAPS, seed) if halves else None
     deals = dealt_units(units).kept_deals(permutations, seed)
     neurons, nulls, found_in_halves, looked_at, separated = [], [], [], [], []

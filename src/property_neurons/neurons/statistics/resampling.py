@@ -6,12 +6,20 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from property_neurons.counting.unit_count_store import UnitCounts
-from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
+from property_neurons.errors import CountingError
+from property_neurons.neurons.statistics.labelled_sets import (
+    LABELLED_BYTES,
+    LabelledSets,
+    SiteUnits,
+    labellings_at_once,
+)
 from property_neurons.neurons.statistics.selectivity import RankedScores, separation
 
 BOOTSTRAPS = 200
 _AT_ONCE = 50
 _DECIMALS = 12
+# Of the 4 GB that a job asks for; the counts of a layer are there beside.
+_MOST_BYTES = 3 << 30
 
 
 def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | None:
@@ -36,6 +44,24 @@ def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | No
     return chosen
 
 
+def check_halves_fit(units: UnitCounts, halves: int) -> None:
+    """Whether the sets, effects and patterns of so many splits fit into memory: of one layer, and the sets of all.
+
+    Raises:
+        CountingError: they do not.
+    """
+    width = max(site.width for site in units.sites)
+    of_one = LABELLED_BYTES + len(units.sites) + 2 * len(units.phones)
+    needed = 2 * halves * len(units.groups) * width * of_one
+    if needed <= _MOST_BYTES:
+        return
+    raise CountingError(
+        f"property {units.property_name}: expected the sets of {halves} splits of the speakers to fit into "
+        f"{_MOST_BYTES / 1e9:.1f} GB, found that those of {len(units.groups):,} groups take {needed / 1e9:.1f} GB; set "
+        f"statistics.halves to {halves * _MOST_BYTES // needed}, or put the values of the property into fewer groups"
+    )
+
+
 def speaker_bootstraps(units: UnitCounts, number: int, seed: int) -> np.ndarray | None:
     """Speakers drawn with replacement, as many as there are, within groups where the property is one of the speaker.
 
@@ -54,9 +80,10 @@ def speaker_bootstraps(units: UnitCounts, number: int, seed: int) -> np.ndarray 
 
 def selection_frequency(rows: SiteUnits, times: np.ndarray) -> np.ndarray:
     """pi: share of the bootstraps in which a neuron is in G_i: float64 [groups, neurons]."""
+    at_once = labellings_at_once(rows.units, _AT_ONCE)
     total = sum(
-        rows.weighted(times[:, first : first + _AT_ONCE]).group_neurons.sum(axis=2)
-        for first in range(0, times.shape[1], _AT_ONCE)
+        rows.weighted(times[:, first : first + at_once]).group_neurons.sum(axis=2)
+        for first in range(0, times.shape[1], at_once)
     )
     return total / times.shape[1]
 

@@ -9,7 +9,13 @@ import pandas as pd
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
-from property_neurons.neurons.statistics.resampling import UnitScores, jaccard, mean_and_range, speaker_halves
+from property_neurons.neurons.statistics.resampling import (
+    UnitScores,
+    check_halves_fit,
+    jaccard,
+    mean_and_range,
+    speaker_halves,
+)
 from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest
 from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.neurons.statistics.vocabulary import PAPER, RANDOM
@@ -55,9 +61,14 @@ def compare_selectors(
 
     Args:
         halves: splits of the speakers, at most `MOST_HALVES` of which are used; 0 leaves the last columns empty.
+
+    Raises:
+        CountingError: the splits of so many groups do not fit into memory.
     """
     splits = min(halves, MOST_HALVES)
     split = speaker_halves(units, splits, seed) if splits else None
+    if split is not None:
+        check_halves_fit(units, splits)
     sites = [
         select(SiteUnits(units, site, definition), split, seed)
         for site in progress(list(range(len(units.sites))), what=f"selectors for {units.property_name}", unit="layer")
