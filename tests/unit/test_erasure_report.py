@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_inputs import drawn, drawn_twice
+from matplotlib.text import Text
 
 from property_neurons.erasure import report
 from property_neurons.erasure.report import erasure_tables, markdown_table
@@ -247,9 +248,32 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
     assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False] * 3
     texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert ["detectable: 4.2" in text for text in texts] == [False, True] * 3
+    headings = [text for text in texts if text.startswith("erased")]
+    assert headings == ["erased: female (20 neurons)", "erased: male (20 neurons)"]
+    assert sum(text.get_text() == "(4.2)" for text in figure.axes[0].texts) == 3
     said = figure.get_suptitle().replace("\n", " ")
-    assert said.endswith("Too little speech") or "Few test speakers" in said
+    assert said.endswith("Too little speech; n: test utterances, of 10 speakers")
+
+
+def test_groups_and_measures_without_any_change_are_told_not_drawn(tmp_path):
+    """Four speakers, of whom erasing one changes errors; the errors of all change nothing in the second table."""
+    groups = ["1272", "251", "1462", "1988"]
+    cells, curves = erasure_tables("speaker", [write_run(tmp_path / "a", groups)])
+    told = {"delta": 0.0, "low": 0.0, "high": 0.0}
+    for table, module, panels in ((cells, erasure, 2), (curves, erasure_dose, 4)):
+        still = table.assign(**{key: table[key].where(table["erased"] == "1988", told[key]) for key in told})
+        figure = drawn(module, still, "m", "c")[0]
+        said = figure.get_suptitle().replace("\n", " ")
+        assert "No answer changed by erasing 1272 (20 neurons), 251 (20 neurons), 1462 (20 neurons)" in said
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        assert not any(text.startswith(f"erased: {group}") for text in texts for group in groups[:3])
+        errors = table.assign(**{key: table[key].where(table["metric"] == "cross_entropy", told[key]) for key in told})
+        figure = drawn(module, errors, "m", "c")[0]
+        assert "No answer changed, so not drawn: speaker error" in figure.get_suptitle().replace("\n", " ")
+        assert len(figure.axes) == panels - (1 if module is erasure else 0)
+        # A table of nothing but zeros keeps a group, so that there is a figure.
+        nothing = drawn(module, table.assign(**told), "m", "c")[0]
+        assert sum(text.get_text().startswith("erased: 1272") for text in nothing.findobj(Text)) >= 1
 
 
 def loop_interval(folder, seed, measured):
@@ -326,7 +350,7 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     assert all(np.ptp(band.get_paths()[0].vertices[:, 1]) > 0 for band in bands)
     named = [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()]
     random = ["the erased group, random neurons", "their range over 2 draws"]
-    assert named == [*groups, "all utterances", *random]
+    assert named == [*groups, "all", *random]
 
 
 @pytest.mark.slow

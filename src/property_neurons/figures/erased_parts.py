@@ -1,24 +1,57 @@
-"""What an erasure is measured on: the parts of the test utterances, their looks, and the name of the measure."""
+"""What an erasure is measured on: the parts of the test utterances, their names and looks, and what changed at all."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.erasure.table_terms import CROSS_ENTROPY, OTHERS, OWN
+from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, OTHERS, OWN
 from property_neurons.figures import style
+
+_PHONES = "phone_recognition"
+_MEASURES = MappingProxyType(
+    {
+        "speaker_identification": "speaker error",
+        _PHONES: "phone error",
+        "f0_reconstruction": "MSE of ln F0",
+        CROSS_ENTROPY: "cross-entropy",
+    }
+)
 
 
 def measure_title(table: pd.DataFrame) -> str:
     """What the rows of one metric measure, with its unit."""
-    what = {
-        "speaker_identification": "speaker error",
-        "phone_recognition": "phone error",
-        "f0_reconstruction": "MSE of ln F0",
-        CROSS_ENTROPY: "cross-entropy",
-    }[table["metric"].iloc[0]]
     unit = table["unit"].iloc[0]
-    return f"change of {what}" + (f" ({unit})" if unit in ("points", "nats") else "")
+    return f"change of {_MEASURES[table['metric'].iloc[0]]}" + (f" ({unit})" if unit in ("points", "nats") else "")
+
+
+def part_title(part: str, metric: str) -> str:
+    """The name of a part; all phones together are counted with insertions, which belong to no class."""
+    titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all"}
+    return "all, with insertions" if (part, metric) == (ALL, _PHONES) else titles.get(part, style.group_title(part))
+
+
+def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows of a table that are worth drawing, and a sentence about the others: an erasure that changed no answer.
+
+    Args:
+        table: erased, metric, neurons, delta, low, high; only rows of group neurons.
+
+    Returns:
+        `table` without the metrics and the groups of which every value and interval is zero. At least one group stays.
+    """
+    zero = table[["delta", "low", "high"]].eq(0).all(axis=1)
+    of_metric, of_group = (zero.groupby(table[column], sort=False).all() for column in ("metric", "erased"))
+    still = [] if of_metric.all() else [metric for metric, none in of_metric.items() if none]
+    groups = [group for group, none in of_group.items() if none and group != MEAN]
+    neurons = table.groupby("erased")["neurons"].max()
+    said = [f"No answer changed, so not drawn: {_MEASURES[metric]}" for metric in still]
+    if groups:
+        named = ", ".join(f"{style.group_title(group)} ({neurons[group]:.0f} neurons)" for group in groups)
+        said.append(f"No answer changed by erasing {named}")
+    left_out = groups[1:] if of_group.all() else groups
+    return table[~table["metric"].isin(still) & ~table["erased"].isin(left_out)], "; ".join(said)
 
 
 def part_looks(parts: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, part_looks
+from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, what_changed
 from property_neurons.figures.published import read_table1
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
@@ -55,37 +55,35 @@ def draw(
             published.get((row.erased, row.part)) if row.metric != CROSS_ENTROPY else None for row in cells.itertuples()
         ]
     ).astype({"published": "float64"})
-    metrics = [rows for _, rows in drawn.groupby("metric", sort=False)]
-    height = _AXIS_INCHES + _ROW * (len(metrics[0]) + drawn["erased"].nunique())
+    changed, unchanged = what_changed(drawn)
+    metrics = [rows for _, rows in changed.groupby("metric", sort=False)]
+    height = _AXIS_INCHES + _ROW * (len(metrics[0]) + changed["erased"].nunique())
     figure = style.new_figure(style.PAGE * 0.75 * (1 + 0.6 * (len(metrics) - 1)), height)
     for axes, rows in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         places = _plot(axes, rows)
-        axes.set_ylim(max(places) + 0.8, -1.4)
+        left, right = axes.get_xlim()
+        # Room for what stands in brackets.
+        axes.set_xlim(left, right + 0.12 * (right - left))
+        axes.set_ylim(max(places) + 0.8, -1.6)
         axes.set_xlabel(measure_title(rows))
     style.legend_below(figure, _legend(drawn))
-    few = few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min())
-    note = "; ".join(one for one in (note, few) if one)
+    speakers = cells.loc[cells["part"] == ALL, "speakers"].min()
+    counted = f"n: test utterances, of {speakers:.0f} speakers"
+    note = "; ".join(one for one in (note, unchanged, counted, few_speakers_note(speakers)) if one)
     style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus, note)
     return figure, drawn
 
 
 def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
     looks = part_looks(table["part"])
-    place, places, names, unit = -1.0, [], [], table["unit"].iloc[0]
-    axes.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=0)
+    place, places, names, headings, unit = -1.0, [], [], [], table["unit"].iloc[0]
     for erased, rows in table.groupby("erased", sort=False):
+        # Among the names of the rows, so that nothing stands on the zero line.
         title = "mean" if erased == MEAN else style.group_title(erased)
-        axes.annotate(
-            f"erased: {title} ({rows['neurons'].iloc[0]:.0f} neurons)",
-            (0, place),
-            (2, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            fontweight="bold",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
+        headings.append(len(places))
+        places.append(place)
+        names.append(f"erased: {title} ({rows['neurons'].iloc[0]:.0f} neurons)")
+        axes.plot([0, 0], [place + 0.5, place + len(rows) + 0.5], color=style.REFERENCE, linewidth=0.6, zorder=0)
         for row in rows.itertuples():
             place += 1
             colour, marker = looks[row.part]
@@ -107,19 +105,33 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.published], [place], linestyle="", marker="x", color=style.ORANGE, zorder=5)
             places.append(place)
             before = f"{row.before:.1f} %" if unit == "points" else f"{row.before:.3f}"
-            names.append(f"{style.group_title(row.part)} (before: {before}{_power(row)})")
+            title = part_title(row.part, row.metric)
+            names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
+            _write_power(axes, row, place)
         place += 2
     axes.set_yticks(places, names)
+    for index in headings:
+        axes.get_yticklabels()[index].set_fontweight("bold")
     axes.tick_params("y", length=0)
     return places
 
 
-def _power(row: Any) -> str:
-    """Of a null result the difference that could have been seen."""
+def _write_power(axes: Axes, row: Any, place: float) -> None:
+    """At the right of a null result, the difference that could have been seen."""
     detectable = row.excess_detectable if row.draws else row.detectable
     if (row.beyond if row.draws else row.q <= BEYOND) or pd.isna(detectable):
-        return ""
-    return f"; detectable: {detectable:.{1 if row.unit == 'points' else 3}f}"
+        return
+    axes.annotate(
+        f"({detectable:.{1 if row.unit == 'points' else 3}f})",
+        (1, place),
+        (-1, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=5.5,
+        color=style.CONTROL,
+    )
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D]:
@@ -127,7 +139,9 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
     if table["draws"].max():
         handles = [
             Line2D([], [], marker="o", label=f"beyond random neurons (q ≤ {BEYOND}, and every draw)", **dark),
-            Line2D([], [], marker="o", markerfacecolor="white", label="not beyond them", **dark),
+            Line2D(
+                [], [], marker="o", markerfacecolor="white", label="not beyond them; in brackets: detectable", **dark
+            ),
             Line2D([], [], label=f"random neurons: {table['draws'].max():.0f} draws and their mean", **_RANDOM),
         ]
     else:

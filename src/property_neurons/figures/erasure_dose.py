@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM
-from property_neurons.erasure.table_terms import MOST_SPELLED_OUT, OTHERS, OWN
+from property_neurons.erasure.table_terms import MOST_SPELLED_OUT, OWN
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, part_looks
+from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, what_changed
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
 
@@ -42,14 +41,16 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         corpus: the corpus on which its group neurons were found.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
     """
-    groups = list(dict.fromkeys(curves["erased"]))
-    together = len(groups) > MOST_SPELLED_OUT
-    first = curves["sigma"].iloc[0]
-    doses, sigmas = curves[curves["sigma"] == first], curves[curves["dose"] == 1]
+    together = curves["erased"].nunique() > MOST_SPELLED_OUT
+    changed, unchanged = what_changed(curves[curves["kind"] == GROUP])
+    shown = curves[curves["metric"].isin(changed["metric"])]
+    groups = list(dict.fromkeys((curves if together else changed)["erased"]))
+    first = shown["sigma"].iloc[0]
+    doses, sigmas = shown[shown["sigma"] == first], shown[shown["dose"] == 1]
     several = len(set(sigmas["sigma"])) > 1
     rows = [
         (x, table[table["metric"] == metric])
-        for metric in dict.fromkeys(curves["metric"])
+        for metric in dict.fromkeys(shown["metric"])
         for x, table in ([("dose", doses), ("sigma", sigmas)] if several else [("dose", doses)])
     ]
     columns = 1 if together else len(groups)
@@ -63,6 +64,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves))
     title = f"Erasing neurons of {style.property_title(curves['property'].iloc[0])} by degrees"
+    note = "; ".join(one for one in (note, "" if together else unchanged) if one)
     style.heading(figure, title, model, corpus, note)
     return figure, curves
 
@@ -104,9 +106,9 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
 
 def _legend(curves: pd.DataFrame) -> list[Artist]:
     looks = part_looks(curves["part"])
-    titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all utterances"}
+    metric = curves["metric"].iloc[0]
     handles = [
-        Line2D([], [], color=looks[part][0], marker=looks[part][1], label=titles.get(part, style.group_title(part)))
+        Line2D([], [], color=looks[part][0], marker=looks[part][1], label=part_title(part, metric))
         for part in dict.fromkeys(curves["part"])
     ]
     if (curves["kind"] == RANDOM).any():
