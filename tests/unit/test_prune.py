@@ -46,6 +46,7 @@ def test_a_cut_model_is_a_prepared_model_with_a_record(prepared, tmp_path):
     encoder = load_encoder(tmp_path / "cut", manifest=tmp_path / "cut.manifest.json")
     assert [site["width"] for site in manifest["sites"]] == [4, 5] == [site.width for site in encoder.sites]
     record = files.read_json(tmp_path / "cut/pruning.json")
+    assert (tmp_path / "cut/load_pruned.py").is_file()
     assert record["kept"] == PROTECTED
     assert record["properties"] == ["phone", "gender"]
     assert record["digest"] == files.read_json(prepared)["digest"]

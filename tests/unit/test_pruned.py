@@ -1,5 +1,8 @@
 """Pruned models: three ways to take a neuron out give one output, and `from_pretrained` alone loads the result."""
 
+import shutil
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import numpy as np
@@ -8,6 +11,7 @@ import small_models
 import torch
 
 from property_neurons.errors import ModelError
+from property_neurons.models import load_pruned
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_encoder
@@ -107,6 +111,40 @@ def test_a_pruned_model_loads_by_itself_and_can_be_pruned_again(class_name, tmp_
     assert seen == widths
     prepare_model(tmp_path / "twin", tmp_path / "twin.manifest.json", RandomTwin(str(tmp_path / "prepared"), 0))
     assert [site.width for site in load_encoder(tmp_path / "twin").sites] == widths
+
+
+_ALONE = """
+import sys
+sys.modules["property_neurons"] = None
+import torch
+from pathlib import Path
+for folder in sorted(Path(sys.argv[1]).iterdir()):
+    sys.path.insert(0, str(folder))
+    sys.modules.pop("load_pruned", None)
+    from load_pruned import load
+    sys.path.pop(0)
+    inputs, expected = torch.load(folder / "expected.pt")
+    with torch.inference_mode():
+        assert torch.equal(load(folder)(inputs)[0], expected), folder.name
+    print(folder.name)
+"""
+
+
+@pytest.mark.slow
+def test_a_pruned_model_loads_where_the_library_is_not(tmp_path):
+    """By the file in its folder, in a process that cannot import property_neurons, to the bit."""
+    for class_name in small_models.CLASS_NAMES:
+        model = small_models.small_model(class_name)
+        encoder = load_encoder(small_models.save_model(model, tmp_path / "whole" / class_name))
+        inputs = next(iter(encoder.front_end.windows(small_models.waveform(9_000)))).values
+        pruned = remove_neurons(model, drawn(model))
+        folder = small_models.save_model(pruned, tmp_path / "pruned" / class_name)
+        shutil.copy(load_pruned.__file__, folder)
+        with torch.inference_mode():
+            torch.save((inputs, pruned(inputs)[0]), folder / "expected.pt")
+    command = [sys.executable, "-c", _ALONE, str(tmp_path / "pruned")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout.split() == sorted(small_models.CLASS_NAMES), done.stderr
 
 
 def test_a_model_with_its_head_is_pruned_where_its_encoder_is():

@@ -1,6 +1,7 @@
 """What a prepared model is, wherever it comes from: a local folder, and a manifest that says what it is."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +41,7 @@ def save_derived(
     record: tuple[str, dict[str, Any]],
     tables: Mapping[str, pd.DataFrame] = MappingProxyType({}),
     *,
+    copies: Sequence[str | Path] = (),
     replace: bool = False,
 ) -> None:
     """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
@@ -49,6 +51,7 @@ def save_derived(
         origin: what its manifest says it comes from.
         record: name and content of a further file in its folder.
         tables: further tables in its folder, by their names.
+        copies: further files that its folder gets a copy of.
         replace: take the place of what is there.
 
     Raises:
@@ -63,6 +66,8 @@ def save_derived(
         files.write_json(temporary / record[0], record[1])
         for name, table in tables.items():
             files.write_table(temporary / name, table)
+        for path in copies:
+            shutil.copyfile(path, temporary / Path(path).name)
         description |= describe_model(temporary, origin)
 
 

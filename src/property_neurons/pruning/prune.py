@@ -12,6 +12,7 @@ import torch
 
 from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError
+from property_neurons.models import load_pruned
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
@@ -99,7 +100,7 @@ def prune_model(
 ) -> None:
     """Write the cut model to `folder`, with the record of the cut, and its description to `manifest`.
 
-    Both are whole or absent.
+    Both are whole or absent. The folder has load_pruned.py, which loads it where property_neurons is not installed.
 
     Args:
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
@@ -153,7 +154,9 @@ def prune_model(
             origin["sizes_of"] = str(manifests.described_folder(sizes_of))
         protected = None if shielded is None else [int(one.sum()) for one in shielded]
         record = (RECORD, origin | {"protected": protected, "kept": [one.tolist() for one in kept]})
-        save_derived(folder, manifest, pruned, source_folder, origin, record, replace=replace)
+        save_derived(
+            folder, manifest, pruned, source_folder, origin, record, copies=[load_pruned.__file__], replace=replace
+        )
 
 
 def neurons_that_stay(
