@@ -91,7 +91,8 @@ COVERED = {
     """,
     "distil_model": f"""
         {LOADING}
-        models.load_pruned models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model tasks.table
+        models.load_pruned models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model
+        tasks.table
         training.held_out training.learning_curves training.learning_rates training.optimisation training.order
         training.trainer
     """,
