@@ -23,6 +23,7 @@ include: "rules/corpus.smk"
 include: "rules/models.smk"
 include: "rules/pretraining.smk"
 include: "rules/properties.smk"
+include: "rules/clusters.smk"
 include: "rules/ranks.smk"
 include: "rules/neurons.smk"
 include: "rules/confounds.smk"
@@ -39,6 +40,7 @@ rule all:
     input:
         plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
         plan.figures.files(CONFIG, ["confounds"] if plan.analysis.confounds(CONFIG) else []),
+        plan.clusters.tables(CONFIG),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),
 
 

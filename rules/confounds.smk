@@ -13,6 +13,7 @@ rule count_strata:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
+        units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.manifest.json",

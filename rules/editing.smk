@@ -49,6 +49,11 @@ rule count_training:
             for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
             for manifest in plan.analysis.frame_values(CONFIG, corpus, wildcards.property)
         ],
+        units=lambda wildcards: [
+            manifest
+            for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            for manifest in plan.analysis.units(CONFIG, corpus, wildcards.property)
+        ],
     output:
         store=directory(f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.manifest.json",

@@ -58,6 +58,7 @@ rule count_activations:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
+        units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
@@ -92,6 +93,7 @@ rule count_units:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
+        units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.manifest.json",

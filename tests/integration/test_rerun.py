@@ -71,11 +71,13 @@ def test_one_more_model_runs_only_that_model(finished, changed):
         ({"set": "place"}, set()),
         ({"track": "energy", "by": "none"}, {"measure_track"}),
         ({"tier": "phones", "groups": {"a": ["AH"], "i": ["IY"]}}, {"read_intervals"}),
+        pytest.param({"clusters": "units"}, {"fit_clusters", "assign_clusters"}, marks=pytest.mark.slow),
     ],
-    ids=["column", "set", "track", "tier"],
+    ids=["column", "set", "track", "tier", "clusters"],
 )
 def test_a_further_property_runs_no_model(finished, changed, section, made_first):
-    finished.configure(changed("properties.further", section))
+    clusters = {"units": {"model": "melhubert-mini", "layer": 1, "clusters": 8}}
+    finished.configure(changed("properties.further", section) | {"clusters": clusters})
     target = "results/neurons/melhubert-mini/demo/further.parquet"
     assert finished.planned_rules(target) == {"count_activations", "count_units", "find_neurons", *made_first}
 

@@ -28,9 +28,9 @@ def test_slurm_gives_a_partition_to_exactly_the_rules_that_ask_for_gpus():
     asking = {name for name, body in RULES.items() if " gpu=" in body}
     resources = profile("slurm")["set-resources"]
     assert set(resources) == asking
-    assert len(asking) == 12
+    assert len(asking) == 14
     for name, own in resources.items():
-        depends_on_a_model = "gpu=lambda wildcards: GPU if plan.pretraining.clustered_model(" in RULES[name]
+        depends_on_a_model = "gpu=lambda wildcards: GPU if plan." in RULES[name]
         expected = "'gpu' if input.model else 'cpu'" if depends_on_a_model else "gpu"
         assert own["slurm_partition"] == expected
 

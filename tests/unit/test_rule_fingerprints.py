@@ -55,6 +55,17 @@ COVERED = {
         corpus.frame_store corpus.phones pretraining.kmeans probing.clusters probing.frames probing.linear probing.probe
         probing.representations probing.silhouettes
     """,
+    "fit_clusters": f"""
+        {LOADING}
+        clustering.codebook clustering.job clustering.points clustering.vocabulary corpus.frame_store corpus.gate
+        corpus.phones corpus.shard_names corpus.shards pretraining.kmeans probing.frames probing.representations
+    """,
+    "assign_clusters": f"""
+        {LOADING}
+        clustering.assign clustering.codebook clustering.job clustering.points clustering.vocabulary
+        corpus.frame_store corpus.frame_values corpus.gate corpus.phones corpus.shard_names corpus.shards
+        pretraining.kmeans probing.frames probing.representations
+    """,
     "extract_log_mel": """
         models.log_mel pretraining.log_mel pretraining.log_mel_store
     """,

@@ -18,8 +18,8 @@ class Browser(Section):
     )
     properties: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None,
-        description="the properties that are shown (null: all of the config; one of many groups, such as `speaker`, "
-        "takes minutes)",
+        description="the properties that are shown (null: the paper's and those of the config, but for tracks, "
+        "intervals and clusters; one of many groups, such as `speaker`, takes minutes)",
     )
     neurons: Literal["property", "all"] = Field(
         default="property", description="which neurons have a page: property neurons and some at random, or all"

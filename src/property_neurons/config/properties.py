@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
-from property_neurons.config.section import GroupNames, OutsidePath, Section, SubsetPath, distinct_names
+from property_neurons.config.section import GroupNames, Name, OutsidePath, Section, SubsetPath, distinct_names
 from property_neurons.corpus.phone_sets import PHONE_SETS, PhoneSet, phone_groups
 from property_neurons.corpus.phones import PHONE_CLASSES, group_problems
 from property_neurons.corpus.tracks import Track
@@ -36,8 +36,11 @@ def distinct_labels(groups: dict[str, list[str]]) -> dict[str, list[str]]:
 
 Cuts = Annotated[Literal["tertiles"] | tuple[float, ...], AfterValidator(_ascending)]
 By = Annotated[
-    Literal["phone", "none"],
-    Field(description="the cells of a group: `phone`, one for each phone, as in the paper; `none`, a single one"),
+    str,
+    Field(
+        description="the cells of a group: `phone`, one for each phone, as in the paper; `none`, a single one; or the "
+        "name of `clusters` of frames, one for each of these, in place of phones"
+    ),
 ]
 Within = Annotated[
     Literal["corpus", "speaker"],
@@ -196,7 +199,15 @@ class WordProperty(_Numbers):
     cuts: Cuts = Field(default="tertiles", description="`tertiles` of all frames in words, or values between ranges")
 
 
-_KEYS = ("set", "track", "marks", "words", "tier", "intervals")
+class ClusterProperty(Section):
+    """A property of the cluster that a frame, or its utterance, falls into: no labels are needed."""
+
+    clusters: Name = Field(description="a name under `clusters`")
+    groups: _Groups = Field(default=None, description="clusters by group, `c00` and so on (null: each a group)")
+    by: By = "none"
+
+
+_KEYS = ("set", "clusters", "track", "marks", "words", "tier", "intervals")
 
 
 def _kind(value: Any) -> str:
@@ -212,6 +223,7 @@ Property = Annotated[
     | Annotated[DurationProperty, Tag("duration")]
     | Annotated[ColumnProperty, Tag("column")]
     | Annotated[PhoneSetProperty, Tag("set")]
+    | Annotated[ClusterProperty, Tag("clusters")]
     | Annotated[TrackProperty, Tag("track")]
     | Annotated[MarkProperty, Tag("marks")]
     | Annotated[WordProperty, Tag("words")]
@@ -241,7 +253,17 @@ def source_of(section: Property) -> str:
         return "label"
     if isinstance(section, MarkProperty):
         return "marks"
+    if isinstance(section, ClusterProperty):
+        return "clusters"
     return next(getattr(section, key) for key in ("column", *_KEYS) if hasattr(section, key))
+
+
+def of_frames_alone(section: Property) -> bool:
+    """Whether a property is made of what frame stores hold, and of no track, interval or cluster beside them."""
+    beside = TrackProperty | ClusterProperty | TierProperty | IntervalProperty | WordProperty
+    if isinstance(section, beside) or getattr(section, "dictionary", None) is not None:
+        return False
+    return getattr(section, "by", "phone") in ("phone", "none")
 
 
 def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from property_neurons.config.analysis import Analysis
 from property_neurons.config.browser import Browser
+from property_neurons.config.clusters import Clusters
 from property_neurons.config.corpora import Corpus
 from property_neurons.config.embedding import Embedding
 from property_neurons.config.erasure import Erasure
@@ -44,6 +45,9 @@ class Config(Section):
         default_factory=lambda: dict(DEFAULT_PROPERTIES),
         description="properties by name; those given here are added to, or replace, the five of the paper and the "
         "ready-made ones (docs/properties.md)",
+    )
+    clusters: dict[Name, Clusters] = Field(
+        default_factory=dict, description="groups that speech falls into by itself, by name, for properties"
     )
     pretraining: dict[Name, Pretraining] = Field(default_factory=dict, description="MelHuBERT models to train, by name")
     splits: dict[Name, Split] = Field(default_factory=dict, description="who is trained and tested on, by name")

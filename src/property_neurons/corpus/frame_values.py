@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.phones import Inventory
 from property_neurons.errors import StoreError
 from property_neurons.stores.zarr import add_array, new_store, open_store
 
@@ -75,10 +76,15 @@ def open_values(path: str | Path, utterances: Sequence[str], offset: np.ndarray)
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """A frame store, and the store of values that a property reads beside it, if any."""
+    """A frame store, and the stores of values that a property reads beside it, if any.
+
+    values: what the property is made of.
+    units: intervals that stand in the place of phones.
+    """
 
     store: str | Path
     values: str | Path | None = None
+    units: str | Path | None = None
 
 
 def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str, str]] | None = None) -> FrameShard:
@@ -86,6 +92,32 @@ def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str,
     if not isinstance(files, FrameFiles):
         return open_frames(files, keep)
     frames = open_frames(files.store, keep)
-    if files.values is None:
-        return frames
-    return replace(frames, values=open_values(files.values, frames.utterances, frames.offset))
+    if files.values is not None:
+        frames = replace(frames, values=open_values(files.values, frames.utterances, frames.offset))
+    if files.units is not None:
+        frames = in_place_of_phones(frames, open_values(files.units, frames.utterances, frames.offset))
+    return frames
+
+
+def in_place_of_phones(frames: FrameShard, units: FrameValues) -> FrameShard:
+    """The same frames, their labels and segments those of intervals; silence stays, other frames without are noise."""
+    inventory = Inventory(units.names, {})
+    name, interval = units.name, units.interval
+    other = np.where(frames.of_speech, inventory.spoken_noise, inventory.silence)
+    first = np.searchsorted(frames.offset, np.arange(len(interval)), side="right") - 1
+    within = np.arange(len(interval)) - frames.offset[first]
+    held = np.flatnonzero(interval >= 0)
+    number, begins = np.unique(interval[held], return_index=True)
+    length = np.bincount(interval[held], minlength=len(units.interval_name))
+    start = np.zeros(len(units.interval_name), dtype=np.int64)
+    start[number] = within[held][begins] * frames.frame_us
+    return replace(
+        frames,
+        label=np.where(name >= 0, name, other).astype(np.int8),
+        segment=interval,
+        segment_start=start,
+        segment_end=start + length * frames.frame_us,
+        segment_mark=np.empty(0, np.int16),
+        marks=(),
+        inventory=inventory,
+    )

@@ -24,12 +24,12 @@ class NamedProperty:
     The phones of a group are those that have a name of some group, which for stress are the vowels.
 
     of: "mark", what the label of a phone says beside the phone, or "interval", the label of a tier, from a store of
-        values of frames; "phone interval" where intervals are phones.
+        values of frames; "phone interval" where intervals are phones, "utterance interval" where they are utterances.
     groups: names by group; None for all names, sorted.
     """
 
     name: str
-    of: Literal["mark", "interval", "phone interval"]
+    of: Literal["mark", "interval", "phone interval", "utterance interval"]
     groups: Mapping[str, Sequence[str]] | None = None
     by: By = "phone"
 
@@ -58,7 +58,7 @@ class NamedProperty:
             of_name = np.array([*(group_of_name.get(name, NO_GROUP) for name in names), NO_GROUP], dtype=np.int64)
             return of_name[index[sample.position]]
 
-        lives_in: Unit = "stretch" if self.of == "interval" else "run"
+        lives_in: Unit = {"interval": "stretch", "utterance interval": "utterance"}.get(self.of, "run")
         return crossed(tuple(groups), inventory, group_of, self.by, lives_in, phones=phones)
 
     def _groups(self, found: Collection[str]) -> Mapping[str, Sequence[str]]:

@@ -63,7 +63,9 @@ def _from_frames(config: Config, corpus: str, properties: Sequence[str]) -> dict
         return {}
     found = {}
     for name in properties:
-        if source_of(config.properties[name]) == "f0" and shards[0].pitch == "none":
+        without_f0 = source_of(config.properties[name]) == "f0" and shards[0].pitch == "none"
+        # Clusters in place of phones are not looked into.
+        if without_f0 or plan.analysis.units(config, corpus, name):
             continue
         try:
             layout = make_property(name, **plan.analysis.property_settings(config, name)).lay_out(shards)

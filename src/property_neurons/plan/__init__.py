@@ -3,6 +3,7 @@
 from property_neurons.plan import (
     analysis,
     browser,
+    clusters,
     corpora,
     editing,
     erasure,
@@ -19,6 +20,7 @@ from property_neurons.plan import (
 __all__ = [
     "analysis",
     "browser",
+    "clusters",
     "corpora",
     "editing",
     "erasure",

@@ -4,6 +4,7 @@ from typing import Any
 
 from property_neurons.config.properties import (
     READY_MADE,
+    ClusterProperty,
     ColumnProperty,
     DurationProperty,
     F0Property,
@@ -17,7 +18,7 @@ from property_neurons.config.properties import (
 )
 from property_neurons.config.root import Config
 from property_neurons.corpus.tracks import TRACKS as TRACKS
-from property_neurons.plan import corpora, paths
+from property_neurons.plan import clusters, corpora, paths
 
 
 def ranks(config: Config, model: str, corpus: str) -> list[str]:
@@ -34,6 +35,12 @@ def property_settings(config: Config, name: str) -> dict[str, Any]:
 
 
 def _settings(config: Config, section: Property) -> dict[str, Any]:
+    settings = _own_settings(config, section)
+    # Clusters that stand in place of phones are phones to all that counts.
+    return settings | ({"by": "phone"} if settings.get("by") in config.clusters else {})
+
+
+def _own_settings(config: Config, section: Property) -> dict[str, Any]:
     options = config.analysis
     if isinstance(section, PhoneSetProperty):
         return {"column": "label", "groups": section.groups}
@@ -44,6 +51,9 @@ def _settings(config: Config, section: Property) -> dict[str, Any]:
         return {"of": of, "groups": section.marks, "by": section.by}
     if isinstance(section, TierProperty | IntervalProperty):
         return {"of": "interval", "groups": section.groups, "by": section.by}
+    if isinstance(section, ClusterProperty):
+        of = "interval" if config.clusters[section.clusters].of == "frames" else "utterance interval"
+        return {"of": of, "groups": section.groups, "by": section.by}
     settings = section.model_dump(exclude={"tier", "dictionary"})
     if isinstance(section, F0Property):
         keys = ("pitch_cuts", "at_lower_cut", "f0_padding", "pitch_phones")
@@ -60,9 +70,17 @@ def frame_values(config: Config, corpus: str, name: str) -> list[str]:
     section = config.properties[name]
     if isinstance(section, TrackProperty):
         return corpora.shard_manifests(config, corpus, paths.frame_values(config, corpus, section.track))
+    if isinstance(section, ClusterProperty):
+        return clusters.stores(config, corpus, section.clusters)
     if name in of_intervals(config):
         return corpora.shard_manifests(config, corpus, paths.intervals(config, corpus, name))
     return []
+
+
+def units(config: Config, corpus: str, name: str) -> list[str]:
+    """The manifests of the clusters of frames that stand in place of phones in a property; none for most."""
+    by = getattr(config.properties[name], "by", "phone")
+    return clusters.stores(config, corpus, by) if by in config.clusters else []
 
 
 def of_intervals(config: Config) -> list[str]:
@@ -151,5 +169,5 @@ def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
         return {"column": "f0", "f0_padding": config.analysis.f0_padding}
     if confound == "duration":
         sections = [one for one in config.properties.values() if isinstance(one, DurationProperty)]
-        return sections[0].model_dump()
+        return _settings(config, sections[0])
     return {"column": confound}

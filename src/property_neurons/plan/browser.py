@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from property_neurons.config.corpora import DemoCorpus
+from property_neurons.config.properties import of_frames_alone
 from property_neurons.config.root import Config
 from property_neurons.plan import analysis, corpora, paths
 
@@ -32,7 +33,9 @@ def assets() -> str:
 
 def shown(config: Config) -> list[str]:
     """The properties of the pages."""
-    return config.browser.properties or list(config.properties)
+    if config.browser.properties is not None:
+        return config.browser.properties
+    return [name for name in analysis.used_properties(config) if of_frames_alone(config.properties[name])]
 
 
 def planes(config: Config) -> list[str]:

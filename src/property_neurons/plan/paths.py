@@ -55,6 +55,11 @@ def frame_values(config: Config, corpus_name: str, of: str) -> str:
     return f"{corpus(config, corpus_name)}/frame_values/{of}"
 
 
+def clusters(config: Config, corpus_name: str, name: str) -> str:
+    """Folder of the clusters that a corpus's speech falls into, one store for each shard."""
+    return f"{corpus(config, corpus_name)}/clusters/{name}"
+
+
 def log_mel(config: Config, corpus_name: str) -> str:
     """Folder of a corpus's log-Mel frames, shard by shard."""
     return f"{corpus(config, corpus_name)}/log_mel"

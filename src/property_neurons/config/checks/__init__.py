@@ -3,6 +3,7 @@
 from property_neurons.config.checks import (
     analysis,
     browser,
+    clusters,
     corpora,
     erasure,
     figures,
@@ -29,6 +30,7 @@ def contradictions(config: Config) -> list[str]:
         erasure,
         corpora,
         phones,
+        clusters,
         analysis,
         statistics,
         browser,

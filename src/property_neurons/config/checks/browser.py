@@ -2,6 +2,7 @@
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.models import EditedModel, PrunedModel
+from property_neurons.config.properties import of_frames_alone
 from property_neurons.config.root import Config
 
 
@@ -13,7 +14,13 @@ def problems(config: Config) -> list[str]:
         "erasure": (config.browser.erasure, config.erasure),
     }
     named = [(f"browser.{key}", name, known) for key, (names, known) in sections.items() for name in names]
-    return not_defined(named)
+    beside = [
+        f"browser.properties: the pages show no property of a track, of intervals or of clusters, found {name!r}; "
+        "leave it out"
+        for name in config.browser.properties or []
+        if name in config.properties and not of_frames_alone(config.properties[name])
+    ]
+    return not_defined(named) + beside
 
 
 def problems_with_studies(config: Config) -> list[str]:

@@ -34,7 +34,7 @@ def problems(config: Config) -> list[str]:
                 found += not_defined([(f"{key}.{field}", *named) for field, *named in references])
             case PretrainedModel():
                 found += _pretrained_problems(config, name, model)
-        if not isinstance(model, PretrainedModel) and name in _ancestors(config, name):
+        if not isinstance(model, PretrainedModel) and name in ancestors(config, name):
             found.append(f"{key}.of: leads back to {name!r} itself; name another model")
     return found
 
@@ -114,7 +114,7 @@ def _pretrained_problems(config: Config, name: str, model: PretrainedModel) -> l
         return [f"{key}.run: {model.run!r} is not defined; under pretraining there is {defined}"]
     if model.stage is not None and model.stage > len(run.stages):
         return [f"{key}.stage: {model.run!r} has {len(run.stages)} stages, found {model.stage}"]
-    if name in _ancestors(config, name):
+    if name in ancestors(config, name):
         return [
             f"{key}.run: pretraining.{model.run} leads back to {name!r} itself; start that run from, or take its "
             "targets from, another model"
@@ -122,7 +122,7 @@ def _pretrained_problems(config: Config, name: str, model: PretrainedModel) -> l
     return []
 
 
-def _ancestors(config: Config, name: str) -> set[str]:
+def ancestors(config: Config, name: str) -> set[str]:
     """The models that a model is made of, at once or by way of others."""
     found: set[str] = set()
     waiting = _parents(config, name)

@@ -1,0 +1,114 @@
+"""Clusters of speech, in place of phones and genders: made where a property of the config asks for them."""
+
+
+wildcard_constraints:
+    clusters=one_of(CONFIG.clusters),
+
+
+rule fit_clusters:
+    """k-means on frames, or on the means of utterances, of a layer or of the log-Mel."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        shards=lambda wildcards: expand(
+            f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+            corpus=wildcards.corpus,
+            shard=plan.corpora.shards(CONFIG, wildcards.corpus),
+        ),
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        model=lambda wildcards: plan.clusters.model(CONFIG, wildcards.clusters),
+    output:
+        codebook=f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/codebook.safetensors",
+    log:
+        f"{RESULTS}/logs/fit_clusters/{{corpus}}/{{clusters}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_clusters/{{corpus}}/{{clusters}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: sums over frames then have one order, and the centroids the same bytes everywhere.
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(240),
+        gpu=lambda wildcards: GPU if plan.clusters.model(CONFIG, wildcards.clusters) else 0,
+    params:
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        clusters=lambda wildcards: plan.clusters.settings(CONFIG, wildcards.clusters),
+        code=code_fingerprint(
+            "property_neurons.clustering.codebook",
+            "property_neurons.clustering.points",
+            "property_neurons.clustering.job",
+        ),
+    message:
+        "Clustering {wildcards.corpus}: {wildcards.clusters}"
+    script:
+        "../workflow/scripts/fit_clusters.py"
+
+
+rule assign_clusters:
+    """The cluster of every frame, or utterance, of one shard."""
+    input:
+        # The gate changes when any subset does; the clusters of this shard change with the codebook.
+        checked=ancient(rules.check_corpus.output.checked),
+        shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
+        frames=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
+        codebook=rules.fit_clusters.output.codebook,
+        model=lambda wildcards: plan.clusters.model(CONFIG, wildcards.clusters),
+    output:
+        store=directory(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/{{shard}}.zarr"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/{{shard}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/assign_clusters/{{corpus}}/{{clusters}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assign_clusters/{{corpus}}/{{clusters}}/{{shard}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
+        gpu=lambda wildcards: GPU if plan.clusters.model(CONFIG, wildcards.clusters) else 0,
+    params:
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        of=lambda wildcards: CONFIG.clusters[wildcards.clusters].of,
+        layer=lambda wildcards: CONFIG.clusters[wildcards.clusters].layer,
+        code=code_fingerprint(
+            "property_neurons.clustering.assign",
+            "property_neurons.clustering.points",
+            "property_neurons.clustering.job",
+        ),
+    message:
+        "Clusters {wildcards.clusters} of {wildcards.corpus}/{wildcards.shard}"
+    script:
+        "../workflow/scripts/assign_clusters.py"
+
+
+rule compare_clusters:
+    """Which phones, speakers and genders clusters hold, and how well the two agree."""
+    input:
+        checked=rules.check_corpus.output.checked,
+        frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        clusters=lambda wildcards: plan.clusters.stores(CONFIG, wildcards.corpus, wildcards.clusters),
+    output:
+        agreement=f"{RESULTS}/tables/clusters/{{corpus}}/{{clusters}}.tsv",
+        contingency=f"{RESULTS}/tables/clusters/{{corpus}}/{{clusters}}.contingency.tsv",
+    log:
+        f"{RESULTS}/logs/compare_clusters/{{corpus}}/{{clusters}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_clusters/{{corpus}}/{{clusters}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
+    params:
+        of=lambda wildcards: CONFIG.clusters[wildcards.clusters].of,
+        code=code_fingerprint(
+            "property_neurons.clustering.compare",
+            "property_neurons.clustering.job",
+            "property_neurons.corpus.frame_values",
+        ),
+    message:
+        "Comparing the clusters {wildcards.clusters} of {wildcards.corpus} with phones and speakers"
+    script:
+        "../workflow/scripts/compare_clusters.py"

@@ -1,0 +1,34 @@
+"""What rules ask about clusters of speech: their model, their settings, their stores, and which are used."""
+
+from typing import Any
+
+from property_neurons.config.root import Config
+from property_neurons.plan import corpora, paths
+
+
+def model(config: Config, name: str) -> str | list[str]:
+    """The manifest of the model whose layer is clustered; none where log-Mel frames are."""
+    of = config.clusters[name].model
+    return paths.manifest_if(None if of is None else paths.model(config, of))
+
+
+def settings(config: Config, name: str) -> dict[str, Any]:
+    """What the centroids depend on beside the model."""
+    return config.clusters[name].model_dump(exclude={"model"})
+
+
+def stores(config: Config, corpus: str, name: str) -> list[str]:
+    """The manifests of the clusters of a corpus's shards."""
+    return corpora.shard_manifests(config, corpus, paths.clusters(config, corpus, name))
+
+
+def used(config: Config) -> list[str]:
+    """The clusters that some property is made of, or has in place of phones."""
+    keys = {getattr(section, key, None) for section in config.properties.values() for key in ("clusters", "by")}
+    return [name for name in config.clusters if name in keys]
+
+
+def tables(config: Config) -> list[str]:
+    """What the clusters that are used have to do with the phones and speakers of the figures' corpus."""
+    corpus = config.figures.corpus
+    return [f"{config.results}/tables/clusters/{corpus}/{name}.tsv" for name in used(config)]
