@@ -78,7 +78,8 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
             for key, column in (("low", row.p_low), ("high", row.p_high)):
                 assert one[key] == shares(column)
             for shown_set, told in zip(one["sets"], row.sets, strict=True):
-                keys = ("property", "group", "exclusive", *(["q", "auroc"] if told["exclusive"] else []))
+                assert shown_set["group"] == {"M": "male", "F": "female"}.get(told["group"], told["group"])
+                keys = ("property", "exclusive", *(["q", "auroc"] if told["exclusive"] else []))
                 assert [shown_set[key] for key in keys] == [told[key] for key in keys]
             own = examples[(examples["layer"] == layer) & (examples["neuron"] == row.neuron)]
             assert len(own) == len(one["examples"])

@@ -128,9 +128,9 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert half["delta"].tolist() == pytest.approx([30, 30])
     assert half["neurons"].tolist() == [10, 10]
     written = markdown_table(cells)
-    assert "| F (20) | +80.0 (" in written
+    assert "| female (20) | +80.0 (" in written
     assert "[+5.0, 0.0 to 10.0]" in written
-    assert "Before: F 20.0, M 20.0, all 20.0." in written
+    assert "Before: female 20.0, male 20.0, all 20.0." in written
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_speakers_have_their_cross_entropy_beside_their_errors(tmp_path):
     assert len(curves) == 2 * len(errors_of(curves))
     written = markdown_table(cells)
     assert "Cross-entropy after minus before erasing, in nats" in written
-    assert "| F (20) | +1.600 (" in written
+    assert "| female (20) | +1.600 (" in written
     phones, _ = erasure_tables("phones", [write_run(tmp_path / "b", ["vowel"], kind="phone_recognition")])
     assert set(phones["metric"]) == {"phone_recognition"}
 

@@ -26,6 +26,7 @@ from property_neurons.browser.sounds import (
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
 from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
 from property_neurons.corpus.recordings import naming
+from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
 from property_neurons.progress import progress
 from property_neurons.stores.files import atomic_path
@@ -225,7 +226,8 @@ def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int
         "high": shares(row["p_high"]),
         # Of sets that are not its own alone, the pages say no more than the name.
         "sets": [
-            one if one["exclusive"] else {key: one[key] for key in ("property", "group", "exclusive")}
+            (one if one["exclusive"] else {key: one[key] for key in ("property", "exclusive")})
+            | {"group": group_title(one["group"])}
             for one in row["sets"]
         ],
         "groups": [
@@ -291,11 +293,11 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
         "clip": CLIP_SECONDS,
         "curve": N_CURVE,
         "kinds": KINDS,
-        "groups": [[*names, n] for names, (_, n) in groups.items()],
+        "groups": [[name, group_title(group), n] for (name, group), (_, n) in groups.items()],
         "minutes": round(float(used["seconds"].sum()) / 60, 1),
         "layers": [[layer, row.site, row.width, row.pages] for layer, row in layers.iterrows()],
         "properties": {name: _property(view) for name, view in site.properties.items()},
-        "erasures": site.erasures[list(ERASURE_COLUMNS)].values.tolist(),
+        "erasures": _records(site.erasures.assign(**_titled(site.erasures, ["erased", "part"])), list(ERASURE_COLUMNS)),
         # For the search: layer, neuron, share of frames, most probable phone, sets.
         "neurons": [
             [
@@ -303,7 +305,10 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
                 row["neuron"],
                 round(row["active"], 5),
                 int(np.argmax(np.nan_to_num(row["p_phone"], nan=-1))),
-                [[s["property"], s["group"], int(s["exclusive"]), s["q"], s["auroc"]] for s in row["sets"]],
+                [
+                    [s["property"], group_title(s["group"]), int(s["exclusive"]), s["q"], s["auroc"]]
+                    for s in row["sets"]
+                ],
             ]
             for row in neurons.loc[paged, ["layer", "neuron", "active", "p_phone", "sets"]].to_dict("records")
         ],
@@ -321,7 +326,7 @@ def _property(view: PropertyView) -> dict[str, Any]:
             best = int(silhouettes.idxmax())
             points = view.points[(view.points["layer"] == best) & (view.points["seed"] == view.points["seed"].min())]
     return {
-        "groups": list(view.groups),
+        "groups": [group_title(group) for group in view.groups],
         "rare": [int(view.cells["rare"].sum()), len(view.cells)],
         "sizes": _records(view.summary, ["layer", "group", "members", "group_neurons", "property_neurons"]),
         "null": _records(view.null, ["layer", "group", "observed", "null_mean", "null_low", "null_high", "p"]),
@@ -332,6 +337,10 @@ def _property(view: PropertyView) -> dict[str, Any]:
     }
 
 
+def _titled(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, pd.Series]:
+    return {column: table[column].map(group_title) for column in columns}
+
+
 def _records(table: pd.DataFrame, columns: list[str]) -> list[list[Any]]:
     """Rows as lists; the group of all groups together, which tables leave empty, is ""."""
     there = [column for column in columns if column in table]
@@ -339,7 +348,7 @@ def _records(table: pd.DataFrame, columns: list[str]) -> list[list[Any]]:
         return []
     table = table[columns]
     if "group" in table:
-        table = table.assign(group=table["group"].fillna("").astype(str))
+        table = table.assign(group=table["group"].fillna("").astype(str).map(group_title))
     return table.values.tolist()
 
 

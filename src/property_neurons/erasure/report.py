@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from property_neurons.counting.group_titles import group_title
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP, RANDOM, WHOLE
 from property_neurons.erasure.error_sums import ErrorSums
@@ -380,7 +381,7 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     lines.append("")
     before = cells.drop_duplicates(["part", "before"]).head(len(parts))
     if set(parts) != {OWN, OTHERS, ALL}:
-        said = ", ".join(f"{row.part} {row.before:.{digits}f}" for row in before.itertuples())
+        said = ", ".join(f"{group_title(row.part)} {row.before:.{digits}f}" for row in before.itertuples())
         lines += [f"Before: {said}.", ""]
     lines += _causal_lines(cells, unit, digits)
     if note := few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min()):
@@ -395,7 +396,7 @@ def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
     if rows.empty:
         return []
     said = [
-        f"{row.erased} {row.causal_excess:+.{digits}f} ({row.causal_excess_low:.{digits}f} to "
+        f"{group_title(row.erased)} {row.causal_excess:+.{digits}f} ({row.causal_excess_low:.{digits}f} to "
         f"{row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
         + _power(row.causal_excess_detectable, row.causal_excess_q, digits)
         for row in rows.itertuples()
@@ -412,7 +413,7 @@ def _power(detectable: float, q: float, digits: int) -> str:
 
 def _cell_text(name: str) -> str:
     """A name in a Markdown table, whose cells a bar would end."""
-    return name.replace("|", r"\|")
+    return group_title(name).replace("|", r"\|")
 
 
 def _written(row: pd.Series, digits: int) -> str:

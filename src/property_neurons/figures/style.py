@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from property_neurons.counting import group_titles
 from property_neurons.figures.table_page import table_page
 from property_neurons.neurons.statistics.vocabulary import PAPER, RANDOM
 from property_neurons.stores.files import atomic_path, write_table
@@ -53,7 +54,6 @@ _PROPERTY_COLOURS = MappingProxyType(
 _SPARE_COLOURS = (ORANGE, "#000000", "#882255", "#999933", "#44AA99", "#332288")
 _PROPERTY_TITLES = MappingProxyType({"phone": "phone classes", "single_phone": "single phones"})
 _SELECTOR_TITLES = MappingProxyType({PAPER: "equations 3 to 5", RANDOM: "at random", "entropy": "entropy (LAPE, AAPE)"})
-_GROUP_TITLES = MappingProxyType({"M": "male", "F": "female"})
 
 _LAYER_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 
@@ -153,7 +153,7 @@ def property_title(name: str) -> str:
 
 def group_title(name: str) -> str:
     """A group's name in a figure; a dollar sign in it begins no formula."""
-    return _GROUP_TITLES.get(name, name.replace("$", r"\$"))
+    return group_titles.group_title(name).replace("$", r"\$")
 
 
 def selector_title(name: str) -> str:

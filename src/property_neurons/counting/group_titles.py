@@ -1,0 +1,10 @@
+"""How groups are named where people read: tables keep M and F, pages, figures and Markdown say male and female."""
+
+from types import MappingProxyType
+
+_TITLES = MappingProxyType({"M": "male", "F": "female"})
+
+
+def group_title(name: str) -> str:
+    """A group's name as it is shown."""
+    return _TITLES.get(name, name)
