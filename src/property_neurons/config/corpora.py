@@ -203,7 +203,11 @@ class TableCorpus(_AlignedCorpus):
     kind: Literal["table"] = Field(description="one table of utterances")
     table: OutsidePath = Field(
         description="CSV, TSV or parquet with the columns audio and speaker, and, where there are any, utterance (else "
-        "the name of the audio file), gender, alignment (a TextGrid), transcript, and any of your own"
+        "the name of the audio file), gender, alignment (a TextGrid), transcript, and any of your own; or lhotse's "
+        "supervisions (.jsonl, .jsonl.gz)"
+    )
+    manifest: OutsidePath | None = Field(
+        default=None, description="lhotse's recordings, where `table` is its supervisions"
     )
     folder: OutsidePath | None = Field(
         default=None, description="the folder that paths in the table start from (null: that of the table)"
@@ -223,6 +227,17 @@ class TableCorpus(_AlignedCorpus):
     )
     tier: str = Field(default="phones", description="the tier of phones in TextGrids that the table names")
     shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
+
+    @model_validator(mode="after")
+    def _manifests_go_together(self) -> "TableCorpus":
+        supervisions = self.table.lower().endswith((".jsonl", ".jsonl.gz"))
+        if supervisions != (self.manifest is not None):
+            raise ValueError(
+                "`manifest` (lhotse's recordings) goes with a `table` of supervisions, .jsonl or .jsonl.gz"
+            )
+        if supervisions and self.columns:
+            raise ValueError("`columns` are of tables; supervisions have names of their own: leave it out")
+        return self
 
 
 Corpus = Annotated[

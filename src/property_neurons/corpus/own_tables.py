@@ -52,7 +52,7 @@ def read_own_table(path: str | Path) -> pd.DataFrame:
         )
     if not filled:
         raise CorpusError(f"{printable(path)}: expected at least one row, found column names alone; fill the table")
-    cells = [[_present(cell) for cell in row] for row in filled.values()]
+    cells = [[present(cell) for cell in row] for row in filled.values()]
     return pd.DataFrame(cells, columns=names, index=list(filled), dtype="str")
 
 
@@ -124,7 +124,8 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _present(cell: str) -> str:
+def present(cell: str) -> str:
+    """A cell without blanks around it, its letters composed; "" for what stands for a missing value."""
     cell = composed(cell.strip())
     return "" if cell.lower() in _MISSING else cell
 
@@ -150,4 +151,4 @@ def _of_parquet(path: Path) -> pd.DataFrame:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.17g}"
-    return "" if value is None or value is pd.NA else _present(str(value))
+    return "" if value is None or value is pd.NA else present(str(value))

@@ -6,6 +6,7 @@ from typing import Any
 from property_neurons.corpus.alignments import AlignmentSource
 from property_neurons.corpus.framewise import FramewiseSource
 from property_neurons.corpus.genders import read_genders
+from property_neurons.corpus.lhotse_manifests import LhotseAlignments, read_manifests
 from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.listing import Listing
 from property_neurons.corpus.phone_tables import phone_table
@@ -70,7 +71,15 @@ def _table(
     alignments: Mapping[str, str] | None,
     phones: Mapping[str, Any],
     tier: str = TIER,
+    manifest: str | None = None,
 ) -> tuple[Listing, AlignmentSource | None]:
+    if manifest is not None:
+        held = read_manifests(table, manifest)
+        found = complete_table(table, root, held.rows, speakers=speakers, per_speaker=per_speaker, key="the corpus")
+        listing, source = _of_table(found, alignments, phones, tier)
+        if source is None and any(held.alignments.values()):
+            source = LhotseAlignments(held, phone_table(**phones), tier)
+        return listing, source
     found = read_speech_table(
         table, root, columns=columns, speakers=speakers, per_speaker=per_speaker, key="the corpus's `columns`"
     )

@@ -87,9 +87,9 @@ def source_root(config: Config, corpus: str) -> str:
 
 
 def listed_in(config: Config, corpus: str) -> dict[str, str]:
-    """The files that say what a corpus holds, by their keys: {split, meta}, {table[, speakers]}, or none."""
+    """The files that say what a corpus holds, by their keys: {split, meta}, {table, manifest, speakers}, or none."""
     section = config.corpora[corpus]
-    keys = [key for key in ("split", "meta", "table", "speakers") if getattr(section, key, None)]
+    keys = [key for key in ("split", "meta", "table", "manifest", "speakers") if getattr(section, key, None)]
     return {key: under(config, getattr(section, key)) for key in keys}
 
 

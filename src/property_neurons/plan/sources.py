@@ -19,6 +19,7 @@ _LISTS = {
     "split": "the parts of its utterances",
     "meta": "the speakers' genders",
     "table": "the table of utterances",
+    "manifest": "lhotse's recordings",
     "speakers": "the table of speakers",
 }
 
