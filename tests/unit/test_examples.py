@@ -12,6 +12,7 @@ import small_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import AudioError, ModelError, StoreError, TaskError
@@ -77,7 +78,11 @@ def batch_states(encoder, source, pieces):
     head = Head("f0_reconstruction", states=small_models.N_BLOCKS + 1, hidden_size=16, outputs=1)
     model = TaskModel(head, encoder.model, trained=False)
     batch = collate(items)
-    return (batch["states"], batch["lengths"]) if "states" in batch else model._states(batch["windows"], batch["rows"])
+    return (
+        (batch["states"].float(), batch["lengths"])
+        if "states" in batch
+        else model._states(batch["windows"], batch["rows"])
+    )
 
 
 def test_an_item_depends_on_seed_and_number_alone():
@@ -201,8 +206,9 @@ def test_a_batch_is_padded_at_the_end():
     assert batch["index"].tolist() == [7, 8]
     assert batch["lengths"].tolist() == [3, 1]
     np.testing.assert_array_equal(batch["labels"], [[1, math.nan, 2], [3, math.nan, math.nan]])
-    assert batch["states"].dtype == torch.float32
-    assert torch.equal(batch["states"][1, :, :1], values[1].float())
+    # As they were stored: they are widened where the head is.
+    assert batch["states"].dtype == torch.float16
+    assert torch.equal(batch["states"][1, :, :1], values[1])
     assert batch["states"][1, :, 1:].abs().max() == 0
 
 
@@ -252,6 +258,37 @@ def test_pieces_that_are_remembered_are_made_once_and_those_beyond_the_room_each
             assert torch.equal(one["windows"][0].values, other["windows"][0].values)
             assert torch.equal(one["rows"], other["rows"])
     assert source.n_frames(1) == Waveforms(encoder, recordings()).n_frames(1)
+
+
+def test_all_of_a_batch_is_pinned(load, monkeypatch):
+    """What a loader of torch does beside a GPU, which pins what it knows to be tensors."""
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    encoder = load("MelHubertModel")
+    source = Waveforms(encoder, recordings())
+    batch = collate([source(place, 0, None) | {"index": place, "label": torch.tensor([1])} for place in (0, 1)])
+    found = pin_memory(batch)
+    values = [window.values for windows in batch["windows"] for window in windows]
+    assert {id(one) for one in pinned} == {
+        id(one) for one in (*values, *batch["rows"], batch["index"], batch["labels"])
+    }
+    assert found["windows"][0][0].values is batch["windows"][0][0].values
+    encoder.windows(read_audio(NAMES[0]))
+    assert len(pinned) == len(values) + 4
+    monkeypatch.setattr(type(encoder.model), "device", torch.device("cuda"))
+    assert encoder.windows(read_audio(NAMES[0]))[0].values is pinned[-1]
+
+
+def test_stored_states_reach_the_head_as_the_floats_that_they_are(load, tmp_path):
+    store = stored(load("MelHubertModel"), tmp_path / "states", recordings())
+    source = StoredStates({"made": store}, [("made", name) for name in NAMES])
+    batch = collate([source(place, 0, None) | {"index": place, "label": torch.tensor([1])} for place in (0, 1)])
+    head = Head("speaker_identification", states=small_models.N_BLOCKS + 1, hidden_size=16, outputs=3, projector=4)
+    model = TaskModel(head, torch.nn.Identity(), trained=False)
+    with torch.inference_mode():
+        found = model(**batch)["outputs"]
+        expected = head(batch["states"].float(), batch["lengths"])
+    assert torch.equal(found, expected)
 
 
 def test_a_crop_of_waveforms_starts_where_its_frames_do(load):

@@ -14,6 +14,7 @@ from property_neurons.jobs import locks
 from property_neurons.models.backend import transformers
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.melhubert import MelHubertForPreTraining
+from property_neurons.pretraining import stage
 from property_neurons.pretraining.crops import Crops, Masking, collate, hold_out, join_shards
 from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics
 from property_neurons.pretraining.represent import load_represent
@@ -261,6 +262,20 @@ def test_several_processes_make_the_same_steps(tmp_path):
     run_pretraining(whole)
     run_pretraining(shared, processes=2)
     pd.testing.assert_frame_equal(curves_of(whole), curves_of(shared), rtol=1e-3)
+
+
+def test_each_log_mel_file_is_checked_by_one_process(tmp_path, monkeypatch):
+    job = small_job(tmp_path)
+    several = replace(job, log_mel=job.log_mel * 5, targets=job.targets * 5)
+    checked = []
+    monkeypatch.setattr(manifests, "verify_files", lambda folder, manifest: checked.append(manifest))
+    shards = [stage._open_shards(several, rank, world=3) for rank in range(3)]
+    assert len(checked) == 5
+    assert [len(own) for own in shards] == [5, 5, 5]
+    monkeypatch.undo()
+    (Path(job.log_mel[0]).with_suffix("").with_suffix("") / "frames.npy").write_bytes(b"damaged")
+    with pytest.raises(StoreError, match=r"frames\.npy"):
+        stage._open_shards(several, rank=2, world=3)
 
 
 @pytest.mark.slow

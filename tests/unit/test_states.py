@@ -7,6 +7,7 @@ import pytest
 import small_models
 import torch
 
+from property_neurons.models.batches import forward
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.states import hidden_states
 from property_neurons.probing.representations import layer_outputs
@@ -53,6 +54,19 @@ def test_the_states_are_the_models_own_and_what_the_blocks_take_in_and_put_out(n
         torch.testing.assert_close(state, expected[: len(state)], atol=1e-6, rtol=1e-6)
     # The state after the last block may have passed a final norm; that after the first is the block's own output.
     np.testing.assert_allclose(states[1][rows], layer_outputs(encoder, waveform)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", small_models.CLASS_NAMES)
+def test_states_that_are_asked_for_are_those_among_all(name, load):
+    encoder = load(name)
+    windows = [windows_of(encoder, speech(12_000)), windows_of(encoder, speech(8_000))]
+    with torch.inference_mode():
+        every = hidden_states(encoder.model, windows)
+        for wanted in ([-1], [1], [2, 0], range(1, 3)):
+            for some, all_of_them in zip(hidden_states(encoder.model, windows, wanted), every, strict=True):
+                assert torch.equal(some, all_of_them[list(wanted)])
+        kept = forward(encoder.model, windows[0], output_hidden_states=[-1]).hidden_states
+    assert [state is not None for state in kept] == [False, False, True]
 
 
 LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from property_neurons.config.optimisation import Optimisation
 from property_neurons.errors import ModelError
-from property_neurons.training.trainer import StopWhenFlat, train_from
+from property_neurons.training import trainer
+from property_neurons.training.trainer import StopWhenFlat, train_from, training_arguments
 
 
 def stops_after(losses, patience):
@@ -54,3 +56,13 @@ def test_a_checkpoint_that_torch_refuses_is_named_without_its_advice():
     with pytest.raises(ModelError, match=r"work/checkpoint-5: .*found os\.system, .*do not use this file") as raised:
         train_from(SimpleNamespace(train=train), Path("work/checkpoint-5"))
     assert "weights_only" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("processes", "workers"), [(1, 4), (2, 2), (8, 0)])
+def test_workers_do_not_outnumber_cores(monkeypatch, tmp_path, processes, workers):
+    monkeypatch.setattr(trainer, "cores", lambda: 4)
+    monkeypatch.setattr(trainer.transformers, "TrainingArguments", lambda **arguments: SimpleNamespace(**arguments))
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    settings = Optimisation(steps=1, batch_size=8, workers=6).model_dump() | {"max_grad_norm": 1.0, "seed": 0}
+    arguments = training_arguments("made", str(tmp_path), "cpu", SimpleNamespace(**settings))
+    assert arguments.dataloader_num_workers == workers

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 import small_models
@@ -173,12 +175,16 @@ def test_hidden_targets_come_from_the_layer_asked_for(tmp_path):
     waveform = reader("22-1-0001")
     with torch.inference_mode():
         states = model(**extractor(waveform, return_tensors="pt"), output_hidden_states=True).hidden_states
-    for layer in (1, 2):
-        represent = HiddenFrames(model, extractor, layer)
-        assert represent.frame_ms == 20
-        np.testing.assert_allclose(represent(log_mel(waveform)), states[layer][0].numpy(), atol=1e-6)
     with pytest.raises(StoreError, match="layer 3: expected one of the model's 2"):
         HiddenFrames(model, extractor, 3)
+    second = model.encoder.layers[1]
+    for layer in (2, 1):
+        represent = HiddenFrames(model, extractor, layer)
+        assert represent.frame_ms == 20
+        with mock.patch.object(second, "forward", wraps=second.forward) as run:
+            np.testing.assert_allclose(represent(log_mel(waveform)), states[layer][0].numpy(), atol=1e-6)
+        # Blocks behind the layer are not run.
+        assert run.called == (layer == 2)
 
 
 def test_codebooks_round_trip_and_damage_is_named(tmp_path):

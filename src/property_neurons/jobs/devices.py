@@ -96,8 +96,12 @@ def decoders(device: str, resources: Mapping[str, Any]) -> int:
         return DECODERS
     if asked := int(resources.get("cpus_per_task") or 0):
         return asked
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return max(DECODERS, min(8, cores))
+    return max(DECODERS, min(8, cores()))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
 def _usable_gpus() -> tuple[dict[int, str], str]:

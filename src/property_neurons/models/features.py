@@ -12,7 +12,7 @@ Four front ends, with the same methods:
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +47,10 @@ class Window:
     values: torch.Tensor
     rows: int
     speech_rows: int
+
+    def pin_memory(self) -> "Window":
+        """The same in memory from which a GPU takes it while the CPU goes on; data loaders of torch call this."""
+        return replace(self, values=self.values.pin_memory())
 
 
 class FrontEnd(Protocol):

@@ -95,7 +95,8 @@ class SpeechEncoder:
             ModelError: as `read`.
         """
         self._check_waveform(waveform)
-        return list(self.front_end.windows(waveform))
+        windows = self.front_end.windows(waveform)
+        return [window.pin_memory() if self.model.device.type == "cuda" else window for window in windows]
 
     def read_windows(self, windows: Sequence[Window], consumer: Consumer) -> None:
         """As `read`, of windows that are read at once where the model can (`models.batches`), else one by one.

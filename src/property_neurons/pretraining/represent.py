@@ -42,7 +42,7 @@ class HiddenFrames:
     """The output of one Transformer block of a trained model: what stage 2 clusters.
 
     Args:
-        model: in fp32.
+        model: in fp32. Its blocks behind the layer are taken off: nothing of them is used.
         extractor: its feature extractor.
         layer: number of the block, from 1.
 
@@ -56,6 +56,7 @@ class HiddenFrames:
                 f"layer {layer}: expected one of the model's {model.config.num_hidden_layers}; correct targets.layer"
             )
         self.frame_ms = model.config.frame_ms
+        model.encoder.layers = model.encoder.layers[:layer]
         self._model = model.eval()
         self._statistics = extractor.statistics
         self._layer = layer
@@ -65,7 +66,8 @@ class HiddenFrames:
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         features = stack_frames(self._statistics.normalise(frames), self.frame_ms)
         batch = torch.from_numpy(features)[None].to(self._model.device)
-        return self._model(batch, output_hidden_states=True).hidden_states[self._layer][0].float().cpu().numpy()
+        states = self._model(batch, output_hidden_states=[self._layer]).hidden_states
+        return states[self._layer][0].float().cpu().numpy()
 
 
 class Centred:

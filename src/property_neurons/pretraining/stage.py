@@ -30,8 +30,8 @@ from property_neurons.models.melhubert import (
 )
 from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
-from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics
-from property_neurons.pretraining.target_store import open_targets
+from property_neurons.pretraining.log_mel_store import LogMelShard, open_log_mel, read_statistics
+from property_neurons.pretraining.target_store import TargetShard, open_targets
 from property_neurons.stores import files, manifests
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.learning_curves import learning_curves
@@ -161,10 +161,7 @@ def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
 def _train(job: PretrainingJob) -> None:
     training = Training(**job.training)
     identity = job.identity()
-    shards = [
-        (open_log_mel(features), open_targets(manifests.store_path(targets)))
-        for features, targets in zip(job.log_mel, job.targets, strict=True)
-    ]
+    shards = _open_shards(job, int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
     clusters = shards[0][1].clusters
     config, statistics = _architecture(job, clusters)
     train, validation = hold_out(join_shards(shards, config.frame_ms), job.validation_share)
@@ -213,6 +210,17 @@ def _train(job: PretrainingJob) -> None:
         files.write_json(temporary / "metrics.json", metrics)
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
     shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _open_shards(job: PretrainingJob, rank: int, world: int) -> list[tuple[LogMelShard, TargetShard]]:
+    """Log-Mel frames and targets. Each process holds files of its own against their digests.
+
+    One that finds damage ends before it reaches the barrier behind which the others would begin.
+    """
+    return [
+        (open_log_mel(features, checked=place % world != rank), open_targets(manifests.store_path(targets)))
+        for place, (features, targets) in enumerate(zip(job.log_mel, job.targets, strict=True))
+    ]
 
 
 def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, LogMelStatistics]:

@@ -54,7 +54,7 @@ def passes_without_task(
         windows = list(encoder.front_end.windows(waveform))
 
         def loss(windows=windows, index=index) -> torch.Tensor:
-            states = hidden_states(encoder.model, [windows])[0][-1]
+            states = hidden_states(encoder.model, [windows], [-1])[0][0]
             generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
             return (torch.randn(states.shape, generator=generator).to(states.device) * states).sum()
 

@@ -145,6 +145,8 @@ class Distiller(torch.nn.Module):
         # In a tuple, where torch does not look for weights.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self._settings = settings
+        # The first state is what the first block takes in.
+        self._states = settings.layers or range(1, student.config.num_hidden_layers + 1)
 
     def train(self, mode: bool = True) -> "Distiller":
         """As usual, but for batch norm (Conformers), which keeps the statistics of the unpruned model."""
@@ -161,14 +163,10 @@ class Distiller(torch.nn.Module):
             labels: nothing to be learnt; the Trainer validates batches that have some.
         """
         with torch.no_grad(), full_precision():
-            wanted = [self._chosen(states) for states in hidden_states(self._teacher[0], windows)]
-        given = [self._chosen(states) for states in hidden_states(self.student, windows)]
+            wanted = hidden_states(self._teacher[0], windows, self._states)
+        given = hidden_states(self.student, windows, self._states)
         together = (torch.cat(states, dim=1).float() for states in (given, wanted))
         return {"loss": state_loss(*together, self._settings.loss, self._settings.cosine_weight)}
-
-    def _chosen(self, states: torch.Tensor) -> torch.Tensor:
-        """The outputs of the chosen blocks; the first state is what the first block takes in."""
-        return states[1:] if self._settings.layers is None else states[list(self._settings.layers)]
 
 
 class Pieces(torch.utils.data.Dataset):

@@ -149,10 +149,11 @@ class _OfStates:
     def __call__(self, index: int, gates: Sequence[torch.Tensor]) -> torch.Tensor:
         model = self._encoder.model
         windows = [list(self._encoder.front_end.windows(audio.read_audio(self._recordings[index].audio)))]
+        outputs = range(1, model.config.num_hidden_layers + 1)
         with torch.no_grad():
-            wanted = hidden_states(model, windows)[0]
+            wanted = hidden_states(model, windows, outputs)[0]
         with masked(model, gates):
-            return (hidden_states(model, windows)[0] - wanted)[1:].abs().mean()
+            return (hidden_states(model, windows, outputs)[0] - wanted).abs().mean()
 
 
 def gates_of_task(

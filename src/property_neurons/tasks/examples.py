@@ -188,10 +188,12 @@ def _frames(seconds: float) -> int:
 
 
 def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Examples to one batch: states [examples, states, frames, size] padded, or windows and rows; labels padded."""
+    """Examples to one batch: states [examples, states, frames, size] padded (float16, as they were stored), or windows
+    and rows; labels padded.
+    """
     batch: dict[str, Any] = {"index": torch.tensor([item["index"] for item in items])}
     if "states" in items[0]:
-        states = [item["states"].transpose(0, 1).float() for item in items]
+        states = [item["states"].transpose(0, 1) for item in items]
         batch["states"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True).transpose(1, 2)
         batch["lengths"] = torch.tensor([len(one) for one in states])
     else:

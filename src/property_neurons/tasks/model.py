@@ -53,13 +53,14 @@ class TaskModel(torch.nn.Module):
         """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
         if states is None:
             states, lengths = self._states(windows, rows)
-        outputs = self.head(states, lengths)
+        # Stored ones come in half precision, which takes half as long to the device.
+        outputs = self.head(states.float(), lengths)
         loss = None if labels is None else self.head.loss(outputs, lengths, labels)
         return {"loss": loss, "outputs": outputs, "lengths": lengths}
 
     def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
         if self.encoder is not None:
-            read = [states[-1:] for states in hidden_states(self.encoder, windows)]
+            read = hidden_states(self.encoder, windows, [-1])
         else:
             with torch.no_grad(), full_precision():
                 read = hidden_states(self._frozen[0], windows)

@@ -17,7 +17,7 @@ class Optimisation:
     max_grad_norm: gradients are clipped to it.
     precision: "fp32" or "bf16" (autocast; on a CPU it is fp32 all the same).
     evaluate_every, save_every, log_every: steps.
-    workers: processes that prepare batches; 0 = the training process itself.
+    workers: processes that prepare batches, for each GPU, at most one a core; 0 = the training process itself.
     seed: of everything random.
     """
 

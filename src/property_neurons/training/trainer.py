@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from property_neurons.errors import DivergedError, ModelError
+from property_neurons.jobs.devices import cores
 from property_neurons.models.backend import transformers
 from property_neurons.models.pickles import what_was_found
 from property_neurons.training.checkpoints import MarkComplete
@@ -76,7 +77,8 @@ def training_arguments(name: str, work: str, device: str, settings: Optimisation
         logging_steps=settings.log_every,
         # A loss that is NaN would be written down as 0.
         logging_nan_inf_filter=False,
-        dataloader_num_workers=settings.workers,
+        # They change no result: more of them than cores take turns, and each takes memory.
+        dataloader_num_workers=min(settings.workers, cores() // world),
         dataloader_pin_memory=not on_cpu,
         remove_unused_columns=False,
         label_names=["labels"],
