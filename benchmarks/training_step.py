@@ -24,6 +24,7 @@ from property_neurons.pretraining.log_mel import write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
 from property_neurons.pretraining.represent import LogMelFrames
+from property_neurons.pretraining.sampled_frames import sample_frames
 from property_neurons.pretraining.stage import PretrainingJob, Training, make_trainer
 from property_neurons.pretraining.target_store import open_targets
 from property_neurons.stores import files
@@ -112,7 +113,10 @@ def main() -> None:
         write_statistics(folder / "log_mel.json", statistics)
         represent = LogMelFrames(statistics)
         write_targets(
-            folder / "t.zarr", shard, represent, fit_codebook([shard], represent, clusters=128, hours=1, seed=0)
+            folder / "t.zarr",
+            shard,
+            represent,
+            fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=128, seed=0),
         )
         for name, (architecture, changes) in _SHAPES.items():
             turns = _measure(folder, architecture, changes, options.steps)

@@ -56,14 +56,51 @@ rule measure_log_mel:
         "../workflow/scripts/measure_log_mel.py"
 
 
-rule fit_targets:
-    """k-means on log-Mel frames, or on a hidden layer of the stage before."""
+rule sample_states:
+    """Frames of a hidden layer, of utterances drawn at random: what needs the model. Removed when they are clustered."""
     input:
         log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
         statistics=rules.measure_log_mel.output.statistics,
-        model=lambda wildcards: plan.paths.manifest_if(
+        model=lambda wildcards: plan.paths.manifest(
             plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage)
         ),
+    output:
+        folder=temp(directory(f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/sample")),
+        manifest=temp(f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/sample.manifest.json"),
+    log:
+        f"{RESULTS}/logs/sample_states/{{run}}-stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sample_states/{{run}}-stage{{stage}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+        gpu=GPU,
+    params:
+        targets=lambda wildcards: plan.pretraining.sampled(CONFIG, wildcards.run, wildcards.stage),
+        seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
+        code=code_fingerprint("property_neurons.pretraining.sampled_frames"),
+    message:
+        "Frames to cluster for stage {wildcards.stage} of {wildcards.run}"
+    script:
+        "../workflow/scripts/sample_states.py"
+
+
+rule fit_targets:
+    """k-means on log-Mel frames, or on a hidden layer of the stage before."""
+    input:
+        log_mel=lambda wildcards: (
+            []
+            if plan.pretraining.sample(CONFIG, wildcards.run, wildcards.stage)
+            else plan.pretraining.log_mel(CONFIG, wildcards.run)
+        ),
+        sample=lambda wildcards: plan.paths.manifest_if(plan.pretraining.sample(CONFIG, wildcards.run, wildcards.stage)),
+        # Named too, or it would be removed before it is read.
+        stored=lambda wildcards: plan.pretraining.sample(CONFIG, wildcards.run, wildcards.stage) or [],
+        statistics=rules.measure_log_mel.output.statistics,
     output:
         codebook=f"{RESULTS}/pretraining/{{run}}/stage{{stage}}/codebook.safetensors",
     log:
@@ -77,11 +114,10 @@ rule fit_targets:
     resources:
         mem_mb=scaled(16000),
         runtime=scaled(360),
-        gpu=lambda wildcards: GPU if plan.pretraining.clustered_model(CONFIG, wildcards.run, wildcards.stage) else 0,
     params:
         targets=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
         seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
-        code=code_fingerprint("property_neurons.pretraining.fit_targets", "property_neurons.pretraining.represent"),
+        code=code_fingerprint("property_neurons.pretraining.fit_targets", "property_neurons.pretraining.sampled_frames"),
     message:
         "Clustering frames for stage {wildcards.stage} of {wildcards.run}"
     script:

@@ -1,8 +1,8 @@
-"""What the layers of a model know about phones, on speakers that the measure was not fitted on (GPU if there is one)."""
+"""What the layers of a model know about phones, on speakers that the measure was not fitted on."""
 
 
-rule probe_layers:
-    """Clusters, a linear probe and the silhouette of the phones, for log-Mel frames and every layer."""
+rule store_probed_frames:
+    """Frames of phones, drawn at random, in every layer of a model (GPU if there is one); removed once they are probed."""
     input:
         # Frames are drawn from the utterances that this gate lets through.
         checked=rules.check_corpus.output.checked,
@@ -13,6 +13,38 @@ rule probe_layers:
         ),
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         model=f"{RESULTS}/models/{{model}}.manifest.json",
+    output:
+        folder=temp(directory(f"{RESULTS}/probes/{{model}}/{{corpus}}.layers")),
+        manifest=temp(f"{RESULTS}/probes/{{model}}/{{corpus}}.layers.manifest.json"),
+    log:
+        f"{RESULTS}/logs/store_probed_frames/{{model}}/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/store_probed_frames/{{model}}/{{corpus}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+        gpu=GPU,
+    params:
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        max_frames=60000,
+        seed=0,
+        code=code_fingerprint("property_neurons.probing.representations"),
+    message:
+        "Frames to probe in the layers of {wildcards.model} on {wildcards.corpus}"
+    script:
+        "../workflow/scripts/store_probed_frames.py"
+
+
+rule probe_layers:
+    """Clusters, a linear probe and the silhouette of the phones, for log-Mel frames and every layer."""
+    input:
+        layers=rules.store_probed_frames.output.manifest,
+        # Named too, or it would be removed before it is read.
+        stored=rules.store_probed_frames.output.folder,
     output:
         table=f"{RESULTS}/probes/{{model}}/{{corpus}}.tsv",
     log:
@@ -26,11 +58,8 @@ rule probe_layers:
     resources:
         mem_mb=scaled(6000),
         runtime=scaled(240),
-        gpu=GPU,
     params:
-        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         clusters=100,
-        max_frames=60000,
         seed=0,
         code=code_fingerprint("property_neurons.probing.probe"),
     message:

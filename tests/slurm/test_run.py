@@ -9,7 +9,7 @@ from tests.slurm.conftest import TARGET
 
 pytestmark = pytest.mark.slurm
 
-ON_GPUS = {"fit_targets", "pretrain", "store_states", "train_task"}
+ON_GPUS = {"sample_states", "pretrain", "store_states", "train_task"}
 IN_GROUPS = {"frames_demo": 3, "log_mel_demo": 3, "ranks_melhubert-mini_demo": 3, "neurons_melhubert-mini_demo": 4}
 
 

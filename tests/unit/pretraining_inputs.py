@@ -14,6 +14,7 @@ from property_neurons.pretraining.log_mel import write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
 from property_neurons.pretraining.represent import LogMelFrames
+from property_neurons.pretraining.sampled_frames import sample_frames
 from property_neurons.pretraining.stage import PretrainingJob
 from property_neurons.stores import files
 
@@ -61,7 +62,7 @@ def small_job(folder: Path, mp3: bool = False, **training) -> PretrainingJob:
         statistics = measure_statistics([shard])
         write_statistics(folder / "log_mel.json", statistics)
         represent = LogMelFrames(statistics)
-        centroids = fit_codebook([shard], represent, clusters=CLUSTERS, hours=1, seed=0)
+        centroids = fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=CLUSTERS, seed=0)
         write_targets(folder / "targets.zarr", shard, represent, centroids)
     settings = Optimisation(
         steps=12, batch_size=4, learning_rate=1e-3, evaluate_every=4, save_every=4, log_every=2

@@ -21,8 +21,15 @@ from property_neurons.probing import representations
 from property_neurons.probing.clusters import agreement, probe_clusters
 from property_neurons.probing.frames import ProbedFrames, ProbedUtterance, draw_frames, split_speakers
 from property_neurons.probing.linear import probe_linear, speaker_interval
-from property_neurons.probing.probe import probe_layer, probe_model
-from property_neurons.probing.representations import block_paths, layer_outputs, log_mel_frames, represent
+from property_neurons.probing.probe import probe_layer, probe_representations
+from property_neurons.probing.representations import (
+    block_paths,
+    layer_outputs,
+    log_mel_frames,
+    open_representations,
+    represent,
+    write_representations,
+)
 from property_neurons.probing.silhouettes import phone_silhouette
 from property_neurons.stores.files import write_table
 
@@ -342,7 +349,10 @@ def test_every_front_end_gives_the_frames_that_are_drawn(tmp_path):
 def test_represented_frames_are_rows_of_the_utterances(tmp_path, class_name):
     encoder = load_encoder(save_model(small_model(class_name), tmp_path / "model"))
     frames = draw_frames(shards_of(tmp_path, corpus_of(n_phones=20)), max_frames=300, seed=0)
-    mel, *layers = represent(encoder, frames, tmp_path)
+    write_representations(tmp_path / "stored", encoder, frames)
+    labels, (mel, *layers) = open_representations(tmp_path / "stored.manifest.json")
+    for name in ("label", "speaker", "fitted"):
+        np.testing.assert_array_equal(getattr(labels, name), getattr(frames, name))
     raw, hidden = [], []
     for utterance in frames.utterances:
         samples = read_audio(utterance.recording.audio)
@@ -369,17 +379,9 @@ def test_the_table_has_a_row_per_layer_the_same_twice_and_log_mel_whatever_the_m
     tables = {}
     for name, class_name, seed in (("one", "MelHubertModel", 0), ("two", "WavLMModel", 1), ("again", "WavLMModel", 1)):
         encoder = load_encoder(save_model(small_model(class_name, seed), tmp_path / name))
-        (tmp_path / "out").mkdir(exist_ok=True)
-        tables[name] = probe_model(
-            encoder,
-            shards,
-            model="m",
-            clusters=10,
-            max_frames=600,
-            seed=0,
-            scratch=tmp_path / "out",
-        )
-        assert not list((tmp_path / "out").iterdir())
+        write_representations(tmp_path / f"{name}.layers", encoder, draw_frames(shards, max_frames=600, seed=0))
+        manifest = tmp_path / f"{name}.layers.manifest.json"
+        tables[name] = probe_representations(manifest, model="m", clusters=10, seed=0)
         write_table(tmp_path / f"{name}.tsv", tables[name])
     table = tables["two"]
     assert table.columns.tolist() == COLUMNS

@@ -50,6 +50,10 @@ COVERED = {
         tasks.stored_states tasks.table tasks.train tasks.utterance_errors training.learning_curves
         training.learning_rates training.optimisation training.order training.trainer
     """,
+    "store_probed_frames": f"""
+        {LOADING}
+        corpus.frame_store corpus.phones probing.frames probing.representations
+    """,
     "probe_layers": f"""
         {LOADING}
         corpus.frame_store corpus.phones pretraining.kmeans probing.clusters probing.frames probing.linear probing.probe
@@ -72,6 +76,11 @@ COVERED = {
     "fit_targets": f"""
         {LOADING}
         pretraining.fit_targets pretraining.kmeans pretraining.log_mel_store pretraining.represent
+        pretraining.sampled_frames
+    """,
+    "sample_states": f"""
+        {LOADING}
+        pretraining.log_mel_store pretraining.represent pretraining.sampled_frames
     """,
     "assign_targets": f"""
         {LOADING}

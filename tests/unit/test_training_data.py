@@ -23,7 +23,8 @@ from property_neurons.pretraining.log_mel import code_as_mp3, write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel
 from property_neurons.pretraining.masking import span_mask
-from property_neurons.pretraining.represent import HiddenFrames, LogMelFrames, load_represent
+from property_neurons.pretraining.represent import Centred, HiddenFrames, LogMelFrames, load_represent
+from property_neurons.pretraining.sampled_frames import open_sample, sample_frames, write_sample
 from property_neurons.pretraining.target_store import open_targets
 
 FLAT = LogMelStatistics(np.zeros(40), np.ones(40))
@@ -128,7 +129,7 @@ def test_about_half_of_the_frames_are_masked():
 def test_targets_are_the_nearest_centroids(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     represent = LogMelFrames(measure_statistics([shard]))
-    centroids = fit_codebook([shard], represent, clusters=8, hours=1, seed=0)
+    centroids = fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=8, seed=0)
     write_targets(tmp_path / "t.zarr", shard, represent, centroids)
     targets = open_targets(tmp_path / "t.zarr")
     frames = represent(shard.frames)
@@ -148,7 +149,7 @@ def test_k_means_finds_clusters_that_are_there():
         offset = np.array([0, 3000])
 
     Shard.frames = frames
-    found = fit_codebook([Shard], LogMelFrames(FLAT), clusters=6, hours=1, seed=0)
+    found = fit_codebook(sample_frames([Shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=6, seed=0)
     reference = KMeans(6, n_init=5, random_state=0).fit(frames)
     assert len(set(zip(nearest(frames, found), reference.labels_, strict=True))) == 6
 
@@ -156,15 +157,30 @@ def test_k_means_finds_clusters_that_are_there():
 def test_k_means_gives_the_same_bytes_for_the_same_seed(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     first, again, other = (
-        fit_codebook([shard], LogMelFrames(FLAT), clusters=8, hours=1, seed=seed) for seed in (3, 3, 4)
+        fit_codebook(sample_frames([shard], LogMelFrames(FLAT), hours=1, seed=seed), clusters=8, seed=seed)
+        for seed in (3, 3, 4)
     )
     assert first.tobytes() == again.tobytes() != other.tobytes()
+
+
+def test_a_stored_sample_is_that_in_memory_and_damage_is_found(tmp_path):
+    shard = open_log_mel(write_features(tmp_path))
+    represent = Centred(LogMelFrames(FLAT))
+    in_memory = sample_frames([shard], represent, hours=0.002, seed=3)
+    write_sample(tmp_path / "sample", [shard], represent, hours=0.002, seed=3)
+    stored, frame_ms = open_sample(tmp_path / "sample.manifest.json")
+    assert 720 <= len(in_memory) < shard.offset[-1]
+    assert frame_ms == 10
+    np.testing.assert_array_equal(stored, in_memory)
+    (tmp_path / "sample/frames.npy").write_bytes(b"damaged")
+    with pytest.raises(StoreError, match=r"frames\.npy"):
+        open_sample(tmp_path / "sample.manifest.json")
 
 
 def test_too_few_frames_for_the_clusters(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     with pytest.raises(StoreError, match="at least 60000 frames"):
-        fit_codebook([shard], LogMelFrames(FLAT), clusters=60_000, hours=1, seed=0)
+        fit_codebook(sample_frames([shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=60_000, seed=0)
 
 
 def test_hidden_targets_come_from_the_layer_asked_for(tmp_path):

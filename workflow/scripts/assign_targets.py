@@ -11,12 +11,13 @@ from property_neurons.pretraining.represent import load_represent
 
 with job_log(snakemake):
     torch.set_num_threads(snakemake.threads)
+    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
     represent = load_represent(
         snakemake.input.statistics,
         snakemake.input.model or None,
         layer=snakemake.params.layer,
         centred=snakemake.params.centred,
-        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
+        device=device,
     )
     centroids = read_codebook(snakemake.input.codebook)
-    write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, centroids)
+    write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, centroids, device)

@@ -65,6 +65,18 @@ def clustered_model(config: Config, run: str, number: int | str) -> str | None:
     return paths.checkpoint(config, run, int(number) - 1)
 
 
+def sampled(config: Config, run: str, number: int | str) -> dict[str, Any]:
+    """What the sample of a hidden layer that is clustered depends on, beside the model and the seed."""
+    return stage(config, run, number).targets.model_dump(include={"layer", "centred", "fit_hours"})
+
+
+def sample(config: Config, run: str, number: int | str) -> str | None:
+    """The folder of the frames of a hidden layer that k-means is fitted on; None where log-Mel frames are clustered."""
+    if clustered_model(config, run, number) is None:
+        return None
+    return f"{config.results}/pretraining/{run}/stage{number}/sample"
+
+
 def architecture(config: Config, run: str) -> dict[str, Any] | None:
     """The architecture of a run, None where it is that of the model it starts from."""
     section = config.pretraining[run]

@@ -17,7 +17,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from property_neurons.errors import CorpusError
 from property_neurons.pretraining.kmeans import frame_clusters
-from property_neurons.probing.frames import ProbedFrames
+from property_neurons.probing.frames import FrameLabels
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def agreement(phone: np.ndarray, cluster: np.ndarray) -> Agreement:
     )
 
 
-def probe_clusters(values: np.ndarray, frames: ProbedFrames, *, clusters: int, seed: int) -> Agreement:
+def probe_clusters(values: np.ndarray, frames: FrameLabels, *, clusters: int, seed: int) -> Agreement:
     """Fit k-means on the frames of the speakers to fit on, and compare clusters and phones on the others.
 
     Args:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.recordings import Recording
@@ -37,6 +38,27 @@ class ProbedUtterance:
 
 
 @dataclass(frozen=True)
+class FrameLabels:
+    """What is known of each frame that is probed.
+
+    label: index into `phones.PHONES`, int8 [frames].
+    speaker: ids, str [frames].
+    fitted: whether it is one to fit on, or else one to measure on; bool [frames].
+    """
+
+    label: np.ndarray
+    speaker: np.ndarray
+    fitted: np.ndarray
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame) -> "FrameLabels":
+        """From columns of these names."""
+        return cls(
+            table["label"].to_numpy(), table["speaker"].to_numpy(dtype=str), table["fitted"].to_numpy(dtype=bool)
+        )
+
+
+@dataclass(frozen=True)
 class ProbedFrames:
     """The frames that are probed: those of some utterances, one after the other."""
 
@@ -56,6 +78,10 @@ class ProbedFrames:
     def fitted(self) -> np.ndarray:
         """Whether a frame is one to fit on, or else one to measure on; bool [frames]."""
         return np.repeat([utterance.fitted for utterance in self.utterances], self._lengths)
+
+    def table(self) -> pd.DataFrame:
+        """The columns of `FrameLabels`, a row for each frame."""
+        return pd.DataFrame({"label": self.label, "speaker": self.speaker, "fitted": self.fitted})
 
     @property
     def _lengths(self) -> list[int]:

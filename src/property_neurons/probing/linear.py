@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from property_neurons.errors import CorpusError
-from property_neurons.probing.frames import ProbedFrames
+from property_neurons.probing.frames import FrameLabels
 
 # The weight of the data against the penalty, one for all layers. On five thousand frames of synthetic speech 0.01 cost
 # 80 log-Mel coordinates 6 points of accuracy and won 720 coordinates half a point: log-Mel must not lose by it.
@@ -34,7 +34,7 @@ class ProbeAccuracy:
     converged: bool
 
 
-def probe_linear(values: np.ndarray, frames: ProbedFrames, *, seed: int) -> ProbeAccuracy:
+def probe_linear(values: np.ndarray, frames: FrameLabels, *, seed: int) -> ProbeAccuracy:
     """Fit multinomial logistic regression on the speakers to fit on, and measure it on the others.
 
     Each coordinate is first brought to zero mean and unit variance over the frames fitted on.

@@ -1,46 +1,30 @@
 """One table of what the layers of a model know about phones."""
 
 import logging
-import tempfile
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from property_neurons.models.loading import SpeechEncoder
 from property_neurons.probing.clusters import probe_clusters
-from property_neurons.probing.frames import ProbedFrames, ShardFiles, draw_frames
+from property_neurons.probing.frames import FrameLabels
 from property_neurons.probing.linear import probe_linear
-from property_neurons.probing.representations import represent
+from property_neurons.probing.representations import open_representations
 from property_neurons.probing.silhouettes import phone_silhouette
 from property_neurons.progress import progress
 
 log = logging.getLogger(__name__)
 
 
-def probe_model(
-    encoder: SpeechEncoder,
-    shards: Sequence[ShardFiles],
-    *,
-    model: str,
-    clusters: int,
-    max_frames: int,
-    seed: int,
-    scratch: str | Path,
-    keep: Collection[tuple[str, str]] | None = None,
-) -> pd.DataFrame:
+def probe_representations(manifest: str | Path, *, model: str, clusters: int, seed: int) -> pd.DataFrame:
     """Probe log-Mel frames and every layer of a model, on speakers that nothing was fitted on.
 
     Args:
-        shards: recordings and frame store of each shard of the corpus.
+        manifest: of what `representations.write_representations` stored.
         model: the model's name.
         clusters: of k-means.
-        max_frames: how many frames to draw, half of them to fit on.
-        seed: of the draw, of k-means and of the interval.
-        scratch: a folder with room for 4 bytes x width x frames x layers, which are removed in the end.
-        keep: the (subset, utterance) pairs to draw from; None for all.
+        seed: of k-means and of the interval.
 
     Returns:
         one row per layer, 0 for log-Mel, whose values are the same whatever the model: model, layer, representation
@@ -48,25 +32,22 @@ def probe_model(
         cluster_purity, pnmi, probe_accuracy, probe_low, probe_high, probe_converged, majority_accuracy, silhouette
 
     Raises:
-        CorpusError: too few speakers or frames of phones; shard lists and frame stores differ.
-        AudioError, ModelError: an utterance cannot be read; the message names it.
-        StoreError: a frame store is damaged.
+        CorpusError: too few frames of phones.
+        StoreError: the store is absent or damaged.
     """
-    frames = draw_frames(shards, max_frames=max_frames, seed=seed, keep=keep)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix=".layers.") as folder:
-        layers = represent(encoder, frames, folder)
-        rows = [
-            {"model": model, "layer": layer, "representation": "hidden" if layer else "log-Mel"}
-            | probe_layer(np.asarray(values), frames, clusters=clusters, seed=seed)
-            for layer, values in enumerate(progress(layers, what="probing", unit="layer"))
-        ]
+    frames, layers = open_representations(manifest)
+    rows = [
+        {"model": model, "layer": layer, "representation": "hidden" if layer else "log-Mel"}
+        | probe_layer(np.asarray(values), frames, clusters=clusters, seed=seed)
+        for layer, values in enumerate(progress(layers, total=len(layers), what="probing", unit="layer"))
+    ]
     table = pd.DataFrame(rows)
     if stopped := table.loc[~table["probe_converged"], "layer"].tolist():
         log.warning("%s: the linear probe did not converge in layers %s", model, ", ".join(map(str, stopped)))
     return table
 
 
-def probe_layer(values: np.ndarray, frames: ProbedFrames, *, clusters: int, seed: int) -> dict[str, Any]:
+def probe_layer(values: np.ndarray, frames: FrameLabels, *, clusters: int, seed: int) -> dict[str, Any]:
     """Every measure of one representation.
 
     The silhouette is taken over all frames, since nothing is fitted for it.

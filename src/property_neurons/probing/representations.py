@@ -12,12 +12,14 @@ from property_neurons.corpus.recordings import decode
 from property_neurons.errors import ModelError
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.log_mel import LogMelStatistics, log_mel, stack_frames
-from property_neurons.probing.frames import ProbedFrames
+from property_neurons.probing.frames import FrameLabels, ProbedFrames
 from property_neurons.progress import progress
-from property_neurons.stores.files import new_mapped_array
+from property_neurons.stores import files, manifests
+from property_neurons.stores.outside import read_array
 
 _MEL_BINS = 40
 _FRAME_MS = 20
+_LABELS = "frames.parquet"
 
 
 def block_paths(encoder: SpeechEncoder) -> list[str]:
@@ -79,17 +81,36 @@ def log_mel_frames(waveform: np.ndarray) -> np.ndarray:
     return stack_frames(log_mel(waveform, _MEL_BINS), _FRAME_MS)
 
 
-def represent(
-    encoder: SpeechEncoder,
-    frames: ProbedFrames,
-    scratch: str | Path,
-) -> list[np.ndarray]:
-    """The probed frames in log-Mel, standardised by the frames to fit on, and in every layer of a model.
+def write_representations(folder: str | Path, encoder: SpeechEncoder, frames: ProbedFrames) -> None:
+    """Store the probed frames in log-Mel, standardised by the frames to fit on, and in every layer of a model.
 
-    Memory: the log-Mel frames and one utterance. Layers lie in files and are mapped: 4 bytes x width x frames each.
+    With a manifest beside the folder, or nothing. Memory: the log-Mel frames and one utterance. Space: 4 bytes x width
+    x frames for each.
 
-    Args:
-        scratch: an empty folder, to be removed once the arrays are no longer used.
+    Raises:
+        AudioError, ModelError: an utterance cannot be read; the message names it.
+    """
+    with manifests.new_described_folder(folder) as temporary:
+        for layer in represent(encoder, frames, temporary)[1:]:
+            layer.flush()
+        files.write_table(temporary / _LABELS, frames.table())
+
+
+def open_representations(manifest: str | Path) -> tuple[FrameLabels, list[np.ndarray]]:
+    """What `write_representations` stored: the frames; log-Mel, then layer by layer, float32 [frames, width], mapped.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    folder = manifests.described_folder(manifest)
+    manifests.verify_files(folder, manifest)
+    layers = sorted((path for path in folder.glob("*.npy")), key=lambda path: int(path.stem))
+    labels = FrameLabels.of_table(files.read_table(folder / _LABELS))
+    return labels, [read_array(path, mapped=True) for path in layers]
+
+
+def represent(encoder: SpeechEncoder, frames: ProbedFrames, folder: str | Path) -> list[np.ndarray]:
+    """The probed frames in log-Mel and in every layer of a model, mapped from files `0.npy` (log-Mel), `1.npy`, ...
 
     Returns:
         log-Mel, then layer by layer: float32 [frames, width]
@@ -112,10 +133,12 @@ def represent(
             mel[place] = log_mel_frames(waveform)[wanted]
         except ModelError as error:
             raise ModelError(f"utterance {recordings[index].utterance}: {error}") from error
-        layers = layers or _files(Path(scratch), n_frames, outputs)
+        layers = layers or _files(Path(folder), n_frames, outputs)
         for layer, output in zip(layers, outputs, strict=True):
             layer[place] = output[wanted]
-    return [_standardised(mel, frames.fitted), *layers]
+    standardised = _standardised(mel, frames.fitted)
+    np.save(Path(folder) / "0.npy", standardised)
+    return [standardised, *layers]
 
 
 def _check_frames(wanted: np.ndarray, output: np.ndarray) -> None:
@@ -126,9 +149,9 @@ def _check_frames(wanted: np.ndarray, output: np.ndarray) -> None:
         )
 
 
-def _files(scratch: Path, n_frames: int, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _files(folder: Path, n_frames: int, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [
-        new_mapped_array(scratch / f"{layer}.npy", np.float32, (n_frames, output.shape[1]))
+        files.new_mapped_array(folder / f"{layer}.npy", np.float32, (n_frames, output.shape[1]))
         for layer, output in enumerate(outputs, start=1)
     ]
 
