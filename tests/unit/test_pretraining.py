@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from damage import DAMAGES, removed
+from gpu import on_gpu
 from pretraining_inputs import ARCHITECTURE, CLUSTERS, curves_of, small_job
 
 from property_neurons.errors import ModelError, StoreError
@@ -293,7 +294,7 @@ def test_bf16_is_fp32_on_a_cpu_and_says_so(tmp_path, finished, caplog):
     assert weights(job.folder) == weights(finished.folder)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@on_gpu
 def test_bf16_learns_about_the_same(tmp_path):
     jobs = [
         replace(small_job(tmp_path / precision, precision=precision), device="cuda", architecture=STILL)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from gpu import on_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -210,7 +211,7 @@ def test_any_values(data):
     assert_exact(torch.from_numpy(activations), k)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@on_gpu
 def test_cuda_equals_cpu():
     for activations in (gelu(300, 3072), gelu(300, 3072).bfloat16(), torch.relu(noise(30, 640) - 2.5)):
         on_cpu, on_gpu = rank_neurons(activations, 6), rank_neurons(activations.cuda(), 6)
