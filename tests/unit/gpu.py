@@ -1,4 +1,4 @@
-"""Tests that need a GPU: `pytest -n 0 -m gpu`. Those that take a device run on the CPU too, so they are known to work."""
+"""Tests that need a GPU: `pytest -n 0 -m gpu`. What takes a device runs on the CPU too, and so is known to work."""
 
 import pytest
 import torch
