@@ -242,5 +242,5 @@ def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
             tmp_path / "e", tmp_path / "e.manifest.json", prepared, Edit(("F",)), table(digest="other"), replace=True
         )
     assert (tmp_path / "e.manifest.json").is_file()
-    with pytest.raises(ModelError, match="expected what the neurons usually do"):
+    with pytest.raises(ModelError, match="expected statistics of the neurons"):
         save_edited(tmp_path / "x", tmp_path / "x.manifest.json", prepared, Edit(("F",), "mean"), table())

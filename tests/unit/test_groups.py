@@ -67,7 +67,9 @@ def test_sigma_plays_no_part_for_single_phones(sigma):
 
 def test_a_group_without_phones_is_an_error_and_not_every_neuron():
     patterns = np.random.default_rng(2).random((4, 50)) < 0.1
-    with pytest.raises(CountingError, match=r"neuron sets of 3 groups: expected a phone in each .* found none in 2;"):
+    with pytest.raises(
+        CountingError, match=r"sets of 3 groups: expected at least one phone in each.* found none in 2;"
+    ):
         neuron_sets(patterns, np.array([0, 0, 2, 2]), 3, SetDefinition())
     with pytest.raises(CountingError, match=r"found none in F, \\x1b;"):
         neuron_sets(patterns, np.zeros(4, dtype=int), 3, SetDefinition(), names=("M", "F", "\x1b"))

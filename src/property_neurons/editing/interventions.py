@@ -137,7 +137,9 @@ def intervention_of(
     if not 0 <= percentile <= 100:
         raise ModelError(f"clamp: expected a percentile from 0 to 100, found {percentile}; correct it")
     if action in ("mean", "clamp") and statistics is None:
-        raise ModelError(f"{action}: expected what the neurons usually do, found nothing; give speech to read them on")
+        raise ModelError(
+            f"{action}: expected statistics of the neurons' activations, found none; give speech to measure them on"
+        )
     if action == "zero":
         return Zero()
     if action == "scale":

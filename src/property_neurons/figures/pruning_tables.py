@@ -120,7 +120,7 @@ def final_rows(study: Study) -> pd.DataFrame:
     runs = study.runs
     if runs["arm"].isin(UNCUT).all():
         name, found = (", ".join(runs[column].unique()) or "none" for column in ("study", "arm"))
-        raise ConfigError(f"study {name}: expected runs of pruned models, found of the arms {found}; run more arms")
+        raise ConfigError(f"study {name}: expected runs of pruned models, found arms {found}; run more arms")
     last = _last_step(runs)
     parts = [
         means(last, "error").assign(other=""),

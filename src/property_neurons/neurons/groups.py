@@ -66,7 +66,7 @@ def neuron_sets(
     empty = [names[group] if names else str(group + 1) for group in np.flatnonzero(rows[:n_groups] == 0)]
     if empty or not n_groups:
         raise CountingError(
-            f"neuron sets of {n_groups} groups: expected a phone in each at least, found none in "
+            f"neuron sets of {n_groups} groups: expected at least one phone in each, found none in "
             f"{some_of([printable(name) for name in empty]) or 'any'}; give each group phones, and count again"
         )
     kept = np.ones(len(patterns), dtype=bool) if kept is None else kept

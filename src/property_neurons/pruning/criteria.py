@@ -53,7 +53,7 @@ class Evidence:
             ModelError: there is none, or it is of another model.
         """
         if self.calibration is None:
-            raise ModelError("pruning: expected what neurons do on calibration speech, found nothing; give it")
+            raise ModelError("pruning: expected values of the neurons on calibration speech, found none; give them")
         found, expected = [len(one) for one in self.calibration.square], self.widths
         if found != expected:
             raise ModelError(

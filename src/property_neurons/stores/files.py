@@ -83,7 +83,7 @@ def _take_place(temporary: Path, path: Path) -> None:
     finally:
         # Removing takes long; by now the new one is in place.
         shutil.rmtree(old, ignore_errors=True)
-    raise StoreError(f"{path}: other jobs write it all the time; stop them (is a second workflow running?), run again")
+    raise StoreError(f"{path}: other jobs keep writing it; see whether a second workflow runs, stop it, and run again")
 
 
 def write_json(path: str | Path, content: Any) -> None:

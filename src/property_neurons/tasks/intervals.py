@@ -197,8 +197,8 @@ def paired_difference(
     """
     if not first or not second:
         raise TaskError(
-            f"difference of two models: expected a run of either at least, found {len(first)} and {len(second)}; "
-            "train the one that lacks"
+            f"difference of two models: expected at least one run on each side, found {len(first)} and {len(second)}; "
+            "train the missing one"
         )
     runs = [*first, *second]
     _check_same_utterances(runs)
