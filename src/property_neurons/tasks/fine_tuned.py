@@ -92,8 +92,8 @@ def _check_made_of(training: str | Path, described: Mapping[str, Any], model: Pa
         places = [place for place in (Path(made_of), manifest.with_name(Path(made_of).name)) if place.is_file()]
         if not places:
             raise ModelError(
-                f"{manifest}: expected at {made_of} the model that it was made of (that {training} trained), found nothing; "
-                "put it back, or run where it was written"
+                f"{manifest}: expected the model that it was made of, the one that {training} trained, at {made_of}, "
+                "found nothing; put it back, or run where it was written"
             )
         manifest, found = places[0], manifests.read_manifest(places[0])
         if found["digest"] != source["digest"]:
