@@ -31,6 +31,14 @@ def test_sigma_runs_neuron_tables_and_their_figures_only(finished, changed):
     }
 
 
+def test_statistics_run_again_without_counts_or_models(finished, changed):
+    finished.configure(changed("statistics.permutations", 99))
+    assert finished.planned_rules() == {
+        "find_neurons",
+        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability")),
+    }
+
+
 def test_lambda_up_to_the_ranks_kept_runs_no_model(finished, changed):
     finished.configure(changed("analysis.lambda", 0.015))
     rules = finished.planned_rules()

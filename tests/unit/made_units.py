@@ -90,6 +90,22 @@ def runs_of_phones(rng, *, speakers=6, phones=3, runs=40, neurons=50, rate=0.05,
     return made_units("run", speaker=speaker, phone=phone, group=group, n=n, counts=[counts], unit=np.arange(total))
 
 
+def utterances_of_speakers(rng, *, speakers=8, utterances=8, phones=2, neurons=40, rate=0.06, spread=0.02):
+    """A property of utterances, with nothing to find in a speaker; who is more active is also more often of a group.
+
+    spread: standard deviation between speakers of the rate of all neurons, by which the share of a group goes.
+    """
+    total = speakers * utterances * phones
+    unit, phone = np.divmod(np.arange(total), phones)
+    speaker = unit // utterances
+    active = np.clip(rate + spread * rng.standard_normal(speakers), 0.005, 1)
+    of_second = np.where(active > np.median(active), 0.75, 0.25)
+    group = (rng.random(speakers * utterances) < of_second[np.arange(speakers * utterances) // utterances])[unit]
+    n = rng.integers(20, 60, size=total)
+    counts = rng.binomial(n[:, np.newaxis], np.broadcast_to(active[speaker][:, np.newaxis], (total, neurons)))
+    return made_units("utterance", speaker=speaker, phone=phone, group=group, n=n, counts=[counts], unit=unit)
+
+
 def phones_in_groups(rng, *, speakers=5, group_of_phone=(0, 0, 0, 1, 1, 2, 2), runs=20, neurons=40):
     """A property of the phone itself, each neuron with phones that it prefers."""
     group_of_phone = np.asarray(group_of_phone)

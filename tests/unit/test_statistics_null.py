@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from made_units import phones_in_groups, runs_of_phones, speakers_and_phones, summed_up
+from made_units import phones_in_groups, runs_of_phones, speakers_and_phones, summed_up, utterances_of_speakers
 from scipy.stats import binomtest, kstest
 
 from property_neurons.neurons.definition import SetDefinition
@@ -153,15 +153,19 @@ def test_four_speakers_cannot_be_significant():
 
 NOTHING = {
     "speakers": lambda rng: speakers_and_phones(rng, speakers=16, phones=2, neurons=40, spread=0.01),
+    "utterances": utterances_of_speakers,
     "runs": lambda rng: runs_of_phones(rng, neurons=40, runs=10),
+    "runs summed up": lambda rng: summed_up(runs_of_phones(rng, neurons=40, runs=10)),
 }
 
 
-@pytest.mark.parametrize("make", NOTHING.values(), ids=NOTHING)
-def test_p_is_uniform_where_there_is_nothing_to_find(make):
+@pytest.mark.parametrize(
+    "kind", ["speakers", "utterances", "runs", pytest.param("runs summed up", marks=pytest.mark.slow)]
+)
+def test_p_is_uniform_where_there_is_nothing_to_find(kind):
     rng, of_neurons, of_sizes, rejected = np.random.default_rng(3), [], [], 0
     for data in range(25):
-        units = make(rng)
+        units = NOTHING[kind](rng)
         found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=99, seed=data)
         of_neurons.append(found.p[-1])
         of_sizes.append(p_of_size(found.observed_sizes[-1], found.sizes[-1]))

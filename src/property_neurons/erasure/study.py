@@ -30,6 +30,7 @@ from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import site_sets
+from property_neurons.neurons.membership import layer_masks
 from property_neurons.neurons.random_sets import matched_partners, random_sets_like
 from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.progress import progress
@@ -212,11 +213,7 @@ def _conditions(
 
 
 def _selected_masks(selected: pd.DataFrame, selector: str, group: str, widths: Sequence[int]) -> list[np.ndarray]:
-    masks = [np.zeros(width, dtype=bool) for width in widths]
-    chosen = selected[(selected["selector"] == selector) & (selected["group"] == group)]
-    for layer, rows in chosen.groupby("layer"):
-        masks[layer - 1][rows["neuron"].to_numpy()] = True
-    return masks
+    return layer_masks(selected[(selected["selector"] == selector) & (selected["group"] == group)], widths)
 
 
 def _check_selected(selected: pd.DataFrame | None, group: str, paper: Masks, counts: Counts) -> None:

@@ -33,6 +33,14 @@ def group_masks(
     return _masks(table[table["exclusive"] & (table["group"] == group)], widths, name)
 
 
+def layer_masks(rows: pd.DataFrame, widths: Sequence[int]) -> list[np.ndarray]:
+    """The neurons that rows of `layer` (from 1) and `neuron` name: bool [neurons] for each feed-forward network."""
+    masks = [np.zeros(width, dtype=bool) for width in widths]
+    for layer, part in rows.groupby("layer"):
+        masks[layer - 1][part["neuron"].to_numpy()] = True
+    return masks
+
+
 def union(masks: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
     """The neurons that are in any of several sets, network by network."""
     return [np.logical_or.reduce(parts) for parts in zip(*masks, strict=True)]
@@ -62,7 +70,6 @@ def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndar
             f"{name}: expected a group for each neuron, found none for {int(unnamed.sum())}; name all groups of the "
             "property and find its neurons again"
         )
-    masks = [np.zeros(width, dtype=bool) for width in widths]
     for layer, part in rows.groupby("layer"):
         found = int(part["width"].iloc[0])
         if not 1 <= layer <= len(widths) or found != widths[layer - 1]:
@@ -71,5 +78,4 @@ def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndar
                 f"{name}: layer {layer} was found on a model with {found} neurons there, this model has {model}; "
                 "find the neurons on this model"
             )
-        masks[layer - 1][part["neuron"].to_numpy()] = True
-    return masks
+    return layer_masks(rows, widths)
