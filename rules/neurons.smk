@@ -40,10 +40,22 @@ rule find_neurons:
         "../workflow/scripts/find_neurons.py"
 
 
+def with_values(inputs):
+    """What a comparison of selectors reads beside counts where it has selectors of activation values, else nothing."""
+    return lambda wildcards: (
+        inputs(wildcards) if plan.browser.valued(CONFIG, wildcards.model, wildcards.corpus) else []
+    )
+
+
 rule compare_selectors:
     """As many neurons chosen in other ways: their overlap with the sets, and how they do on held-out speakers."""
     input:
         units=rules.count_units.output.manifest,
+        checked=with_values(lambda wildcards: rules.check_corpus.output.checked.format(**wildcards)),
+        frames=with_values(lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus)),
+        values=with_values(lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property)),
+        clusters=with_values(lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property)),
+        activations=with_values(lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus)),
     output:
         table=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.tsv",
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.parquet",
@@ -62,8 +74,11 @@ rule compare_selectors:
         halves=CONFIG.statistics.halves,
         seed=CONFIG.statistics.seed,
         balance=CONFIG.statistics.balance,
+        property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
+        counting=plan.analysis.counting_settings(CONFIG),
         code=code_fingerprint(
             "property_neurons.neurons.statistics.selector_comparison",
+            "property_neurons.neurons.statistics.activation_values",
             "property_neurons.counting.balance",
         ),
     message:

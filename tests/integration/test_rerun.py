@@ -35,7 +35,8 @@ def test_statistics_run_again_without_counts_or_models(finished, changed):
     finished.configure(changed("statistics.permutations", 99))
     assert finished.planned_rules() == {
         "find_neurons",
-        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability")),
+        "test_confound",
+        *(f"draw_{name}" for name in ("fig4", "fig7", "fig8", "stability", "confounds")),
     }
 
 

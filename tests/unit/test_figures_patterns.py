@@ -111,7 +111,9 @@ def test_fig4_draws_means_ranges_and_what_they_are_held_against(tmp_path):
         np.testing.assert_allclose(by_role["model"]["lowest"], layers.min())
         np.testing.assert_allclose(by_role["model"]["highest"], layers.max())
         np.testing.assert_allclose(by_role["full"]["value"], scores.groupby("layer")["silhouette_full"].first())
-        np.testing.assert_allclose(by_role["held_out"][["value", "lowest", "highest"]], [[0.1, 0.05, 0.15]] * 12)
+        np.testing.assert_allclose(by_role["held_out"]["value"], 0.1)
+        # One kind of band in a figure: that of the seeds.
+        assert by_role["held_out"]["lowest"].isna().all()
         assert by_role["full"]["lowest"].isna().all()
         np.testing.assert_allclose(by_role["control"]["value"], control[name].groupby("layer")["silhouette"].mean())
         full = control[name].groupby("layer")["silhouette_full"].first()

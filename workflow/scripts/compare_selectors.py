@@ -4,6 +4,7 @@ from property_neurons.counting.balance import balanced
 from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.activation_values import stored_values
 from property_neurons.neurons.statistics.selector_comparison import compare_selectors
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import store_path
@@ -13,6 +14,8 @@ with job_log(snakemake):
     if params.balance:
         units = balanced(units, params.seed)
     definition = SetDefinition(**params.definition)
-    comparison, neurons = compare_selectors(units, definition, halves=params.halves, seed=params.seed)
+    comparison, neurons = compare_selectors(
+        units, definition, halves=params.halves, seed=params.seed, values=stored_values(snakemake, units)
+    )
     write_table(snakemake.output.table, comparison)
     write_table(snakemake.output.neurons, neurons)

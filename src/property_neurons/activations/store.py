@@ -19,6 +19,8 @@ from property_neurons.stores.zarr import RowWriter, add_array, add_empty_array, 
 _ROWS_PER_CHUNK = 1 << 12
 _ATTRIBUTES = frozenset({"model", "sites", "utterances", "root", "audio"})
 _LARGEST = 64_512.0
+CODES = 1 << 11
+"""How many values there are: a sign, 5 bits of exponent, 5 of mantissa."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,28 @@ class ActivationStore:
         """The input of the second feed-forward linear, with its sign: float16 [rows, neurons]."""
         return self.store[f"values/{site:02d}"][:]
 
+    def blocks(self, site: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The same, some rows at a time: the first row and its float16 [rows, neurons]."""
+        values = self.store[f"values/{site:02d}"]
+        for first in range(0, int(self.offset[-1]), _ROWS_PER_CHUNK):
+            yield first, values[first : first + _ROWS_PER_CHUNK]
+
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """Half precision with 5 bits of mantissa, the nearest: float16, shape of `values`; what is larger is 64512."""
     half = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
     bits = half.view(np.uint16)
     return ((bits + 0x0F + ((bits >> 5) & 1)) & np.uint16(0xFFE0)).view(np.float16)
+
+
+def codes_of(values: np.ndarray) -> np.ndarray:
+    """Which of the `CODES` values each one is: int64, shape of `values`, which are as `rounded` gives them."""
+    return (values.view(np.uint16) >> 5).astype(np.int64)
+
+
+def values_of_codes() -> np.ndarray:
+    """The value of each code, in no order: float64 [CODES]; some codes are of no number."""
+    return (np.arange(CODES, dtype=np.uint16) << np.uint16(5)).view(np.float16).astype(np.float64)
 
 
 @contextmanager

@@ -38,6 +38,11 @@ class Statistics(Section):
     balance: bool = Field(
         default=False, description="before sets are made, thin each phone's frames at random to as many in every group"
     )
+    activation_values: bool = Field(
+        default=False,
+        description="the comparison of selectors has those of activation values too: the mean difference and the "
+        "entropy over groups; the models of the figures run again, over `browser.minutes` of speech",
+    )
     confounds: dict[Name, Confound | None] = Field(
         default_factory=lambda: dict(DEFAULT_CONFOUNDS),
         description="what each property may be mistaken for: the figure `confounds` shows what stays of its sets where "

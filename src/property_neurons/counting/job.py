@@ -1,6 +1,6 @@
 """What the jobs that count have in common: the shards, the property and the rule of frames."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from property_neurons.corpus.frame_values import FrameFiles
@@ -25,17 +25,9 @@ def counting_arguments(
     keep = let_through(job.input.checked) if keep is None else keep
     counting = dict(job.params.counting)
     lambda_ = counting.pop("lambda_")
-    beside = {
-        name: [store_path(manifest) for manifest in job.input.get(name, [])] or [None] * len(job.input.frames)
-        for name in ("values", "units")
-    }
+    frames = frame_files(job.input.frames, job.input.get("values", []), job.input.get("units", []))
     return {
-        "shards": [
-            (store_path(ranks), FrameFiles(store_path(frames), values, units))
-            for ranks, frames, values, units in zip(
-                job.input.ranks, job.input.frames, beside["values"], beside["units"], strict=True
-            )
-        ],
+        "shards": [(store_path(ranks), files) for ranks, files in zip(job.input.ranks, frames, strict=True)],
         "property_": make_property(job.wildcards.property, **job.params.property),
         "sampling": Sampling(**counting),
         "lambda_": lambda_,
@@ -43,3 +35,13 @@ def counting_arguments(
         "output": job.output.store,
         "keep": keep,
     }
+
+
+def frame_files(frames: Sequence[str], values: Sequence[str], units: Sequence[str]) -> list[FrameFiles]:
+    """The frame stores of a corpus with what a property reads beside them, from manifests; see `FrameFiles`.
+
+    Args:
+        values, units: none, or one for each of `frames`.
+    """
+    beside = [[store_path(one) for one in manifests] or [None] * len(frames) for manifests in (values, units)]
+    return [FrameFiles(store_path(store), *own) for store, *own in zip(frames, *beside, strict=True)]

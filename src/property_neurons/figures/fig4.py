@@ -42,7 +42,7 @@ def draw(
             the one shown; a second one is its control, drawn in grey.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
-        stability: of the first model, by property: layer, site, group, halves, silhouette_held_out with _low and _high.
+        stability: of the first model, by property: layer, site, group, halves, silhouette_held_out.
             Without a row where there are too few speakers.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
 
@@ -86,9 +86,8 @@ def _curves(
 
 
 def _held_out(stability: pd.DataFrame, name: str) -> Iterator[pd.DataFrame]:
-    layers = of_all_groups(stability).rename(
-        columns={"silhouette_held_out_low": "lowest", "silhouette_held_out_high": "highest"}
-    )
+    # Without the range of the splits, which is in the table: one figure has one kind of band, here that of the seeds.
+    layers = of_all_groups(stability)
     if layers["silhouette_held_out"].notna().any():
-        series = f"full space, held-out speakers, mean, 95 % of {layers['halves'].max()} splits"
+        series = f"full space, held-out speakers, mean of {layers['halves'].max()} splits"
         yield layer_curves.curve(layers, "silhouette_held_out", role="held_out", series=series, name=name)

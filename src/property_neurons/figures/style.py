@@ -53,7 +53,16 @@ _PROPERTY_COLOURS = MappingProxyType(
 # Of properties that are not the paper's; after the first two, of Tol's muted scheme.
 _SPARE_COLOURS = (ORANGE, "#000000", "#882255", "#999933", "#44AA99", "#332288")
 _PROPERTY_TITLES = MappingProxyType({"phone": "phone classes", "single_phone": "single phones"})
-_SELECTOR_TITLES = MappingProxyType({PAPER: "equations 3 to 5", RANDOM: "at random", "entropy": "entropy (LAPE, AAPE)"})
+_SELECTOR_TITLES = MappingProxyType(
+    {
+        PAPER: "equations 3 to 5",
+        RANDOM: "at random",
+        "entropy": "entropy (LAPE, AAPE)",
+        "value_difference": "mean difference, of values",
+        "value_entropy": "entropy (AAPE), of values",
+        "value_entropy_1_percent": "the same, lowest 1 % by layer",
+    }
+)
 
 _LAYER_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 

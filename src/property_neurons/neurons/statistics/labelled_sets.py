@@ -55,7 +55,8 @@ class SiteUnits:
         self.index = np.unique(units.unit, return_inverse=True)[1]
         self.counts = units.site_counts(site)
         self.rows = [np.flatnonzero(units.phone == phone) for phone in range(len(units.phones))]
-        dtypes = [_exact_type(units, rows) for rows in self.rows]
+        whole = self.counts.dtype.kind != "f"
+        dtypes = [_exact_type(units, rows) if whole else np.float64 for rows in self.rows]
         self._by_phone = [_transposed(self.counts[rows], dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
         self._n = [units.n[rows].astype(dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
 

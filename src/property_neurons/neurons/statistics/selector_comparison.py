@@ -8,6 +8,7 @@ import pandas as pd
 
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.activation_values import ActivationValues
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.resampling import (
     UnitScores,
@@ -16,7 +17,7 @@ from property_neurons.neurons.statistics.resampling import (
     mean_and_range,
     speaker_halves,
 )
-from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest
+from property_neurons.neurons.statistics.selectors import SELECTORS, Activity, highest, of_values
 from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.neurons.statistics.vocabulary import PAPER, RANDOM
 from property_neurons.progress import progress
@@ -44,14 +45,20 @@ class SelectedNeurons:
 
 
 def compare_selectors(
-    units: UnitCounts, definition: SetDefinition, *, halves: int, seed: int
+    units: UnitCounts,
+    definition: SetDefinition,
+    *,
+    halves: int,
+    seed: int,
+    values: ActivationValues | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """How the selectors compare, and what they choose on all speakers.
 
     The comparison has a row (`COLUMNS`) for each layer (0: all), group ("": all, each neuron with its group) and
     selector:
 
-    neurons: chosen on all speakers. jaccard, shared: with the paper's set, and the share of it that is chosen too.
+    neurons: chosen on all speakers; as many by every selector but value_entropy_1_percent. jaccard, shared: with the
+        paper's set, and the share of it that is chosen too.
     in_several: share of the chosen that are chosen for another group as well.
     auroc: of the neurons chosen on one half of the speakers, on the other half: median over neurons, then mean over
         halves, with the range of 95 % of the halves. at_most_half: share of them at 0.5 or below.
@@ -61,6 +68,7 @@ def compare_selectors(
 
     Args:
         halves: splits of the speakers, at most `MOST_HALVES` of which are used; 0 leaves the last columns empty.
+        values: activation values of some of the speech, for the selectors that need them; None leaves these out.
 
     Raises:
         CountingError: the splits of so many groups do not fit into memory.
@@ -70,7 +78,7 @@ def compare_selectors(
     if split is not None:
         check_halves_fit(units, splits)
     sites = [
-        select(SiteUnits(units, site, definition), split, seed)
+        select(SiteUnits(units, site, definition), split, seed, None if values is None else values.site(site))
         for site in progress(list(range(len(units.sites))), what=f"selectors for {units.property_name}", unit="layer")
     ]
     speakers = len(np.unique(units.speaker))
@@ -91,8 +99,13 @@ def compare_selectors(
     return pd.DataFrame(rows, columns=list(COLUMNS)), _chosen_table(units, sites)
 
 
-def select(rows: SiteUnits, halves: np.ndarray | None, seed: int) -> SelectedNeurons:
-    """Choose by every selector; `halves` as of `speaker_halves`, None for all speakers only."""
+def select(
+    rows: SiteUnits, halves: np.ndarray | None, seed: int, values: tuple[UnitCounts, UnitCounts] | None = None
+) -> SelectedNeurons:
+    """Choose by every selector; `halves` as of `speaker_halves`, None for all speakers only.
+
+    values: sums of activation values and of frames above the 95th percentile (`ActivationValues.site`).
+    """
     everyone = np.ones((len(rows.units.speakers), 1), np.int8)
     weights = everyone if halves is None else np.hstack([halves, everyone])
     found = rows.weighted(weights)
@@ -105,13 +118,20 @@ def select(rows: SiteUnits, halves: np.ndarray | None, seed: int) -> SelectedNeu
     scores[RANDOM] = np.random.default_rng([seed, 3]).random(paper.shape)
     sizes = paper.sum(axis=1)
     chosen = {PAPER: paper} | {name: highest(one, sizes) for name, one in scores.items()}
+    if values is not None:
+        mean, loud = (SiteUnits(one, 0, rows.definition).weighted(weights) for one in values)
+        chosen |= of_values(mean.effect, loud.active, sizes)
+    # What is chosen at random stands last in the table and its figure.
+    chosen[RANDOM] = chosen.pop(RANDOM)
     return SelectedNeurons(chosen, auroc[:, :, :-1])
 
 
 def _chosen_table(units: UnitCounts, sites: list[SelectedNeurons]) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=list(CHOSEN_COLUMNS))]
     for layer, site in enumerate(sites, 1):
-        for selector in (PAPER, *SELECTORS):
+        for selector in site.chosen:
+            if selector == RANDOM:
+                continue
             group, neuron = np.nonzero(site.chosen[selector][:, :, -1])
             names = np.array(units.groups, dtype=object)[group]
             parts.append(pd.DataFrame({"selector": selector, "group": names, "layer": layer, "neuron": neuron}))

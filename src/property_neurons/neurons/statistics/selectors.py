@@ -1,8 +1,9 @@
 """Other studies' ways of choosing a group's neurons, for comparison with the sets of equations 3 to 5.
 
-Everywhere "active" means among the lambda most active neurons of a frame: stored ranks hold that, and no sizes of
+In `SELECTORS` "active" means among the lambda most active neurons of a frame: stored ranks hold that, and no sizes of
 activations. The studies count a neuron active above 0 (Tang et al. 2024) or above a 95th percentile (arXiv 2602.15307),
-and compare mean activations. Here their formulas are applied to the share of frames in which a neuron is active.
+and compare mean activations. There their formulas are applied to the share of frames in which a neuron is active;
+`of_values` applies them to activation values, where some are kept.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from property_neurons.neurons.statistics.selectivity import group_entropy
+from property_neurons.neurons.statistics.vocabulary import VALUE_SELECTORS
 
 _OFTEN_ACTIVE = 95
 
@@ -52,7 +54,7 @@ def entropy(activity: Activity) -> np.ndarray:
 def mean_difference(activity: Activity) -> np.ndarray:
     """Mean in the group less mean in the other groups, of being active: 0 or 1 (mean activation difference).
 
-    arXiv 2601.03115 and 2603.17231 take the mean of the activation itself.
+    arXiv 2601.03115 and 2603.17231 take the mean of the activation itself: see `of_values`.
     """
     return activity.effect
 
@@ -91,6 +93,38 @@ SELECTORS: Mapping[str, Selector] = MappingProxyType(
     }
 )
 """By name: activity -> scores [groups, neurons, M], of which a selector takes the highest of each group."""
+
+
+def of_values(difference: np.ndarray, loud: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]:
+    """What selectors of activation values choose: by name (`vocabulary.VALUE_SELECTORS`) bool [groups, neurons, M].
+
+    value_difference: the largest mean value in the group less the mean in the others (arXiv 2601.03115, 2603.17231).
+    value_entropy: as `entropy`, where a neuron is active above its own 95th percentile (AAPE, arXiv 2602.15307).
+    value_entropy_1_percent: as published, without regard to `sizes`: the hundredth of the site's neurons with the
+        lowest entropy over groups, each in the group in which it is most often above its percentile.
+
+    Args:
+        difference: float64 [groups, neurons, M], mean over phones of the difference of means; NaN where there is none.
+        loud: float64 [groups, neurons, M], mean over phones of the share of frames above the neuron's percentile.
+        sizes: int64 [groups, M], how many of each group are chosen.
+    """
+    by_entropy = entropy(Activity(loud, difference, difference))
+    return dict(
+        zip(
+            VALUE_SELECTORS,
+            (highest(difference, sizes), highest(by_entropy, sizes), _lowest_hundredth(loud)),
+            strict=True,
+        )
+    )
+
+
+def _lowest_hundredth(loud: np.ndarray) -> np.ndarray:
+    loud = np.nan_to_num(loud)
+    # A neuron that never changes is nowhere above its percentile; its entropy is NaN, which comes last.
+    uneven = -group_entropy(loud)[np.newaxis]
+    hundredth = np.full((1, loud.shape[2]), -(-loud.shape[1] // 100))
+    in_its_group = np.arange(len(loud))[:, np.newaxis, np.newaxis] == loud.argmax(axis=0)
+    return highest(uneven, hundredth) & loud.any(axis=0) & in_its_group
 
 
 def highest(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
