@@ -2,7 +2,7 @@
 
 
 wildcard_constraints:
-    confound="f0|duration|speaker|gender|subset",
+    confound=one_of(plan.analysis.confound_names(CONFIG)),
     other=one_of(CONFIG.corpora),
 
 

@@ -433,6 +433,16 @@ def test_names_that_become_folders_are_plain(name):
         assert f"  - {section}.{name}: " in found, section
 
 
+def test_a_property_of_a_column_is_a_confound():
+    properties = {"accents": {"column": "accent", "order": ["UK", "US"]}, "old": {"column": "age", "cuts": [40]}}
+    confounds = {"gender": "accents", "phone": "old"}
+    config = load_config(MINIMAL | {"properties": properties, "statistics": {"confounds": confounds}})
+    strata = {name: plan.analysis.strata_settings(config, name, confounds[name]) for name in confounds}
+    assert strata["gender"] == {"column": "accent", "order": ["UK", "US"], "by": "phone"}
+    assert (strata["phone"]["column"], strata["phone"]["cuts"]) == ("age", (40.0,))
+    assert {"f0", "accents", "old", "gender"} <= set(plan.analysis.confound_names(config))
+
+
 def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     config = load_config(MINIMAL | {"statistics": {"confounds": {"duration": "speaker", "pitch": None}}})
     assert plan.analysis.confounds(config) == {"gender": "f0", "phone": "duration", "duration": "speaker"}
@@ -447,13 +457,15 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     ("confounds", "problem"),
     [
         ({"unknown": "f0"}, "statistics.confounds: 'unknown' is not defined"),
+        ({"phone": "energy"}, "phone: expected one of f0, duration, speaker, gender, subset, men, or null, found 'energy'"),
+        ({"gender": "men"}, "in one gender there is one group of 'gender' alone"),
         ({"gender": "speaker"}, "nothing can be compared"),
         ({"pitch": "f0"}, "nothing can be compared"),
         ({"relative": "speaker"}, "is cut within: speaker already"),
     ],
 )
 def test_confounds_that_say_nothing_are_refused(confounds, problem):
-    properties = {"relative": {"column": "f0", "within": "speaker"}}
+    properties = {"relative": {"column": "f0", "within": "speaker"}, "men": {"column": "gender", "order": ["M", "F"]}}
     with pytest.raises(ConfigError, match=problem):
         load_config(MINIMAL | {"properties": properties, "statistics": {"confounds": confounds}})
 

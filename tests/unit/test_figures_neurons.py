@@ -63,6 +63,16 @@ def test_fig7_says_over_its_panels_what_chance_explains():
     assert figure.axes[0].texts[0].get_text() == "p = 0.050 · no neurons"
 
 
+def test_fig7_says_where_labels_cannot_be_dealt_anew():
+    own = all_summaries(4, ("gender",))
+    nulls = {name: null(table, share=np.nan) for name, table in own.items()}
+    undefined = ["null_mean", "null_low", "null_high", "ratio", "false_share", "p"]
+    nulls = {name: table.assign(**dict.fromkeys(undefined, np.nan)) for name, table in nulls.items()}
+    figure, table = drawn(fig7, {"own": own}, {"own": nulls}, "demo")
+    assert figure.axes[0].texts[0].get_text() == "no null: groups of one phone"
+    assert set(table["role"]) == {"model"}
+
+
 def test_fig7_without_permutations_has_no_null():
     own = all_summaries(4, ("gender",))
     figure, table = drawn(fig7, {"own": own}, {"own": all_nulls(own, permutations=0)}, "demo")

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from property_neurons.config.section import Name, Section
 
-Confound = Literal["f0", "duration", "speaker", "gender", "subset"]
+CONFOUNDS = ("f0", "duration", "speaker", "gender", "subset")
 DEFAULT_CONFOUNDS = {"gender": "f0", "pitch": "speaker", "phone": "duration"}
 
 
@@ -43,9 +43,10 @@ class Statistics(Section):
         description="the comparison of selectors has those of activation values too: the mean difference and the "
         "entropy over groups; the models of the figures run again, over `browser.minutes` of speech",
     )
-    confounds: dict[Name, Confound | None] = Field(
+    confounds: dict[Name, Name | None] = Field(
         default_factory=lambda: dict(DEFAULT_CONFOUNDS),
-        description="what each property may be mistaken for: the figure `confounds` shows what stays of its sets where "
+        description="what each property may be mistaken for: f0, duration, speaker, gender, subset, or a property of a "
+        "column of the utterances: the figure `confounds` shows what stays of its sets where "
         "that is the same; those given here are added to, or replace, these three (null: none)",
     )
 

@@ -94,6 +94,8 @@ def _null(null: pd.DataFrame, layers: pd.DataFrame, name: str, own: bool) -> Ite
     if of_p["observed"].tolist() != layers["property_neurons"].tolist():
         before = of_p[["layer", "site", "observed"]].rename(columns={"observed": "property_neurons"})
         yield _curve(before, "unrestricted", "without the limit on q", name)
+    if pd.isna(overall["p"]):
+        return
     columns = {"null_mean": "property_neurons", "null_low": "lowest", "null_high": "highest"}
     band = of_p[["layer", "site", *columns]].rename(columns=columns)
     series = f"{'null' if own else 'null of the control'}, {permutations} permutations: mean, 95 % band"
@@ -105,7 +107,12 @@ def _null(null: pd.DataFrame, layers: pd.DataFrame, name: str, own: bool) -> Ite
 def notes(nulls: ByProperty) -> dict[str, str]:
     """By property, p over all layers, and the estimated false share; nothing where there is no null."""
     overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
-    return {name: f"p {_p(row['p'])} · {_share(row['false_share'])}" for name, row in overall.items()}
+    return {name: _note(row["p"], row["false_share"]) for name, row in overall.items()}
+
+
+def _note(p: float, false_share: float) -> str:
+    # As of single phones: no other labels could be dealt to the frames of a phone.
+    return "no null: groups of one phone" if pd.isna(p) else f"p {_p(p)} · {_share(false_share)}"
 
 
 def _p(value: float) -> str:

@@ -17,6 +17,7 @@ from property_neurons.config.properties import (
     WordProperty,
 )
 from property_neurons.config.root import Config
+from property_neurons.config.statistics import CONFOUNDS
 from property_neurons.corpus.tracks import TRACKS as TRACKS
 from property_neurons.plan import clusters, corpora, paths
 
@@ -170,4 +171,12 @@ def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
     if confound == "duration":
         sections = [one for one in config.properties.values() if isinstance(one, DurationProperty)]
         return _settings(config, sections[0])
+    if confound not in CONFOUNDS:
+        return _settings(config, config.properties[confound])
     return {"column": confound}
+
+
+def confound_names(config: Config) -> list[str]:
+    """What can be a confound: what every corpus has, and the properties of columns of the utterances."""
+    columns = [name for name, section in config.properties.items() if isinstance(section, ColumnProperty)]
+    return list(dict.fromkeys((*CONFOUNDS, *columns)))

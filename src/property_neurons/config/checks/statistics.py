@@ -1,8 +1,9 @@
 """Confounds are of properties that are there, and can vary within their groups."""
 
 from property_neurons.config.checks.references import not_defined
-from property_neurons.config.properties import F0Property, source_of
+from property_neurons.config.properties import ColumnProperty, F0Property, source_of
 from property_neurons.config.root import Config
+from property_neurons.config.statistics import CONFOUNDS
 
 _OF_SPEAKERS = {"speaker", "gender"}
 
@@ -15,6 +16,14 @@ def problems(config: Config) -> list[str]:
         section = config.properties.get(name)
         if section is None:
             continue
+        if confound not in CONFOUNDS:
+            columns = [one for one, other in config.properties.items() if isinstance(other, ColumnProperty)]
+            if confound not in columns:
+                known = ", ".join(dict.fromkeys((*CONFOUNDS, *columns)))
+                found.append(f"{key}.{name}: expected one of {known}, or null, found {confound!r}")
+                continue
+            # Whatever its property is called, it is the column that groups are compared within.
+            confound = source_of(config.properties[confound])
         if confound == source_of(section) or {confound, source_of(section)} <= _OF_SPEAKERS:
             found.append(
                 f"{key}.{name}: in one {confound} there is one group of {name!r} alone, so nothing can be compared; "
