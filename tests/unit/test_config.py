@@ -457,7 +457,7 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     ("confounds", "problem"),
     [
         ({"unknown": "f0"}, "statistics.confounds: 'unknown' is not defined"),
-        ({"phone": "energy"}, "phone: expected one of f0, duration, speaker, gender, subset, men, or null, found 'energy'"),
+        ({"phone": "energy"}, "expected one of f0, duration, speaker, gender, subset, men, or null, found 'energy'"),
         ({"gender": "men"}, "in one gender there is one group of 'gender' alone"),
         ({"gender": "speaker"}, "nothing can be compared"),
         ({"pitch": "f0"}, "nothing can be compared"),
