@@ -164,7 +164,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
     axes.set_xlim(min(far) - 0.06 * span, max(far) + 0.3 * span)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     constant = by_part["constant"]["value"].iloc[0] if "constant" in by_part else None
-    best = "" if constant is None else f" (best constant: {constant:.{measure.decimals}f})"
+    best = "" if constant is None else f" (constant: {constant:.{measure.decimals}f})"
     axes.set_xlabel(measure.label + best)
 
 
