@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from made_units import speakers_and_phones
 from synthetic_stores import SITE_NAMES, WIDTHS, make_corpus, write_shards
 
 from property_neurons.activations.store import (
@@ -206,3 +207,12 @@ def test_values_that_do_not_belong_or_fit_are_refused(stores, tmp_path, monkeypa
     monkeypatch.setattr(activation_values, "_MOST_SUMS", 100)
     with pytest.raises(CountingError, match=r"expected at most 100 sums .* x 80 neurons; lower browser.minutes"):
         ActivationValues(units, values, property_, Sampling())
+
+
+def test_a_group_without_stored_speech_chooses_none():
+    units = speakers_and_phones(np.random.default_rng(0), speakers=4, neurons=20)
+    # On the second part of the speakers nobody of the second group is heard.
+    found = SiteUnits(units, 0, SetDefinition()).weighted(np.array([[1, 1], [1, 0], [1, 1], [1, 0]]))
+    chosen = of_values(found.effect, found.active, np.full((2, 2), 3))
+    for name in ("value_difference", "value_entropy"):
+        assert chosen[name].sum(axis=1).tolist() == [[3, 0], [3, 0]]

@@ -106,9 +106,11 @@ def of_values(difference: np.ndarray, loud: np.ndarray, sizes: np.ndarray) -> di
     Args:
         difference: float64 [groups, neurons, M], mean over phones of the difference of means; NaN where there is none.
         loud: float64 [groups, neurons, M], mean over phones of the share of frames above the neuron's percentile.
-        sizes: int64 [groups, M], how many of each group are chosen.
+        sizes: int64 [groups, M], how many of each group are chosen; none of a group without a difference.
     """
     by_entropy = entropy(Activity(loud, difference, difference))
+    # A group without stored speech among the speakers has no score: the neurons of the lowest numbers would be chosen.
+    sizes = np.where(np.isnan(difference).all(axis=1), 0, sizes)
     return dict(
         zip(
             VALUE_SELECTORS,
