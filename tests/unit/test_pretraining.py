@@ -280,6 +280,45 @@ def test_each_log_mel_file_is_checked_by_one_process(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_learning_rate_is_chosen_on_validation_and_the_rest_is_that_training_alone(tmp_path, processes):
+    job = small_job(tmp_path, learning_rate=[1e38, 1e-9, 1e-3])
+    run_pretraining(job, processes=processes)
+    metrics = files.read_json(Path(job.folder) / "metrics.json")
+    losses = metrics.pop("learning_rates")
+    assert set(losses) == {"1e+38", "1e-09", "0.001"}
+    assert losses["1e+38"] is None
+    assert losses["0.001"] == metrics["loss"] < losses["1e-09"]
+    assert metrics["learning_rate"] == 1e-3
+    assert not Path(job.work).exists()
+    alone = small_job(tmp_path, learning_rate=1e-3)
+    alone = replace(alone, folder=str(tmp_path / "alone"), work=str(tmp_path / "alone-work"))
+    run_pretraining(alone, processes=processes)
+    assert weights(alone.folder) == weights(job.folder)
+    assert files.read_json(Path(alone.folder) / "metrics.json") == metrics
+    manifests.verify_files(job.folder, f"{job.folder}.manifest.json")
+
+
+@pytest.mark.slow
+def test_a_job_that_was_killed_between_two_learning_rates_goes_on_there(tmp_path, monkeypatch):
+    job = small_job(tmp_path, learning_rate=[1e-3, 1e-4])
+    trained, train = [], stage._train
+
+    def killed(one):
+        trained.append(one.training["learning_rate"])
+        if trained == [1e-3, 1e-4]:
+            raise KeyboardInterrupt
+        train(one)
+
+    monkeypatch.setattr(stage, "_train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_pretraining(job)
+    run_pretraining(job)
+    assert trained == [1e-3, 1e-4, 1e-4]
+    assert len(files.read_json(Path(job.folder) / "metrics.json")["learning_rates"]) == 2
+
+
+@pytest.mark.slow
 def test_a_failed_process_is_told(tmp_path):
     job = replace(small_job(tmp_path), statistics=str(tmp_path / "nothing.json"))
     with pytest.raises(ModelError, match="training processes failed"):

@@ -89,7 +89,7 @@ COVERED = {
     "pretrain": f"""
         {LOADING}
         pretraining.crops pretraining.log_mel_store pretraining.masking pretraining.stage
-        pretraining.target_store pretraining.warping training.held_out training.learning_curves
+        pretraining.target_store pretraining.warping training.held_out training.learning_curves training.learning_rates
         training.optimisation training.order training.trainer
     """,
     "prune_model": f"""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from property_neurons.config.optimisation import Optimisation
+from property_neurons.config.optimisation import CHOSEN, LearningRates, Optimisation
 from property_neurons.config.section import Name, Section
 
 
@@ -64,6 +64,10 @@ class Stage(Optimisation):
     initial: Literal["random", "previous"] | InitialModel = Field(
         default="random",
         description="start from random weights, from those of the stage before, or from {model: NAME}",
+    )
+    learning_rate: LearningRates = Field(
+        default=1e-4,
+        description=f"of Adam, without weight decay; {CHOSEN.format(held_out='the speech held out for validation')}",
     )
     patience: int | None = Field(
         default=None,

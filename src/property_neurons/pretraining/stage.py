@@ -8,15 +8,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from property_neurons.errors import ModelError, PropertyNeuronsError, printable_lines
+from property_neurons.errors import DivergedError, ModelError, PropertyNeuronsError, printable_lines
 from property_neurons.jobs import locks
 from property_neurons.jobs.parallel import run_to_the_end
 from property_neurons.models.backend import quiet_transformers, transformers
@@ -33,6 +33,7 @@ from property_neurons.pretraining.crops import Crops, Masking, Utterance, collat
 from property_neurons.pretraining.log_mel_store import LogMelShard, open_log_mel, read_statistics
 from property_neurons.pretraining.target_store import TargetShard, open_targets
 from property_neurons.stores import files, manifests
+from property_neurons.training import learning_rates
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.learning_curves import learning_curves
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
@@ -44,6 +45,10 @@ from property_neurons.training.trainer import (
     training_arguments,
 )
 
+_METRICS = "metrics.json"
+_SETTINGS = "training"
+# In a folder of work: a finished training out of several; the message of one that has diverged in another process.
+_TRAINED, _DIVERGED = "trained", "diverged.json"
 CURVES = {"loss": ("loss", "eval_loss"), "masked_accuracy": ("masked_accuracy", "eval_masked_accuracy")}
 
 
@@ -119,27 +124,58 @@ class PretrainingJob:
 def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
     """Train one stage and write the checkpoint folder, its curves and its metrics, whole or not at all.
 
+    Of several learning rates each is trained with, and the one with the least validation loss is kept.
+
     In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (see `learning_curves`),
-    metrics.json (`validate`, beside chance and unigrams).
+    metrics.json (loss and accuracy, beside chance and unigrams; the learning rate; of several the loss of each).
 
     Args:
         processes: one per GPU; more than one are started by torch's launcher.
 
     Raises:
         ModelError: another process failed.
+        DivergedError: the loss is not finite, with each of the learning rates.
         StoreError: an input is absent or damaged, or another process trains this stage.
     """
     with locks.sole_process(job.work) as lock:
-        if processes == 1:
-            with quiet_transformers():
-                _train(job)
+
+        def train(one: PretrainingJob) -> None:
+            if processes == 1:
+                with quiet_transformers():
+                    _train(one)
+            else:
+                _launch(one, processes, lock)
+
+        chosen, tried = learning_rates.choose(job, lambda trial: _loss_of_trial(trial, train), _SETTINGS)
+        if tried:
+            _take_over(job, chosen, tried)
         else:
-            _launch(job, processes, lock)
+            train(job)
+        learning_rates.clear(job, _SETTINGS)
+
+
+def _loss_of_trial(trial: PretrainingJob, train: Callable[[PretrainingJob], None]) -> float:
+    """The validation loss of a training that is finished in its folder of work."""
+    made = Path(trial.work) / _TRAINED
+    if not manifests.manifest_path(made).is_file():
+        train(replace(trial, folder=str(made)))
+    manifests.verify_files(made, manifests.manifest_path(made))
+    return files.read_json(made / _METRICS)["loss"]
+
+
+def _take_over(job: PretrainingJob, chosen: PretrainingJob, tried: Mapping[str, float | None]) -> None:
+    """Make the best of several trainings the result."""
+    made = Path(chosen.work) / _TRAINED
+    manifests.verify_files(made, manifests.manifest_path(made))
+    with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
+        shutil.copytree(made, temporary, dirs_exist_ok=True)
+        files.write_json(temporary / _METRICS, files.read_json(made / _METRICS) | {"learning_rates": tried})
 
 
 def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
     """Train in several processes, which keep the lock as long as they live."""
-    description = Path(job.work) / "job.json"
+    description, diverged = Path(job.work) / "job.json", Path(job.work) / _DIVERGED
+    diverged.unlink(missing_ok=True)
     files.write_json(description, asdict(job))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     # Relative imports of the workflow's own modules must work in the processes too.
@@ -151,6 +187,8 @@ def _launch(job: PretrainingJob, processes: int, lock: int) -> None:
         stdout=sys.stderr,
         stderr=sys.stderr,
     )
+    if status and diverged.is_file():
+        raise DivergedError(files.read_json(diverged))
     if status:
         raise ModelError(
             f"{job.name}: one of {processes} training processes failed (exit status {status}); see the "
@@ -203,13 +241,13 @@ def _train(job: PretrainingJob) -> None:
             "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
             "train": _amount(train),
             "validation": _amount(validation),
+            "learning_rate": training.learning_rate,
             "loss": final["eval_loss"],
             "masked_accuracy": final["eval_masked_accuracy"],
             **unigram_baseline(train, validation_crops, clusters),
         }
-        files.write_json(temporary / "metrics.json", metrics)
+        files.write_json(temporary / _METRICS, metrics)
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
-    shutil.rmtree(job.work, ignore_errors=True)
 
 
 def _open_shards(job: PretrainingJob, rank: int, world: int) -> list[tuple[LogMelShard, TargetShard]]:
@@ -359,5 +397,8 @@ if __name__ == "__main__":
     try:
         with quiet_transformers():
             _train(PretrainingJob(**files.read_json(sys.argv[1])))
+    except DivergedError as error:
+        files.write_json(Path(sys.argv[1]).with_name(_DIVERGED), str(error))
+        sys.exit(printable_lines(error))
     except PropertyNeuronsError as error:
         sys.exit(printable_lines(error))

@@ -6,11 +6,11 @@ Models that are compared may otherwise differ by the rate alone that suits each.
 import logging
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from property_neurons.errors import DivergedError
 from property_neurons.stores import files
@@ -21,10 +21,9 @@ _KNOWN = "learning_rates.json"
 
 
 class Job(Protocol):
-    """A data class that describes a training; settings has learning_rate, one or several."""
+    """A data class that describes a training; its field `settings`, or one of another name, has learning_rate."""
 
     name: str
-    settings: Mapping[str, Any]
     work: str
     tensorboard: str | None
 
@@ -35,7 +34,9 @@ class Job(Protocol):
 Training = TypeVar("Training", bound=Job)
 
 
-def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Training, dict[str, float | None]]:
+def choose(
+    job: Training, value_of: Callable[[Training], float], field: str = "settings"
+) -> tuple[Training, dict[str, float | None]]:
     """The training of `job` with the learning rate of the least value; of equal ones the first.
 
     Each trial works in a folder of its own in `job.work`, where the best one so far stays: run again, it is there at
@@ -43,6 +44,7 @@ def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Traini
 
     Args:
         value_of: trains to the end, or goes on from the last checkpoint, and gives the value on held-out speech.
+        field: of the job, which has learning_rate, one or several.
 
     Returns:
         the training to go on with; the value of each learning rate, None where the training diverged, empty where
@@ -51,8 +53,7 @@ def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Traini
     Raises:
         DivergedError: all of them did.
     """
-    rates, work = job.settings["learning_rate"], Path(job.work)
-    several = isinstance(rates, list | tuple)
+    work, several = Path(job.work), _are_several(job, field)
     _set_aside_others(work, several)
     if not several:
         return job, {}
@@ -61,8 +62,8 @@ def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Traini
     files.write_json(record, known)
     values: dict[str, float | None] = {}
     best, least = None, math.inf
-    for trial in _trials(job):
-        identity, rate = trial.identity(), str(trial.settings["learning_rate"])
+    for trial in _trials(job, field):
+        identity, rate = trial.identity(), str(getattr(trial, field)["learning_rate"])
         if identity not in known:
             try:
                 known[identity] = value_of(trial)
@@ -84,27 +85,32 @@ def choose(job: Training, value_of: Callable[[Training], float]) -> tuple[Traini
     return best, values
 
 
-def clear(job: Job) -> None:
+def clear(job: Job, field: str = "settings") -> None:
     """Remove what a finished training leaves in its folder of work; what was set aside there stays."""
-    if not isinstance(job.settings["learning_rate"], list | tuple):
+    if not _are_several(job, field):
         shutil.rmtree(job.work, ignore_errors=True)
         return
-    for trial in _trials(job):
+    for trial in _trials(job, field):
         shutil.rmtree(trial.work, ignore_errors=True)
     (Path(job.work) / _KNOWN).unlink(missing_ok=True)
     with suppress(OSError):
         Path(job.work).rmdir()
 
 
-def _trials(job: Training) -> list[Training]:
+def _are_several(job: Job, field: str) -> bool:
+    return isinstance(getattr(job, field)["learning_rate"], list | tuple)
+
+
+def _trials(job: Training, field: str) -> list[Training]:
+    settings = dict(getattr(job, field))
     return [
         replace(
             job,
-            settings=dict(job.settings) | {"learning_rate": rate},
             work=f"{job.work}/{rate}",
             tensorboard=job.tensorboard and f"{job.tensorboard}/{rate}",
+            **{field: settings | {"learning_rate": rate}},
         )
-        for rate in job.settings["learning_rate"]
+        for rate in settings["learning_rate"]
     ]
 
 
