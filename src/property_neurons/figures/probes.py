@@ -49,8 +49,8 @@ def draw(probes: Mapping[str, pd.DataFrame], corpus: str) -> style.Drawing:
     """Draw PNMI, the accuracy of the linear probe with its interval, and the silhouette, by layer.
 
     Args:
-        probes: by model, what `probing.probe.probe_model` made. The first model is the one shown; a second one is its
-            control, drawn in grey. Log-Mel, the same for both, is a horizontal line.
+        probes: by model, what `probing.probe.probe_representations` made. The first model is the one shown; a
+            second one is its control, drawn in grey. Log-Mel, the same for both, is a horizontal line.
         corpus: the corpus's name.
     """
     model = next(iter(probes))
