@@ -1,7 +1,9 @@
 import importlib
 import json
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from property_neurons.models.features import load_front_end
 from property_neurons.models.loading import SpeechEncoder, load_encoder, whisper_encoder_class
 from property_neurons.stores import manifests
 
+ROOT = Path(__file__).resolve().parents[2]
 N_SAMPLES = 9000
 ACTIVATIONS = {"gelu": functional.gelu, "swish": functional.silu}
 
@@ -288,6 +291,20 @@ def test_the_whisper_encoder_alone_loads_with_its_own_class(tmp_path):
     _, report = whisper_encoder_class().from_pretrained(folder, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
+
+
+_MODELS_FIRST = """
+import transformers.models.hubert.modeling_hubert
+from pathlib import Path
+from property_neurons.models.loading import load_base_model
+print(type(load_base_model(Path("resources/models/melhubert-mini"), "auto")).__name__)
+"""
+
+
+@pytest.mark.slow
+def test_a_model_loads_whatever_of_transformers_came_first():
+    done = subprocess.run([sys.executable, "-c", _MODELS_FIRST], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.split() == ["MelHubertModel"], done.stderr
 
 
 def test_an_unusable_torchaudio_counts_as_absent(monkeypatch, tmp_path):

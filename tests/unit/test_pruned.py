@@ -11,11 +11,11 @@ import small_models
 import torch
 
 from property_neurons.errors import ModelError
-from property_neurons.models import load_pruned
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
+from property_neurons.models.prepared import PRUNED_LOADER
 from property_neurons.models.pruned import base_type, ffn_widths, remove_neurons
 
 
@@ -139,7 +139,7 @@ def test_a_pruned_model_loads_where_the_library_is_not(tmp_path):
         inputs = next(iter(encoder.front_end.windows(small_models.waveform(9_000)))).values
         pruned = remove_neurons(model, drawn(model))
         folder = small_models.save_model(pruned, tmp_path / "pruned" / class_name)
-        shutil.copy(load_pruned.__file__, folder)
+        shutil.copy(PRUNED_LOADER, folder)
         with torch.inference_mode():
             torch.save((inputs, pruned(inputs)[0]), folder / "expected.pt")
     command = [sys.executable, "-c", _ALONE, str(tmp_path / "pruned")]

@@ -94,7 +94,7 @@ COVERED = {
     """,
     "prune_model": f"""
         {LOADING}
-        corpus.phones counting.count_store models.load_pruned models.prepared neurons.membership neurons.random_sets
+        corpus.phones counting.count_store models.prepared neurons.membership neurons.random_sets
         pruning.calibration pruning.criteria pruning.gates_table pruning.prune pruning.selection pruning.vocabulary
         ranks.sites
     """,
@@ -111,7 +111,7 @@ COVERED = {
     """,
     "distil_model": f"""
         {LOADING}
-        models.load_pruned models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model
+        models.prepared models.states pruning.distillation tasks.heads tasks.job tasks.model
         tasks.table
         training.held_out training.learning_curves training.learning_rates training.optimisation training.order
         training.trainer

@@ -16,6 +16,9 @@ except (ImportError, OSError):
 
 import transformers
 
+# Not an attribute of transformers in every order of imports.
+from transformers.initialization import no_init_weights  # noqa: F401
+
 # Set when somebody imported transformers before this module: its answer "torchaudio is there" would stick.
 transformers.utils.is_torchaudio_available.cache_clear()
 

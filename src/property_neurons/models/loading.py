@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 # AutoConfig and AutoModel know the model type "melhubert" and those of pruned models once these have been imported.
 import property_neurons.models.melhubert  # noqa: F401
 from property_neurons.errors import ModelError, printable, some_of
-from property_neurons.models.backend import quiet_transformers, transformers
+from property_neurons.models.backend import no_init_weights, quiet_transformers, transformers
 from property_neurons.models.batches import forward, reads_batches
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window, load_front_end
 from property_neurons.models.ffn import ffn_sites
@@ -260,7 +260,7 @@ def _check_size(folder: Path, config, model_class: type, weights: Weights) -> No
                 f"that the weights are, found {getattr(config, key):,}; give config.json and weights of one model"
             )
     try:
-        with torch.device("meta"), transformers.initialization.no_init_weights():
+        with torch.device("meta"), no_init_weights():
             skeleton = model_class(config)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(

@@ -14,6 +14,9 @@ from property_neurons.models.features import SAMPLING_RATE, load_front_end
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores import files, manifests
 
+# Copied, never imported: it takes transformers as it comes, without `models.backend`.
+PRUNED_LOADER = Path(__file__).with_name("load_pruned.py")
+
 
 def describe_model(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
     """What a model's manifest says beside its files; see `prepare_model`.

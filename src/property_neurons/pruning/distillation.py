@@ -18,12 +18,11 @@ from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording, naming
 from property_neurons.errors import ModelError
 from property_neurons.jobs import locks
-from property_neurons.models import load_pruned
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.features import SAMPLING_RATE, FrontEnd, Window
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.precision import full_precision
-from property_neurons.models.prepared import save_derived
+from property_neurons.models.prepared import PRUNED_LOADER, save_derived
 from property_neurons.models.pruned import ffn_widths
 from property_neurons.models.states import hidden_states
 from property_neurons.stores import manifests
@@ -360,7 +359,7 @@ def _write(job: DistillationJob, done: _Trained, tried: Mapping[str, float | Non
     origin = {"kind": "distilled", "of": str(folders[0]), "teacher": str(folders[1])}
     origin |= dict(zip(("digest", "teacher_digest"), digests, strict=True))
     model, tables = done.student.model.eval(), {"curves.tsv": table}
-    copies = [load_pruned.__file__] if ffn_widths(model.config) else []
+    copies = [PRUNED_LOADER] if ffn_widths(model.config) else []
     save_derived(
         job.folder, job.manifest, model, folders[0], origin, (RECORD, record), tables, copies=copies, replace=True
     )

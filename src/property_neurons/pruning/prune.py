@@ -12,11 +12,10 @@ import torch
 
 from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError
-from property_neurons.models import load_pruned
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepared import check_unused, save_derived
+from property_neurons.models.prepared import PRUNED_LOADER, check_unused, save_derived
 from property_neurons.models.pruned import remove_neurons
 from property_neurons.neurons.membership import check_origin, property_masks, union
 from property_neurons.neurons.random_sets import matched_sets, random_sets_like
@@ -154,9 +153,7 @@ def prune_model(
             origin["sizes_of"] = str(manifests.described_folder(sizes_of))
         protected = None if shielded is None else [int(one.sum()) for one in shielded]
         record = (RECORD, origin | {"protected": protected, "kept": [one.tolist() for one in kept]})
-        save_derived(
-            folder, manifest, pruned, source_folder, origin, record, copies=[load_pruned.__file__], replace=replace
-        )
+        save_derived(folder, manifest, pruned, source_folder, origin, record, copies=[PRUNED_LOADER], replace=replace)
 
 
 def neurons_that_stay(
