@@ -174,7 +174,7 @@ def test_a_calibration_is_read_back_and_of_one_model():
         read_calibration(known.table(sites), [24, 24])
     with pytest.raises(ModelError, match="gradients of a task's loss, found a model without a task"):
         CRITERIA["taylor"].scores(Evidence(model, calibration=known))
-    with pytest.raises(ModelError, match="calibration speech, found nothing"):
+    with pytest.raises(ModelError, match="calibration speech, found none"):
         CRITERIA["wanda"].scores(Evidence(model))
     smaller = remove_neurons(model, [torch.arange(9)] * len(sites))
     with pytest.raises(ModelError, match=r"calibration of networks of .*9.* neurons, found that of"):

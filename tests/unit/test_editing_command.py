@@ -130,7 +130,7 @@ def test_a_model_made_of_the_trained_one_goes_under_its_head(folder, tmp_path, m
     with pytest.raises(ModelError, match=r"tuned.manifest.json: .* that .*/cut.manifest.json was made of .*made anew"):
         load_fine_tuned(training, model=tmp_path / "cut.manifest.json")
     (tmp_path / "tuned.manifest.json").unlink()
-    with pytest.raises(ModelError, match=r"edited.manifest.json: it was made of tuned.manifest.json.*found nothing"):
+    with pytest.raises(ModelError, match=r"edited.manifest.json: expected .* at tuned.manifest.json, found nothing"):
         load_fine_tuned(training, model=tmp_path / "cut.manifest.json")
 
 

@@ -56,6 +56,9 @@ def read():
 def settings_kept():
     before = precisions()
     generic, benchmark = BACKENDS.fp32_precision, BACKENDS.cudnn.benchmark
+    for operation in OPERATIONS.values():
+        # As in a new process: what a test before this one set by operation would stay.
+        operation.fp32_precision = "none"
     yield
     torch.set_float32_matmul_precision("highest")
     BACKENDS.fp32_precision, BACKENDS.cudnn.benchmark = generic, benchmark
