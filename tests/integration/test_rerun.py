@@ -52,6 +52,7 @@ def test_lambda_beyond_the_ranks_kept_is_refused_with_the_remedy(finished, chang
     assert "raise ranks.lambda_max" in finished.snakemake("--dry-run", fails=True)
 
 
+@pytest.mark.slow
 def test_pitch_cuts_recount_pitch_only(finished, changed):
     finished.configure(changed("analysis.pitch_cuts", [130.0, 180.0]))
     jobs = finished.planned()

@@ -255,6 +255,7 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     assert said.endswith("Too little speech; n: test utterances, of 10 speakers")
 
 
+@pytest.mark.slow
 def test_groups_and_measures_without_any_change_are_told_not_drawn(tmp_path):
     """Four speakers, of whom erasing one changes errors; the errors of all change nothing in the second table."""
     groups = ["1272", "251", "1462", "1988"]

@@ -283,6 +283,7 @@ def selector_table(rng, selectors=("paper", "entropy", "probeless", "random"), h
     return table.drop(columns=["jaccard_low", "jaccard_high"])
 
 
+@pytest.mark.slow
 def test_selectors_draws_all_layers_and_groups_together():
     rng = np.random.default_rng(0)
     own, control = ({name: selector_table(rng) for name in ("phone", "gender")} for _ in range(2))

@@ -28,6 +28,7 @@ def tables(name, groups):
     }
 
 
+@pytest.mark.slow
 def test_one_property_has_its_plane_its_silhouettes_its_neurons_and_how_far_they_hold():
     table = drawn_twice(property, **tables("accent", ("M", "F")), corpus="demo")
     assert set(table["panel"]) == {"plane", "silhouette", "property neurons", "held-out"}

@@ -79,6 +79,7 @@ def test_one_seed_has_the_same_kind_of_error_bar_as_several():
     assert "published" not in set(table["part"])
 
 
+@pytest.mark.slow
 def test_fig9_draws_the_steps_and_the_last_one():
     runs = small("task_specific", 3, sizes=(3072, 528, 128))
     table = drawn_twice(fig9, study_of(runs, MELHUBERT["fig9"]))

@@ -404,6 +404,7 @@ def test_a_training_is_known_by_its_settings_inputs_and_code(job, data, tmp_path
     assert len({before, *heads}) == 3
 
 
+@pytest.mark.slow
 def test_the_seed_decides(job, stored):
     runs = [job(name=f"run{place}", states=stored, settings={"seed": seed}) for place, seed in enumerate((0, 0, 1))]
     for run in runs:

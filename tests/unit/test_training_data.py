@@ -212,6 +212,7 @@ def test_codebooks_round_trip_and_damage_is_named(tmp_path):
         read_codebook(tmp_path / "c.safetensors")
 
 
+@pytest.mark.slow
 def test_a_stage_without_a_layer_clusters_log_mel(tmp_path):
     job = small_job(tmp_path)
     represent = load_represent(job.statistics, None, layer=None)
@@ -329,6 +330,7 @@ def test_a_batch_is_padded_with_nothing_to_predict():
     assert not batch["mask_time_indices"][padding].any()
 
 
+@pytest.mark.slow
 def test_centred_frames_have_no_mean_over_the_utterance(tmp_path):
     job = small_job(tmp_path)
     plain = load_represent(job.statistics, None, layer=None)
