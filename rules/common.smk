@@ -71,3 +71,10 @@ def scaled(amount):
 def one_of(names):
     """A wildcard's pattern: one of some names, or nothing at all where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def with_values(inputs):
+    """What a comparison of selectors reads beside counts where it has selectors of activation values, else nothing."""
+    return lambda wildcards: (
+        inputs(wildcards) if plan.browser.valued(CONFIG, wildcards.model, wildcards.corpus) else []
+    )

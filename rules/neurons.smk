@@ -40,13 +40,6 @@ rule find_neurons:
         "../workflow/scripts/find_neurons.py"
 
 
-def with_values(inputs):
-    """What a comparison of selectors reads beside counts where it has selectors of activation values, else nothing."""
-    return lambda wildcards: (
-        inputs(wildcards) if plan.browser.valued(CONFIG, wildcards.model, wildcards.corpus) else []
-    )
-
-
 rule compare_selectors:
     """As many neurons chosen in other ways: their overlap with the sets, and how they do on held-out speakers."""
     input:
