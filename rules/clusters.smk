@@ -105,8 +105,7 @@ rule compare_clusters:
         of=lambda wildcards: CONFIG.clusters[wildcards.clusters].of,
         code=code_fingerprint(
             "property_neurons.clustering.compare",
-            "property_neurons.clustering.job",
-            "property_neurons.corpus.frame_values",
+            "property_neurons.counting.job",
         ),
     message:
         "Comparing the clusters {wildcards.clusters} of {wildcards.corpus} with phones and speakers"

@@ -68,7 +68,7 @@ rule compare_selectors:
         seed=CONFIG.statistics.seed,
         balance=CONFIG.statistics.balance,
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
-        counting=plan.analysis.counting_settings(CONFIG),
+        sampling=plan.browser.sampling(CONFIG),
         code=code_fingerprint(
             "property_neurons.neurons.statistics.selector_comparison",
             "property_neurons.neurons.statistics.activation_values",

@@ -32,7 +32,7 @@ rule store_probed_frames:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         max_frames=60000,
         seed=0,
-        code=code_fingerprint("property_neurons.probing.representations"),
+        code=code_fingerprint("property_neurons.probing.representations", "property_neurons.corpus.gate"),
     message:
         "Frames to probe in the layers of {wildcards.model} on {wildcards.corpus}"
     script:

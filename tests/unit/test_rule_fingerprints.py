@@ -52,7 +52,7 @@ COVERED = {
     """,
     "store_probed_frames": f"""
         {LOADING}
-        corpus.frame_store corpus.phones probing.frames probing.representations
+        corpus.frame_store corpus.gate corpus.phones probing.frames probing.representations
     """,
     "probe_layers": f"""
         {LOADING}
@@ -62,12 +62,12 @@ COVERED = {
     "fit_clusters": f"""
         {LOADING}
         clustering.codebook clustering.job clustering.points clustering.vocabulary corpus.frame_store corpus.gate
-        corpus.phones corpus.shard_names corpus.shards pretraining.kmeans probing.frames probing.representations
+        corpus.phones pretraining.kmeans probing.frames probing.representations
     """,
     "assign_clusters": f"""
         {LOADING}
         clustering.assign clustering.codebook clustering.job clustering.points clustering.vocabulary
-        corpus.frame_store corpus.frame_values corpus.gate corpus.phones corpus.shard_names corpus.shards
+        corpus.frame_store corpus.frame_values corpus.gate corpus.phones
         pretraining.kmeans probing.frames probing.representations
     """,
     "extract_log_mel": """

@@ -16,17 +16,14 @@ def rank() -> None:
     """Run the model; its slow imports are not needed where the ranks are taken."""
     import torch
 
-    from property_neurons.corpus.recordings import Recording
+    from property_neurons.corpus.recordings import recordings_of
     from property_neurons.models.loading import load_encoder
     from property_neurons.ranks.extraction import extract_ranks
 
     torch.set_num_threads(snakemake.threads)
     encoder = load_encoder(described_folder(model), manifest=model, device=device)
-    recordings = [
-        Recording(row.utterance, Path(params.root) / row.audio, row.n_samples) for row in shard_list.itertuples()
-    ]
     threads = decoders(device, snakemake.resources)
-    extract_ranks(encoder, recordings, snakemake.output.store, decoders=threads, **settings)
+    extract_ranks(encoder, recordings_of(shard_list, params.root), snakemake.output.store, decoders=threads, **settings)
 
 
 with job_log(snakemake) as log:

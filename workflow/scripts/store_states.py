@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from property_neurons.corpus.recordings import Recording
+from property_neurons.corpus.recordings import recordings_of
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
@@ -15,7 +15,7 @@ from property_neurons.tasks.stored_states import write_states
 
 with job_log(snakemake), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
-    params, corpus, root = snakemake.params, Path(snakemake.input.checked).parent, Path(snakemake.params.root)
+    params, corpus = snakemake.params, Path(snakemake.input.checked).parent
     verify_files(corpus, snakemake.input.checked)
     encoder = load_encoder(
         described_folder(snakemake.input.model),
@@ -23,5 +23,4 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
         device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
     )
     utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")
-    recordings = [Recording(row.utterance, root / row.audio, row.n_samples) for row in utterances.itertuples()]
-    write_states(snakemake.output.folder, encoder, recordings)
+    write_states(snakemake.output.folder, encoder, recordings_of(utterances, params.root))

@@ -9,7 +9,7 @@ import pandas as pd
 from torch import Tensor
 
 from property_neurons.activations.store import new_activations, rounded
-from property_neurons.corpus.recordings import Recording, decode_into, naming
+from property_neurons.corpus.recordings import decode_into, naming, recordings_of
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site, check_rows
@@ -41,9 +41,7 @@ def store_activations(
         CountingError: the model gave another number of rows than its front end says, or values that are not finite.
     """
     encoder = load() if len(utterances) else None
-    recordings = [
-        Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in utterances.itertuples(index=False)
-    ]
+    recordings = recordings_of(utterances, root)
     sites = [Site(site.layer, site.name, site.width) for site in encoder.sites] if encoder else []
     lengths = [encoder.n_frames(recording.n_samples) for recording in recordings]
     with new_activations(

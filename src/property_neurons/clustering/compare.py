@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.stats import entropy
 from sklearn.metrics import mutual_info_score
 
 from property_neurons.clustering.vocabulary import NONE, Of
@@ -71,7 +72,7 @@ def agreements(table: pd.DataFrame) -> pd.DataFrame:
         joint = part.pivot_table("n", "label", "cluster", aggfunc="sum", fill_value=0).to_numpy()
         of_label, total = joint.sum(axis=1), joint.sum()
         information = mutual_info_score(None, None, contingency=joint)
-        uncertain, both = _entropy(of_label), _entropy(of_label) + _entropy(joint.sum(axis=0))
+        uncertain, of_cluster = float(entropy(of_label)), float(entropy(joint.sum(axis=0)))
         rows.append(
             {
                 "against": against,
@@ -82,7 +83,7 @@ def agreements(table: pd.DataFrame) -> pd.DataFrame:
                 "label_purity": joint.max(axis=0).sum() / total,
                 "cluster_purity": joint.max(axis=1).sum() / total,
                 "information": information / uncertain if uncertain else float("nan"),
-                "nmi": 2 * information / both if uncertain else float("nan"),
+                "nmi": 2 * information / (uncertain + of_cluster) if uncertain else float("nan"),
             }
         )
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
@@ -92,8 +93,3 @@ AGREEMENT_COLUMNS = [
     *("against", "n", "labels", "clusters", "commonest_label"),
     *("label_purity", "cluster_purity", "information", "nmi"),
 ]
-
-
-def _entropy(counts: np.ndarray) -> float:
-    share = counts / counts.sum()
-    return float(-(share * np.log(share)).sum())

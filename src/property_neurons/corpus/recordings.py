@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from property_neurons.corpus import audio
 from property_neurons.errors import AudioError, CountingError, ModelError
@@ -28,6 +29,11 @@ class Recording:
     utterance: str
     audio: Path
     n_samples: int
+
+
+def recordings_of(utterances: pd.DataFrame, root: str | Path) -> list[Recording]:
+    """The recordings of a table with utterance, audio (below `root`) and n_samples, in its order."""
+    return [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in utterances.itertuples()]
 
 
 def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterator[np.ndarray]:

@@ -119,19 +119,8 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
 def _write_power(axes: Axes, row: Any, place: float) -> None:
     """At the right of a null result, the difference that could have been seen."""
     detectable = row.excess_detectable if row.draws else row.detectable
-    if (row.beyond if row.draws else row.q <= BEYOND) or pd.isna(detectable):
-        return
-    axes.annotate(
-        f"({detectable:.{1 if row.unit == 'points' else 3}f})",
-        (1, place),
-        (-1, 0),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=5.5,
-        color=style.CONTROL,
-    )
+    if not (row.beyond if row.draws else row.q <= BEYOND) and pd.notna(detectable):
+        style.write_detectable(axes, place, detectable, 1 if row.unit == "points" else 3)
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D]:

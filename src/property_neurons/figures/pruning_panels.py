@@ -178,18 +178,7 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], colu
         axes.plot([row.low, row.high], [place, place], zorder=2, **look | {"marker": ""})
         axes.plot([row.value], [place], zorder=3, **look | {"linestyle": ""})
         if row.q > BEYOND and row.detectable > 0:
-            decimals = MEASURES[row.metric].decimals
-            axes.annotate(
-                f"({row.detectable:.{decimals}f})",
-                (1, place),
-                (-1, 0),
-                xycoords=axes.get_yaxis_transform(),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontsize=5.5,
-                color=style.CONTROL,
-            )
+            style.write_detectable(axes, place, row.detectable, MEASURES[row.metric].decimals)
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
     # At the right, what could have been seen stands in brackets.

@@ -235,3 +235,18 @@ def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
     write_table(out.with_suffix(".tsv"), table)
     with atomic_path(out.with_suffix(".html")) as path:
         path.write_text(table_page(table, out.stem), encoding="utf-8")
+
+
+def write_detectable(axes: Axes, place: float, detectable: float, decimals: int) -> None:
+    """At the right of a null result at `place` of the y axis, in brackets, the difference that could have been seen."""
+    axes.annotate(
+        f"({detectable:.{decimals}f})",
+        (1, place),
+        (-1, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=5.5,
+        color=CONTROL,
+    )

@@ -104,7 +104,7 @@ def open_representations(manifest: str | Path) -> tuple[FrameLabels, list[np.nda
     """
     folder = manifests.described_folder(manifest)
     manifests.verify_files(folder, manifest)
-    layers = sorted((path for path in folder.glob("*.npy")), key=lambda path: int(path.stem))
+    layers = sorted(folder.glob("*.npy"), key=lambda path: int(path.stem))
     labels = FrameLabels.of_table(files.read_table(folder / _LABELS))
     return labels, [read_array(path, mapped=True) for path in layers]
 

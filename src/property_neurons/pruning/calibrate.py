@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.corpus.recordings import Recording, decode
+from property_neurons.corpus.recordings import Recording, decode, recordings_of
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import Window
@@ -139,8 +139,7 @@ def calibrate_on_corpus(
         table: the corpus's utterances.
         name: of the corpus.
     """
-    rows = table.sort_values("utterance").itertuples()
-    recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
+    recordings = recordings_of(table.sort_values("utterance"), root)
     with quiet_transformers():
         encoder = load_encoder(manifests.described_folder(model), manifest=model, device=device)
         passes = passes_without_task(encoder, recordings, utterances, seed)

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording, naming
+from property_neurons.corpus.recordings import Recording, naming, recordings_of
 from property_neurons.errors import ModelError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers, transformers
@@ -269,9 +269,9 @@ def _train(job: DistillationJob, utterances: pd.DataFrame, root: str | Path) -> 
         for manifest in (job.model, job.teacher)
     )
     _check(job.name, student, teacher, settings)
-    rows = list(utterances.sort_values("utterance").itertuples())
-    recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
-    train, validation = hold_out(recordings, [row.speaker for row in rows], job.validation_share)
+    utterances = utterances.sort_values("utterance")
+    recordings = recordings_of(utterances, root)
+    train, validation = hold_out(recordings, utterances["speaker"].tolist(), job.validation_share)
     # A second window, of what a crop has too much, would be silence for the most part.
     samples = min(round(settings.crop_seconds * SAMPLING_RATE), student.front_end.window_samples or sys.maxsize)
     pieces = Pieces(

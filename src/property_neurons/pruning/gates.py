@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording
+from property_neurons.corpus.recordings import Recording, recordings_of
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
@@ -204,8 +204,7 @@ def gates_of_corpus(
         name: of the corpus.
     """
     how = Learning(**learning)
-    rows = list(table.sort_values("utterance").itertuples())
-    recordings = [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in rows]
+    recordings = recordings_of(table.sort_values("utterance"), root)
     with quiet_transformers():
         encoder = load_encoder(manifests.described_folder(model), manifest=model, device=device)
         encoder.model.requires_grad_(False)

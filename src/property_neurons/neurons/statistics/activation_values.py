@@ -164,14 +164,13 @@ def stored_values(job: Any, units: UnitCounts) -> ActivationValues | None:
     """The values that a job is given, from the `snakemake` object of its script; None where it is given none."""
     if not job.input.get("activations"):
         return None
-    counting = {name: value for name, value in job.params.counting.items() if name != "lambda_"}
     stores = [open_activations(store_path(manifest)) for manifest in job.input.activations]
     frames = frame_files(job.input.frames, job.input.get("values", []), job.input.get("clusters", []))
     return ActivationValues(
         units,
         list(zip(stores, frames, strict=True)),
         make_property(job.wildcards.property, **job.params.property),
-        Sampling(**counting),
+        Sampling(**job.params.sampling),
         let_through(job.input.checked),
     )
 
