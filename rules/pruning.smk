@@ -191,7 +191,10 @@ rule collect_pruning:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        runs=lambda wildcards: [run.as_dict() for run in plan.pruning.runs(CONFIG, wildcards.study)],
+        runs=lambda wildcards: [
+            run.as_dict() | {"recovery": plan.pruning.recovery(CONFIG, wildcards.study, run.model)}
+            for run in plan.pruning.runs(CONFIG, wildcards.study)
+        ],
         calibration=lambda wildcards: plan.pruning.calibration_speech(CONFIG, wildcards.study),
         code=code_fingerprint("property_neurons.pruning.report"),
     message:

@@ -66,6 +66,7 @@ def collected(
             "speedup_encoder": 1.0 + (1 - width / sizes[0]) * 0.9,
             "real_time_factor": 0.01,
             "learning_rate": 0.001 if seed == 1 else 0.0003,
+            "recovery_learning_rate": np.nan,
             "calibration": "",
             "value": value,
             "low": value * 0.97,

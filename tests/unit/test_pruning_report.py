@@ -1,7 +1,10 @@
 """Runs of pruned models: collected, compared, tabulated."""
 
 import math
+import re
 import runpy
+from dataclasses import replace
+from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,9 +126,8 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     table = collect_runs(runs, models, SPEED)
     columns = (
         "study task kind mode metric arm step recovered seed model neurons neurons_per_layer rows share parameters "
-        "bytes macs speedup_whole speedup_encoder real_time_factor learning_rate calibration value "
-        "low high arm_low arm_high constant_mse r2 "
-        "utterances speakers split_digest"
+        "bytes macs speedup_whole speedup_encoder real_time_factor learning_rate recovery_learning_rate calibration "
+        "value low high arm_low arm_high constant_mse r2 utterances speakers split_digest"
     )
     assert table.columns.tolist() == columns.split()
     _, protect, norm, f0 = table.to_dict("records")
@@ -151,6 +153,7 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "speedup_encoder": 1.5,
         "real_time_factor": 0.008,
         "learning_rate": 0.01,
+        "recovery_learning_rate": pytest.approx(math.nan, nan_ok=True),
         "calibration": "",
         "value": 0.2,
         "low": pytest.approx(0.19),
@@ -166,6 +169,22 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     assert math.isnan(norm["speedup_whole"])
     assert math.isnan(norm["macs"])
     assert (f0["constant_mse"], f0["r2"], f0["share"]) == (0.15, 0.2, 1.0)
+
+
+def test_a_recovery_says_which_learning_rate_it_was_trained_with(add_run, models, tmp_path):
+    records = {"distilled": {"settings": {"learning_rate": 3e-4}}, "pretrained": {"learning_rate": 1e-4}}
+    for name, record in records.items():
+        write_json(tmp_path / f"{name}.json", record)
+    runs = [
+        add_run("unpruned", 0, 0, "whole", errors(1)),
+        replace(add_run("protect", 1, 0, "protect-1", errors(2)), recovery=tmp_path / "distilled.json"),
+        replace(add_run("protect", 1, 1, "protect-1", errors(2)), recovery=str(tmp_path / "pretrained.json")),
+    ]
+    table = pruning_table([collect_runs(runs, models, SPEED)])
+    assert table["recovery_learning_rates"].tolist() == ["", "0.0001, 0.0003"]
+    documented = re.search(r"`tables/pruning.tsv`.*?\n\n(.*?)\n\n", (ROOT / "docs/tables.md").read_text(), re.DOTALL)[1]
+    columns = [line.strip("|").split(" | ")[0].strip().split(", ") for line in documented.splitlines()[2:]]
+    assert sorted(chain(*columns)) == sorted(table.columns)
 
 
 def test_what_does_not_fit_together_is_refused(add_run, models):

@@ -62,6 +62,8 @@ def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
 def test_all_arms_are_fine_tuned_on_the_targets_of_the_unpruned_model():
     config = load_config(content())
     run = "general-random-s1-step1"
+    assert plan.pruning.recovery(config, "general", run) == f"results/checkpoints/{run}-stage1/metrics.json"
+    assert plan.pruning.recovery(config, "general", "mini") is None
     assert plan.pretraining.initial_model(config, run, 1) == "results/models/general-random-s1-cut1"
     assert plan.pretraining.target_owner(config, run, 1) == "general-targets"
     assert plan.pretraining.clustered_model(config, "general-targets", 1) == "results/models/mini"

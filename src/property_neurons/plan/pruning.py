@@ -4,7 +4,7 @@ from typing import Any
 
 from property_neurons.config.checks.models import tuned_under
 from property_neurons.config.expand_studies import Expansion, Run, add_pruning
-from property_neurons.config.models import DistilledModel, PrunedModel
+from property_neurons.config.models import DistilledModel, PretrainedModel, PrunedModel
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
@@ -172,6 +172,19 @@ def trainings(config: Config, study: str) -> list[str]:
 def metrics(config: Config, study: str) -> list[str]:
     """The scores of a study's trainings, in the order of `runs`."""
     return [paths.metrics(config, run.trained, run.model, run.seed) for run in runs(config, study)]
+
+
+def recovery(config: Config, study: str, model: str) -> str | None:
+    """The record of the training without labels that followed a study's cut; None where there was none."""
+    if model == config.pruning.by_name()[study].model:
+        return None
+    section = config.models[model]
+    if isinstance(section, DistilledModel):
+        return f"{paths.model(config, model)}/distillation.json"
+    if isinstance(section, PretrainedModel):
+        stage = section.stage or len(config.pretraining[section.run].stages)
+        return f"{paths.checkpoint(config, section.run, stage)}/metrics.json"
+    return None
 
 
 def scored_models(config: Config, study: str) -> list[str]:

@@ -40,6 +40,7 @@ class Run:
     task, model: their names in the configuration.
     trained: the task as `metrics` names it, where that is another (one that is trained for fewer steps after a cut).
     recovered: whether the model was fine-tuned after each cut; otherwise it is one cut of the unpruned one.
+    recovery: the record of the training without labels that followed the cut, as JSON; None where there was none.
     metrics: of `tasks.metrics.score_training`, as JSON.
     scores: the table of its test utterances.
     """
@@ -54,6 +55,7 @@ class Run:
     scores: Path
     trained: str | None = None
     recovered: bool = True
+    recovery: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -83,8 +85,9 @@ def collect_runs(
         One row per run: study, task, kind, mode, metric, arm, step, recovered, seed, model, neurons, neurons_per_layer
         ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
         bytes (of the weights), macs (for a second of speech), speedup_whole, speedup_encoder (times as fast as the
-        unpruned model), real_time_factor (these four nan where not measured), learning_rate (of the task; nan where
-        nothing was trained), calibration (empty where the arm needs none), value, low, high (its 95 % interval over
+        unpruned model), real_time_factor (these four nan where not measured), learning_rate (of the task),
+        recovery_learning_rate (of the recovery without labels; nan, like the other, where nothing was trained),
+        calibration (empty where the arm needs none), value, low, high (its 95 % interval over
         test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn too; see
         `intervals.mean_interval`), constant_mse, r2 (nan where the task is not F0 reconstruction), utterances,
         speakers, split_digest.
@@ -131,6 +134,7 @@ def collect_runs(
                 "bytes": size.bytes,
                 **{column: speeds.get(key, {}).get(run.model, math.nan) for column, key in _MEASURED.items()},
                 "learning_rate": settings["learning_rate"] if settings["steps"] else math.nan,
+                "recovery_learning_rate": _recovery_rate(run.recovery),
                 "calibration": calibration if needs_calibration(run.arm) else "",
                 "value": scored["value"],
                 "low": low,
@@ -199,7 +203,8 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
         over the seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest,
         neurons_most (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights),
         macs (for a second of speech), speedup_whole, speedup_encoder, real_time_factor, learning_rates (each that a
-        seed chose, "0.0003, 0.001"), calibration; means where nothing else is said.
+        seed chose, "0.0003, 0.001"), recovery_learning_rates (the same of the recovery without labels), calibration;
+        means where nothing else is said.
     """
     table = pd.concat(collected, ignore_index=True)
     table["megabytes"] = table["bytes"] / 1e6
@@ -209,7 +214,6 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
         for _, seeds in of_task.groupby(["recovered", "arm", "step"], observed=True):
             first = seeds.sort_values("seed").iloc[0]
             means = seeds[["r2", "constant_mse", "share", "parameters", "megabytes", *_MEASURED]].mean()
-            rates = sorted(seeds["learning_rate"].dropna().unique())
             rows.append(
                 {
                     **first[["study", "task", "metric", "arm", "step", "recovered"]],
@@ -223,11 +227,24 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
                     "neurons_fewest": seeds["neurons"].min(),
                     "neurons_most": seeds["neurons"].max(),
                     **means[["parameters", "megabytes", *_MEASURED]],
-                    "learning_rates": ", ".join(f"{rate:g}" for rate in rates),
+                    "learning_rates": _all_of(seeds["learning_rate"]),
+                    "recovery_learning_rates": _all_of(seeds["recovery_learning_rate"]),
                     "calibration": first["calibration"],
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _recovery_rate(record: str | Path | None) -> float:
+    """The learning rate that a stage of pre-training, or a distillation, was trained with."""
+    if record is None:
+        return math.nan
+    found = read_json(record)
+    return (found if "learning_rate" in found else found["settings"])["learning_rate"]
+
+
+def _all_of(rates: pd.Series) -> str:
+    return ", ".join(f"{rate:g}" for rate in sorted(rates.dropna().unique()))
 
 
 def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
