@@ -6,14 +6,20 @@ import pytest
 import small_models
 import torch
 from scipy.io import wavfile
+from task_inputs import make_data, make_job, prepared, read_audio
 
+from property_neurons.corpus import audio
 from property_neurons.errors import ModelError
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.pruning.criteria import Evidence, LearntGates
-from property_neurons.pruning.gates import Learning, gate, gates_of_corpus, learn, open_probability
+from property_neurons.pruning.gates import Learning, gate, gates_of_corpus, gates_of_task, learn, open_probability
 from property_neurons.pruning.gates_table import read_gates
+from property_neurons.pruning.masks import masked
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.stores import files
+from property_neurons.tasks.examples import collate
+from property_neurons.tasks.fine_tuned import load_fine_tuned
+from property_neurons.tasks.train import train_task
 
 QUICK = {"steps": 120, "batch_size": 2, "learning_rate": 0.1, "utterances": 2, "seed": 0}
 
@@ -85,3 +91,32 @@ def test_a_model_is_pruned_by_the_gates_of_its_own_states(tmp_path):
         read_gates(table, [3, 3])
     with pytest.raises(ModelError, match="pruning by l0: expected learnt gates"):
         LearntGates().scores(Evidence(None))
+
+
+@pytest.mark.slow
+def test_gates_of_a_task_leave_neurons_with_which_its_loss_is_lower_than_with_random_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "read_audio", read_audio)
+    data, model = make_data(tmp_path), prepared(tmp_path)
+    job = make_job(tmp_path, data, model, "speaker_identification", mode="fine_tuned", settings={"steps": 40})
+    train_task(job)
+    tuned, training = tmp_path / "tuned.manifest.json", f"{job.folder}.manifest.json"
+    prepare_model(tmp_path / "tuned", tuned, LocalFolder(f"{job.folder}/encoder"))
+    size = 4
+    how = QUICK | {"steps": 60, "batch_size": 4, "utterances": 12}
+    table = gates_of_task(training, tuned, job.roots, size=size, device="cpu", **how)
+    assert table.attrs["speech"] == "training part of speaker_identification"
+    assert table.attrs["utterances"] == 12
+
+    trained = load_fine_tuned(training, model=tuned)
+    examples = trained.examples("train", job.roots)
+    batch = collate([examples[index] for index in range(len(examples))])
+
+    def loss_with(scores):
+        masks = [torch.from_numpy(own >= np.sort(own)[-size]).float() for own in scores]
+        with torch.no_grad(), masked(trained.encoder.model, masks):
+            return float(trained.model(**batch)["loss"])
+
+    widths = [small_models.WIDTH] * 2
+    rng = np.random.default_rng(0)
+    random = [loss_with([rng.random(width) for width in widths]) for _ in range(40)]
+    assert loss_with(read_gates(table, widths)) < min(random)
