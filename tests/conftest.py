@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+# Before anything imports torch or numpy. As many processes run tests as there are cores, or more: with several threads
+# each, these would wait for one another, and use the cores while they wait.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
