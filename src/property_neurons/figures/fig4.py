@@ -75,19 +75,19 @@ def _curves(
         yield layer_curves.curve(full, "silhouette_full", role="full", series="full binary space", name=name)
         if name in stability:
             yield from _held_out(stability[name], name)
-        for control, layers_of_control in controls:
-            if name in layers_of_control:
-                full = layers_of_control[name][["layer", "site", "silhouette_full"]]
-                series = f"full binary space, {control}"
-                yield layer_curves.curve(full, "silhouette_full", role="control_full", series=series, name=name)
         yield from layer_curves.held_against(
             name, "silhouette", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
         )
+        for control, layers_of_control in controls:
+            if name in layers_of_control:
+                full = layers_of_control[name][["layer", "site", "silhouette_full"]]
+                series = f"control {control}, full binary space"
+                yield layer_curves.curve(full, "silhouette_full", role="control_full", series=series, name=name)
 
 
 def _held_out(stability: pd.DataFrame, name: str) -> Iterator[pd.DataFrame]:
     # Without the range of the splits, which is in the table: one figure has one kind of band, here that of the seeds.
     layers = of_all_groups(stability)
     if layers["silhouette_held_out"].notna().any():
-        series = f"full space, held-out speakers, mean of {layers['halves'].max()} splits"
+        series = f"full binary space, held-out speakers, mean of {layers['halves'].max()} splits"
         yield layer_curves.curve(layers, "silhouette_held_out", role="held_out", series=series, name=name)
