@@ -60,11 +60,11 @@ def described(neuron: Neuron) -> Iterator[str]:
     for row in own.to_dict("records"):
         stated = [f"{name} {row[key]:.3g}" for key, name in _STATISTICS.items() if not np.isnan(row.get(key, np.nan))]
         yield f"In the {row['property']} set of {row['group']}: {', '.join(stated)}"
-    largest = max(neuron.phones["p"].max(), neuron.groups["p"].max(), neuron.lambda_)
+    largest = max(neuron.lambda_, *neuron.phones["p"].dropna(), *neuron.groups["p"].dropna())
     yield ""
     yield f"Probability of being among the most active (a neuron picked blindly: {neuron.lambda_:g})"
     for name, phones in neuron.phones.groupby("phone_class", sort=False):
-        yield f"  {name}"
+        yield f"  {name or 'no class'}"
         yield from (_bar(row.phone, row.p, largest) for row in phones.sort_values("p", ascending=False).itertuples())
     for name, groups in neuron.groups.groupby("property", sort=False):
         yield f"  {name}" + (f", the most of {len(groups)} groups" if len(groups) > _MOST_GROUPS else "")

@@ -12,6 +12,7 @@ from property_neurons.browser.pages import ERASURE_COLUMNS, PropertyView, Site, 
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import Choice, PropertyTables, browser_tables
 from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.properties import CategoryProperty, PhoneProperty
 from property_neurons.counting.sampling import Sampling
@@ -87,7 +88,10 @@ def write_activations(path: Path, corpus: list[Utterance], root: str) -> Path:
 class Made:
     """Everything below `folder` as the workflow lays it out, for one model and corpus."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, inventory: Inventory = PAPER_PHONES):
+        """`inventory` calls the 39 phones otherwise."""
+        self.inventory = inventory
+        attributes = {"labels": inventory.labels, "classes": inventory.classes}
         self.results, self.root = folder / "results", folder / "speech"
         self.corpus = known_corpus()
         self.root.mkdir(parents=True)
@@ -102,12 +106,12 @@ class Made:
             own = sorted(self.corpus[index::2], key=lambda utterance: utterance.name)
             name = f"all-{index:03d}.zarr"
             ranks = write_ranks(of["ranks"] / name, own)
-            stored = write_frames(frames / name, own)
+            stored = write_frames(frames / name, own, attributes=attributes if inventory != PAPER_PHONES else None)
             values = write_activations(of["activations"] / name, own, str(self.root))
             pairs.append((ranks, stored))
             self.shards.append(Shard(open_frames(stored), open_ranks(ranks), open_activations(values)))
         self.tables, self.views = {}, {}
-        for definition in (PhoneProperty("phone"), CategoryProperty("gender", "gender")):
+        for definition in (PhoneProperty("phone", groups="classes"), CategoryProperty("gender", "gender")):
             self._add(definition, pairs, of)
 
     def _add(self, property_, pairs, of) -> None:
@@ -170,6 +174,7 @@ class Made:
             "utterances": utterances,
             "licence": "Tones, free to use.",
             "lambda_": LAMBDA,
+            "inventory": self.inventory,
             "erasures": pd.DataFrame([ERASED], columns=list(ERASURE_COLUMNS)),
         }
         return Site(**(given | changed))

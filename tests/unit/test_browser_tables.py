@@ -11,9 +11,10 @@ import property_neurons
 from property_neurons import neuron as command
 from property_neurons.browser.examples import KINDS, choose_examples
 from property_neurons.browser.neighbours import coactive, cosines, nearest
+from property_neurons.browser.pages import _index
 from property_neurons.browser.probabilities import LAGS, clusters_of, intervals
 from property_neurons.browser.tables import EXAMPLE_COLUMNS, NEURON_COLUMNS, Choice, browser_tables, chosen_neurons
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import PHONES, VOWELS, Inventory
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
 from tests.unit.browser_inputs import EVIL, LAMBDA, S_NEURON, SILENT_NEURON, WOMEN_NEURON, Made
@@ -46,6 +47,26 @@ def test_a_neuron_of_one_phone_is_active_in_that_phone_alone(tables):
     # S lies between D and T, or after T; it lasts four frames.
     assert (course["phone"], list(course["p"])) == ("S", [0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
     assert len(course["p"]) == len(LAGS)
+
+
+def test_phones_that_are_called_otherwise_are_shown_by_these_names(tables, tmp_path):
+    name = {phone: f"{phone.lower()}ː" for phone in PHONES}
+    inventory = Inventory(tuple(name.values()), {"v": tuple(map(name.get, VOWELS)), "s": (name["S"],)})
+    other = Made(tmp_path, inventory)
+    neurons, examples = other.browse(Choice(random=0))
+    for own, renamed in zip(tables[0]["p_phone"], neurons["p_phone"], strict=True):
+        np.testing.assert_array_equal(own, renamed)
+    of_s = [table.query(f"layer == 1 and neuron == {S_NEURON}")["phone"] for table in (tables[1], examples)]
+    assert [name[phone] for phone in of_s[0]] == of_s[1].tolist()
+    row = row_of(neurons, S_NEURON)
+    assert row["course"][0]["phone"] == "sː"
+    assert [one["group"] for one in row["sets"] if one["property"] == "phone"] == ["s"]
+    one = property_neurons.open_neuron(other.results, "made-up", "all", 1, S_NEURON)
+    assert one.phones.set_index("phone").loc["sː", ["phone_class", "p"]].tolist() == ["s", 1]
+    assert one.phones.set_index("phone").loc["tː", "phone_class"] == ""
+    assert "  no class" in list(command.described(one))
+    phones = _index(other.site(), neurons, other.site().utterances, {})["phones"]
+    assert phones[0] == ["ahː", "v"] and ["tː", "no class"] in phones
 
 
 def test_a_neuron_of_women_is_active_in_their_speech_alone(tables):

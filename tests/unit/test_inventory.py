@@ -56,11 +56,11 @@ def test_what_other_phones_have_not_is_refused(shard):
     with pytest.raises(ConfigError, match="found no groups; fill the column `class`"):
         make_property("class", "label", groups="classes").lay_out([replace(few, inventory=replace(FEW, classes={}))])
     with pytest.raises(
-        CorpusError, match=r"x: the browser knows the 39 ARPABET phones alone, found others \(s, a, i\)"
+        CorpusError, match=r"x: a dictionary knows the 39 ARPABET phones alone, found others \(s, a, i\)"
     ):
-        FEW.need_the_paper_s("x", "the browser")
+        FEW.need_the_paper_s("x", "a dictionary")
     with pytest.raises(CorpusError, match="some of them, or another order"):
-        Inventory(PHONES[::-1], {}).need_the_paper_s("x", "the browser")
+        Inventory(PHONES[::-1], {}).need_the_paper_s("x", "a dictionary")
 
 
 def test_silence_is_the_corpus_s(shard):

@@ -12,7 +12,7 @@ from sklearn.metrics import mutual_info_score, silhouette_score
 from small_models import CLASS_NAMES, N_BLOCKS, save_model, small_model, waveform
 from synthetic_stores import Utterance, write_frames
 
-from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
+from property_neurons.corpus.phones import PAPER_PHONES, PHONES, Inventory
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError, ModelError
 from property_neurons.models.features import SAMPLES_PER_FRAME
@@ -195,10 +195,15 @@ def test_the_silhouette_is_that_of_the_phone_means():
     rng = np.random.default_rng(0)
     label = np.concatenate([np.arange(39), rng.integers(0, 39, 700)])
     values = rng.normal(size=(739, 6)).astype(np.float32)
-    classes = [name for phone in PHONES for name, phones in PHONE_CLASSES.items() if phone in phones]
+    classes = np.array([PAPER_PHONES.class_of(phone) for phone in PHONES])
     means = [values[label == phone].mean(axis=0) for phone in range(39)]
-    assert phone_silhouette(values, label) == pytest.approx(silhouette_score(means, classes), abs=1e-6)
-    assert math.isnan(phone_silhouette(values, np.zeros(739, int)))
+    own = classes[label]
+    assert phone_silhouette(values, label, own) == pytest.approx(silhouette_score(means, classes), abs=1e-6)
+    consonants = np.flatnonzero(classes != "vowel")
+    expected = silhouette_score([means[phone] for phone in consonants], classes[consonants])
+    assert phone_silhouette(values, label, np.where(own == "vowel", "", own)) == pytest.approx(expected, abs=1e-6)
+    assert math.isnan(phone_silhouette(values, np.zeros(739, int), own))
+    assert math.isnan(phone_silhouette(values, label, np.full(739, "")))
 
 
 def test_speakers_are_halved_within_each_gender():
@@ -224,6 +229,18 @@ def test_drawn_frames_are_frames_of_phones_and_no_speaker_is_in_both_halves(tmp_
         assert drawn.speaker == utterance.speaker
         assert (np.diff(drawn.frame) > 0).all()
         assert [utterance.frames[frame][0] for frame in drawn.frame] == [PHONES[label] for label in drawn.label]
+
+
+def test_phones_of_ones_own_are_probed_with_their_classes(tmp_path):
+    inventory = Inventory(tuple(f"{phone}_" for phone in PHONES), {"one": ("AH_", "S_"), "two": ("T_",)})
+    corpus = [utterance_of(f"{speaker}-0", speaker, ["AH", "T", "N", "S", "SIL"]) for speaker in "ab"]
+    attributes = {"labels": inventory.labels, "classes": inventory.classes}
+    store = write_frames(tmp_path / "f.zarr", corpus, attributes=attributes)
+    frames = draw_frames([([recording_of(one) for one in corpus], store)], max_frames=1000, seed=0)
+    table = frames.table()
+    assert {inventory.phones[label] for label in table["label"]} == {"AH_", "T_", "N_", "S_"}
+    classes = {inventory.phones[label]: name for label, name in zip(table["label"], table["phone_class"], strict=True)}
+    assert classes == {"AH_": "one", "T_": "two", "N_": "", "S_": "one"}
 
 
 def test_all_frames_are_taken_where_they_are_few(tmp_path):
@@ -351,7 +368,7 @@ def test_represented_frames_are_rows_of_the_utterances(tmp_path, class_name):
     frames = draw_frames(shards_of(tmp_path, corpus_of(n_phones=20)), max_frames=300, seed=0)
     write_representations(tmp_path / "stored", encoder, frames)
     labels, (mel, *layers) = open_representations(tmp_path / "stored.manifest.json")
-    for name in ("label", "speaker", "fitted"):
+    for name in ("label", "phone_class", "speaker", "fitted"):
         np.testing.assert_array_equal(getattr(labels, name), getattr(frames, name))
     raw, hidden = [], []
     for utterance in frames.utterances:

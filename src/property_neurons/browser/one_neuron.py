@@ -11,15 +11,13 @@ from property_neurons.browser.examples import KINDS, choose_examples
 from property_neurons.browser.speech import Shard, read_speech
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
 from property_neurons.corpus.frame_store import open_frames
-from property_neurons.corpus.phones import LABELS, PHONE_CLASSES, PHONES
+from property_neurons.corpus.phones import NEVER_IN_A_SET, PAPER_PHONES, Inventory
 from property_neurons.corpus.recordings import naming
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import StoreError, printable
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path
-
-_CLASS = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Neuron:
 
     lambda_: share of neurons that count as active.
     sets: the sets that it is in: property, group, exclusive, and the statistics of the tables of neurons.
-    phones: phone, phone_class, n (counted frames), p (probability of being among the most active).
+    phones: phone, phone_class ("" for none), n (counted frames), p (probability of being among the most active).
     groups: property, group, n, p.
     by_phone: property, group, phone, n, p; of properties whose groups are crossed with phones.
     examples: kind (`strongest` first; see `examples.KINDS`), utterance, speaker, gender, phone, time (s), f0 (Hz),
@@ -94,10 +92,18 @@ def open_neuron(
             f"{model}, layer {layer}: expected a neuron from 0 to {width - 1}, found {neuron}; give one of these"
         )
     cells = pd.concat([_cells(name, counts, layer - 1, neuron) for name, counts in stores.items()], ignore_index=True)
-    phones = cells[(cells["property"] == _plainest(cells)) & cells["phone"].isin(PHONES)]
-    phones = phones.groupby("phone")[["n", "active"]].sum().reindex(PHONES).fillna(0).reset_index()
-    phones.insert(1, "phone_class", [_CLASS[phone] for phone in phones["phone"]])
-    in_groups = cells[(cells["group"] != "") & cells["phone"].isin(PHONES)]
+    inventory = _inventory(results, corpus)
+    names = list(inventory.phones)
+    phones = (
+        _plainest(cells[cells["phone"].isin(names)])
+        .groupby("phone")[["n", "active"]]
+        .sum()
+        .reindex(names)
+        .fillna(0)
+        .reset_index()
+    )
+    phones.insert(1, "phone_class", [inventory.class_of(phone) for phone in names])
+    in_groups = cells[(cells["group"] != "") & ~cells["phone"].isin(NEVER_IN_A_SET)]
     groups = in_groups.groupby(["property", "group"], sort=False)[["n", "active"]].sum().reset_index()
     crossed = in_groups.groupby("property").filter(lambda own: own["phone"].duplicated().any())
     return Neuron(
@@ -125,9 +131,16 @@ def _cells(name: str, counts: Counts, site: int, neuron: int) -> pd.DataFrame:
     return pd.DataFrame({"property": name, "group": group, "phone": phone, "n": counts.n, "active": active})
 
 
-def _plainest(cells: pd.DataFrame) -> str:
-    """A property that counts every frame: the one with the most."""
-    return cells.groupby("property")["n"].sum().idxmax()
+def _plainest(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a property that counts every frame: the one with the most. None where there are none."""
+    frames = cells.groupby("property")["n"].sum()
+    return cells if frames.empty else cells[cells["property"] == frames.idxmax()]
+
+
+def _inventory(results: Path, corpus: str) -> Inventory:
+    """The phones of a corpus, as its frame stores have them."""
+    stores = _manifests(results / "corpora" / corpus / "frames")
+    return open_frames(store_path(stores[0])).inventory if stores else PAPER_PHONES
 
 
 def _with_p(table: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +180,7 @@ def _examples(
     speech = read_speech(shards, {})
     column = speech.values(shards, site)[:, neuron].astype(np.float32)
     active = np.flatnonzero((speech.active(shards, site, counts.tau[site]) == neuron).any(axis=1))
-    best = np.bincount(speech.label[active], minlength=len(LABELS)).argmax() if len(active) else -1
+    best = np.bincount(speech.label[active], minlength=len(speech.inventory.labels)).argmax() if len(active) else -1
     chosen = choose_examples(
         column,
         active,
@@ -185,7 +198,7 @@ def _examples(
                 "utterance": speech.utterances[utterance],
                 "speaker": speech.speakers[utterance],
                 "gender": speech.genders[utterance],
-                "phone": LABELS[speech.label[frame]],
+                "phone": speech.inventory.labels[speech.label[frame]],
                 "time": round((frame - speech.offset[utterance] + 0.5) * 0.02, 3),
                 "f0": float(speech.f0[frame]),
                 "value": float(column[frame]),

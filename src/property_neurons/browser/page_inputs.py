@@ -17,7 +17,7 @@ from property_neurons.browser.pages import (
 )
 from property_neurons.browser.utterances import kept_utterances
 from property_neurons.corpus.frame_store import open_frames
-from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path
 
@@ -25,13 +25,13 @@ from property_neurons.stores.manifests import store_path
 def read_site(job: Any) -> Site:
     """What the pages show besides the tables of neurons, from the `snakemake` object of a script."""
     kept = kept_utterances(job.input.checked)
-    phones = {}
+    phones, inventory = {}, PAPER_PHONES
     for manifest in job.input.frames:
         frames = open_frames(store_path(manifest))
-        frames.inventory.need_the_paper_s(frames.name, "the browser")
+        inventory = frames.inventory
         for index, name in enumerate(frames.utterances):
             part = slice(frames.offset[index], frames.offset[index + 1])
-            phones[name] = phones_of(frames.label[part], frames.segment[part], LABELS)
+            phones[name] = phones_of(frames.label[part], frames.segment[part], inventory.labels)
     views = {}
     tables = {name: getattr(job.input, name) for name in ("null", "stability", "summary", "cells")}
     for index, name in enumerate(job.params.properties):
@@ -59,6 +59,7 @@ def read_site(job: Any) -> Site:
         audio=job.params.audio,
         limits=Limits(**job.params.limits),
         erasures=_erasures(job.input.erasures),
+        inventory=inventory,
     )
 
 

@@ -24,7 +24,7 @@ from property_neurons.browser.sounds import (
     spectrogram,
 )
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
-from property_neurons.corpus.phones import PHONE_CLASSES, PHONES
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.recordings import naming
 from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
@@ -36,6 +36,7 @@ MEGABYTE = 1_000_000
 # Data of a layer in bytes: a neuron without examples, an example, and a neuron that has no page; as measured.
 _NEURON_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 3500, 95, 160
 _LEVELS = 63
+_NO_CLASS = "no class"
 _ENTRY = """<!doctype html>
 <meta charset="utf-8">
 <title>Neuron browser</title>
@@ -78,7 +79,8 @@ class Site:
     """What the pages show of a model and a corpus besides tables of neurons.
 
     settings: what the overview lists, by name. utterances: id, speaker, gender, transcript, audio, seconds, phones
-    (label and first frame of each segment). erasures: `ERASURE_COLUMNS` of the tables of erasure studies.
+    (label and first frame of each segment). erasures: `ERASURE_COLUMNS` of the tables of erasure studies. inventory:
+    the phones of the corpus.
     """
 
     model: str
@@ -91,6 +93,7 @@ class Site:
     audio: Literal["utterances", "clips", "none"] = "utterances"
     limits: Limits = field(default_factory=Limits)
     erasures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ERASURE_COLUMNS)))
+    inventory: Inventory = PAPER_PHONES
 
 
 def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site: Site, root: Path) -> None:
@@ -277,7 +280,6 @@ def _utterances(used: pd.DataFrame) -> list[list[Any]]:
 
 
 def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups) -> dict[str, Any]:
-    class_of = {phone: name for name, phones in PHONE_CLASSES.items() for phone in phones}
     paged = neurons["chosen"] != NO_PAGE
     layers = neurons.assign(paged=paged).groupby("layer")
     layers = layers.agg(site=("site", "first"), width=("width", "first"), pages=("paged", "sum"))
@@ -287,7 +289,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
         "settings": list(site.settings.items()),
         "lambda": site.lambda_,
         "licence": site.licence,
-        "phones": [[phone, class_of[phone]] for phone in PHONES],
+        "phones": [[phone, site.inventory.class_of(phone) or _NO_CLASS] for phone in site.inventory.phones],
         "audio": site.audio,
         "delay": round(MP3_DELAY, 5),
         "clip": CLIP_SECONDS,

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.stats import t as student
 
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.join import rank_rows
 from property_neurons.counting.runs import runs
 from property_neurons.counting.sampling import Sampling, sample_frames
@@ -22,7 +21,7 @@ _MOST_CLUSTERS = 60
 class Frames:
     """What is counted of one shard: rows of its rank store, each with its cell, by ascending cell.
 
-    row, cell: int64 [counted], the cell is cluster * phones + phone.
+    row, cell: int64 [counted], the cell is cluster * phones + phone; the phones are those of the corpus.
     onset_row, onset_cell: int64 [onsets and lags], the cell is phone * lags + lag.
     """
 
@@ -43,18 +42,19 @@ def counted_frames(frames: FrameShard, ranks: RankStore, sampling: Sampling, clu
     Raises:
         CountingError: the stores do not belong together, or ranks of middle frames alone were kept.
     """
+    n_phones = len(frames.inventory.phones)
     sample = sample_frames(frames, sampling)
     row = rank_rows(ranks, frames, sample.position)
     label = frames.label[sample.position].astype(np.int64)
     cluster = np.array([clusters.get(name, 0) for name in frames.columns["speaker"]])
     utterance = np.searchsorted(frames.offset, sample.position, side="right") - 1
-    counted = (row >= 0) & (label < len(PHONES))
-    cell = cluster[utterance] * len(PHONES) + label
+    counted = (row >= 0) & (label < n_phones)
+    cell = cluster[utterance] * n_phones + label
 
     start, _ = runs(frames.label, frames.segment, frames.offset, equal_neighbours="separate", last_run="keep")
     own = np.searchsorted(frames.offset, start, side="right") - 1
     phone = frames.label[start].astype(np.int64)
-    chosen = frames.kept[own] & (phone < len(PHONES))
+    chosen = frames.kept[own] & (phone < n_phones)
     start, own, phone = start[chosen], own[chosen], phone[chosen]
     around = start[:, np.newaxis] + LAGS
     inside = (around >= frames.offset[own][:, np.newaxis]) & (around < frames.offset[own + 1][:, np.newaxis])

@@ -8,7 +8,7 @@ import numpy as np
 
 from property_neurons.activations.store import ActivationStore
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.phones import PHONES
+from property_neurons.corpus.phones import ANY, PAPER_PHONES, Inventory
 from property_neurons.counting.join import rank_rows
 from property_neurons.counting.layout import NO_GROUP, Layout
 from property_neurons.counting.sampling import Sampling, sample_frames
@@ -32,7 +32,8 @@ class Speech:
     utterances: ids [utterances], with who speaks (`speakers`) and, where the corpus says so, the gender (`genders`).
     audio: file of each utterance.
     offset: int64 [utterances + 1], first frame of each.
-    label: int8 [frames], index into `phones.LABELS`.
+    inventory: the phones of the corpus.
+    label: int8 [frames], index into the labels of `inventory`.
     f0: float32 [frames] Hz, NaN unvoiced or unknown.
     group: for each property int64 [frames], index into its groups, -1 where it has none and in silence.
     value_rows, rank_rows: for each shard int64 [its frames], rows in its stores.
@@ -43,6 +44,7 @@ class Speech:
     genders: tuple[str, ...]
     audio: tuple[str, ...]
     offset: np.ndarray
+    inventory: Inventory
     label: np.ndarray
     f0: np.ndarray
     group: Mapping[str, np.ndarray]
@@ -83,6 +85,8 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
         CountingError: ranks and frames do not belong together, or ranks of middle frames alone were kept.
     """
     whole = Sampling(frames="every")
+    inventory = shards[0].frames.inventory if shards else PAPER_PHONES
+    counted = {*inventory.phones, ANY}
     names, speakers, genders, audio, lengths = [], [], [], [], [0]
     labels, f0, value_rows, ranked = [], [], [], []
     groups: dict[str, list[np.ndarray]] = {name: [] for name in layouts}
@@ -123,7 +127,7 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
             cell_of_frame = layout.cells_of(frames, sample)
             number = {group: index for index, group in enumerate(layout.groups)}
             of_cell = np.array(
-                [number.get(group, NO_GROUP) if label in PHONES else NO_GROUP for group, label in layout.cells]
+                [number.get(group, NO_GROUP) if label in counted else NO_GROUP for group, label in layout.cells]
                 + [NO_GROUP]
             )
             of_frame[sample.position] = of_cell[cell_of_frame]
@@ -134,6 +138,7 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
         genders=tuple(genders),
         audio=tuple(audio),
         offset=np.cumsum(lengths),
+        inventory=inventory,
         label=np.concatenate(labels),
         f0=np.concatenate(f0),
         group={name: np.concatenate(of_shards) for name, of_shards in groups.items()},

@@ -16,7 +16,7 @@ from property_neurons.browser.examples import N_CURVE, NO_PAGE, choose_examples
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.probabilities import LAGS, clusters_of, counted_frames, intervals
 from property_neurons.browser.speech import Shard, Speech, read_speech
-from property_neurons.corpus.phones import LABELS, PHONES
+from property_neurons.corpus.phones import ANY
 from property_neurons.counting.cell_sums import add_rows
 from property_neurons.counting.count_store import Counts
 from property_neurons.counting.layout import LaidOut
@@ -32,7 +32,7 @@ NEURON_COLUMNS = {
     "chosen": "why it has a page: `property` (in a set of some property), `random`, or `all`; `no` where it has none: "
     "the columns from `groups` on are then empty",
     "active": "share of counted frames of phones in which it is among the most active",
-    "p_phone": "for each phone, in the order of `PHONES`: probability of being active; NaN without frames",
+    "p_phone": "for each phone, in the order of the corpus's phones: probability of being active; NaN without frames",
     "p_low, p_high": "95 % interval of `p_phone` over speakers",
     "sets": "the sets that it is in: property, group, exclusive (in G, else in N alone), and the statistics of the "
     "table of neurons",
@@ -125,16 +125,17 @@ def browser_tables(
     clusters = clusters_of(
         [shard.frames.columns["speaker"][index] for shard in shards for index in np.flatnonzero(shard.frames.kept)]
     )
+    phones = speech.inventory.phones
     counted = [counted_frames(shard.frames, shard.ranks, sampling, clusters) for shard in shards]
     n_clusters = max(clusters.values(), default=0) + 1
-    n = sum(np.bincount(frames.cell, minlength=n_clusters * len(PHONES)) for frames in counted)
-    n_onset = sum(np.bincount(frames.onset_cell, minlength=len(PHONES) * len(LAGS)) for frames in counted)
+    n = sum(np.bincount(frames.cell, minlength=n_clusters * len(phones)) for frames in counted)
+    n_onset = sum(np.bincount(frames.onset_cell, minlength=len(phones) * len(LAGS)) for frames in counted)
     neurons, examples = [], []
     for site in progress(range(len(counts.sites)), what="looking at neurons", unit="layer"):
         width, tau = counts.sites[site].width, counts.tau[site]
         chosen = chosen_neurons(site + 1, width, tables, choice)
-        of_cluster = np.zeros((n_clusters * len(PHONES), width), np.int64)
-        of_onset = np.zeros((len(PHONES) * len(LAGS), width), np.int64)
+        of_cluster = np.zeros((n_clusters * len(phones), width), np.int64)
+        of_onset = np.zeros((len(phones) * len(LAGS), width), np.int64)
         for shard, frames in zip(shards, counted, strict=True):
             ids = shard.ranks.ids(site, tau)
             add_rows(of_cluster, ids, frames.row, frames.cell)
@@ -142,9 +143,9 @@ def browser_tables(
         look = _Site(
             site=site,
             neurons=chosen.index.to_numpy(np.int64),
-            phone=intervals(of_cluster.reshape(n_clusters, len(PHONES), width), n.reshape(n_clusters, len(PHONES), 1)),
+            phone=intervals(of_cluster.reshape(n_clusters, len(phones), width), n.reshape(n_clusters, len(phones), 1)),
             active=of_cluster.sum(axis=0) / max(1, n.sum()),
-            course=_ratio(of_onset, n_onset[:, np.newaxis]).reshape(len(PHONES), len(LAGS), width),
+            course=_ratio(of_onset, n_onset[:, np.newaxis]).reshape(len(phones), len(LAGS), width),
             derived=derived,
         )
         values, ids = speech.values(shards, site), speech.active(shards, site, tau)
@@ -231,6 +232,7 @@ class _Site:
         counts = next(iter(tables.values())).counts
         site = counts.sites[self.site]
         values = values[:, self.neurons]
+        phone_names = speech.inventory.phones
         groups, panels = self._groups(values, speech, tables)
         likeness = [coactive(ids, site.width, self.neurons)]
         likeness += [cosines(weight, self.neurons) for weight in weights]
@@ -245,7 +247,7 @@ class _Site:
                 "least": values.min(axis=0).astype(np.float64),
                 "largest": values.max(axis=0).astype(np.float64),
                 "course": [
-                    [{"phone": PHONES[phone], "p": self.course[phone, :, neuron].tolist()} for phone in phones]
+                    [{"phone": phone_names[phone], "p": self.course[phone, :, neuron].tolist()} for phone in phones]
                     for neuron, phones in zip(self.neurons, best, strict=True)
                 ],
                 "coactive": near[0],
@@ -269,6 +271,7 @@ class _Site:
     ) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
         groups: list[list[dict[str, Any]]] = [[] for _ in self.neurons]
         panels: list[list[dict[str, Any]]] = [[] for _ in self.neurons]
+        phones = speech.inventory.phones
         for name, table in tables.items():
             counts = table.counts
             n_groups = len(counts.groups)
@@ -289,12 +292,12 @@ class _Site:
                         row["histogram"] = summary.histogram[index, neuron].tolist()
                     groups[neuron].append(row)
             labels = [counts.cells[cell][1] for cell in counts.phone_cells]
-            if n_groups > MOST_PANELS or len(set(labels)) == len(labels):
+            if n_groups > MOST_PANELS or len(set(labels)) == len(labels) or ANY in labels:
                 continue
             by_phone = _ratio(of_site, n_cell[:, np.newaxis])
-            place = np.array([PHONES.index(label) for label in labels])
+            place = np.array([phones.index(label) for label in labels])
             for index, group in enumerate(counts.groups):
-                full = np.full((len(PHONES), len(self.neurons)), np.nan)
+                full = np.full((len(phones), len(self.neurons)), np.nan)
                 full[place[of_cell == index]] = by_phone[of_cell == index]
                 for neuron in range(len(self.neurons)):
                     panels[neuron].append({"property": name, "group": group, "p": full[:, neuron].tolist()})
@@ -357,7 +360,7 @@ def _example(speech: Speech, column: np.ndarray, frame: int) -> dict[str, Any]:
         "gender": speech.genders[utterance],
         "frame": frame - first,
         "time": round((frame - first + 0.5) * 0.02, 3),
-        "phone": LABELS[speech.label[frame]],
+        "phone": speech.inventory.labels[speech.label[frame]],
         "f0": float(speech.f0[frame]),
         "value": float(column[frame]),
         "curve": curve,

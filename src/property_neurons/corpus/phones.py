@@ -59,6 +59,10 @@ class Inventory:
         """The label of sounds that are no phone, and of speech without an alignment."""
         return len(self.phones) + 1
 
+    def class_of(self, phone: str) -> str:
+        """The class that a phone is in, "" for none."""
+        return next((name for name, phones in self.classes.items() if phone in phones), "")
+
     def need_the_paper_s(self, where: str, what: str) -> None:
         """Refuse other phones than the 39.
 

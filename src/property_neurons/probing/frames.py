@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError
 from property_neurons.models.features import SAMPLES_PER_FRAME
@@ -27,7 +28,7 @@ class ProbedUtterance:
 
     fitted: whether its speaker is one to fit on, or else one to measure on.
     frame: int64 [drawn], 20 ms frames counted from its start, ascending.
-    label: int8 [drawn], index into `phones.PHONES`.
+    label: int8 [drawn], index into the phones of the corpus.
     """
 
     recording: Recording
@@ -41,12 +42,14 @@ class ProbedUtterance:
 class FrameLabels:
     """What is known of each frame that is probed.
 
-    label: index into `phones.PHONES`, int8 [frames].
+    label: index into the phones of the corpus, int8 [frames].
+    phone_class: of the phone, str [frames]; "" where it has none.
     speaker: ids, str [frames].
     fitted: whether it is one to fit on, or else one to measure on; bool [frames].
     """
 
     label: np.ndarray
+    phone_class: np.ndarray
     speaker: np.ndarray
     fitted: np.ndarray
 
@@ -54,20 +57,29 @@ class FrameLabels:
     def of_table(cls, table: pd.DataFrame) -> "FrameLabels":
         """From columns of these names."""
         return cls(
-            table["label"].to_numpy(), table["speaker"].to_numpy(dtype=str), table["fitted"].to_numpy(dtype=bool)
+            table["label"].to_numpy(),
+            table["phone_class"].to_numpy(dtype=str),
+            table["speaker"].to_numpy(dtype=str),
+            table["fitted"].to_numpy(dtype=bool),
         )
 
 
 @dataclass(frozen=True)
 class ProbedFrames:
-    """The frames that are probed: those of some utterances, one after the other."""
+    """The frames that are probed: those of some utterances, one after the other; and the phones of the corpus."""
 
     utterances: tuple[ProbedUtterance, ...]
+    inventory: Inventory = PAPER_PHONES
 
     @cached_property
     def label(self) -> np.ndarray:
-        """Index into `phones.PHONES`, int8 [frames]."""
+        """Index into the phones of the corpus, int8 [frames]."""
         return np.concatenate([utterance.label for utterance in self.utterances])
+
+    @cached_property
+    def phone_class(self) -> np.ndarray:
+        """The class of each frame's phone, str [frames]; "" where it has none."""
+        return np.array([self.inventory.class_of(phone) for phone in self.inventory.phones])[self.label]
 
     @cached_property
     def speaker(self) -> np.ndarray:
@@ -81,7 +93,9 @@ class ProbedFrames:
 
     def table(self) -> pd.DataFrame:
         """The columns of `FrameLabels`, a row for each frame."""
-        return pd.DataFrame({"label": self.label, "speaker": self.speaker, "fitted": self.fitted})
+        return pd.DataFrame(
+            {"label": self.label, "phone_class": self.phone_class, "speaker": self.speaker, "fitted": self.fitted}
+        )
 
     @property
     def _lengths(self) -> list[int]:
@@ -100,7 +114,7 @@ class _Candidate:
 def draw_frames(
     shards: Sequence[ShardFiles], *, max_frames: int, seed: int, keep: Collection[tuple[str, str]] | None = None
 ) -> ProbedFrames:
-    """Draw frames of the 39 phones, no silence and no spoken noise, as many from either half of the speakers.
+    """Draw frames of phones, no silence and no spoken noise, as many from either half of the speakers.
 
     The draw depends neither on the model nor on how the corpus is cut into shards. The last cells of an utterance,
     which some models give no frame for, are left out. Memory: the labels of one shard.
@@ -115,7 +129,7 @@ def draw_frames(
         CorpusError: no frame of a phone, or fewer than two speakers; a shard list and its frame store differ.
         StoreError: a frame store is damaged.
     """
-    candidates, genders = _candidates(shards, keep)
+    candidates, genders, inventory = _candidates(shards, keep)
     if not candidates:
         raise CorpusError(
             "probing: expected frames of phones, found none; name a corpus whose alignments hold more than silence"
@@ -130,7 +144,7 @@ def draw_frames(
         wanted = {index: which for (of, index), which in chosen.items() if of == number}
         if wanted:
             utterances += _probed(shard, wanted, fitted)
-    return ProbedFrames(tuple(sorted(utterances, key=lambda utterance: utterance.recording.utterance)))
+    return ProbedFrames(tuple(sorted(utterances, key=lambda utterance: utterance.recording.utterance)), inventory)
 
 
 def split_speakers(genders: Mapping[str, str]) -> dict[str, bool]:
@@ -156,11 +170,11 @@ def split_speakers(genders: Mapping[str, str]) -> dict[str, bool]:
 
 def _candidates(
     shards: Sequence[ShardFiles], keep: Collection[tuple[str, str]] | None
-) -> tuple[list[_Candidate], dict[str, str]]:
-    candidates, genders = [], {}
+) -> tuple[list[_Candidate], dict[str, str], Inventory]:
+    candidates, genders, inventory = [], {}, PAPER_PHONES
     for number, (recordings, store) in enumerate(shards):
         frames = open_frames(store, keep)
-        frames.inventory.need_the_paper_s(frames.name, "probing")
+        inventory = frames.inventory
         _check_same_utterances(recordings, frames)
         speakers = frames.columns["speaker"]
         known = frames.columns.get("gender", ("",) * len(speakers))
@@ -169,7 +183,7 @@ def _candidates(
             if n_frames:
                 candidates.append(_Candidate(number, index, frames.utterances[index], speakers[index], n_frames))
                 genders.setdefault(speakers[index], known[index])
-    return sorted(candidates, key=lambda candidate: candidate.utterance), genders
+    return sorted(candidates, key=lambda candidate: candidate.utterance), genders, inventory
 
 
 def _phone_frames(frames: FrameShard, index: int, recording: Recording) -> np.ndarray:

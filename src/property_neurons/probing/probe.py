@@ -74,5 +74,5 @@ def probe_layer(values: np.ndarray, frames: FrameLabels, *, clusters: int, seed:
         "probe_high": probed.high,
         "probe_converged": probed.converged,
         "majority_accuracy": probed.majority,
-        "silhouette": phone_silhouette(values, frames.label),
+        "silhouette": phone_silhouette(values, frames.label, frames.phone_class),
     }

@@ -269,7 +269,7 @@
     order.forEach((one, row) => one.p.forEach((value, at) => {
       const scale = one.p[best(one)];
       pen.globalAlpha = value && scale ? value / scale : 0;
-      pen.fillStyle = style.getPropertyValue(`--c${kindOfPhone[at]}`);
+      pen.fillStyle = style.getPropertyValue(`--c${kindOfPhone[at] % 6}`);
       pen.fillRect(at * cell, head + row * tall, cell - 1, tall);
     }));
     canvas.addEventListener("click", event => {
