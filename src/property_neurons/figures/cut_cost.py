@@ -17,4 +17,4 @@ def draw(study: Study) -> style.Drawing:
     Raises:
         ConfigError: nothing was scored before recovery in this study.
     """
-    return fig9.draw(study, "Cut once, not fine-tuned after, to {sizes}")
+    return fig9.draw(study, "Pruned once, not fine-tuned after, to {sizes}")

@@ -27,5 +27,5 @@ def draw(study: Study) -> style.Drawing:
     for axes, title in zip(grid[0], task_titles(table).values(), strict=True):
         axes.set_title(title, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
-    style.heading(figure, f"Cut once, to {cut_to(table)}", study.model, study.corpus, study.note)
+    style.heading(figure, f"Pruned once, to {cut_to(table)}", study.model, study.corpus, study.note)
     return figure, table

@@ -53,7 +53,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig9")}
 
 
-def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> style.Drawing:
+def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}") -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, cut by cut; below, protect minus others and the errors.
 
     Args:
@@ -74,7 +74,7 @@ def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> st
         axes.set_title(title)
     pruning_panels.draw_panels(below, table)
     for axes in below[0]:
-        axes.set_title("after the last cut", fontsize=7.5, pad=pruning_panels.TITLE_PAD)
+        axes.set_title("after the last pruning step", fontsize=7.5, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table
@@ -83,7 +83,7 @@ def draw(study: Study, heading: str = "Cut and tuned in turn, to {sizes}") -> st
 def _rows(study: Study) -> pd.DataFrame:
     """What is drawn: part "curve" has the change of each arm at each step, the others are those of `final_rows`."""
     last = final_rows(study)
-    # The curves end in the changes after the last cut.
+    # The curves end in the changes after the last pruning step.
     last = last[last["part"] != "change"]
     cut = study.runs[study.runs["arm"] != "fine_tuned"]
     curves = pd.concat([pd.DataFrame(columns=last.columns), *change_rows(cut, study.comparisons, "curve")])
