@@ -142,7 +142,9 @@ def all_summaries(count: int, properties: Sequence[str] = tuple(SIZES), two_per_
     return {name: summary(stretched(SIZES[name], count).round(), names, GROUPS[name]) for name in properties}
 
 
-def null(summary_: pd.DataFrame, permutations: int = 1000, share: float = 0.5, over: int = 0) -> pd.DataFrame:
+def null(
+    summary_: pd.DataFrame, permutations: int = 1000, share: float = 0.5, over: int = 0, distinct: int = 2704156
+) -> pd.DataFrame:
     """A null whose mean is a share of |P|; before a limit on q there were `over` neurons more in each layer."""
     layers = summary_.drop_duplicates("layer")
     table = layers[["layer", "site"]].assign(group="", observed=layers["property_neurons"] + over)
@@ -156,6 +158,7 @@ def null(summary_: pd.DataFrame, permutations: int = 1000, share: float = 0.5, o
         false_share=share if permutations else np.nan,
         p=1 / (permutations + 1) if permutations else np.nan,
         permutations=permutations,
+        distinct=distinct,
     )
 
 

@@ -70,7 +70,15 @@ def test_fig7_says_where_labels_cannot_be_dealt_anew():
     nulls = {name: table.assign(**dict.fromkeys(undefined, np.nan)) for name, table in nulls.items()}
     figure, table = drawn(fig7, {"own": own}, {"own": nulls}, "demo")
     assert figure.axes[0].texts[0].get_text() == "no null: groups of one phone"
+    assert "labellings" not in figure.get_suptitle()
     assert set(table["role"]) == {"model"}
+
+
+def test_fig7_says_how_few_labellings_there_are():
+    own = all_summaries(4, ("gender", "pitch"))
+    nulls = {name: null(table, distinct=70 if name == "gender" else 9999) for name, table in own.items()}
+    figure, _ = drawn(fig7, {"own": own}, {"own": nulls}, "demo")
+    assert "Few labellings, so p cannot be small: gender 70" in " ".join(figure.get_suptitle().split())
 
 
 def test_fig7_without_permutations_has_no_null():

@@ -193,6 +193,7 @@ def test_what_cannot_be_used_is_reported(tmp_path):
         ({"recordings": "{speaker}/x.wav"}, "`utterance` needs the fields of `recordings` (speaker), found utterance"),
         ({"recordings": "{utterance}.wav"}, "`speaker` needs the fields of `recordings` (utterance), found speaker"),
         ({"recordings": "{speaker}/{utterance.wav"}, "expected fields such as {speaker}"),
+        ({"recordings": "{utterance}.wav", "speaker": "list.tsv"}, "a table of speakers is `speakers: list.tsv`"),
     ],
 )
 def test_patterns_that_cannot_be(tmp_path, section, said):

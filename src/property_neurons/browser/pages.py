@@ -28,6 +28,7 @@ from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.recordings import naming
 from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
+from property_neurons.neurons.cells import pattern_cells
 from property_neurons.progress import progress
 from property_neurons.stores.files import atomic_path
 
@@ -329,7 +330,7 @@ def _property(view: PropertyView) -> dict[str, Any]:
             points = view.points[(view.points["layer"] == best) & (view.points["seed"] == view.points["seed"].min())]
     return {
         "groups": [group_title(group) for group in view.groups],
-        "rare": [int(view.cells["rare"].sum()), len(view.cells)],
+        "rare": [int(view.cells["rare"].sum()), len(pattern_cells(view.cells))],
         "sizes": _records(view.summary, ["layer", "group", "members", "group_neurons", "property_neurons"]),
         "null": _records(view.null, ["layer", "group", "observed", "null_mean", "null_low", "null_high", "p"]),
         "stability": _records(view.stability, ["layer", "group", "jaccard", "nogueira", "auroc"]),

@@ -1,5 +1,6 @@
 """Configuration of corpora: where speech, alignments, genders and pitch come from."""
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -186,6 +187,11 @@ class FolderCorpus(_AlignedCorpus):
 
     @model_validator(mode="after")
     def _fields_are_of_the_audio(self) -> "FolderCorpus":
+        if PurePath(self.speaker).suffix in (".csv", ".tsv", ".txt", ".parquet"):
+            raise ValueError(
+                f"`speaker` is the name of each speaker, made of fields of `recordings`, found {self.speaker}; "
+                f"a table of speakers is `speakers: {self.speaker}`"
+            )
         known = fields_of(self.recordings)
         for key in ("speaker", "utterance", "alignment", "transcript"):
             if lacking := [name for name in fields_of(getattr(self, key) or "") if name not in known]:

@@ -188,9 +188,11 @@ def _samples(path: Path, file: soundfile.SoundFile) -> np.ndarray:
 def _form(file: soundfile.SoundFile) -> list[Trouble]:
     troubles = []
     if file.channels != 1:
-        troubles.append(Trouble("stereo", f"expected 1 channel, found {file.channels}; mix it down to mono"))
+        detail = f"expected 1 channel, found {file.channels}; mix it down, or write `audio: {{channels: mix}}`"
+        troubles.append(Trouble("stereo", detail))
     if file.samplerate != SAMPLE_RATE:
-        detail = f"expected {SAMPLE_RATE} Hz, found {file.samplerate} Hz; resample it"
+        found = f"expected {SAMPLE_RATE} Hz, found {file.samplerate} Hz"
+        detail = f"{found}; resample it, or write `audio: {{resample: true}}`"
         troubles.append(Trouble("wrong_sample_rate", detail))
     return troubles
 

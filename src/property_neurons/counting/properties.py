@@ -159,7 +159,9 @@ class CategoryProperty:
         if unknown := found - set(self.order):
             raise CountingError(
                 f"{where}: expected {self.column} to be one of {', '.join(self.order)}, found also "
-                f"{', '.join(sorted(unknown))}; add them to `order`, or leave `order` out"
+                f"{', '.join(sorted(unknown))}; "
+                + ("write F or M (or female, male) in the corpus, or " if self.column == "gender" else "")
+                + "add them to `order`, or leave `order` out"
             )
         if empty := [group for group in self.order if group not in found]:
             raise CountingError(

@@ -36,8 +36,9 @@ def draw(
         summaries: by model, then property: layer, site, width, group, property_neurons (|P| of the layer, the same
             in each of its rows). The first model is the one shown; others are its controls.
         nulls: of the same models and properties: layer, site, group, observed, null_mean, null_low, null_high,
-            false_share, p, permutations. Where permutations is 0 there is no null to draw. Where `observed` differs
-            from |P| the sets hold neurons of low q alone: their null is that of the sets before, which are drawn too.
+            false_share, p, permutations, distinct. Where permutations is 0 there is no null to draw. Where `observed`
+            differs from |P| the sets hold neurons of low q alone: their null is that of the sets before, which are
+            drawn too.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.
         note: what has to be known of the speech it was drawn from; see `rare_cells`.
@@ -54,7 +55,8 @@ def draw(
     figure = layer_curves.draw_panels(table, rows, by="model")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)
-    style.heading(figure, "Property neurons by layer", model, corpus, note)
+    told = "; ".join(line for line in (note, _few_labellings(nulls[model])) if line)
+    style.heading(figure, "Property neurons by layer", model, corpus, told)
     return figure, table
 
 
@@ -108,6 +110,17 @@ def notes(nulls: ByProperty) -> dict[str, str]:
     """By property, p over all layers, and the estimated false share; nothing where there is no null."""
     overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
     return {name: _note(row["p"], row["false_share"]) for name, row in overall.items()}
+
+
+def _few_labellings(nulls: ByProperty) -> str:
+    """What the heading says where labels can be dealt in fewer ways than there are permutations; "" elsewhere."""
+    overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
+    few = [
+        f"{style.property_title(name)} {int(row['distinct'])}"
+        for name, row in overall.items()
+        if pd.notna(row["p"]) and row["distinct"] < row["permutations"]
+    ]
+    return f"Few labellings, so p cannot be small: {', '.join(few)}" if few else ""
 
 
 def _note(p: float, false_share: float) -> str:

@@ -196,7 +196,7 @@
     { key: "share", name: "share", title: "share of the group's phones whose pattern it is in", value: row => row.set ? row.set.share : null },
     { key: "p", name: "p", value: row => row.set ? row.set.p : null },
     { key: "q", name: "q", title: "false discovery rate", value: row => row.set ? row.set.q : null },
-    { key: "stability", name: "stability", title: "how often it is found in other draws of speakers", value: row => row.set ? row.set.selection : null },
+    { key: "stability", name: "selection", title: "how often it is found in other samples of speakers", value: row => row.set ? row.set.selection : null },
     { key: "auroc", name: "held-out AUROC", title: "on speakers not used to find it", value: row => row.set ? row.set.auroc : null },
     { key: "entropy", name: "entropy", title: "of its activity over groups, in bits: 0 is active in one group alone", value: row => row.set ? row.set.entropy : null },
   ];
@@ -345,7 +345,7 @@
   }
 
   const HEADINGS = { "strongest": "Where it is strongest", "quarter 4": "Strongest quarter of its active frames", "quarter 3": "Third quarter", "quarter 2": "Second quarter", "quarter 1": "Weakest quarter of its active frames", "random": "Active, at random", "counter-example": "Counter-examples: the right sound, and the neuron is silent" };
-  const SETS = [["share", "share", "of the group's phones whose pattern it is in"], ["effect", "effect", "p(active) in the group minus that in the others, mean over phones"], ["p", "p", ""], ["q", "q", "false discovery rate"], ["selection", "stability", "how often it is found in other draws of speakers"], ["auroc", "held-out AUROC", ""], ["entropy", "entropy", "of its activity over groups, in bits: 0 is active in one group alone"]];
+  const SETS = [["share", "share", "of the group's phones whose pattern it is in"], ["effect", "effect", "p(active) in the group minus that in the others, mean over phones"], ["p", "p", ""], ["q", "q", "false discovery rate"], ["selection", "selection", "how often it is found in other samples of speakers"], ["auroc", "held-out AUROC", ""], ["entropy", "entropy", "of its activity over groups, in bits: 0 is active in one group alone"]];
 
   /* What pruning and edits did to a neuron, and what erasing its sets did. */
   const DONE = { kept: there => `stays, as neuron ${there}`, removed: () => "was removed", untouched: () => "was left as it is", zero: () => "was erased (its activation is 0)" };
