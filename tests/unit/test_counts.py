@@ -149,6 +149,23 @@ def test_passes_blocks_and_pieces_do_not_change_counts(tmp_path, monkeypatch):
     assert_same_as_loop(count(tmp_path, shards, "speaker", CLEAN), corpus, "speaker", CLEAN)
 
 
+def test_counts_that_would_not_fit_are_refused_before_ranks_are_read(tmp_path, monkeypatch, caplog):
+    shards = write_shards(tmp_path, make_corpus(seed=5, n_utterances=4))
+    with caplog.at_level("INFO"):
+        cells = len(count(tmp_path, shards, "speaker", CLEAN).cells)
+    # All sites fit into one pass, at 8 bytes a count.
+    assert f"counts of speaker: {cells} cells, {cells * sum(WIDTHS) * 8 / 1e6:.1f} MB at a time" in caplog.text
+    monkeypatch.setattr(counts_module, "_MOST_COUNTS", cells * max(WIDTHS))
+    count(tmp_path / "fits", shards, "speaker", CLEAN)
+    monkeypatch.setattr(counts_module, "_MOST_COUNTS", cells * max(WIDTHS) - 1)
+    monkeypatch.setattr(counts_module, "add_rows", None)
+    groups = cells // 41
+    message = rf"property speaker: .* {cells} cells of {groups} groups x 80 neurons; .*\({groups - 1} of this kind fit\)"
+    with pytest.raises(CountingError, match=message):
+        count(tmp_path / "too-many", shards, "speaker", CLEAN)
+    assert not (tmp_path / "too-many").exists()
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_shards(tmp_path):
     corpus = make_corpus(seed=6, n_utterances=2)
