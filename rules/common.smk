@@ -73,8 +73,12 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def with_values(inputs):
-    """What a comparison of selectors reads beside counts where it has selectors of activation values, else nothing."""
-    return lambda wildcards: (
-        inputs(wildcards) if plan.browser.valued(CONFIG, wildcards.model, wildcards.corpus) else []
-    )
+def with_values(of_corpus):
+    """What a comparison of selectors reads of each corpus whose activation values it has, by wildcards and corpus."""
+    return lambda wildcards: [
+        one
+        for corpus in plan.selectors.corpora_of_values(
+            CONFIG, wildcards.model, corpus=wildcards.get("corpus"), task=wildcards.get("task")
+        )
+        for one in of_corpus(wildcards, corpus)
+    ]

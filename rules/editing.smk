@@ -73,7 +73,9 @@ rule count_training:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
         code=code_fingerprint(
-            "property_neurons.counting.count", "property_neurons.counting.job", "property_neurons.tasks.table"
+            "property_neurons.counting.count",
+            "property_neurons.counting.job",
+            "property_neurons.tasks.trained_utterances",
         ),
     message:
         "Counting {wildcards.property} activations of {wildcards.model} on the training part of {wildcards.task}"
@@ -104,7 +106,9 @@ rule count_training_units:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
         code=code_fingerprint(
-            "property_neurons.counting.unit_counts", "property_neurons.counting.job", "property_neurons.tasks.table"
+            "property_neurons.counting.unit_counts",
+            "property_neurons.counting.job",
+            "property_neurons.tasks.trained_utterances",
         ),
     message:
         "Counting {wildcards.property} activations of {wildcards.model} on the training part of {wildcards.task} by unit"
@@ -114,7 +118,9 @@ rule count_training_units:
 
 use rule compare_selectors as compare_training_selectors with:
     input:
+        **VALUES,
         units=rules.count_training_units.output.manifest,
+        data=rules.count_training.input.data,
     output:
         table=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.selectors.tsv",
         neurons=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.selectors.parquet",

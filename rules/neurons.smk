@@ -40,15 +40,21 @@ rule find_neurons:
         "../workflow/scripts/find_neurons.py"
 
 
+# What selectors of activation values read, of each corpus; nothing where there are none of these selectors.
+VALUES = {
+    "checked": with_values(lambda wildcards, corpus: [rules.check_corpus.output.checked.format(corpus=corpus)]),
+    "frames": with_values(lambda wildcards, corpus: plan.corpora.frames(CONFIG, corpus)),
+    "values": with_values(lambda wildcards, corpus: plan.analysis.frame_values(CONFIG, corpus, wildcards.property)),
+    "clusters": with_values(lambda wildcards, corpus: plan.analysis.units(CONFIG, corpus, wildcards.property)),
+    "activations": with_values(lambda wildcards, corpus: plan.browser.activations(CONFIG, wildcards.model, corpus)),
+}
+
+
 rule compare_selectors:
     """As many neurons chosen in other ways: their overlap with the sets, and how they do on held-out speakers."""
     input:
+        **VALUES,
         units=rules.count_units.output.manifest,
-        checked=with_values(lambda wildcards: rules.check_corpus.output.checked.format(**wildcards)),
-        frames=with_values(lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus)),
-        values=with_values(lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property)),
-        clusters=with_values(lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property)),
-        activations=with_values(lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus)),
     output:
         table=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.tsv",
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.selectors.parquet",
@@ -73,6 +79,7 @@ rule compare_selectors:
             "property_neurons.neurons.statistics.selector_comparison",
             "property_neurons.neurons.statistics.activation_values",
             "property_neurons.counting.balance",
+            "property_neurons.tasks.trained_utterances",
         ),
     message:
         "Comparing selectors of {wildcards.property} neurons of {wildcards.model} on {wildcards.corpus}"

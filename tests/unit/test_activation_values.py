@@ -1,6 +1,7 @@
 """Selectors of activation values: sums against a plain loop over frames, and choices against their definitions."""
 
 from collections import defaultdict
+from itertools import product
 
 import numpy as np
 import pytest
@@ -117,11 +118,13 @@ def test_frames_are_those_of_the_counts(stores, tmp_path):
     """With the values of all utterances there are as many frames of each cell, whatever the property."""
     _, shards = stores
     values = write_shards_of_values(tmp_path, shards, CORPUS)
-    for name, settings in PROPERTIES.items():
+    sampling = Sampling("segment_mid", "drop", "merge")
+    some = {(one.subset, one.name) for one in CORPUS[::2]}
+    for (name, settings), keep in product(PROPERTIES.items(), (None, some)):
         property_ = make_property(name, **settings)
-        arguments = {"lambda_": 0.05, "corpus": "made-up", "output": tmp_path / f"{name}.zarr"}
-        units = count_units(shards, property_, Sampling("segment_mid", "drop", "merge"), **arguments)
-        mean, _ = ActivationValues(units, values, property_, Sampling("segment_mid", "drop", "merge")).site(0)
+        output = tmp_path / f"{name}-{keep is None}.zarr"
+        units = count_units(shards, property_, sampling, lambda_=0.05, corpus="made-up", output=output, keep=keep)
+        mean, _ = ActivationValues(units, values, property_, sampling, keep).site(0)
         assert mean.phone_cell_n.tolist() == units.phone_cell_n.tolist()
 
 

@@ -160,7 +160,9 @@ def test_counts_that_would_not_fit_are_refused_before_ranks_are_read(tmp_path, m
     monkeypatch.setattr(counts_module, "_MOST_COUNTS", cells * max(WIDTHS) - 1)
     monkeypatch.setattr(counts_module, "add_rows", None)
     groups = cells // 41
-    message = rf"property speaker: .* {cells} cells of {groups} groups x 80 neurons; .*\({groups - 1} of this kind fit\)"
+    message = (
+        rf"property speaker: .* {cells} cells of {groups} groups x 80 neurons; .*\({groups - 1} of this kind fit\)"
+    )
     with pytest.raises(CountingError, match=message):
         count(tmp_path / "too-many", shards, "speaker", CLEAN)
     assert not (tmp_path / "too-many").exists()

@@ -272,6 +272,10 @@ def test_what_selectors_choose_is_erased_beside_the_sets_and_random_neurons_like
     assert (sizes == 1).all()
     with pytest.raises(TaskError, match=r"neurons of F by equations 3 to 5 .* found others in layer 1; compare"):
         erase(tmp_path / "other", speakers, erasure, selected=chosen_by(first))
+    with pytest.raises(
+        TaskError, match=r"expected neurons that entropy chooses on .*, found none of any group; compare"
+    ):
+        erase(tmp_path / "lacks", speakers, erasure, selected=chosen_by(paper))
     with pytest.raises(TaskError, match="expected the neurons that selectors choose, found none"):
         erase(tmp_path / "none", speakers, erasure)
 

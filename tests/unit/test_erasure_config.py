@@ -103,6 +103,23 @@ def test_selectors_choose_by_the_counts_that_give_the_sets():
         load_config(content | {"statistics": {"balance": True}})
 
 
+def test_selectors_of_values_read_the_speech_that_gives_the_sets():
+    def corpora(content, model, corpus, task=None):
+        return plan.selectors.corpora_of_values(load_config(content), model, corpus=corpus, task=task)
+
+    content = changed("erasure.table1.selectors", ["entropy", "value_entropy"])
+    assert corpora(content, "sid-mini-s1", "demo") == ["demo"]
+    content["erasure"]["phones"] |= {"selectors": ["value_difference"], "corpus": None}
+    content["corpora"]["more"] = {"kind": "demo", "voices": 4, "minutes": 1}
+    content["splits"][content["tasks"]["pr"]["split"]]["corpus"] = ["demo", "more"]
+    assert corpora(content, "pr-mini-s0", None, "pr") == ["demo", "more"]
+    # Not on other speech, not for other models or selectors.
+    assert corpora(content, "pr-mini-s0", "demo") == []
+    assert corpora(content, "sid-mini-s1", None, "sid") == []
+    assert corpora(content, "mini", "demo") == []
+    assert corpora(changed("erasure.table1.selectors", ["entropy"]), "sid-mini-s1", "demo") == []
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

@@ -8,14 +8,15 @@ from property_neurons.neurons.statistics.activation_values import stored_values
 from property_neurons.neurons.statistics.selector_comparison import compare_selectors
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import store_path
+from property_neurons.tasks.trained_utterances import trained_utterances
 
 with job_log(snakemake):
     units, params = open_unit_counts(store_path(snakemake.input.units)), snakemake.params
     if params.balance:
         units = balanced(units, params.seed)
     definition = SetDefinition(**params.definition)
-    comparison, neurons = compare_selectors(
-        units, definition, halves=params.halves, seed=params.seed, values=stored_values(snakemake, units)
-    )
+    data = snakemake.input.get("data")
+    values = stored_values(snakemake, units, trained_utterances(data) if data else None)
+    comparison, neurons = compare_selectors(units, definition, halves=params.halves, seed=params.seed, values=values)
     write_table(snakemake.output.table, comparison)
     write_table(snakemake.output.neurons, neurons)

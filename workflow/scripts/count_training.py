@@ -4,10 +4,9 @@ from property_neurons import plan
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.job import counting_arguments
 from property_neurons.jobs.log import job_log
-from property_neurons.tasks.table import read_task_data
+from property_neurons.tasks.trained_utterances import trained_utterances
 
 with job_log(snakemake):
-    trained_on = read_task_data(snakemake.input.data).part("train")
-    keep = set(zip(trained_on["subset"], trained_on["utterance"], strict=True))
+    keep = trained_utterances(snakemake.input.data)
     where = plan.erasure.training_part(snakemake.wildcards.task)
     count_activations(**counting_arguments(snakemake, keep=keep, corpus=where))

@@ -114,8 +114,8 @@ def _check_fits(name: str, layout: Layout, sites: Sequence[Site]) -> None:
     most = _MOST_COUNTS // (widest * -(-cells // groups))
     raise CountingError(
         f"property {name}: expected at most {_MOST_COUNTS:,} counts of one layer, found {cells * widest:,} "
-        f"({cells * widest * _BYTES_OF_COUNT / 1e9:.1f} GB): {cells:,} cells of {groups:,} groups x {widest:,} neurons; "
-        f"put the values of the property into fewer groups ({most:,} of this kind fit)"
+        f"({cells * widest * _BYTES_OF_COUNT / 1e9:.1f} GB): {cells:,} cells of {groups:,} groups x {widest:,} neurons"
+        f"; put the values of the property into fewer groups ({most:,} of this kind fit)"
     )
 
 

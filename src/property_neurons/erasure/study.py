@@ -203,6 +203,7 @@ def _conditions(
             if erasure.selectors and place == 0:
                 _check_selected(selected, group, doses[1.0], counts)
                 for selector in erasure.selectors:
+                    _check_chooses(selected, selector, counts)
                     whole = {1.0: _selected_masks(selected, selector, group, widths)}
                     chosen = Condition(GROUP, group, sigma, selector=selector)
                     found += _of_group(chosen, whole, erasure, traits, seed)
@@ -230,6 +231,15 @@ def _check_selected(selected: pd.DataFrame | None, group: str, paper: Masks, cou
             f"erasure of {counts.property_name}: expected the neurons of {group} by equations 3 to 5 among those that "
             f"selectors choose on {counts.corpus}, found others in layer {differing[0]}; compare selectors on the same "
             "counts, by the same definition"
+        )
+
+
+def _check_chooses(selected: pd.DataFrame, selector: str, counts: Counts) -> None:
+    """A selector that the comparison lacks would erase nothing, which looks like no effect."""
+    if not (selected["selector"] == selector).any():
+        raise TaskError(
+            f"erasure of {counts.property_name}: expected neurons that {selector} chooses on {counts.corpus}, found "
+            "none of any group; compare selectors again (those of values: raise browser.minutes), or leave it out"
         )
 
 

@@ -13,6 +13,7 @@ from property_neurons.plan import (
     paths,
     pretraining,
     pruning,
+    selectors,
     sources,
     tasks,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "paths",
     "pretraining",
     "pruning",
+    "selectors",
     "sources",
     "tasks",
 ]

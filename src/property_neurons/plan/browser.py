@@ -8,7 +8,7 @@ from typing import Any
 from property_neurons.config.corpora import DemoCorpus
 from property_neurons.config.properties import of_frames_alone
 from property_neurons.config.root import Config
-from property_neurons.plan import analysis, corpora, figures, paths
+from property_neurons.plan import analysis, corpora, paths
 
 _WITH_A_PLANE = ("phone", "gender", "pitch", "duration")
 _SYNTHETIC = "Synthetic speech by eSpeak NG, made by this workflow; free to use."
@@ -18,12 +18,6 @@ _NOT_STATED = "The config states no licence of this corpus (`browser.licences`):
 def activations(config: Config, model: str, corpus: str) -> list[str]:
     """The manifests of a model's activation stores on a corpus."""
     return corpora.shard_manifests(config, corpus, paths.activations(config, model, corpus))
-
-
-def valued(config: Config, model: str, corpus: str) -> bool:
-    """Whether selectors are compared by activation values too: for the models and the corpus of the figures."""
-    shown = corpus == config.figures.corpus and model in figures.shown_models(config)
-    return shown and config.statistics.activation_values
 
 
 def indices(config: Config, models: Iterable[str]) -> list[str]:

@@ -29,6 +29,7 @@ LOUD_PERCENTILE = 95
 # Sums of one layer, of values and of loud frames, that are held at a time.
 _MOST_SUMS = 1 << 26
 _LEVEL = "speaker, phone and group"
+_WITHOUT = "leave out selectors of values (statistics.activation_values: false; no `value_...` in a study's selectors)"
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class ActivationValues:
         """
         if units.pooled > 1:
             raise CountingError(
-                f"property {units.property_name}: expected counts of single speakers, found {units.pooled} pooled; set "
-                "statistics.activation_values to false for a corpus of so many speakers"
+                f"property {units.property_name}: expected counts of single speakers, found {units.pooled} pooled; "
+                f"{_WITHOUT} for a corpus of so many speakers"
             )
         self._units = units
         # Of the whole corpus, as the counts': so cuts of F0 are the same.
@@ -98,12 +99,12 @@ class ActivationValues:
             raise CountingError(
                 f"property {units.property_name}: expected at most {_MOST_SUMS:,} sums of activation values of one "
                 f"layer, found {len(found):,} of speakers, phones and groups x {widest:,} neurons; lower "
-                "browser.minutes, or set statistics.activation_values to false"
+                f"browser.minutes, or {_WITHOUT}"
             )
         if not len(found):
             raise CountingError(
                 f"property {units.property_name}: expected activation values of frames in its groups, found none; "
-                "raise browser.minutes, or set statistics.activation_values to false"
+                f"raise browser.minutes, or {_WITHOUT}"
             )
         ends = np.cumsum([len(key) for _, _, key in keys])[:-1]
         self._frames = [
@@ -160,8 +161,14 @@ class ActivationValues:
         return SummedUnits(**own | of_site | self._columns, sums=sums)
 
 
-def stored_values(job: Any, units: UnitCounts) -> ActivationValues | None:
-    """The values that a job is given, from the `snakemake` object of its script; None where it is given none."""
+def stored_values(
+    job: Any, units: UnitCounts, keep: Collection[tuple[str, str]] | None = None
+) -> ActivationValues | None:
+    """The values that a job is given, from the `snakemake` object of its script; None where it is given none.
+
+    Args:
+        keep: the (subset, utterance) pairs that count; None = all that the corpora's gates let through.
+    """
     if not job.input.get("activations"):
         return None
     stores = [open_activations(store_path(manifest)) for manifest in job.input.activations]
@@ -171,7 +178,7 @@ def stored_values(job: Any, units: UnitCounts) -> ActivationValues | None:
         list(zip(stores, frames, strict=True)),
         make_property(job.wildcards.property, **job.params.property),
         Sampling(**job.params.sampling),
-        let_through(job.input.checked),
+        set().union(*map(let_through, job.input.checked)) if keep is None else keep,
     )
 
 

@@ -9,4 +9,4 @@ VALUE_SELECTORS = ("value_difference", "value_entropy", "value_entropy_1_percent
 PAPER, RANDOM = "paper", "random"
 """Beside the selectors: the sets of equations 3 to 5 themselves, and as many neurons at random."""
 
-SelectorName = Literal[SELECTORS]
+SelectorName = Literal[(*SELECTORS, *VALUE_SELECTORS)]
