@@ -52,7 +52,7 @@ class ActivationStore:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Half precision with 5 bits of mantissa, the nearest: float16, shape of `values`; what is larger is 64512."""
+    """Round to float16 with 5 bits of mantissa, in the shape of `values`; larger values become 64512."""
     half = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
     bits = half.view(np.uint16)
     return ((bits + 0x0F + ((bits >> 5) & 1)) & np.uint16(0xFFE0)).view(np.float16)

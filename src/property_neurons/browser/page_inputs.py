@@ -23,7 +23,7 @@ from property_neurons.stores.manifests import store_path
 
 
 def read_site(job: Any) -> Site:
-    """What the pages show besides the tables of neurons, from the `snakemake` object of a script."""
+    """Read what the pages show besides the tables of neurons, from the `snakemake` object of a script."""
     kept = kept_utterances(job.input.checked)
     phones, inventory = {}, PAPER_PHONES
     for manifest in job.input.frames:

@@ -56,7 +56,7 @@ ERASURE_COLUMNS = (
 
 @dataclass(frozen=True)
 class PropertyView:
-    """Tables of one property beside that of its neurons, as the workflow wrote them; those of the plane may lack."""
+    """The tables of one property besides its neurons, as the workflow wrote them; those of the plane may be absent."""
 
     groups: Sequence[str]
     null: pd.DataFrame
@@ -133,7 +133,7 @@ def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site
 
 
 def write_entry(path: str | Path) -> None:
-    """Write the file beside the folder of pages that leads there, to the same place in it."""
+    """Write the file beside the folder of pages that opens the same place in the folder."""
     with atomic_path(path) as temporary:
         temporary.write_text(_ENTRY, encoding="utf-8")
 

@@ -9,7 +9,7 @@ from property_neurons.stores.manifests import verify_files
 
 
 def kept_utterances(checked: str | Path) -> pd.DataFrame:
-    """The utterances of a corpus, from beside its gate.
+    """The utterances of a corpus, from the table beside its check.
 
     Raises:
         StoreError: the corpus's tables are not as they were written.

@@ -11,7 +11,7 @@ from property_neurons.errors import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print entries, those that were not used for longest first; returns the exit status."""
+    """Print the entries, least recently used first; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m property_neurons.cache", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="show every entry, its size and when it was last used")

@@ -188,7 +188,7 @@ class Entry:
 
 
 def entries(cache: str | Path) -> list[Entry]:
-    """All entries, those that were not used for longest first."""
+    """All entries, least recently used first."""
     found = []
     for path in _folders(cache):
         if not _KEY.fullmatch(path.name):

@@ -19,7 +19,7 @@ _FRAMES_PER_HOUR = 180_000
 
 @dataclass(frozen=True)
 class Codebook:
-    """The centroids of clusters, and how points are scaled before they are held against them.
+    """The centroids of clusters, and how points are scaled before they are assigned to them.
 
     centroids: float32 [clusters, width]. mean, scale: float32 [width].
     """
@@ -62,7 +62,7 @@ def fit_codebook(points: Sequence[np.ndarray], *, clusters: int, seed: int, stan
 
 
 def draw_utterances(shards: Iterable[FrameShard], *, hours: float, seed: int) -> list[set[str]]:
-    """Utterances drawn at random until they hold so much speech: the ids of each shard's.
+    """Sample utterances until they hold so much speech: the ids of each shard.
 
     The draw does not depend on how the corpus is cut into shards.
     """
@@ -94,7 +94,7 @@ def fit_on_corpus(
     seed: int,
     standardise: bool,
 ) -> Codebook:
-    """Fit on utterances drawn at random from all shards; arguments as of `draw_utterances` and `fit_codebook`."""
+    """Fit on utterances sampled from all shards; arguments as of `draw_utterances` and `fit_codebook`."""
     of_utterance: dict[str, np.ndarray] = {}
     for frames, listed, drawn in zip(shards, recordings, draw_utterances(shards, hours=hours, seed=seed), strict=True):
         chosen = [one for one in listed if one.utterance in drawn]

@@ -62,7 +62,7 @@ class Expansion:
 
 
 def with_studies(config: Config) -> Config:
-    """The config with all that its studies stand for; Figure 5 compares what its own section `models` names.
+    """The config with the models and tasks of its studies added; Figure 5 compares the models of the section `models`.
 
     Raises:
         ConfigError: a name is taken.
@@ -90,7 +90,7 @@ def with_studies(config: Config) -> Config:
 
 
 def expand(config: Config) -> Expansion:
-    """Everything that the studies of a config stand for."""
+    """The models and tasks that the studies of a config need."""
     added = Expansion()
     for name, study in config.pruning.by_name().items():
         add_pruning(added, name, study, config.tasks)
@@ -105,7 +105,7 @@ def expand(config: Config) -> Expansion:
 def add_pruning(
     added: Expansion, name: str, study: GeneralPruning | TaskSpecificPruning, tasks: dict[str, Task]
 ) -> None:
-    """What one study of pruning stands for."""
+    """Add the models and tasks of one pruning study."""
     if isinstance(study, GeneralPruning):
         _add_general(added, name, study)
     else:

@@ -12,9 +12,7 @@ class Figures(Section):
 
     corpus: Name = Field(description="the corpus of all figures")
     model: Name = Field(description="the model of Figures 2, 3, 4, 7, 8 and stability")
-    control: Name | None = Field(
-        default=None, description="a control (the random twin) drawn quietly in Figures 4, 7 and stability"
-    )
+    control: Name | None = Field(default=None, description="the control model, drawn in grey beside the model")
     properties: Annotated[list[Name], Field(min_length=1, max_length=6)] | None = Field(
         default=None,
         description="properties of Figures 3, 4, 5, 7, stability and selectors (null: the paper's)",

@@ -16,7 +16,7 @@ from property_neurons.stores.outside import read_text
 
 
 def load_config(content: Mapping[str, Any], source: str = "the configuration") -> Config:
-    """Validate a configuration as read from YAML, and add all that its studies stand for.
+    """Validate a configuration as read from YAML, and add the models and tasks of its studies.
 
     Raises:
         ConfigError: one message that lists every unknown key (with the nearest known one) and every value that

@@ -67,7 +67,7 @@ def find_audio(directory: str | Path) -> list[Path]:
 
 
 def read_audio(path: str | Path) -> np.ndarray:
-    """Decode a 16 kHz mono file in full. Its first bytes say what it is, whatever its name.
+    """Decode a 16 kHz mono file in full. Its first bytes tell the container, not its name.
 
     Returns:
         float32 samples [N]; full scale is 1, and nothing is beyond 4.

@@ -56,7 +56,7 @@ _FLAC_HEAD = re.compile(rb"\xff[\xf8\xf9]")
 
 
 class UncheckedContainer(Exception):
-    """What a file holds is not what it says, or it does not say; `trouble` is what to report."""
+    """A file holds less or other data than its header states, or states nothing; `trouble` is the row of the report."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)

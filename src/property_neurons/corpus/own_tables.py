@@ -108,7 +108,7 @@ def typed(cell: str, kind: str) -> str | float | None:
 
 
 def differing(table: pd.DataFrame, by: str, names: Iterable[str]) -> dict[str, list[str]]:
-    """What stands in several ways in rows that should agree: {value of `by`: ["accent: UK (2 rows), US (1 row)"]}."""
+    """Columns with several values in rows that should agree: {value of `by`: ["accent: UK (2 rows), US (1 row)"]}."""
     found: dict[str, list[str]] = {}
     for name in names:
         present = table.loc[(table[name] != "") & (table[by] != ""), [by, name]]

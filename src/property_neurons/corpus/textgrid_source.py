@@ -63,7 +63,7 @@ class ListedAlignments:
         self._read_phn = partial(read_phn, phones=phones)
 
     def not_read(self) -> list[tuple[str, Trouble]]:
-        """Nothing: what is not there is missed by its utterance."""
+        """Nothing: an utterance reports its own missing alignment."""
         return []
 
     def utterances(self) -> frozenset[str]:

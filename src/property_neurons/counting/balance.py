@@ -19,7 +19,7 @@ class BalancedUnits(UnitCounts):
     seed: int
 
     def site_counts(self, site: int) -> csr_array:
-        """As of all units, of the frames that are left: each neuron's are drawn without replacement."""
+        """As of all units, for the frames that are left: each neuron's frames are sampled without replacement."""
         counts = self.whole.site_counts(site)
         row = np.repeat(np.arange(len(self.n)), np.diff(counts.indptr))
         rng = np.random.default_rng([self.seed, 3, site])

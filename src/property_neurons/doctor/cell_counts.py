@@ -27,7 +27,7 @@ _MOST_UTTERANCES = 3_000
 
 
 def cell_counts(config: Config, corpus: str) -> dict[str, pd.DataFrame]:
-    """For each property that it can be told of, group, label and n of the cells whose patterns can enter a set.
+    """For each property whose cells are known: group, label and n of the cells whose patterns can enter a set.
 
     As counted by an earlier run, else from the frames, else (but for properties of F0) from the scan.
     """

@@ -22,7 +22,7 @@ _ENDINGS = {"audio": tuple(sorted(AUDIO_SUFFIXES)), "transcripts": (".trans.txt"
 
 
 def other_sources(config: Config) -> Iterator[Finding]:
-    """What was made from another source than is named now: no workflow goes on with it."""
+    """Results that were made from another source than the config names now; no workflow goes on with them."""
     for other in plan.other_sources.made_from_others(config):
         yield Finding(other.key, other.expected, other.found, other.remedy, fatal=True)
 

@@ -58,7 +58,7 @@ class TimeUse:
 
 
 def time_uses(config: Config, needs: Needs) -> list[TimeUse]:
-    """What the results will take, step by step; what is finished counts as nothing."""
+    """The time that the results will take, step by step; finished steps take none."""
     uses = [*_corpora(config, needs), *_ranks(config, needs), *_analysis(config, needs), *_pretraining(config, needs)]
     return [use for use in uses if use.lacking and use.core]
 

@@ -117,7 +117,7 @@ class Measured:
         return self.measure.scale * self.sums.drawn_rates(at, part, erased)
 
     def mean_of_seeds(self, values: np.ndarray) -> np.ndarray:
-        """[resamples, seeds] to [resamples], over seeds drawn with replacement, the same ones for all cells.
+        """[resamples, seeds] to [resamples], over seeds resampled with replacement, the same seeds for all cells.
 
         A seed's model is the same before and after an edit, so that seeds are drawn in pairs.
         """
@@ -125,7 +125,7 @@ class Measured:
         return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
 
     def mean_of_random(self, values: np.ndarray, number: int) -> np.ndarray:
-        """[resamples, seeds, random sets] to [resamples, seeds], over sets drawn with replacement.
+        """[resamples, seeds, random sets] to [resamples, seeds], over sets resampled with replacement.
 
         Args:
             number: of the erased group, whose sets are drawn the same for all parts.
@@ -290,7 +290,7 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
 
 
 def add_causal_excess(own: Cell, others: Cell) -> None:
-    """What a group's neurons cost its own errors more than those of the others, beyond random neurons."""
+    """Add the causal excess: how much more a group's neurons harm its own error than others', beyond random ones."""
     own.resampled["causal_excess"] = own.resampled["excess"] - others.resampled["excess"]
     value, units = own.row["excess"] - others.row["excess"], min(own.row["units"], others.row["units"])
     own.row.update(estimated("causal_excess", value, own.resampled["causal_excess"], units))

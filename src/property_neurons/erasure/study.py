@@ -51,7 +51,7 @@ _REMEMBERED_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Erasure:
-    """What is erased; the first of `sigmas` is that of the table, the others are erased whole.
+    """What an erasure study erases; the table has the first of `sigmas`, sets of the others are erased whole.
 
     groups: None = all of the property's.
     selectors: other ways of choosing as many neurons; each one's are erased whole, at the first of `sigmas`.

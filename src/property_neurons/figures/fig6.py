@@ -1,4 +1,4 @@
-"""Figure 6: what a model that was cut once, and tuned on, can still do."""
+"""Figure 6: what a model can still do after it was pruned once and fine-tuned without labels."""
 
 from typing import Any
 

@@ -54,7 +54,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}") -> style.Drawing:
-    """Draw for each task each arm minus the unpruned model, cut by cut; below, protect minus others and the errors.
+    """Draw for each task each arm minus the unpruned model, by step; below, protect minus others and the errors.
 
     Args:
         heading: with the smallest sizes to be put in.

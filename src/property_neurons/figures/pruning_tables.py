@@ -152,7 +152,7 @@ def task_titles(table: pd.DataFrame) -> dict[str, str]:
 
 
 def others_of(table: pd.DataFrame) -> list[str]:
-    """The arms that protect is held against, but for the unpruned model, in their order."""
+    """The arms that protect is compared with, except the unpruned model, in their order."""
     return [arm for arm in ARMS if arm in set(table.loc[table["part"] == "difference", "other"])]
 
 

@@ -71,7 +71,7 @@ def read_published(path: str | Path, model: str) -> Published:
 
 
 def read_references(path: str | Path, names: Mapping[str, str | None]) -> dict[str, Published]:
-    """The published values of those models that are the paper's: {model: values}; `names` says which."""
+    """The published values of the paper's models among `names`: {model: values}."""
     return {model: read_published(path, name) for model, name in names.items() if name is not None}
 
 

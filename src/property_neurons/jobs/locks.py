@@ -28,7 +28,7 @@ _HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
 @contextmanager
 def sole_process(work: str | Path) -> Iterator[int]:
-    """Keep `work`, a folder in which a job keeps what it has done so far, to this process until the block ends.
+    """Lock `work`, the folder in which a job keeps its unfinished work, for this process until the block ends.
 
     Yields the descriptor that holds the lock. The system releases the lock when this process, and every process that
     inherited the descriptor, has ended, also by a kill. A file system without locks gives none, and a warning says so.

@@ -32,7 +32,7 @@ def rule_roots(config: str | Path = "config/paper.yaml") -> dict[str, list[str]]
 
 
 def rerun_table(roots: Mapping[str, list[str]]) -> str:
-    """Markdown: the modules whose edit re-runs the same rules, and these rules; those of most rules first."""
+    """Markdown: the modules whose edit re-runs the same rules, and these rules; modules of most rules first."""
     rules_of = defaultdict(list)
     for rule, modules in roots.items():
         for module in covered_modules(*modules):

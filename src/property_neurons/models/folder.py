@@ -161,7 +161,7 @@ def n_blocks(names: Iterable[str]) -> int:
 
 
 def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
-    """Hold the number of blocks that config.json says against those that are stored, before they are built.
+    """Compare the number of blocks in config.json with the stored blocks, before the model is built.
 
     Raises:
         ModelError: it says more.
@@ -348,7 +348,7 @@ def shards(index: Path) -> list[str]:
 
 
 def refuse_adapters(model: object, names: Iterable[str]) -> None:
-    """See that no adapter of peft lies among the files of a model: its neurons would be those without it.
+    """Refuse a model folder with an adapter of peft: its neurons would be those of the model without the adapter.
 
     The language adapters of MMS (adapter.eng.safetensors) are other things: the model holds one of them itself.
 

@@ -12,7 +12,7 @@ NEAREST = 10
 
 
 def random_sets(widths: Sequence[int], sizes: Sequence[int], seed: int) -> list[np.ndarray]:
-    """Sets of neurons drawn at random, as large as given ones: the control for protecting these.
+    """Random sets of neurons, as large as the given sets: the control for protecting these.
 
     Args:
         widths: neurons of each network.

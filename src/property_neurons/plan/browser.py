@@ -39,7 +39,7 @@ def shown(config: Config) -> list[str]:
 
 
 def planes(config: Config) -> list[str]:
-    """Those of them whose patterns are shown in the plane: the ones of the figures. Of many groups it takes an hour."""
+    """The properties whose patterns the browser shows in the plane: those of the figures. Many groups take an hour."""
     return [name for name in shown(config) if name in _WITH_A_PLANE]
 
 

@@ -32,10 +32,10 @@ _MEASURED = MappingProxyType(
 class Run:
     """One training, finished and scored.
 
-    study: "general" (Figure 6: a self-supervised model is cut, tuned on, and judged by tasks) or "task_specific"
-        (Figure 9: a model of one task is cut and tuned in turn).
+    study: "general" (Figure 6: a model is pruned, fine-tuned without labels, and judged by tasks) or "task_specific"
+        (Figure 9: a model of one task is pruned and fine-tuned in turn).
     arm: one of `ARMS`.
-    step: cuts so far; 0 = none.
+    step: pruning steps so far; 0 = none.
     seed: of the training.
     task, model: their names in the configuration.
     trained: the task as `metrics` names it, where that is another (one that is trained for fewer steps after a cut).

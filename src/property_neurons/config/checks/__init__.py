@@ -39,5 +39,5 @@ def contradictions(config: Config) -> list[str]:
 
 
 def contradictions_with_studies(config: Config) -> list[str]:
-    """Those that only show once all is there that studies stand for."""
+    """The contradictions that show only after studies have been expanded into models and tasks."""
     return browser.problems_with_studies(config)

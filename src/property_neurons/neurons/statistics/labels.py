@@ -54,7 +54,7 @@ class Exchangeable:
 
 
 def dealt_units(units: UnitCounts) -> Exchangeable:
-    """What is dealt anew for a property's null, and among which.
+    """The units whose labels are dealt anew for a property's null, and the units among which they are dealt.
 
     Where the phone itself has the group, phones are dealt among the groups, which keep their sizes. Groups of one phone
     each would only change names so: there, each speaker's own phones change places with each other, and what remains is

@@ -63,7 +63,7 @@ def check_halves_fit(units: UnitCounts, halves: int) -> None:
 
 
 def speaker_bootstraps(units: UnitCounts, number: int, seed: int) -> np.ndarray | None:
-    """Speakers drawn with replacement, as many as there are, within groups where the property is one of the speaker.
+    """Resample speakers with replacement, as many as there are, within groups if the property is one of the speaker.
 
     Returns:
         int16 [speakers, number], how often each was drawn; None where there are too few speakers, as for halves.

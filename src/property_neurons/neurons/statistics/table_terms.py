@@ -7,7 +7,7 @@ ALL_LAYERS, ALL_GROUPS = 0, ""
 
 
 def of_all_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """What a table of statistics says of P, a row for each layer in order; what it says of all layers left out."""
+    """The rows of P in a table of statistics, one for each layer in order, without the row of all layers."""
     chosen = table[(table["group"] == ALL_GROUPS) & (table["layer"] != ALL_LAYERS)]
     return chosen.sort_values("layer").reset_index(drop=True)
 
