@@ -154,7 +154,7 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     printed = project.snakemake("results/neurons/tiny/phones/manner.parquet", fails=True)
     assert "property manner: expected groups of the corpus's phones (" in printed.replace("\n", " ")
 
-    # A column that is corrected counts anew; no model runs.
+    # A column that is corrected counts anew.
     path = project.folder / "data/speakers.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("dan;Scots", "dan;Irish"), encoding="utf-8")
     planned = project.planned_rules(TARGETS[0])

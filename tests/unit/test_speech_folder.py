@@ -132,10 +132,10 @@ def test_vctk(tmp_path):
 
 def test_common_voice(tmp_path):
     """validated.tsv with client_id, path, gender, accents, age as they are, most cells empty; mp3 in clips/."""
-    header = "client_id\tpath\tsentence_id\tsentence\tup_votes\tage\tgender\taccents\tlocale"
+    header = "client_id\tpath\tsentence_id\tsentence\tup_votes\tage\tgender\taccents\tlocale\tsegment"
     rows = (
-        "ab12\tcommon_voice_en_1.mp3\ts1\tHello.\t2\ttwenties\tmale_masculine\tScottish English\ten",
-        "cd34\tcommon_voice_en_2.mp3\ts2\tGood bye.\t3\t\t\t\ten",
+        "ab12\tcommon_voice_en_1.mp3\ts1\tHello.\t2\ttwenties\tmale_masculine\tScottish English\ten\t",
+        "cd34\tcommon_voice_en_2.mp3\ts2\tGood bye.\t3\t\t\t\ten\tBenchmark",
     )
     (tmp_path / "cv").mkdir()
     (tmp_path / "cv/validated.tsv").write_text("\n".join([header, *rows]), encoding="utf-8")
@@ -157,6 +157,7 @@ def test_common_voice(tmp_path):
         ["common_voice_en_2", "cd34", ""],
     ]
     assert table["accents"].isna().tolist() == [False, True]
+    assert table["segment"].isna().tolist() == [True, False]
     assert table["up_votes"].tolist() == [2.0, 3.0]
 
 

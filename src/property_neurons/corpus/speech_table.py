@@ -23,7 +23,7 @@ from property_neurons.errors import CorpusError, printable, some_of
 
 FIELDS = ("utterance", "audio", "speaker", "gender", "alignment", "transcript")
 """What a column may be; any other is the user's own."""
-_RESERVED = (OWN_COLUMNS | {"label", "f0", "duration", "segment", "utterances"}) - set(FIELDS)
+_RESERVED = (OWN_COLUMNS | {"label", "f0", "duration", "utterances"}) - set(FIELDS)
 
 
 @dataclass(frozen=True)
