@@ -146,11 +146,11 @@
   /* ---- pages ---- */
   function overview() {
     const layers = index.layers.map(([layer]) => layer);
-    const plots = properties.map(name => {
-      const one = index.properties[name], total = one.null.filter(row => row[1] === "");
+    const plots = properties.map((name, place) => {
+      const one = index.properties[name], kind = place % 6, total = one.null.filter(row => row[1] === "");
       const at = (rows, place) => layers.map(layer => { const row = rows.find(found => found[0] === layer); return row ? row[place] : null; });
-      const series = [{ name: "|P|", kind: 0, values: at(one.sizes, 4) }];
-      if (total.length) series.push({ name: "null (mean, 95 %)", kind: 2, dash: true, values: at(total, 3), low: at(total, 4), high: at(total, 5) });
+      const series = [{ name: "|P|", kind, values: at(one.sizes, 4) }];
+      if (total.length) series.push({ name: "null (mean, 95 %)", kind, dash: true, values: at(total, 3), low: at(total, 4), high: at(total, 5) });
       return el("div", {}, el("h3", {}, link(toProperty(name), name)),
         Plots.lines(`Number of ${name} neurons by layer, with the null`, layers, series, { bottom: "layer" }));
     });
@@ -159,12 +159,12 @@
     return [
       el("h1", {}, `Neurons of ${index.model} on ${index.corpus}`),
       el("p", {}, "A neuron is one coordinate between the two linear maps of a Transformer block's feed-forward network. In each 20 ms frame of speech the most active few (a share λ of them) count as active. A neuron that is active in more than a share λ of a phone's frames belongs to the phone's activation pattern. A neuron that is in the patterns of most phones (a share σ) of one group, such as vowels or female speakers, and of no other group to that extent, is a property neuron of that group."),
-      el("p", {}, "Whether to believe it: the null says how many such neurons meaningless labels would give; q is the false discovery rate at which a neuron would be called more than chance; stability is how often it is found again in other draws of speakers; the held-out AUROC (0.5 is chance) says how well it tells its group from the others on speakers who were not used to find it."),
+      el("p", {}, "Whether to believe it: the null says how many such neurons meaningless labels would give; q is the false discovery rate at which a neuron would be called more than chance; selection is how often it is found again in other samples of speakers; the held-out AUROC (0.5 is chance) says how well it tells its group from the others on speakers who were not used to find it."),
       el("h2", {}, "Layers"),
       el("ul", { class: "chips" }, index.layers.map(([layer, site, width, pages]) => el("li", {}, link(toLayer(layer), `Layer ${layer}`), ` ${width} neurons, ${pages} with sounds`))),
       el("h2", {}, "How many property neurons"),
       el("div", { class: "plots" }, plots),
-      legend(["|P|, property neurons"]), el("p", { class: "note" }, "Orange, dashed, with its band: mean and middle 95 % of the number found when labels mean nothing. A curve inside the band shows no more neurons than chance."),
+      el("p", { class: "note" }, "Solid: the property neurons, |P|. Dashed, with its band: mean and middle 95 % of the number found when labels are dealt at random. A curve inside the band shows no more neurons than chance."),
       el("h2", {}, "How well groups separate"),
       figure(Plots.lines("Silhouette of the activation patterns by layer", layers, silhouettes, { bottom: "layer", zero: false }), "Silhouette of the activation patterns in the plane, mean over seeds: 1 is well separated groups, 0 none."),
       legend(silhouettes.map(one => one.name)),
