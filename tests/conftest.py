@@ -22,19 +22,27 @@ def sample_data() -> Path:
     return root
 
 
+# Their tests ask what one run of the default configuration made, or what would run again of it.
+SHARING = ("test_pruning", "test_rerun", "test_run", "test_texts")
+# Runs of the workflow by the time they take: what takes longest must not begin last, with processes idle beside it.
+LONGEST_FIRST = (*SHARING, "test_pretraining", "test_studies", "test_erasure", "test_own_data", "test_corpus")
+
+
 class Together(LoadFileScheduling):
     """Files of tests go to processes whole; those that share the run of tests/integration/conftest.py to one."""
 
-    SHARING = ("test_corpus", "test_own_data", "test_pruning", "test_rerun", "test_run", "test_texts")
-
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "tests/integration" if file in {f"tests/integration/{name}.py" for name in self.SHARING} else file
+        return "tests/integration" if file in {f"tests/integration/{name}.py" for name in SHARING} else file
 
 
 def pytest_collection_modifyitems(items):
-    """The runs of the workflow first: what takes longest must not begin last, with one process idle beside it."""
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+    def place(item):
+        if item.get_closest_marker("integration") is None:
+            return len(LONGEST_FIRST) + 1
+        return LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from property_neurons.corpus.demo import make_demo_corpus
 from tests.integration.project import ROOT, Project
 
 
@@ -48,9 +49,11 @@ def first_run(_finished) -> str:
 
 
 @pytest.fixture(scope="session")
-def demo_speech(_finished) -> Path:
-    """Recordings and alignments of the demo corpus of `finished`, in the layout of LibriSpeech."""
-    return _finished[0].folder / "results/corpora/demo/source"
+def demo_speech(tmp_path_factory) -> Path:
+    """Recordings and alignments of four voices of the demo corpus, in the layout of LibriSpeech."""
+    folder = tmp_path_factory.mktemp("speech") / "source"
+    make_demo_corpus(folder, voices=4, minutes=1.5, seed=0, sentences=ROOT / "resources/demo/sentences.txt")
+    return folder
 
 
 @pytest.fixture

@@ -68,16 +68,15 @@ RENAMED = [
 
 
 @pytest.fixture
-def project(finished, tmp_path):
+def project(demo_speech, tmp_path):
     """The speech of the demo corpus in three layouts, four voices each."""
     project = Project.copy(tmp_path / "project", CONFIG)
     data = project.folder / "data"
-    source = finished.folder / "results/corpora/demo/source"
     rows = []
-    for number, folder in enumerate(sorted((source / "LibriSpeech/demo").iterdir())):
+    for number, folder in enumerate(sorted((demo_speech / "LibriSpeech/demo").iterdir())):
         who = ("Anna", "Bo", "Cléo", "dan")[number]
         for place, audio in enumerate(sorted(folder.rglob("*.flac"))):
-            grid = next((source / "alignments").rglob(f"{audio.stem}.TextGrid"))
+            grid = next((demo_speech / "alignments").rglob(f"{audio.stem}.TextGrid"))
             samples, alignment = soundfile.read(audio)[0], read_textgrid(grid)
             _mfa(data, who, f"{who} {place}", samples, alignment)
             _timit(data, number, place, samples, alignment)
