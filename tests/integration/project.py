@@ -96,10 +96,10 @@ class Project:
             stderr=subprocess.STDOUT,
         )
 
-    def kill_training(self, target: str, work: Path) -> None:
+    def kill_training(self, target: str, work: Path, *arguments: str) -> None:
         """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
         running = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", "--force", target],
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--force", target],
             cwd=self.folder,
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ STAGE = {
     "log_every": 20,
 }
 CONFIG = {
-    "corpora": {"demo": {"kind": "demo", "voices": 4, "minutes": 1.5, "shards": 2, "pitch": {"method": "praat"}}},
+    "corpora": {"demo": {"kind": "demo", "voices": 4, "minutes": 1.5, "shards": 1, "pitch": {"method": "praat"}}},
     "pretraining": {
         "tiny": {
             "corpus": "demo",
@@ -43,6 +43,8 @@ CONFIG = {
     "figures": {"corpus": "demo", "model": "tiny", "control": "tiny-random"},
 }
 TARGETS = ("results/figures/pretraining_tiny.pdf", "results/ranks/tiny/demo/demo-000.manifest.json")
+# A model so small trains no faster on two threads, and takes three times the processor time.
+THREADS = ("--max-threads", "1")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def cache(tmp_path_factory) -> Path:
 def trained(tmp_path_factory, cache) -> Project:
     load_config(CONFIG)
     project = Project.copy(tmp_path_factory.mktemp("pretraining") / "project", CONFIG | {"cache": str(cache)})
-    project.snakemake(*TARGETS)
+    project.snakemake(*THREADS, "--", *TARGETS)
     project.configure(CONFIG)
     return project
 
@@ -92,7 +94,7 @@ def test_another_directory_takes_both_stages_under_its_own_name(trained, cache, 
         name: [(f"pretrain/{name}-stage{stage}", f"checkpoints/{name}-stage{stage}") for stage in (1, 2)]
         for name in ("tiny", "small")
     }
-    second.snakemake(*[f"results/{output}.manifest.json" for _, output in stages["small"]])
+    second.snakemake(*THREADS, "--", *[f"results/{output}.manifest.json" for _, output in stages["small"]])
     check_taken(trained, second, dict(zip(stages["tiny"], stages["small"], strict=True)))
 
 
@@ -112,13 +114,13 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     undisturbed = read_json(manifest)["files"]
     target = "results/checkpoints/tiny-stage1.manifest.json"
     work = folder.parent / ".tiny-stage1.work"
-    trained.kill_training(target, work)
+    trained.kill_training(target, work, *THREADS)
     assert not manifest.exists()
     # Snakemake has deleted what was finished; it is beside, as it was.
     (aside,) = (path for path in folder.parent.glob(".old/tiny-stage1-*") if path.is_dir())
     assert verify_files(aside, f"{aside}.manifest.json")["files"] == undisturbed
     trained.snakemake("--unlock")
-    trained.snakemake("--rerun-incomplete", target)
+    trained.snakemake(*THREADS, "--rerun-incomplete", target)
     log = (trained.folder / "results/logs/pretrain/tiny-stage1.log").read_text()
     assert "| 0/120" not in log
     assert read_json(manifest)["files"] == undisturbed
