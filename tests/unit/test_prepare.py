@@ -117,6 +117,15 @@ def test_a_twin_has_the_same_shape_and_other_weights_fixed_by_its_seed(class_nam
     assert all(torch.equal(found[name], expected[name]) for name in found)
 
 
+def test_a_twin_with_the_weights_of_its_model_is_refused(tmp_path):
+    # A model that is random itself, from the same seed: as a control it would say nothing, without a word.
+    small_models.save_model(small_models.small_model("HubertModel", seed=5), tmp_path / "source")
+    prepare(LocalFolder(str(tmp_path / "source")), tmp_path, "mine")
+    with pytest.raises(ModelError, match=r"random_twin of mine: expected other weights.*from seed 5; give"):
+        prepare(RandomTwin(str(tmp_path / "mine"), seed=5), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_twin_of_a_pruned_melhubert_keeps_its_widths_and_its_statistics(tmp_path):
     model = small_models.small_model("MelHubertModel", intermediate_sizes=[9, 24])
     small_models.save_model(model, tmp_path / "source")

@@ -5,6 +5,7 @@ preprocessor_config.json. The manifest is what later steps depend on, and what t
 loaded.
 """
 
+import filecmp
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -161,6 +162,12 @@ def _save_twin(of: Path, seed: int, target: Path) -> None:
         model = new_base_model(config)
     model.save_pretrained(target)
     load_front_end(of, config).extractor.save_pretrained(target)
+    weights = sorted(file.name for file in target.glob("*.safetensors"))
+    if not any(filecmp.cmpfiles(of, target, weights, shallow=False)[1:]):
+        raise ModelError(
+            f"random_twin of {of.name}: expected other weights than that model's, found the same: they are random too, "
+            f"from seed {seed}; give the control another `seed`"
+        )
 
 
 @contextmanager

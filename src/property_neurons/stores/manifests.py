@@ -129,8 +129,13 @@ def read_manifest(manifest: str | Path, *, follow: bool = True) -> dict[str, Any
     """
     shown = printable(manifest)
     if Path(manifest).is_dir():
-        beside = shown.removesuffix(".zarr") + ".manifest.json"
-        raise StoreError(f"{shown}: expected a manifest, found a folder; give {beside}, which lies beside it")
+        beside = Path(f"{manifest}".removesuffix(".zarr") + ".manifest.json")
+        remedy = (
+            f"give {printable(beside)}, which lies beside it"
+            if beside.exists()
+            else "give the manifest that the workflow writes: of a model results/models/NAME.manifest.json"
+        )
+        raise StoreError(f"{shown}: expected a manifest, found a folder; {remedy}")
     try:
         content = parse_json(decoded(_manifest_bytes(Path(manifest), follow=follow), manifest))
         found = _unfit(content)
