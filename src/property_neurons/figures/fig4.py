@@ -78,10 +78,10 @@ def _curves(
         yield from layer_curves.held_against(
             name, "silhouette", layers["site"].tolist(), dict(controls), paper, theirs.get(name)
         )
-        for control, layers_of_control in controls:
+        for _, layers_of_control in controls:
             if name in layers_of_control:
                 full = layers_of_control[name][["layer", "site", "silhouette_full"]]
-                series = f"control {control}, full binary space"
+                series = "control, full binary space"
                 yield layer_curves.curve(full, "silhouette_full", role="control_full", series=series, name=name)
 
 
