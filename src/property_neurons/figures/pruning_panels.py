@@ -149,16 +149,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
             axes.plot(seeds, [place + offset for offset in offsets], linestyle="", zorder=4, **_SEED)
         axes.plot(shown, [place] * len(shown), linestyle="", zorder=5, **_PUBLISHED)
         far += [error.low, error.high, *seeds, *shown]
-        axes.annotate(
-            f"{error.value:.{measure.decimals}f}",
-            (1, place),
-            (-1, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=6.5,
-        )
+        style.write_at_right(axes, place, f"{error.value:.{measure.decimals}f}", fontsize=6.5)
     span = (max(far) - min(far)) or 1.0
     # At the right the numbers stand.
     axes.set_xlim(min(far) - 0.06 * span, max(far) + 0.3 * span)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -239,14 +240,16 @@ def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
 
 def write_detectable(axes: Axes, place: float, detectable: float, decimals: int) -> None:
     """At the right of a null result at `place` of the y axis, in brackets, the difference that could have been seen."""
+    write_at_right(axes, place, f"({detectable:.{decimals}f})", fontsize=5.5, color=CONTROL)
+
+
+def write_at_right(axes: Axes, place: float, text: str, **look: Any) -> None:
+    """Write at the right end of a row, at `place` of the y axis.
+
+    Args:
+        look: properties of matplotlib's text.
+    """
+    transform = axes.get_yaxis_transform()
     axes.annotate(
-        f"({detectable:.{decimals}f})",
-        (1, place),
-        (-1, 0),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=5.5,
-        color=CONTROL,
+        text, (1, place), (-1, 0), xycoords=transform, textcoords="offset points", ha="right", va="center", **look
     )

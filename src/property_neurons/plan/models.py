@@ -15,7 +15,7 @@ from property_neurons.config.models import (
 )
 from property_neurons.config.root import Config
 from property_neurons.models.folder import needed_names
-from property_neurons.plan import paths
+from property_neurons.plan import paths, pretraining
 
 
 def source(config: Config, model: str) -> dict[str, Any]:
@@ -27,8 +27,7 @@ def source(config: Config, model: str) -> dict[str, Any]:
         case ShippedModel():
             return {"kind": "folder", "path": paths.shipped(f"resources/models/{section.name}")}
         case PretrainedModel():
-            stage = section.stage or len(config.pretraining[section.run].stages)
-            return {"kind": "folder", "path": paths.checkpoint(config, section.run, stage)}
+            return {"kind": "folder", "path": pretraining.model_checkpoint(config, section)}
         case TunedModel():
             training = paths.training(config, section.task, section.of, section.seed)
             return {"kind": "folder", "path": f"{training}/encoder"}

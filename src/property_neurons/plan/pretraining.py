@@ -30,6 +30,11 @@ def running_settings(config: Config, run: str, number: int | str) -> dict[str, A
     return stage(config, run, number).model_dump(include={"workers", "save_every"})
 
 
+def model_checkpoint(config: Config, section: PretrainedModel) -> str:
+    """The checkpoint that a model of kind `pretrained` is: of its stage, or of the last one."""
+    return paths.checkpoint(config, section.run, section.stage or len(config.pretraining[section.run].stages))
+
+
 def log_mel(config: Config, run: str) -> list[str]:
     """The manifests of the log-Mel frames that a run learns from."""
     corpus = config.pretraining[run].corpus

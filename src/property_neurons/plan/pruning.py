@@ -8,7 +8,7 @@ from property_neurons.config.models import DistilledModel, PretrainedModel, Prun
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
-from property_neurons.plan import corpora, paths, tasks
+from property_neurons.plan import corpora, paths, pretraining, tasks
 
 
 def models(config: Config) -> list[str]:
@@ -182,8 +182,7 @@ def recovery(config: Config, study: str, model: str) -> str | None:
     if isinstance(section, DistilledModel):
         return f"{paths.model(config, model)}/distillation.json"
     if isinstance(section, PretrainedModel):
-        stage = section.stage or len(config.pretraining[section.run].stages)
-        return f"{paths.checkpoint(config, section.run, stage)}/metrics.json"
+        return f"{pretraining.model_checkpoint(config, section)}/metrics.json"
     return None
 
 

@@ -146,8 +146,8 @@
   /* ---- pages ---- */
   function overview() {
     const layers = index.layers.map(([layer]) => layer);
-    const plots = properties.map((name, place) => {
-      const one = index.properties[name], kind = place % 6, total = one.null.filter(row => row[1] === "");
+    const plots = properties.map((name, number) => {
+      const one = index.properties[name], kind = number % 6, total = one.null.filter(row => row[1] === "");
       const at = (rows, place) => layers.map(layer => { const row = rows.find(found => found[0] === layer); return row ? row[place] : null; });
       const series = [{ name: "|P|", kind, values: at(one.sizes, 4) }];
       if (total.length) series.push({ name: "null (mean, 95 %)", kind, dash: true, values: at(total, 3), low: at(total, 4), high: at(total, 5) });
