@@ -5,8 +5,11 @@
 1. Ranking every frame and layer inside the forward pass, against the authors' loop over frames, re-created, on the same
    activations of the same card, and as a share of the forward pass. The clock waits for the card.
 2. Ranks of bf16 and of fp32 activations of the same frames: in how far they agree, and how often the values tie.
-3. Hours of speech an hour, from audio files to a finished rank store, with 1, 2, 4, ... threads that decode.
+3. Hours of speech an hour, from audio files to a finished rank store, with 1, 2, 4, ... threads that decode, in the
+   batches that jobs read by default.
 4. The largest memory of the card in that pass.
+
+All in float32 as the jobs compute it, but for the second.
 
 `--device cpu` runs the same on a CPU, where only its agreement says anything.
 """
@@ -26,7 +29,9 @@ from workload import Utterance, arguments, hubert_base, report, seconds, setting
 
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.loading import SpeechEncoder
+from property_neurons.models.precision import full_precision
 from property_neurons.progress import progress
+from property_neurons.ranks.batching import seconds_at_once
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.sites import active_neurons
 from property_neurons.ranks.topk import Ranked, rank_neurons
@@ -69,7 +74,9 @@ def main() -> None:
         utterances = speech(options.data, options.utterances, folder)
         clock = time.perf_counter if options.device == "cpu" else _waiting_clock
         tau = active_neurons(LAMBDA, encoder.sites[0].width)
-        shares = measure(encoder, utterances, tau, options.repeats, options.device, clock)
+        with full_precision():
+            # The forward pass that ranking is a share of, too.
+            shares = measure(encoder, utterances, tau, options.repeats, options.device, clock)
         _forget_peak(options.device)
         speeds = throughput(encoder, utterances, options.decoders, options.repeats, folder)
         peak = _peak(options.device)
@@ -111,6 +118,7 @@ def throughput(
             model="hubert-base-shape",
             lambda_max=LAMBDA_MAX,
             decoders=count,
+            batch_seconds=seconds_at_once(None, encoder.model.device.type),
         )
         speeds[count].append(seconds(utterances) / timed(job)[0])
     return speeds
@@ -143,7 +151,7 @@ def _ranks(encoder: SpeechEncoder, utterance: Utterance, tau: int) -> list[Ranke
         for site in encoder.sites
     ]
     try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        with torch.inference_mode(), full_precision():
             for values in windows:
                 model(values)
     finally:

@@ -20,6 +20,7 @@ from property_neurons.errors import ModelError, PropertyNeuronsError, printable,
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder, load_encoder
+from property_neurons.models.precision import full_precision
 from property_neurons.stores.files import atomic_path
 
 TOLERANCE = 1e-4
@@ -102,7 +103,7 @@ def export_onnx(encoder: SpeechEncoder, path: str | Path) -> float:
 
 
 def _difference(module: torch.nn.Module, session, values: torch.Tensor) -> float:
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         expected = module(values).numpy()
     (found,) = session.run(None, {session.get_inputs()[0].name: values.numpy()})
     return float(np.abs(found - expected).max())

@@ -24,7 +24,8 @@ _OPERATIONS = (
 def full_precision() -> Iterator[None]:
     """Products of float32 in float32, no autocast, the same algorithms each time; as it was before when the block ends.
 
-    Use it as a context manager, or as a decorator.
+    Use it as a context manager, or as a decorator of a function that is no generator: a generator runs when the block
+    around it has ended.
     """
     # By operation: what stands for all of them (torch.backends.fp32_precision) is overridden by these alone, and the
     # older switches (allow_tf32, cudnn.flags) raise an error once somebody has set it.

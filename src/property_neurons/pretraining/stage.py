@@ -29,6 +29,7 @@ from property_neurons.models.melhubert import (
     MelHubertModel,
 )
 from property_neurons.models.melhubert.modeling import UNMASKED
+from property_neurons.models.precision import full_precision
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
 from property_neurons.pretraining.log_mel_store import LogMelShard, open_log_mel, read_statistics
 from property_neurons.pretraining.target_store import TargetShard, open_targets
@@ -316,11 +317,11 @@ class MaskedPredictionTrainer(transformers.Trainer):
         """
         per_crop = []
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             for inputs in self.get_eval_dataloader(eval_dataset):
                 inputs = self._prepare_inputs(inputs)
-                with self.compute_loss_context_manager():
-                    outputs = self.model(**inputs)
+                # Not by the model's own `forward`, which accelerate has put under autocast where training is in bf16.
+                outputs = MelHubertForPreTraining.forward(self.model, **inputs)
                 # Crops that were only dealt out to fill up the last round are dropped here.
                 per_crop.append(self.accelerator.gather_for_metrics(_sums_per_crop(outputs.logits, inputs["labels"])))
         self.model.train()

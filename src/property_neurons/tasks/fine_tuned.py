@@ -112,8 +112,6 @@ def _weights(files: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
     }
 
 
-@full_precision()
-@torch.inference_mode()
 def predictions(
     trained: FineTuned, examples: Examples, batch_size: int
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -125,9 +123,18 @@ def predictions(
     """
     loader = torch.utils.data.DataLoader(examples, batch_size=batch_size, collate_fn=collate)
     for batch in loader:
-        found = trained.model(**{key: value for key, value in batch.items() if key != "labels"})
-        outputs = found["outputs"].float().cpu().numpy()
+        labels = batch.pop("labels")
+        outputs, lengths = _outputs(trained.model, batch)
         frames = trained.data.kind != "speaker_identification"
         for place, index in enumerate(batch["index"].tolist()):
-            own = outputs[place, : int(found["lengths"][place])] if frames else outputs[place]
-            yield index, own, batch["labels"][place].numpy()
+            own = outputs[place, : lengths[place]] if frames else outputs[place]
+            yield index, own, labels[place].numpy()
+
+
+# Not around `predictions`: what stands around a generator ends before its first item is asked for.
+@full_precision()
+@torch.inference_mode()
+def _outputs(model: TaskModel, batch: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
+    """Outputs of the head for a batch, float32 [utterances, ...], and the frames of each utterance."""
+    found = model(**batch)
+    return found["outputs"].float().cpu().numpy(), found["lengths"].tolist()
