@@ -8,7 +8,7 @@ from property_neurons.corpus.audio import SAMPLE_RATE
 
 
 def chosen_utterances(utterances: pd.DataFrame, minutes: float | None) -> pd.DataFrame:
-    """The utterances whose values are kept: of each speaker in turn one more, until there are so many minutes.
+    """The utterances whose values are kept: one of each speaker in turn, until they hold `minutes` of speech.
 
     A speaker's utterances come in the order of a hash of their ids, so that the choice depends on no shard and is
     always the same.

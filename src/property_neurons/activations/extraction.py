@@ -1,4 +1,4 @@
-"""One pass of a model over some utterances of a shard, of which the activation values are kept."""
+"""One pass of a model over some utterances of a shard, which keeps their activation values."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,7 +64,7 @@ def store_activations(
 def frame_values(encoder: "Encoder", n_samples: int, windows: Sequence[Any]) -> list[np.ndarray]:
     """The value of every neuron in every 20 ms frame of one utterance: for each site float16 [frames, neurons].
 
-    windows: what the model takes in of it.
+    windows: the utterance as the model takes it in.
 
     Raises:
         ModelError: the model cannot read the utterance.

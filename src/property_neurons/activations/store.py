@@ -1,7 +1,6 @@
 """The activation store of one shard: the value of every neuron in every frame of some utterances.
 
-Values are half precision rounded to 5 bits behind the point of the mantissa (to 1.6 % of the value), which halves the
-room that they take.
+Values have half precision, rounded to 5 bits of the mantissa (to 1.6 % of the value). This halves their room on disk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,12 +58,12 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def codes_of(values: np.ndarray) -> np.ndarray:
-    """Which of the `CODES` values each one is: int64, shape of `values`, which are as `rounded` gives them."""
+    """The code of each value that `rounded` gave, one of `CODES`: int64, shape of `values`."""
     return (values.view(np.uint16) >> 5).astype(np.int64)
 
 
 def values_of_codes() -> np.ndarray:
-    """The value of each code, in no order: float64 [CODES]; some codes are of no number."""
+    """The value of each code: float64 [CODES], in no order; some codes stand for no number."""
     return (np.arange(CODES, dtype=np.uint16) << np.uint16(5)).view(np.float16).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What became of a model's neurons in models that were cut out of it, or edited."""
+"""What pruning and edits did to each neuron of a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ KEPT, REMOVED, UNTOUCHED = "kept", "removed", "untouched"
 class Derived:
     """A model made of another one.
 
-    model: its name. done: for each feed-forward network, what was done to each neuron, text [width].
-    number: its number there, int64 [width]; -1 where it was removed.
+    model: name of the new model. done: for each feed-forward network, what was done to each neuron, text [width].
+    number: each neuron's number in the new model, int64 [width]; -1 where it was removed.
     """
 
     model: str
@@ -38,8 +38,8 @@ def read_derived(manifest: str | Path, widths: list[int], of: str) -> Derived:
     """Read the record of a pruned or an edited model.
 
     Args:
-        widths: neurons of each feed-forward network of the model that it was made of.
-        of: digest of that model.
+        widths: neurons of each feed-forward network of the original model.
+        of: digest of the original model.
 
     Raises:
         StoreError: the folder has no such record, it is altered, or it was made of another model.

@@ -25,13 +25,13 @@ def choose_examples(
 ) -> list[tuple[str, int]]:
     """The examples of one neuron: (kind, frame), kinds in the order of `KINDS`.
 
-    Of each kind at most one in an utterance and two of a speaker. Strength is the magnitude of the activation; quarters
-    divide the frames in which the neuron is active by strength, as many frames in each, 4 being the strongest.
-    A counter-example has the label that the neuron reacts to, and the neuron is not active there.
+    Each kind takes at most one example from an utterance and two from a speaker. Strength is the magnitude of the
+    activation. Quarters divide the frames in which the neuron is active by strength, as many frames in each; 4 is the
+    strongest. In a counter-example the label is the one that the neuron reacts to, and the neuron is not active.
 
     Args:
-        value: float [frames]. active, right: int64 [some frames], ascending, in which the neuron is active, and which
-            have the label that it reacts to. utterance, speaker: int [frames].
+        value: float [frames]. active: int64, ascending, the frames in which the neuron is active. right: the same of
+            the frames with the label that the neuron reacts to. utterance, speaker: int [frames].
     """
     strength = np.abs(value[active])
     order = active[np.argsort(-strength, kind="stable")]

@@ -39,7 +39,7 @@ def cosines(weights: np.ndarray, neurons: np.ndarray) -> np.ndarray:
 
 
 def nearest(likeness: np.ndarray, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The most like other neurons of each, the lower number among equals, and how like they are.
+    """The neurons most like each neuron, the lower number first among equals, and how like they are.
 
     Returns:
         neurons int64, likeness float64: both [neurons, N_NEIGHBOURS] (or one less than there are neurons)

@@ -26,7 +26,7 @@ class Neuron:
 
     lambda_: share of neurons that count as active.
     sets: the sets that it is in: property, group, exclusive, and the statistics of the tables of neurons.
-    phones: phone, phone_class ("" for none), n (counted frames), p (probability of being among the most active).
+    phones: phone, phone_class ("" for none), n (counted frames), p (share of frames in which the neuron is active).
     groups: property, group, n, p.
     by_phone: property, group, phone, n, p; of properties whose groups are crossed with phones.
     examples: kind (`strongest` first; see `examples.KINDS`), utterance, speaker, gender, phone, time (s), f0 (Hz),
@@ -132,7 +132,7 @@ def _cells(name: str, counts: Counts, site: int, neuron: int) -> pd.DataFrame:
 
 
 def _plainest(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells of a property that counts every frame: the one with the most. None where there are none."""
+    """The cells of the property with the most counted frames; None where no property counts every frame."""
     frames = cells.groupby("property")["n"].sum()
     return cells if frames.empty else cells[cells["property"] == frames.idxmax()]
 

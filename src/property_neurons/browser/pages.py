@@ -139,10 +139,10 @@ def write_entry(path: str | Path) -> None:
 
 
 def check_estimate(neurons: pd.DataFrame, examples: pd.DataFrame, used: pd.DataFrame, site: Site) -> None:
-    """See that the pages will be within the limits, before any is made.
+    """Check that the pages will be within the limits, before any is made.
 
     Raises:
-        ConfigError: they will not be.
+        ConfigError: the pages will be larger than the limits.
     """
     data = 0.0
     for layer, own in neurons.groupby("layer"):
@@ -208,7 +208,7 @@ Groups = dict[tuple[str, str], tuple[int, int]]
 
 
 def _groups(neurons: pd.DataFrame) -> Groups:
-    """The groups that the neurons' columns name, which are the same for all that have a page."""
+    """The groups that the neurons' columns name: the same for all neurons with a page."""
     shown = neurons.loc[neurons["chosen"] != NO_PAGE, "groups"]
     first = shown.iloc[0] if len(shown) else []
     return {(one["property"], one["group"]): (number, int(one["n"])) for number, one in enumerate(first)}
@@ -266,7 +266,7 @@ def _whole(value: float) -> int | None:
 
 
 def _curve(example: dict[str, Any]) -> tuple[float, float, str]:
-    """Ends of an example's curve, and its course between them: a character a frame, a blank where there is none."""
+    """The lowest and highest value of an example's curve, and the curve: a character a frame, a blank for no frame."""
     curve = np.asarray(example["curve"], np.float64)
     low, high = min(0.0, np.nanmin(curve)), max(0.0, np.nanmax(curve))
     step = (high - low) / _LEVELS or 1.0

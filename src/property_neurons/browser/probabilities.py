@@ -1,4 +1,4 @@
-"""How often neurons are active in each phone, with intervals over speakers, and around its onset: from stored ranks."""
+"""From stored ranks: how often neurons are active in each phone and around its onset, with intervals over speakers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Frames:
 
 
 def clusters_of(speakers: Sequence[str]) -> dict[str, int]:
-    """What each speaker is counted with: alone, or, where there are more than 60, with every 60th other."""
+    """The cluster of each speaker: the speaker alone or, of more than 60 speakers, together with every 60th other."""
     return {name: index % _MOST_CLUSTERS for index, name in enumerate(sorted(set(speakers)))}
 
 

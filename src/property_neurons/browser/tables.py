@@ -82,7 +82,7 @@ class Choice:
 
 
 def chosen_neurons(layer: int, width: int, tables: Mapping[str, PropertyTables], choice: Choice) -> pd.Series:
-    """The neurons of a layer that have a page, ascending, and why: text by number."""
+    """The neurons of a layer that have a page, ascending, each with the reason as text."""
     found: set[int] = set()
     for table in tables.values():
         own = table.neurons
@@ -198,7 +198,7 @@ class _Site:
     derived: Sequence[Derived]
 
     def of_everyone(self, chosen: pd.Series, tables: Mapping[str, PropertyTables]) -> pd.DataFrame:
-        """The columns that are there for every neuron of the layer, in the order of these."""
+        """The columns that every neuron of the layer has, one row a neuron."""
         counts = next(iter(tables.values())).counts
         site = counts.sites[self.site]
         everyone = np.arange(site.width)

@@ -1,6 +1,6 @@
-"""The folder that working directories share: results are taken from it before they are made, and published to it after.
+"""The folder that working directories share. A job first looks there for its result; else it makes and publishes it.
 
-An entry is `KIND/KEY/`, with the result in `content/` and in `entry.json` its manifest and what the key is a digest of.
+An entry is `KIND/KEY/`: the result in `content/`; its manifest, and what the key is a digest of, in `entry.json`.
 It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
 that publish the same, the first stays. What is taken is copied, and the copy is held against the manifest: a damaged
 entry is named, not used, and replaced. A cache that cannot be used never stops a job.
@@ -47,12 +47,12 @@ class Result:
     """A folder that a job makes, with its manifest.
 
     kind: one of `KINDS`.
-    made_of: all that its bytes depend on but the names in it, as plain values; the key is their digest.
+    made_of: all that the result's bytes depend on, without names, as plain values; the key is their digest.
     folder, manifest: to write.
     noted: what the manifest says beside files and digest.
     put_names: writes this working directory's names into a folder that may have been made under others.
     audio: files that must still be those of `made_of` when the result is published.
-    work: what a killed job may have left; set aside where the result is taken, as it may be another training's.
+    work: unfinished work of a killed job. It is set aside when the result comes from the cache.
     """
 
     kind: str
@@ -211,10 +211,10 @@ def _described(path: Path) -> Entry:
 
 
 def prune(cache: str | Path, days: float) -> list[Entry]:
-    """Remove the entries that were not used for so many days, and what jobs left that were killed.
+    """Remove the entries that were not used for so many days, and what killed jobs left behind.
 
     Returns:
-        the entries that are gone; those of others may have to stay.
+        the removed entries; entries of other users may have to stay.
 
     Leftovers stay for a day at least: they may be those of a job that is publishing.
     """
@@ -239,10 +239,10 @@ def _folders(cache: str | Path) -> Iterator[Path]:
 
 
 def _description(entry: Path) -> dict[str, Any]:
-    """The manifest of an entry, which is the one that its key promises.
+    """The manifest of an entry, checked against its key.
 
     Raises:
-        StoreError: it is not, or is no manifest.
+        StoreError: it does not belong to the key, or is no manifest.
     """
     described = manifests.read_manifest(entry / _ENTRY, follow=False)
     if manifests.digest_of(described.get("made_of")) != entry.name:
@@ -304,14 +304,14 @@ def _copy(source: Path, below: str, target: Path, files: Mapping[str, Sequence[A
 
 
 def _is_there(question: Callable[[], bool]) -> bool:
-    """The answer to `is_dir` or `is_file`; what cannot be looked at is not there."""
+    """The answer to `is_dir` or `is_file`; False where the path cannot be looked at."""
     with suppress(OSError):
         return question()
     return False
 
 
 def _is_whole(entry: Path) -> bool:
-    """Whether the trouble is not the entry's: a copy may be damaged by the disk that it is made on."""
+    """Whether the entry itself is whole, so that the disk of the copy caused the trouble."""
     try:
         manifests.verify_content(entry / _CONTENT, _description(entry), entry / _ENTRY)
     except (StoreError, OSError):

@@ -1,9 +1,9 @@
-"""What the bytes of ranks and trainings depend on, and nothing else: what their keys in the cache are made of.
+"""What the cache keys of ranks and trainings are made of: everything that their bytes depend on, and nothing else.
 
-Names of models, corpora, tasks and folders are not part of it; where a result holds some, those of the working
-directory are written into what is taken. The device is, as CPU and GPU round differently, and so are the threads of a
-CPU and the number of GPUs, which order sums, and the versions of the packages that compute or write. The make of a CPU
-or GPU is not: shards of one run may be made on several.
+Part of a key: the device (CPU and GPU round differently), the threads of a CPU and the number of GPUs (they order
+sums), and the versions of the packages that compute or write. Not part of it: the make of a CPU or GPU, because
+shards of one run may be made on several; and names of models, corpora, tasks and folders. Where a taken result holds
+names, the working directory's own replace them.
 """
 
 import hashlib
@@ -142,7 +142,7 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
 
 
 def _machine(kind: str, device: str, threads: int, processes: int, script: str | Path) -> dict[str, Any]:
-    """What all kinds depend on; a changed script may make something else of the same arguments."""
+    """What results of all kinds depend on, the script included: another script may give another result."""
     return {
         "device": device,
         **({"threads": threads} if device == "cpu" else {"gpus": processes}),

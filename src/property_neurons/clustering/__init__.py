@@ -1,1 +1,1 @@
-"""Groups that speech falls into by itself, in place of phones and of genders (arXiv 2506.21712)."""
+"""Groups found without labels: clusters in place of phones or of a property's groups (arXiv 2506.21712)."""

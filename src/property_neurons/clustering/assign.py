@@ -25,7 +25,7 @@ def write_clusters(
 ) -> None:
     """Write the clusters of a shard's frames as a store of values, an interval for each run of one cluster.
 
-    Of frames, those that are silent, or that the model does not give, have none.
+    A silent frame, or a frame that the model does not give, has no cluster.
 
     Args:
         path: the .zarr to write.
@@ -43,7 +43,7 @@ def write_clusters(
 
 
 def as_intervals(cluster: np.ndarray, offset: np.ndarray, clusters: int) -> FrameValues:
-    """Runs of one cluster as intervals, none from one utterance into the next: of int32 [frames], `NONE` for none."""
+    """Runs of one cluster as intervals within utterances, from int32 [frames], `NONE` where a frame has no cluster."""
     opens = np.diff(cluster, prepend=NONE) != 0
     opens[offset[:-1][np.diff(offset) > 0]] = True
     counted = cluster != NONE

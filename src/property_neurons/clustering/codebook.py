@@ -64,7 +64,7 @@ def fit_codebook(points: Sequence[np.ndarray], *, clusters: int, seed: int, stan
 def draw_utterances(shards: Iterable[FrameShard], *, hours: float, seed: int) -> list[set[str]]:
     """Sample utterances until they hold so much speech: the ids of each shard.
 
-    The draw does not depend on how the corpus is cut into shards.
+    The sample does not depend on how the corpus is divided into shards.
     """
     shards = list(shards)
     lengths = {

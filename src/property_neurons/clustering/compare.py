@@ -1,4 +1,4 @@
-"""Clusters beside what is known of the same speech: phones, speakers, genders, subsets."""
+"""How well clusters agree with the phones, speakers, genders and subsets of the same speech."""
 
 from collections.abc import Iterable, Iterator
 

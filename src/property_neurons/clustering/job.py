@@ -8,7 +8,7 @@ from property_neurons.stores.manifests import store_path
 
 
 def kept_frames(job: Any) -> list[FrameShard]:
-    """The frame stores of a job, with what the corpus's gate lets through.
+    """The frame stores of a job, limited to the utterances that passed the corpus's check.
 
     Raises:
         StoreError: a store, or the corpus's table, is not as it was written.

@@ -51,16 +51,16 @@ def represent_of(job: Any, layer: int | None) -> Represent:
 def points_of(
     frames: FrameShard, recordings: Iterable[Recording], represent: Represent, of: Of
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """What is clustered of each utterance of a shard that is kept.
+    """The points of each kept utterance of a shard.
 
-    The frames are those that are not labelled as silence, as far as the model gives them.
+    The frames are those without the label silence, as far as the model gives them.
 
     Args:
         recordings: of the shard; those that are not of a kept utterance are not read.
 
     Yields:
-        the utterance's place in the shard; bool [frames], which of its frames they are; float32 [points, width]: a
-        point for each of them, or one, their mean, or none where all are silent
+        the utterance's place in the shard; bool [frames], its frames that are clustered; float32 [points, width]: one
+        point for each of these frames, or their mean alone, or none where all are silent
 
     Raises:
         AudioError, ModelError: an utterance cannot be read; the message names it.

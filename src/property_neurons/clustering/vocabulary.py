@@ -1,4 +1,4 @@
-"""What is clustered, and the number of no cluster."""
+"""What can be clustered, and the number that stands for "no cluster"."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Configuration of what is counted, and of which neurons a pattern and a group have (method.md, section 1)."""
+"""Configuration of what is counted, and of the definition of patterns and groups (method.md, section 1)."""
 
 import re
 from typing import Annotated, Any, Literal

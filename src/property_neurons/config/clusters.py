@@ -1,4 +1,4 @@
-"""Configuration of clusters of speech: what stands in place of phones and genders where there are no labels."""
+"""Configuration of clusters of speech, which replace phones or groups where there are no labels."""
 
 from typing import Literal
 

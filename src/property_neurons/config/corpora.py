@@ -81,7 +81,7 @@ class Subset(Section):
 
 
 class Conversion(Section):
-    """What is done with recordings that are not 16 kHz and mono: copies are made, and read by all that follows."""
+    """What is done with recordings that are not 16 kHz and mono: the workflow makes copies, and reads only these."""
 
     resample: bool = Field(default=False, description="resample other rates to 16 kHz (torchaudio)")
     channels: Literal["mix", "first"] | None = Field(

@@ -1,7 +1,7 @@
 """The studies of pruning and erasure spelled out: every model, training and scoring they stand for.
 
-A study is nothing that the rules need to know: it becomes pruned, pretrained and tuned models like those that anyone
-may write down, and a list of runs that figures collect.
+The rules know no studies. A study becomes pruned, pretrained and tuned models, as anyone may write them into a
+config, and a list of runs that figures collect.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ class Run:
     step: pruning steps made so far.
     trained: the task that is trained, which differs from `task` in its number of optimiser steps once a model was
         pruned.
-    recovered: whether the model was fine-tuned after each pruning step; otherwise it is one cut of the unpruned model.
+    recovered: whether the model was fine-tuned after each pruning step; otherwise one step prunes the unpruned model.
     """
 
     study: str
@@ -113,7 +113,7 @@ def add_pruning(
 
 
 def _add_general(added: Expansion, name: str, study: GeneralPruning) -> None:
-    """Prune, recover without labels, step by step; then every task on what came of it."""
+    """Prune and recover without labels, step by step; then train every task on the result."""
     recover = _by_masked_prediction(added, name, study) if study.fine_tuning else _by_distillation(added, study)
 
     def scored(arm: str, step: int, seed: int, model: str, recovered: bool = True) -> Iterator[Run]:
@@ -160,7 +160,7 @@ def _by_distillation(added: Expansion, study: GeneralPruning) -> Recover:
 
 
 def _by_masked_prediction(added: Expansion, name: str, study: GeneralPruning) -> Recover:
-    """Pre-training goes on, with the unpruned model's clusters as targets of all."""
+    """Every pruned model goes on with pre-training; the targets are the unpruned model's clusters."""
     tuning, targets_run = study.fine_tuning, f"{name}-targets"
     common = tuning.model_dump(include={"corpus", "validation_share", "gpus"})
     # One run whose targets all others take over, clusters of the unpruned model; it is never trained itself.
@@ -243,11 +243,11 @@ def _pruned(
     rows: int | None,
     seed: int,
 ) -> PrunedModel:
-    """One pruning step of an arm; `sizes_of`: the model that is protected by its property neurons at the same step.
+    """One pruning step of an arm; `sizes_of`: the model of the arm `protect` at the same step.
 
-    Random sets of `random: size` are as large as those of that model. Matched ones are like the property neurons of
-    their own model, and so are as many. Where all layers compete the arms differ in width, and random sets are as large
-    as those of their own model, too.
+    Random sets of `random: size` have as many neurons as the property neurons of `sizes_of`. Matched random sets have
+    as many as the property neurons of their own model. Where all layers compete, the arms differ in width, and random
+    sets of either kind follow their own model.
     """
     of_size = shield_of(criterion) == "random_protect" and study.random == "size"
     follows = of_size and "protect" in study.arms and study.match != "global" and sizes_of != of

@@ -53,7 +53,7 @@ def _unknown_key(model: type[BaseModel], location: tuple, path: str) -> str:
 def _walk(model: type[BaseModel], location: tuple) -> tuple[list[str], Any]:
     """Follow an error's location through the models: the keys as the user wrote them, and the type they lead to.
 
-    A location also holds the tag of the union member that was chosen, which nobody wrote.
+    A location also holds the tag of the chosen union member, which the user did not write.
     """
     keys: list[str] = []
     kind: Any = model

@@ -38,7 +38,7 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
 
 
 def check_written(files: Iterable[str | Path]) -> None:
-    """Hold configuration files against what YAML parsers pass over: the last of two equal keys would win.
+    """Refuse configuration files with a key that stands twice: YAML parsers silently take the last one.
 
     Files that Snakemake fills in as YTE templates may repeat keys (`?if`), and are not looked at.
 

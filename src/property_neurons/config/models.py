@@ -151,17 +151,17 @@ class PrunedModel(_Model):
 
     @property
     def protects(self) -> str | None:
-        """What goes last: `protect`, `random_protect` or nothing."""
+        """Which neurons are removed last: `protect`, `random_protect` or none."""
         return shield_of(self.criterion)
 
     @property
     def score(self) -> str:
-        """By what neurons are scored."""
+        """The score of neurons."""
         return score_of(self.criterion)
 
     @property
     def matched(self) -> bool:
-        """Whether random sets are drawn that are like the property neurons."""
+        """Whether random sets match the property neurons."""
         return self.protects == "random_protect" and self.random == "matched"
 
     @property

@@ -1,4 +1,4 @@
-"""What every training is told of steps, batches and learning rate."""
+"""Configuration of steps, batches and learning rate, the same for every training."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ class Optimisation(Section):
     workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
 
     def batch_problem(self, gpus: int = 1) -> str | None:
-        """Why the utterances of a step cannot be dealt evenly to its batches, if so."""
+        """Why the utterances of a step do not divide evenly into its batches; None where they do."""
         if self.batch_size % (self.accumulation * gpus) == 0:
             return None
         return (

@@ -32,7 +32,7 @@ class Architecture(Section):
 
 
 class Targets(Section):
-    """What masked frames are to be recognised as: their k-means cluster."""
+    """The targets of masked frames: their k-means clusters."""
 
     clusters: int = Field(default=512, ge=2, le=65_535, description="clusters of k-means")
     layer: int | None = Field(
@@ -97,7 +97,7 @@ class Stage(Optimisation):
 
 
 class MaskedPrediction(Section):
-    """Where pre-training happens: what pre-training itself and fine-tuning after pruning share."""
+    """What pre-training itself and fine-tuning after pruning share."""
 
     corpus: Name = Field(description="name of the corpus to train on")
     validation_share: float = Field(

@@ -248,7 +248,7 @@ DEFAULT_PROPERTIES = PAPER_PROPERTIES | READY_MADE
 
 
 def source_of(section: Property) -> str:
-    """What the labels of a property are made of: "label", "f0", "duration", a column's name, or a track's."""
+    """The source of a property's labels: "label", "f0", "duration", the name of a column or of a track."""
     if isinstance(section, PhoneSetProperty):
         return "label"
     if isinstance(section, MarkProperty):
@@ -259,7 +259,7 @@ def source_of(section: Property) -> str:
 
 
 def of_frames_alone(section: Property) -> bool:
-    """Whether a property is made of what frame stores hold, and of no track, interval or cluster beside them."""
+    """Whether a property needs frame stores alone, and no track, interval or cluster."""
     beside = TrackProperty | ClusterProperty | TierProperty | IntervalProperty | WordProperty
     if isinstance(section, beside) or getattr(section, "dictionary", None) is not None:
         return False
@@ -267,7 +267,7 @@ def of_frames_alone(section: Property) -> bool:
 
 
 def frequency_property(names: Iterable[str], properties: Mapping[str, Property]) -> str | None:
-    """The first of the named properties whose counts hold every frame; pitch has voiced ones alone."""
+    """The first of the named properties that counts every frame; pitch counts voiced frames alone."""
     known = (name for name in names if name in properties)
     return next((name for name in known if _holds_every_frame(properties[name])), None)
 

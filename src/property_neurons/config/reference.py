@@ -70,7 +70,7 @@ def _sections(annotation: Any, inside: bool = False) -> Iterator[tuple[type[Base
 
 
 def _tag(field: FieldInfo) -> str | None:
-    """The one value of a required field, which tells the sections of one place apart."""
+    """The value of the field by which the sections of one place are told apart."""
     values = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     return str(values[0]) if len(values) == 1 and field.is_required() else None
 

@@ -21,7 +21,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", 
 
 
 def _expanded(path: str) -> str:
-    """A path with `~`, `$NAME` and `${NAME}` replaced, as by a shell; what is not set is an error, never a folder."""
+    """A path with `~`, `$NAME` and `${NAME}` replaced as in a shell; a variable that is not set is an error."""
     path = os.path.expandvars(path)
     if unset := re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})", path):
         raise ValueError(f"{unset[0]} is no variable of the environment; set it, or write the path out")

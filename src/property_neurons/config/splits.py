@@ -1,4 +1,4 @@
-"""Configuration of who is trained and tested on."""
+"""Configuration of splits: which speech is for training, which for dev and test."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -83,7 +83,7 @@ class CorpusSplit(Section):
 
 
 class OfficialSplit(Section):
-    """The division that a corpus brings along."""
+    """The official split of a corpus."""
 
     by: Literal["official"] = Field(description="the corpus's own split file (kind voxceleb1)")
     corpus: Name = Field(description="name of the corpus")

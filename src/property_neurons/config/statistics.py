@@ -11,7 +11,7 @@ DEFAULT_CONFOUNDS = {"gender": "f0", "pitch": "speaker", "phone": "duration"}
 
 
 class Statistics(Section):
-    """The null, stability and held-out selectivity of every set, and what a set is made of where cells are few."""
+    """The null, stability and held-out selectivity of every set, and how sets treat rare cells."""
 
     permutations: int = Field(
         default=1000, ge=0, le=1_000_000, description="labellings dealt anew for the null (0: no null, no p, no q)"

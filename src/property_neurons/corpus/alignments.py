@@ -1,4 +1,4 @@
-"""Forced alignments: who says which phone from when to when, in integer microseconds."""
+"""Forced alignments: phones with their start and end, in integer microseconds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class AlignmentSource(Protocol):
         ...
 
     def not_read(self) -> list[tuple[str, Trouble]]:
-        """(path, trouble) of what could not be looked into, where it reads a folder."""
+        """(path, trouble) of everything that could not be read below the folder, where the source is a folder."""
         ...
 
     def read(self, utterance: str) -> Alignment:
@@ -69,7 +69,7 @@ class AlignmentSource(Protocol):
 
 
 def unaligned(n_samples: int, spoken_noise: int = SPOKEN_NOISE_ID) -> Alignment:
-    """What stands for the alignment of speech without one: a single segment of spoken noise, of the audio's length."""
+    """The alignment of speech that has none: a single segment of spoken noise, as long as the audio."""
     end = n_samples * 1_000_000 // SAMPLE_RATE
     return Alignment(np.array([0]), np.array([end]), np.array([spoken_noise], dtype=np.int8), end)
 

@@ -95,7 +95,7 @@ def read_any_audio(path: str | Path, *, any_rate: bool, any_channels: bool) -> t
 
 
 def inspect_audio(path: str | Path) -> AudioFacts:
-    """Decode a file in full and tell its length and the digest of its bytes.
+    """Decode a file in full: its length and the digest of its bytes.
 
     Raises:
         UnusableAudio: as for `read_audio`.
@@ -120,7 +120,7 @@ def _read(path: Path) -> tuple[bytes, np.ndarray]:
 
 
 def _read_with_rate(path: Path, allowed: frozenset[str] = frozenset()) -> tuple[bytes, np.ndarray, int]:
-    """The bytes and the samples of a file, opened once: whoever replaces the file meanwhile changes neither."""
+    """The bytes and the samples of a file, both from one opening, so that they belong together."""
     try:
         _expect_a_file(path)
         with path.open("rb", buffering=0) as stream:
@@ -198,7 +198,7 @@ def _form(file: soundfile.SoundFile) -> list[Trouble]:
 
 
 def _cut(file: soundfile.SoundFile, says: Announced, samples: np.ndarray) -> list[Trouble]:
-    """What decoding went through without complaint although part of the file is missing or altered."""
+    """Damage that the decoder did not report: a missing or altered part of the file."""
     # Of a FLAC file of unknown length, with a checksum, the checksum alone speaks.
     expected = says.n_samples if says.n_samples is not None or says.md5 else file.frames
     if expected is not None and len(samples) != expected:
@@ -220,7 +220,7 @@ def _md5(file: soundfile.SoundFile, samples: np.ndarray) -> bytes:
 
 
 def _level(samples: np.ndarray) -> list[Trouble]:
-    """Samples that no recording has: not numbers, on another scale, or all the same."""
+    """Refuse samples that no recording has: not numbers, on another scale, or all the same."""
     step = _one_step(samples)
     low, high = float(samples.min()) * step, float(samples.max()) * step
     if not (np.isfinite(low) and np.isfinite(high)):

@@ -1,4 +1,4 @@
-"""Judging a corpus by its report: `on_bad_utterance` of the config."""
+"""Accept or refuse a corpus by its report, as `on_bad_utterance` of the config says."""
 
 import math
 from typing import Any, Literal
@@ -22,7 +22,7 @@ def check_report(
     max_skipped_share: float,
     report_path: str,
 ) -> dict[str, Any]:
-    """Judge a corpus by its report.
+    """Accept or refuse a corpus by its report.
 
     Args:
         report: all report rows of the corpus.

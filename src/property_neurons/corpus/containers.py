@@ -1,4 +1,4 @@
-"""Audio containers: what a file says that it holds, held against its bytes.
+"""Audio containers: whether a file holds as much as its header says.
 
 Decoders read on over what is missing. libsndfile shortens WAV, OGG and SPHERE files that were cut, fills in FLAC frames
 that are gone, and guesses the length of an MP3 file that does not say it. So each container is walked here from its
@@ -65,7 +65,7 @@ class UncheckedContainer(Exception):
 
 @dataclass(frozen=True)
 class Announced:
-    """What a container says of itself.
+    """What the header of a container says.
 
     n_samples: samples of each channel; None where libsndfile's count, made from the same bytes, has to be taken.
     md5: the checksum of a FLAC file's samples, or None.
@@ -76,7 +76,7 @@ class Announced:
 
 
 def announced(content: bytes) -> Announced:
-    """What an audio file says that it holds, once it has been found to hold that much.
+    """What an audio file announces, after checking that it holds that much.
 
     Args:
         content: all bytes of the file. Its first bytes say what it is, whatever its name.
@@ -125,7 +125,7 @@ def _unsupported(name: str) -> UncheckedContainer:
 
 
 def _behind_id3(content: bytes) -> int:
-    """Where the audio begins behind ID3v2 tags: 10 bytes each, and what their size says in 4 times 7 bits."""
+    """Where the audio begins behind ID3v2 tags: each has 10 bytes and as many more as 4 times 7 bits of it say."""
     start = 0
     while content.startswith(b"ID3", start) and len(content) >= start + 10:
         footer = 10 if content[start + 5] & 0x10 else 0
@@ -363,9 +363,9 @@ class _FlacHead:
 
 
 def _flac_samples(content: bytes, start: int) -> int:
-    """The samples of FLAC frames that bear one number after the other, up to the end of the file.
+    """The samples of consecutively numbered FLAC frames, up to the end of the file.
 
-    That each is as it was written is for libFLAC to see, but for the last: it takes a cut one for the end.
+    libFLAC checks that each frame is intact, except the last one: it takes a truncated frame for the end.
     """
     last, total = None, 0
     broken = _cut("FLAC frames with one number after the other, to the end of the file", "some missing or cut")

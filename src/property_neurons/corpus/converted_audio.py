@@ -1,7 +1,7 @@
-"""Recordings at other rates, or of more channels, as what models read: 16 kHz, mono.
+"""Conversion of recordings at other rates, or with more channels, to what models read: 16 kHz, mono.
 
-A copy is made of every recording of the corpus, FLAC of 16 bits, and all that follows reads the copies. Of a recording
-that is 16 kHz, mono and of 16 bits already the copy holds the same samples.
+Every recording of the corpus gets a copy, 16-bit FLAC, and everything that follows reads the copies. The copy of a
+recording that already is 16 kHz, mono and 16-bit holds the same samples.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ class Conversion:
         """Write the copy of one recording.
 
         Returns:
-            the facts of the copy, its path below the root of the copies, and what was done, to be reported.
+            the facts of the copy, its path below the root of the copies, and a line for the report about what was done.
 
         Raises:
             UnusableAudio: as for `audio.read_audio`, but for the rate and the channels that may be converted.
@@ -70,7 +70,7 @@ class Conversion:
 
 @contextmanager
 def audio_copies(folders: Sequence[str], below: str, settings: Mapping[str, Any] | None) -> Iterator[Conversion | None]:
-    """A conversion into a folder that appears when all is done; None where nothing is to be converted.
+    """A conversion into a folder that appears when all copies are complete; None where nothing is to be converted.
 
     Args:
         folders: that folder, or none.

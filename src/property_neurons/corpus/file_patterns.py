@@ -1,4 +1,4 @@
-"""Paths with fields in braces, such as "{speaker}/{utterance}.wav": what a file's place says about it.
+"""Patterns of paths with fields in braces, such as "{speaker}/{utterance}.wav", whose values a file's path gives.
 
 {name}      letters of one folder or file name, as few as will do
 {name:2}    two of them
@@ -17,7 +17,7 @@ def fields_of(pattern: str) -> list[str]:
 
 
 def path_matcher(pattern: str) -> re.Pattern[str]:
-    """What matches the whole of a path, upper case or lower; a field that stands twice must be the same."""
+    """A matcher of whole paths, in upper or lower case; a field that stands twice must have one value."""
     parts, end, seen = [], 0, set()
     for match in _PIECE.finditer(pattern):
         parts.append(re.escape(pattern[end : match.start()]))

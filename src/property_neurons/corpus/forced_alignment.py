@@ -166,7 +166,7 @@ def _search(pcm: bytes, words: Sequence[str], *, pruned: bool) -> list[tuple[int
 
 
 def _spelling(decoder: Decoder, word: str) -> str:
-    """The word as the dictionary has it ('em, mr.), or else without quotes and full stops, added to the dictionary."""
+    """The word as the dictionary spells it ('em, mr.); else without quotes and full stops, added to the dictionary."""
     bare = word.strip("'.-")
     for spelling in (word, word.strip("'"), bare):
         if decoder.lookup_word(spelling) is not None:

@@ -1,4 +1,4 @@
-"""The interval of a tier that each frame of a shard lies in: words, stress, breaks, or whatever was annotated.
+"""The interval of a tier that holds each frame of a shard: words, stress, breaks, or any other annotation.
 
 Intervals are those of TextGrids, those of a table, or words and stress that a pronunciation dictionary lays on phones.
 """

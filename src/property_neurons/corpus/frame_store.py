@@ -58,14 +58,14 @@ class FrameShard:
 
     @property
     def of_speech(self) -> np.ndarray:
-        """Whether a frame is not silence: bool [frames]. Speech without an alignment is spoken noise."""
+        """Which frames are not silence: bool [frames]. Speech without an alignment is spoken noise."""
         return self.label != self.inventory.silence
 
     def column(self, name: str, property_name: str) -> Sequence:
-        """What is known of each utterance under a name.
+        """One column of the utterances.
 
         Raises:
-            ConfigError: nothing is.
+            ConfigError: there is no such column.
         """
         if name not in self.columns:
             known = ", ".join(sorted(map(printable, {*self.columns, "label", "f0", "duration"})))
@@ -78,7 +78,7 @@ class FrameShard:
         """The numbers of the frames: float32 [frames], NaN for none.
 
         Raises:
-            StoreError: there are none.
+            StoreError: the frames have no numbers.
         """
         if self.values is None or self.values.number is None:
             raise StoreError(

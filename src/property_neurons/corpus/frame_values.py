@@ -1,7 +1,7 @@
-"""What is known of each 20 ms frame beside its phone and F0: a number, or the interval of a tier that it lies in.
+"""Values of each 20 ms frame beside its phone and F0: a number, or the interval of a tier that holds the frame.
 
-A property that needs such values has them in stores of their own, shard by shard beside the frame stores, so that a new
-one makes nothing else again.
+The values of a property have stores of their own, shard by shard beside the frame stores, so that a new property makes
+nothing else again.
 """
 
 from collections.abc import Collection, Sequence
@@ -100,7 +100,7 @@ def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str,
 
 
 def in_place_of_phones(frames: FrameShard, units: FrameValues) -> FrameShard:
-    """The same frames, their labels and segments those of intervals; silence stays, other frames without are noise."""
+    """The same frames with intervals in place of phones; silence stays, other frames without an interval are noise."""
     inventory = Inventory(units.names, {})
     name, interval = units.name, units.interval
     other = np.where(frames.of_speech, inventory.spoken_noise, inventory.silence)

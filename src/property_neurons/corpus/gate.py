@@ -1,4 +1,4 @@
-"""The utterances of a corpus that its check lets through."""
+"""The utterances of a corpus that passed its check."""
 
 from pathlib import Path
 

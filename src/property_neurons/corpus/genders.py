@@ -13,12 +13,12 @@ _LONGER = {"male_masculine": "M", "female_feminine": "F"}
 
 
 def gender_of(text: str) -> str:
-    """A gender as the workflow names it: "M" or "F" however it was written, any other word as it stands."""
+    """A gender as the workflow names it: "M" or "F" for every spelling of these; any other word stays."""
     return (_WRITTEN | _LONGER).get(text.casefold(), text)
 
 
 def read_genders(path: str | Path) -> dict[str, str]:
-    """Genders by speaker, {speaker: "M" | "F"}, from a JSON object or from SPEAKERS.TXT, told apart by what is in them.
+    """Genders by speaker, {speaker: "M" | "F"}, from a JSON object or from SPEAKERS.TXT; the content tells which it is.
 
     Raises:
         CorpusError, StoreError: as for `read_gender_json` and `read_speakers`.

@@ -1,4 +1,4 @@
-"""Names of groups: what a property's parts may be called, whether a config gives the names or a corpus does."""
+"""Which names the groups of a property may have, whether they come from a config or from a corpus."""
 
 import unicodedata
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What there is of a corpus, utterance by utterance, before any of its files is read.
+"""The list of a corpus's utterances, before any of its files is read.
 
 Each layout (LibriSpeech, VoxCeleb1, a table, a folder) has a reader that gives this one list; `scan` does the rest.
 """
@@ -18,7 +18,7 @@ class Listed:
     speaker: "" where it is not known, which is a trouble.
     gender: "M", "F" or another word; "" where it is not known.
     columns: what else is known, by the names of `Listing.types`: text, a number, or None where it is missing.
-    troubles: what is wrong so far. Of an utterance with an unusable name nothing more is looked at.
+    troubles: what is wrong so far. The scan looks no further at an utterance with an unusable name.
     """
 
     utterance: str
@@ -35,8 +35,8 @@ class Listing:
     """All utterances of one subset, sorted by id.
 
     types: the other columns: "str" or "float64".
-    not_read, read_once: (path or "", trouble) of what could not be looked into, and of what was reached on two ways.
-    ignored: (code, detail) of what the corpus does not list; nothing need be done about it.
+    not_read, read_once: (path or "", trouble) of paths that could not be read, and of paths that were reached twice.
+    ignored: (code, detail) of files that the corpus does not list; they do no harm.
     """
 
     root: Path
@@ -48,7 +48,7 @@ class Listing:
 
 
 def repeated_audio(paths: Collection[Path]) -> list[Trouble]:
-    """The trouble of an utterance whose id several audio files have."""
+    """The trouble of an utterance whose id belongs to several audio files."""
     if len(paths) <= 1:
         return []
     detail = f"expected one audio file of this id, found {', '.join(map(str, paths))}; remove all but one"

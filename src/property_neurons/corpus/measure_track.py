@@ -66,7 +66,7 @@ def write_track(
 
 
 def frame_power(waveform: np.ndarray, n_frames: int) -> np.ndarray:
-    """The mean square of each frame's samples, those past the end being 0: float64 [n_frames]."""
+    """The mean square of each frame's samples: float64 [n_frames]. Samples past the end count as 0."""
     padded = np.zeros(n_frames * _FRAME)
     padded[: min(len(waveform), len(padded))] = waveform[: len(padded)]
     return np.square(padded).reshape(n_frames, _FRAME).mean(axis=1)
@@ -104,7 +104,8 @@ def slope(f0: np.ndarray) -> np.ndarray:
 
 
 def phones_per_second(middles: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Phones whose middle is within half a second of a frame's, by the time that phones take there: float64 [frames].
+    """Speaking rate of each frame: float64 [frames]. The number of phones whose middle lies within half a second of the
+    frame's, divided by the time that phones take there.
 
     Args:
         middles: seconds [phones], ascending. speech: bool [frames].

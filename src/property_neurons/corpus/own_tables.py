@@ -1,7 +1,7 @@
-"""Tables that users make: CSV, TSV or parquet, read as text, and the types that their columns are of.
+"""Tables that users make (CSV, TSV or parquet), read as text, and the types of their columns.
 
-A cell that is empty, NA or nan is a missing value. A column whose other cells are all numbers is one of numbers; 007 is
-a name. Everything else is text.
+A cell that is empty, NA or nan is a missing value. A column whose other cells are all numbers is numeric; 007 is a
+name. Everything else is text.
 """
 
 import csv
@@ -57,7 +57,7 @@ def read_own_table(path: str | Path) -> pd.DataFrame:
 
 
 def need_columns(path: str | Path, table: pd.DataFrame, needed: Mapping[str, str], key: str) -> None:
-    """See that a table has the columns it is read for.
+    """Check that a table has the columns that it is read for.
 
     Args:
         needed: {what it is: the column's name}.
@@ -125,7 +125,7 @@ def _rows(count: int) -> str:
 
 
 def present(cell: str) -> str:
-    """A cell without blanks around it, its letters composed; "" for what stands for a missing value."""
+    """A cell without surrounding blanks, with composed letters; "" for a missing value."""
     cell = composed(cell.strip())
     return "" if cell.lower() in _MISSING else cell
 

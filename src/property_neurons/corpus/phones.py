@@ -56,7 +56,7 @@ class Inventory:
 
     @property
     def spoken_noise(self) -> int:
-        """The label of sounds that are no phone, and of speech without an alignment."""
+        """The label of sounds that are not phones, and of speech without an alignment."""
         return len(self.phones) + 1
 
     def class_of(self, phone: str) -> str:
@@ -64,11 +64,11 @@ class Inventory:
         return next((name for name, phones in self.classes.items() if phone in phones), "")
 
     def need_the_paper_s(self, where: str, what: str) -> None:
-        """Refuse other phones than the 39.
+        """Refuse phones other than the 39.
 
         Args:
             where: the corpus or store, for the message.
-            what: what knows those alone.
+            what: the part of the project that knows the 39 alone.
 
         Raises:
             CorpusError: the phones are others.
@@ -86,10 +86,10 @@ PAPER_PHONES = Inventory(PHONES, PHONE_CLASSES)
 
 
 def group_problems(groups: Mapping[str, Sequence[str]], phones: Sequence[str] | None = PHONES) -> str:
-    """What is wrong with named groups of phones, of which each may be in one group at most; "" if nothing is.
+    """What is wrong with named groups of phones, where each phone may be in one group at most; "" if nothing is.
 
     Args:
-        phones: those there are; None where that is not known.
+        phones: all phones of the corpus; None where they are not known.
     """
     listed = [phone for phones in groups.values() for phone in phones]
     if not groups:

@@ -1,4 +1,4 @@
-"""Words and stress of phones whose labels say neither: a transcript laid on them by way of a dictionary."""
+"""Words and stress for phones whose labels say neither, by aligning the transcript with a pronunciation dictionary."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Spoken:
 
 
 def lay_words(words: Sequence[str], labels: np.ndarray, dictionary: Mapping[str, Sequence[Pronunciation]]) -> Spoken:
-    """Lay the words of a transcript on the phones of an utterance, with the fewest changes of any pronunciations.
+    """Align the words of a transcript with the phones of an utterance, with the fewest changes of pronunciations.
 
     By dynamic programming over phones, words and their pronunciations. A word that the dictionary lacks takes phones at
     half the price of a change.
@@ -120,7 +120,7 @@ def lay_words(words: Sequence[str], labels: np.ndarray, dictionary: Mapping[str,
 
 
 def _costs(start: np.ndarray, labels: np.ndarray, said: Pronunciation) -> list[np.ndarray]:
-    """The least cost of having laid so many of its phones, by how many of the utterance's are behind: [n + 1] each."""
+    """The least cost of aligning a word's first phones with the utterance's first 0 to n phones: [n + 1] each."""
     rows = [start]
     for phone in said.phones:
         before = rows[-1]

@@ -37,7 +37,7 @@ def recordings_of(utterances: pd.DataFrame, root: str | Path) -> list[Recording]
 
 
 def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterator[np.ndarray]:
-    """The waveforms in order, float32 [samples], 16 kHz, decoded ahead of their use by so many threads.
+    """The waveforms in order, float32 [samples], 16 kHz; `decoders` threads decode ahead of the reader.
 
     Raises:
         AudioError: an utterance cannot be decoded, or is not as long as the scan found it; the message names it.
@@ -48,7 +48,7 @@ def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterato
 def decode_into(
     use: Callable[[np.ndarray], T], recordings: Sequence[Recording], decoders: int = DECODERS, ahead: int = 0
 ) -> Iterator[T]:
-    """What `use` makes of each waveform, in the thread that decodes it; as `decode` otherwise.
+    """As `decode`, but gives what `use` makes of each waveform, in the thread that decodes it.
 
     Args:
         use: takes float32 [samples]; called by several threads at once.

@@ -142,7 +142,7 @@ class _Examiner:
 
 
 def _agreement(n_samples: int, alignment: Alignment) -> list[Trouble]:
-    """Whether audio and alignment are of one length (method: T = n_labels or one less)."""
+    """Whether audio and alignment have one length (method: T = n_labels or one less)."""
     troubles = []
     audio_us = n_samples * 1_000_000 // SAMPLE_RATE
     if alignment.end > audio_us + END_TOLERANCE_US:

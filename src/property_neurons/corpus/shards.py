@@ -1,4 +1,4 @@
-"""Shards: the portions of a subset's utterances that are worked on, and stored, together.
+"""Shards: parts of a subset's utterances; one job reads and stores the utterances of one shard.
 
 An utterance's shard depends on its id alone, so one utterance more or fewer disturbs only its own shard.
 """

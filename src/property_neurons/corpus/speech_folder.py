@@ -62,7 +62,7 @@ def folder_rows(
 
 
 def _of_any_case(path: str) -> str:
-    """The path, or where nothing is there that of the other case of its ending: TIMIT is met as .PHN and as .phn."""
+    """The path; where no such file exists, the path with the ending in the other case: TIMIT has .PHN or .phn."""
     named = Path(path).absolute()
     others = (named.with_suffix(change(named.suffix)) for change in (str.lower, str.upper))
     return str(next((one for one in (named, *others) if one.exists()), named))

@@ -1,4 +1,4 @@
-"""What a table of the user's lists: one row an utterance, with its audio, its speaker and whatever else is known.
+"""What a user's table lists: one row an utterance, with its audio, its speaker and other columns.
 
     utterance  audio             speaker  gender  alignment           transcript  accent  age
     anna_000   anna/rec_000.wav  anna     F       anna/rec_000.TextGrid  ...      Welsh   34
@@ -140,7 +140,7 @@ def list_table(table: SpeechTable) -> Listing:
 
 
 def _renamed(path: str | Path, rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Under the names of `FIELDS`; a column of such a name that is not the one named gives way."""
+    """The table with its columns named as in `FIELDS`; raises CorpusError where two columns would have one name."""
     clash = [field for field, name in columns.items() if field != name and field in rows.columns]
     if clash:
         raise CorpusError(
@@ -177,7 +177,7 @@ def _joined(rows: pd.DataFrame, path: str | Path, speakers: str | Path, key: str
 
 
 def _places(places: Sequence[int | str]) -> str:
-    """Where rows stand: lines of a table, or the files that they are made of."""
+    """Where rows come from: lines of a table, or files."""
     names = some_of(list(map(str, places)))
     return f"line{'s' * (len(places) > 1)} {names}" if isinstance(places[0], int) else names
 

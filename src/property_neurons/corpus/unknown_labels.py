@@ -1,4 +1,4 @@
-"""Labels of alignments that no phone set knows: told utterance by utterance, and summed over a corpus."""
+"""Labels of alignments that no phone set knows, by utterance and summed over a corpus."""
 
 import ast
 import json

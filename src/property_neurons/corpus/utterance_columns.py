@@ -1,4 +1,4 @@
-"""The columns that every table of utterances has; what else a corpus knows has other names."""
+"""The columns that every table of utterances has; further columns of a corpus have other names."""
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ OWN_COLUMNS = frozenset(UTTERANCE_TYPES)
 
 
 def known_columns(utterances: pd.DataFrame) -> dict[str, tuple[str | float | None, ...]]:
-    """What can divide utterances: speaker, gender, subset, and all that the corpus knows beside `OWN_COLUMNS`."""
+    """The columns that can divide utterances: speaker, gender, subset, and all further ones beside `OWN_COLUMNS`."""
     names = ["speaker", "gender", "subset", *(name for name in utterances if name not in OWN_COLUMNS)]
     return {
         name: tuple(None if missing else value for value, missing in zip(column, column.isna(), strict=True))

@@ -1,4 +1,4 @@
-"""Which files below a folder belong to which utterance, and what there could not be read."""
+"""The files of each utterance below a folder, and the paths that could not be read."""
 
 import unicodedata
 from collections import defaultdict
@@ -18,8 +18,8 @@ class UtteranceFiles:
     """The files of each utterance below a folder.
 
     paths: {utterance: its files}; more than one where different files bear its name.
-    not_read: what could not be looked into, with its path below the folder in the place of an utterance.
-    read_once: the same of what is reached on two ways: nothing is lost.
+    not_read: paths below the folder that could not be read, each with its trouble.
+    read_once: the same of paths that are reached twice: nothing is lost.
     """
 
     paths: dict[str, list[Path]]
@@ -27,7 +27,7 @@ class UtteranceFiles:
     read_once: list[tuple[str, Trouble]]
 
     def reasons(self) -> str:
-        """What could not be read, for a message that says that nothing was found: ", but a: ..., b: ..."."""
+        """The unread paths, for a message that nothing was found: ", but a: ..., b: ..."."""
         return f", but {some_of([f'{name}: {trouble.detail}' for name, trouble in self.not_read])}" * bool(
             self.not_read
         )

@@ -1,4 +1,4 @@
-"""What VoxCeleb1 holds, as it is split for speaker identification.
+"""VoxCeleb1 with its official split for speaker identification.
 
     root/.../{speaker}/{video}/{number}.wav (or .flac, .mp3, .ogg), as in wav/id10001/1zcIwhmdeo4/00001.wav
     iden_split.txt: "1 id10001/1zcIwhmdeo4/00001.wav", with 1 = train, 2 = dev, 3 = test

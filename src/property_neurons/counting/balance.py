@@ -1,4 +1,4 @@
-"""Thinning: as many frames of each phone in every group, so that no group has more speech to find neurons in."""
+"""Thinning each phone to as many frames in every group, so that no group has more speech than another."""
 
 from dataclasses import dataclass, fields
 
@@ -19,7 +19,7 @@ class BalancedUnits(UnitCounts):
     seed: int
 
     def site_counts(self, site: int) -> csr_array:
-        """As of all units, for the frames that are left: each neuron's frames are sampled without replacement."""
+        """The counts of one site for the frames that are left, each neuron's frames sampled without replacement."""
         counts = self.whole.site_counts(site)
         row = np.repeat(np.arange(len(self.n)), np.diff(counts.indptr))
         rng = np.random.default_rng([self.seed, 3, site])

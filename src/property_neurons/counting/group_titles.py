@@ -1,4 +1,4 @@
-"""How groups are named where people read: tables keep M and F, pages, figures and Markdown say male and female."""
+"""Group names for readers: pages, figures and Markdown say male and female where tables say M and F."""
 
 from types import MappingProxyType
 

@@ -1,4 +1,4 @@
-"""Properties of names of frames: marks of phones (stress, tone), labels of a tier, and what words say."""
+"""Properties by the names of frames: marks of phones (stress, tone), labels of a tier, and words."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

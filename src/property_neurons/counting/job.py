@@ -1,4 +1,4 @@
-"""What the jobs that count have in common: the shards, the property and the rule of frames."""
+"""The arguments that all counting jobs share: the shards, the property and the sampling of frames."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -49,7 +49,7 @@ class Layout:
 
 
 class LaidOut(Protocol):
-    """What gives frames their cells: a property, or one that is crossed with another."""
+    """A rule that gives frames their cells: a property, or a property crossed with another."""
 
     @property
     def name(self) -> str: ...
@@ -58,7 +58,7 @@ class LaidOut(Protocol):
 
 
 def with_phones(shards: Iterable[FrameShard]) -> tuple[Inventory, Iterable[FrameShard]]:
-    """The phones of a corpus, and its shards, of which none is lost where they can be gone through once alone."""
+    """The phones of a corpus, and its shards; reading the phones does not use up a one-pass iterator of shards."""
     first = next(iter(shards), None)
     if first is None:
         return PAPER_PHONES, shards
@@ -122,5 +122,5 @@ def with_cuts(layout: Layout, cuts_hz: tuple[float, float] | None) -> Layout:
 
 
 def of_utterances(of_utterance: np.ndarray, frames: FrameShard, sample: Sample) -> np.ndarray:
-    """What sampled frames have of their utterances: [sampled], from one for each utterance of the shard."""
+    """Spread a value of each utterance of the shard over its sampled frames: [sampled]."""
     return of_utterance[np.searchsorted(frames.offset, sample.position, side="right") - 1]

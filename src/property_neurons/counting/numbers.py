@@ -31,7 +31,7 @@ def check_two(name: str, what: str, groups: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Ranges:
-    """What properties of numbers have in common.
+    """The common part of properties of numbers.
 
     cuts: thirds of all numbers of the kept utterances, or the values between ranges; a number equal to a cut is in the
         range below it.
@@ -159,7 +159,7 @@ class TrackProperty(_Ranges):
         return self.cut(shards, lambda shard: shard.values_of(self.name))
 
     def cut(self, shards: Iterable[FrameShard], numbers: Callable[[FrameShard], np.ndarray]) -> Layout:
-        """The ranges of the numbers that the frames of each shard have: float [frames], NaN for none."""
+        """Cut the numbers of each shard's frames into ranges: float [frames], NaN for none."""
         inventory, shards = with_phones(shards)
         of_speaker = defaultdict(list)
         for shard in shards:

@@ -1,4 +1,4 @@
-"""F0 tracks to low, middle and high: the cuts, the value that equals a cut, and the fit to the labels (section 1)."""
+"""From F0 tracks to low, middle and high: the cuts, values equal to a cut, and the fit to the labels (section 1)."""
 
 import logging
 from collections import defaultdict

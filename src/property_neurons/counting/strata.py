@@ -1,6 +1,6 @@
-"""A property crossed with what it may be mistaken for: each group in parts that are alike in a confound.
+"""A property crossed with a confound: each group is divided into strata of the confound.
 
-Counted by unit, the parts say whether a neuron still tells the groups apart where the confound is the same.
+Counts by unit of these strata say whether a neuron still tells the groups apart where the confound is the same.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -126,9 +126,9 @@ def summed_up(frames: float, tau: int) -> bool:
 def _level_and_speakers(
     layout: Layout, whole: Layout, shards: Iterable[FrameShard], tau: int
 ) -> tuple[Level, dict[str, int]]:
-    """What the groups of a property vary over in a corpus, and its speakers, sorted, with their group if it is theirs.
+    """The unit over which a property's groups vary in a corpus, and the sorted speakers, each with its group if any.
 
-    Where an utterance has one group, and all utterances of each speaker have the same, that is the speaker.
+    The unit is the speaker where all utterances of each speaker have one and the same group.
     """
     level: Level = "speaker" if layout.lives_in == "utterance" else layout.lives_in
     group_of: dict[str, int] = {}
@@ -152,7 +152,7 @@ def _level_and_speakers(
 
 
 def _fewest_pooled(group_of: Mapping[str, int], room: int) -> tuple[int, dict[str, int], list[str]]:
-    """How many speakers count as one so that there are no more pools than `room`, and these pools."""
+    """The smallest number of speakers a pool with which there are at most `room` pools, and these pools."""
     pooled = max(1, -(-len(group_of) // room))
     pool_of, speakers = _pools(group_of, pooled)
     # Groups whose speakers do not divide evenly have one pool more each.
@@ -163,7 +163,7 @@ def _fewest_pooled(group_of: Mapping[str, int], room: int) -> tuple[int, dict[st
 
 
 def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], list[str]]:
-    """Which pool each speaker is in, and the name of each: of `pooled` speakers at most, all of one group."""
+    """The pool of each speaker, and the name of each pool. A pool has at most `pooled` speakers, all of one group."""
     by_group: dict[int, list[str]] = {}
     for name, group in group_of.items():
         by_group.setdefault(group, []).append(name)

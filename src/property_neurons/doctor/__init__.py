@@ -1,1 +1,1 @@
-"""What will not work, said in seconds and before hours are spent: `python -m property_neurons.doctor`."""
+"""Find in seconds what would fail after hours: `python -m property_neurons.doctor`."""

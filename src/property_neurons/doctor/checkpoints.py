@@ -1,4 +1,4 @@
-"""Findings about checkpoints on disk or on the hub: what preparing a model would stop for, without loading one."""
+"""Findings about checkpoints on disk or on the hub that would stop the preparation of a model; no model is loaded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def folder_findings(about: str, folder: str | Path, normalise: bool | None, fata
 
 
 def hub_findings(about: str, section: HubModel, fatal: bool) -> Iterator[Finding]:
-    """Whether a model of the hub can be used out of the local cache, or can be downloaded."""
+    """Whether a model of the hub can be used from the local cache, or can be downloaded."""
     try:
         lacks = missing_from_cache(section.id, section.revision, section.normalise)
         if not lacks:

@@ -32,9 +32,9 @@ _FP32 = 4.0
 
 @dataclass(frozen=True)
 class DiskUse:
-    """What some kind of result takes.
+    """The disk space of one kind of result.
 
-    n_bytes: in the end; to_write: the part of it that is not there yet.
+    n_bytes: of the complete results; to_write: of those that do not exist yet.
     """
 
     what: str
@@ -165,7 +165,7 @@ def _models(config: Config, needs: Needs) -> Iterator[DiskUse]:
 
 
 def _checkpoints(config: Config, sizes: Mapping[str, float]) -> dict[str, float]:
-    """Bytes of every checkpoint that trained models come from, by its folder.
+    """The size of every checkpoint of trained models, by its folder.
 
     Args:
         sizes: bytes of the trained models, by name.

@@ -1,4 +1,4 @@
-"""Everything that is looked at, in order, as one report."""
+"""All checks, in order, as one report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from property_neurons.progress import duration
 
 @dataclass(frozen=True)
 class Report:
-    """What the results will take, and what is wrong.
+    """Disk space and time of the results, and what is wrong.
 
     default, everything: for the default target, and for all that the configuration defines.
     times: for the default target; not_timed: what of it has no estimate.

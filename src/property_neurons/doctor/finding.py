@@ -1,4 +1,4 @@
-"""One thing that is not as the configuration needs it, and how findings are ordered and shown."""
+"""A finding: one thing that does not fit the configuration; and how findings are ordered and shown."""
 
 import re
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Finding:
 
     @classmethod
     def of_error(cls, about: str, error: PropertyNeuronsError, fatal: bool) -> "Finding":
-        """What a job would stop with; its message says "where: expected this, found that; what to do"."""
+        """The finding for an error of a job, whose message says "where: expected this, found that; what to do"."""
         parts = _PARTS.fullmatch(str(error))
         if parts is None:
             return cls(about, "what a job can read", str(error), "mend it", fatal)
@@ -50,7 +50,7 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def verdict(findings: Iterable[Finding]) -> str:
-    """How many there are, in one line."""
+    """The number of findings, in one line."""
     fatal = [finding.fatal for finding in findings]
     if not fatal:
         return "Nothing found that would stop the workflow."

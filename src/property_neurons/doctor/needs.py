@@ -1,4 +1,4 @@
-"""What a configuration makes of which models and corpora: for the default target, and for the rest."""
+"""Which models and corpora a configuration needs, for the default target and for the rest."""
 
 from dataclasses import dataclass, field
 

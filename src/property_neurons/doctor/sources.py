@@ -28,7 +28,7 @@ def other_sources(config: Config) -> Iterator[Finding]:
 
 
 def corpus_findings(config: Config, needed: Needs) -> Iterator[Finding]:
-    """Folders and files of every corpus that are not there; fatal where the default target needs the corpus."""
+    """Missing folders and files of every corpus; fatal where the default target needs the corpus."""
     for corpus in config.corpora:
         fatal = corpus in needed.corpora
         for source in plan.sources.of_corpus(config, corpus):
@@ -38,7 +38,7 @@ def corpus_findings(config: Config, needed: Needs) -> Iterator[Finding]:
 
 
 def _look(source: Source, fatal: bool) -> Iterator[Finding]:
-    """A source that cannot be read, or below which nothing is of the kind that is expected."""
+    """A finding where a source cannot be read, or holds no file of the expected kind."""
     trouble = source.trouble()
     if trouble is not None:
         remedy = source.remedy if trouble == "nothing" else f"chmod a+rX {source.path}"
@@ -54,7 +54,7 @@ def _holds(folder: str, endings: tuple[str, ...]) -> bool:
 
 
 def _scan_findings(config: Config, corpus: str, subset: str, fatal: bool) -> Iterator[Finding]:
-    """A scan's list of utterances that is not as it was written: whatever reads it would stop."""
+    """A finding where a scan's list of utterances was altered: every job that reads it would stop."""
     table = Path(plan.paths.subset(config, corpus, subset)) / "utterances.parquet"
     try:
         check_digest(table)

@@ -47,7 +47,7 @@ class Speech:
 
 
 def speech_of(config: Config, corpus: str) -> Speech:
-    """How much speech a corpus holds: as scanned, else by LibriSpeech's known sizes, else by the size of its files."""
+    """How much speech a corpus holds: from its scan, else LibriSpeech's known sizes, else the size of its files."""
     section = config.corpora[corpus]
     if isinstance(section, DemoCorpus):
         seconds = section.minutes * 60 * _DEMO_SURPLUS
@@ -87,7 +87,7 @@ def _folders_in(folder: Path) -> list[str] | None:
 
 
 def _speech_by_size(folder: Path) -> Speech:
-    """By the files of all folders (speakers) in it; where these are many, of some that stand for the rest."""
+    """An estimate from the files of all folders (speakers), or of some folders where there are many."""
     folders = _folders_in(folder) or []
     looked_into = evenly(folders, _FOLDERS)
     source = "by the size of the audio files"

@@ -82,7 +82,7 @@ def _inspector(section: Corpus) -> Callable:
 
 
 def _transcripts(about: str, folder: Path, aligned_here: bool, strict: bool, needed: bool) -> Iterator[Finding]:
-    """What is wrong with the transcripts of a few chapters; of those that will be aligned, with their words too."""
+    """What is wrong with the transcripts of a few chapters; where they will be aligned, also with their words."""
     texts: dict[str, str] = {}
     for file in sampled_files(folder, (".trans.txt",), _SAMPLED):
         found = yield from _read(about, file.parent, read_transcripts, needed)
@@ -154,7 +154,7 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
 
 
 def _read(about: str, path: str | Path, read: Callable, fatal: bool):
-    """What `read` gives; None, and a finding, where the file or folder cannot be read."""
+    """The result of `read`; None, and a finding, where the file or folder cannot be read."""
     if not Path(path).exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Roughly how long the results will take; trainings of tasks, pruning and erasure are left out.
+"""Rough times of the results, without trainings of tasks, pruning and erasure.
 
 Every number was measured on one core of a two-core AMD EPYC or Intel Xeon (docs/benchmarks.md, docs/scale.md and
 docs/pitch.md), but for those of the GPU, which are arithmetic. Another machine may well take half or twice as long.
@@ -44,7 +44,7 @@ _PASSES = 3
 
 @dataclass(frozen=True)
 class TimeUse:
-    """What some kind of work takes.
+    """The time of one kind of work.
 
     core: seconds on one core; gpu: seconds on an A100, of what a GPU does, None for the rest.
     lacking: the share of it that is not done yet.

@@ -1,1 +1,1 @@
-"""Editing: what a model does once the neurons of a property are erased, or otherwise held (method, section 6)."""
+"""Editing: a model with the neurons of a property erased, scaled, or held at a value (method, section 6)."""

@@ -1,4 +1,4 @@
-"""Which properties divide the errors of a task, apart from what divides them, so that the config loads no model."""
+"""Which properties can divide the errors of a task. A module of its own, so that the config loads no model."""
 
 DIVIDED_BY = {
     "phone_recognition": ("label", "gender", "speaker"),

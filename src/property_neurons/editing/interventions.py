@@ -1,7 +1,7 @@
-"""What is done to chosen feed-forward neurons: live, while a model runs, or baked into its weights.
+"""Interventions on chosen feed-forward neurons: live, while a model runs, or baked into its weights.
 
-`Zero` is the paper's: erased neurons say nothing. Baked, live, and with the neurons removed the model gives the same
-output.
+`Zero` is the paper's: it erases the neurons. The model gives the same output whether the edit is live or baked, and
+with the neurons removed.
 """
 
 import copy
@@ -26,7 +26,7 @@ PerSite = Sequence[np.ndarray]
 
 
 class Intervention(Protocol):
-    """What happens to the activations of chosen neurons."""
+    """A change of the activations of chosen neurons."""
 
     def apply(self, activations: torch.Tensor, mask: torch.Tensor, site: int) -> torch.Tensor:
         """The activations with the chosen neurons changed.
@@ -47,7 +47,7 @@ class Intervention(Protocol):
 
 @dataclass(frozen=True)
 class Zero:
-    """The activation is 0 (Table 1)."""
+    """Sets the activation to 0 (Table 1)."""
 
     def apply(self, activations: torch.Tensor, mask: torch.Tensor, site: int) -> torch.Tensor:
         """See `Intervention`."""
@@ -75,7 +75,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Mean:
-    """The activation is always its own mean: the neuron tells nothing, and what follows sees no unusual value.
+    """Holds the activation at its own mean: the neuron carries no information, and later layers see a usual value.
 
     means: see `statistics.activation_statistics`.
     """
@@ -97,7 +97,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Clamp:
-    """The activation never goes above a ceiling of its own, such as a percentile. Only live.
+    """Holds the activation at or below the neuron's own ceiling, such as a percentile. Only live.
 
     ceilings: see `statistics.activation_statistics`.
     """
@@ -199,7 +199,7 @@ def baked(model: nn.Module, masks: Masks, intervention: Intervention = ZERO) -> 
 
 
 def _name(model: nn.Module) -> str:
-    """Where a model was loaded from, or what it is."""
+    """The model's path, or its class where it was not loaded from a path."""
     return getattr(model, "name_or_path", "") or f"this {type(model).__name__}"
 
 

@@ -1,7 +1,7 @@
-"""Whose errors they are: those of one utterance, divided by the groups of a property.
+"""The errors of one utterance, divided by the groups of a property.
 
-Speakers not identified go by the speaker's gender or name, phone errors by the class of the phone that was said, F0
-errors by the range of the pitch that was to be found. The part "all" is the task's own metric.
+Errors of speaker identification count for the speaker's gender or name, phone errors for the class of the spoken phone,
+F0 errors for the range of the true pitch. The part "all" is the task's own metric.
 """
 
 from collections import defaultdict
@@ -61,7 +61,7 @@ def own_errors(data: TaskData, column: str) -> Divide:
 
 
 def error_table(trained: FineTuned, examples: Examples, divide: Divide, batch_size: int = 8) -> pd.DataFrame:
-    """Score some utterances with the model as it is now: `SCORED`; sorted, sums over the clips of each utterance.
+    """Score some utterances with the model as it is: a sorted table of `SCORED`, summed over each utterance's clips.
 
     The surprisal of the right speaker, in nats, tells more than errors do where these are few. It and
     `utterance_error`, whether all clips together name another speaker, are NaN for other tasks.

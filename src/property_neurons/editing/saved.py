@@ -25,11 +25,11 @@ RECORD = "editing.json"
 
 @dataclass(frozen=True)
 class Edit:
-    """What is done to which neurons.
+    """An edit: what is done to which neurons.
 
     groups: whose group neurons, taken together.
     action: "zero" (the paper's), "mean", "scale" by `factor`, or, live only, "clamp" to `percentile`.
-    random: seed of a random set of as many neurons in each layer, edited in their place: the control; None = none.
+    random: seed of the control, which edits as many random neurons of each layer instead; None = no control.
     """
 
     groups: tuple[str, ...]
@@ -39,7 +39,7 @@ class Edit:
     random: int | None = None
 
     def record(self) -> dict[str, Any]:
-        """The edit as plain values, no more than bears on it."""
+        """The edit as plain values, without settings that do not matter to it."""
         fields: dict[str, Any] = {"groups": list(self.groups), "action": self.action, "random": self.random}
         own = {"scale": {"factor": self.factor}, "clamp": {"percentile": self.percentile}}
         return fields | own.get(self.action, {})
@@ -92,7 +92,7 @@ def save_edited(
 def edited_set(
     table: pd.DataFrame, edit: Edit, widths: Sequence[int], *, digest: str | None, name: str = "neuron table"
 ) -> list[np.ndarray]:
-    """The neurons that an edit is about: those of its groups, or random ones in their place.
+    """The neurons that an edit changes: those of its groups, or random ones in their place.
 
     Raises:
         ModelError: as `sets.group_set`.

@@ -1,4 +1,4 @@
-"""Sets of neurons to edit: of tables and by dose, held against the model they are for."""
+"""Sets of neurons to edit, from tables and by dose, checked against the model to edit."""
 
 import math
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ def group_set(
         table: what `groups.neuron_table` made.
         groups: names; `F` and `M` of gender, `vowels` of phone, ...
         widths: of the feed-forward networks of the model to edit.
-        digest: of that model (its manifest's `digest`), held against the model that the table says it was found on;
-            None for a model without one: nothing then tells it from another of its widths.
+        digest: of that model (its manifest's `digest`), compared with the model on which the table was found. None for
+            a model without one: then only the widths are compared.
         name: of the table, for messages.
 
     Raises:
@@ -55,8 +55,8 @@ def group_set(
 def most_exclusive(sets: Sequence[NeuronSets], group: int, share: float) -> list[np.ndarray]:
     """The most exclusive of a group's neurons, over all layers together: a dose of its erasure.
 
-    A neuron is the more exclusive the more of the group's phones have it in their pattern, and the fewer of any other
-    group's: its share minus the largest share elsewhere. Of equals the lower layer and number comes first.
+    Exclusiveness is the share of the group's phones whose pattern holds the neuron, minus the largest such share of any
+    other group. Among equals the lower layer and number comes first.
 
     Args:
         sets: of each feed-forward network.
@@ -77,7 +77,7 @@ def most_exclusive(sets: Sequence[NeuronSets], group: int, share: float) -> list
 
 
 def check_masks(masks: Masks, sites: Sequence[Site], *, model: str = "this model") -> None:
-    """Hold a set against the model it is to edit.
+    """Check that a set fits the model to edit.
 
     Args:
         model: its name, for messages.

@@ -1,4 +1,4 @@
-"""What a neuron usually does: its mean activation, and percentiles, over some speech."""
+"""The usual activation of a neuron over some speech: its mean and percentiles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from property_neurons.models.loading import SpeechEncoder
 class Statistics:
     """means: float64 [neurons] for each feed-forward network, over all frames.
 
-    sample: float32 [frames, neurons] for each, frames drawn at random, the same for all.
+    sample: float32 [frames, neurons] for each, the same randomly sampled frames for all.
     """
 
     means: list[np.ndarray]
@@ -34,7 +34,7 @@ def activation_statistics(
     Args:
         waveforms: float32 [samples], 16 kHz, one by one.
         sampled: frames kept for percentiles; every frame has the same chance, and where there are fewer, all are kept.
-        seed: of the draw.
+        seed: of the sample.
 
     Raises:
         ModelError: no speech, or an utterance that the model cannot read.

@@ -1,1 +1,1 @@
-"""Erasure studies: whom it harms to erase a group (Table 1)."""
+"""Erasure studies: whom the erasure of a group's neurons harms (Table 1)."""

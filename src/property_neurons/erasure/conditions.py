@@ -11,8 +11,8 @@ class Condition:
     """One edit of the model.
 
     kind: `WHOLE`, `GROUP` or `RANDOM`.
-    erased: the group. sigma: of its neurons. dose: share of these, the most exclusive first. draw: of `RANDOM`.
-    selector: what chose the neurons, of `RANDOM` those that they are like; `PAPER` for equations 3 to 5.
+    erased: the group. sigma: of its neurons. dose: share of these, the most exclusive first. draw: number of the random
+        set. selector: what chose the neurons (for `RANDOM`: the neurons that they match); `PAPER` for equations 3 to 5.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""The errors of an erasure's conditions, summed by part and test speaker, and drawn anew."""
+"""The errors of an erasure's conditions, summed by part and test speaker, and resampled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from property_neurons.tasks.intervals import Resamples, resample
 
 @dataclass(frozen=True)
 class TestPart:
-    """Who is tested: utterances and speakers of some weight.
+    """The tested utterances and speakers.
 
-    units: independent ones: speakers, or of a lone speaker the utterances.
+    units: the independent units: speakers or, of a single speaker, utterances.
     """
 
     utterances: int

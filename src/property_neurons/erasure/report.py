@@ -1,4 +1,4 @@
-"""What erasing a group cost whom: Table 1 with intervals and controls, and curves over the dose."""
+"""Tables of an erasure study: whom it harms, with intervals and controls (Table 1), and curves over the dose."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ CURVE_COLUMNS = [
 
 @dataclass(frozen=True)
 class _Measure:
-    """What is tabulated: a column of the scores, its sum over that of the weights times `scale`, in `unit`."""
+    """A measure: the sum of a column of the scores over the sum of the weights, times `scale`, in `unit`."""
 
     name: str
     unit: str
@@ -90,7 +90,7 @@ class Measured:
 
     @property
     def sigma(self) -> float:
-        """That of the tables."""
+        """The sigma of the tables."""
         table = self.runs[0].conditions
         return table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
 
@@ -151,12 +151,11 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
     Returns:
         cells: for each erased group and part, error before and after and their difference (delta); the mean, least
             and most of the same for random neurons, seed by seed and draw by draw; what the group's cost more than
-            these (excess); and, of the group's own errors, by how much that is more than the same of the others'
-            errors (causal excess). Each of the three with its 95 % interval, p, q (p corrected over the table) and
-            the difference that could have been detected; see `intervals.Estimate`. `beyond`: the excess has q <= 0.05
-            and no random set did as much. In points of per cent (`unit`), F0 in MSE of ln F0; for speakers also, as
-            further rows, the cross-entropy in nats and, where clips are scored, the errors by utterance. Neurons are
-            of the first seed.
+            these (excess); and the excess of the group's own errors less that of the others' (causal excess). Each of
+            the three has its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
+            `intervals.Estimate`. `beyond`: the excess has q <= 0.05 and no random set did as much. The unit is points
+            of per cent (`unit`), for F0 the MSE of ln F0. For speakers further rows have the cross-entropy in nats
+            and, where clips are scored, the errors by utterance. Neurons are of the first seed.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
 
@@ -220,7 +219,7 @@ def _check_alike(runs: Sequence[_Run], folders: Sequence[str | Path]) -> None:
 
 
 def _corrected(cells: pd.DataFrame) -> pd.DataFrame:
-    """With q, and what lies beyond random neurons: one correction for each question over all cells of the table."""
+    """The table with q and `beyond`; q corrects each question over all cells of the table."""
     for name in _ESTIMATED:
         p, q = column_of(name, "p"), column_of(name, "q")
         cells[q] = q_values(cells[p].astype("float64"))
@@ -405,14 +404,14 @@ def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
 
 
 def _power(detectable: float, q: float, digits: int) -> str:
-    """What a null result could have seen."""
+    """The difference that a null result could have detected, as text."""
     if q <= BEYOND:
         return ""
     return ", nothing varies" if pd.isna(detectable) else f", detectable {detectable:.{digits}f}"
 
 
 def _cell_text(name: str) -> str:
-    """A name in a Markdown table, whose cells a bar would end."""
+    """A name in a Markdown table, with its bars escaped."""
     return group_title(name).replace("|", r"\|")
 
 

@@ -1,4 +1,4 @@
-"""Whether the neurons that a selector chooses are the group's own: what erasing them costs the group, and others."""
+"""Whether a selector chooses neurons of the group's own: how their erasure harms the group, and others."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,10 +37,9 @@ def selector_table(study: str, folders: Sequence[str | Path]) -> pd.DataFrame:
 
     own, others: change of the error of the group, and of all others, by erasing the neurons that the selector chooses
         for it. random_own, random_others: the same by random neurons like these, mean over draws.
-    causal_excess: own less others, less the same of random neurons. over_paper: by how much that is more than by the
-        sets of equations 3 to 5. Both with their 95 % interval, p, q (p corrected over the table) and the difference
-        that could have been detected; see `intervals.Estimate`. The mean is over these groups alone: groups are not
-        drawn anew.
+    causal_excess: own less others, less the same of random neurons. over_paper: causal_excess less that of the sets of
+        equations 3 to 5. Both have a 95 % interval, p, q (p corrected over the table) and the detectable difference;
+        see `intervals.Estimate`. The mean is over these groups alone: groups are not resampled.
 
     Empty for a study without selectors, without draws, or whose test part has one group alone.
 

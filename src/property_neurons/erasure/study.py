@@ -56,8 +56,8 @@ class Erasure:
     groups: None = all of the property's.
     selectors: other ways of choosing as many neurons; each one's are erased whole, at the first of `sigmas`.
     draws: random sets for each condition.
-    random: what these have in common with the group's neurons beside layer and number: "matched": activation frequency
-        and norm (see `random_sets.matched_partners`); "size": nothing.
+    random: how the random sets are chosen. All have as many neurons of the same layers; "matched": with like activation
+        frequency and norm, too (see `random_sets.matched_partners`); "size": nothing more.
     """
 
     column: str
@@ -147,7 +147,7 @@ def erase_groups(
 
 
 def _clear(work: Path, finished: Sequence[Path]) -> None:
-    """Remove the conditions that are in the result now; those of other settings or code are set aside."""
+    """Remove the conditions that are in the result now; set aside those of other settings or code."""
     for file in finished:
         manifests.forget_digest(file)
         file.unlink(missing_ok=True)
@@ -158,7 +158,7 @@ def _clear(work: Path, finished: Sequence[Path]) -> None:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a condition has been scored before; scores that are damaged are named and made anew."""
+    """Whether a condition has been scored before; the log names damaged scores, which are made anew."""
     if not manifests.has_digest(file):
         return False
     try:
@@ -218,7 +218,7 @@ def _selected_masks(selected: pd.DataFrame, selector: str, group: str, widths: S
 
 
 def _check_selected(selected: pd.DataFrame | None, group: str, paper: Masks, counts: Counts) -> None:
-    """Selectors were compared on the counts that give the sets if equations 3 to 5 give the same sets there."""
+    """Check that selectors were compared on the counts of the sets: equations 3 to 5 must give the same sets there."""
     if selected is None:
         raise TaskError(
             f"erasure of {counts.property_name}: expected the neurons that selectors choose, found none; compare "
@@ -235,7 +235,7 @@ def _check_selected(selected: pd.DataFrame | None, group: str, paper: Masks, cou
 
 
 def _check_chooses(selected: pd.DataFrame, selector: str, counts: Counts) -> None:
-    """A selector that the comparison lacks would erase nothing, which looks like no effect."""
+    """Refuse a selector that the comparison lacks: it would erase nothing, which looks like no effect."""
     if not (selected["selector"] == selector).any():
         raise TaskError(
             f"erasure of {counts.property_name}: expected neurons that {selector} chooses on {counts.corpus}, found "
@@ -250,7 +250,7 @@ def _of_group(
     traits: Sequence[np.ndarray] | None,
     seed: int,
 ) -> Iterator[tuple[Condition, list[np.ndarray]]]:
-    """One group's neurons by dose, the last of which is the whole set, and after each the random sets like it."""
+    """One group's neurons by dose, ending with the whole set; each dose is followed by its random sets."""
     seeds = [1000 * seed + draw for draw in range(erasure.draws)]
     partners = [_partners(doses[1.0], traits, one) for one in seeds] if traits is not None else []
     for dose, own in doses.items():
@@ -307,7 +307,7 @@ def _scores(
 
 
 def _identity(training: str | Path, model: str | Path, erasure: Erasure, code: str) -> dict[str, Any]:
-    """What a condition's scores depend on beside the neurons that are edited."""
+    """What a condition's scores depend on, apart from the edited neurons."""
     how = {key: value for key, value in asdict(erasure).items() if key in ("column", "action", "factor", "percentile")}
     inputs = [manifests.read_manifest(manifest)["digest"] for manifest in (training, model)]
     return {"inputs": inputs, "code": code} | how

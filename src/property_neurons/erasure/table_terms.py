@@ -1,4 +1,4 @@
-"""Words in the tables of an erasure, apart from what makes these, so that figures load no model."""
+"""Words in the tables of an erasure. A module of its own, so that figures load no model."""
 
 from property_neurons.editing.vocabulary import ALL
 

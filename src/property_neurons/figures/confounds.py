@@ -1,4 +1,4 @@
-"""Which share of the property neurons stays where a confound is the same, layer by layer."""
+"""The share of the property neurons that stays when a confound is held fixed, layer by layer."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a cut costs before any recovery: errors over the neurons that one cut of the unpruned model leaves."""
+"""Errors after one pruning step, before any recovery, over the number of neurons that stay."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study) -> style.Drawing:
-    """As Figure 9, of models that are not fine-tuned after the cut.
+    """As Figure 9, for models that are not fine-tuned after the pruning step.
 
     Raises:
         ConfigError: nothing was scored before recovery in this study.

@@ -1,4 +1,4 @@
-"""What an erasure is measured on: the parts of the test utterances, their names and looks, and what changed at all."""
+"""The parts of the test utterances in figures of erasures: names, looks, and which of them changed."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -33,13 +33,13 @@ def part_title(part: str, metric: str) -> str:
 
 
 def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The rows of a table that are worth drawing, and a sentence about the others: an erasure that changed no answer.
+    """The rows of a table that are drawn, and a sentence about the others: erasures that changed no answer.
 
     Args:
         table: erased, metric, neurons, delta, low, high; only rows of group neurons.
 
     Returns:
-        `table` without the metrics and the groups of which every value and interval is zero. At least one group stays.
+        `table` without the metrics and groups whose values and intervals are all zero. At least one group stays.
     """
     zero = table[["delta", "low", "high"]].eq(0).all(axis=1)
     of_metric, of_group = (zero.groupby(table[column], sort=False).all() for column in ("metric", "erased"))

@@ -1,4 +1,4 @@
-"""Table 1 as a figure, for any property: whom it harms to erase a group."""
+"""Table 1 as a figure, for any property: whom the erasure of a group harms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def draw(
     published: Mapping[tuple[str, str], float] | None = None,
     note: str = "",
 ) -> style.Drawing:
-    """Draw the change of every part's error, by erased group, with its interval and beside that of random neurons.
+    """Draw the change of every part's error by erased group, with its interval, beside random neurons.
 
     Args:
         cells: of `erasure.report.erasure_tables`.
@@ -117,7 +117,7 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
 
 
 def _write_power(axes: Axes, row: Any, place: float) -> None:
-    """At the right of a null result, the difference that could have been seen."""
+    """Write the detectable difference at the right of a null result."""
     detectable = row.excess_detectable if row.draws else row.detectable
     if not (row.beyond if row.draws else row.q <= BEYOND) and pd.notna(detectable):
         style.write_detectable(axes, place, detectable, 1 if row.unit == "points" else 3)

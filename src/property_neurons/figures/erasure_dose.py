@@ -1,4 +1,4 @@
-"""What erasing a group costs by degrees: over the share of its neurons, and over sigma."""
+"""How the harm of an erasure grows with the share of the group's neurons, and how it depends on sigma."""
 
 from types import MappingProxyType
 from typing import Any
@@ -99,7 +99,7 @@ def _plot(axes: Axes, table: pd.DataFrame, x: str, *, together: bool) -> None:
 
 
 def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
-    """A line over doses from its beginning: nothing erased, nothing changed."""
+    """A line over doses that begins at no dose and no change."""
     none = pd.DataFrame([dict.fromkeys(line.columns, 0.0)])
     return pd.concat([none, line], ignore_index=True) if x == "dose" and len(line) else line
 

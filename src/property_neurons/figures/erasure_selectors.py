@@ -1,4 +1,4 @@
-"""What erasing the neurons of each selector costs the group more than the others, beyond random neurons like them."""
+"""The causal excess of each selector's neurons: harm to the own group less the others', less that of random neurons."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(table: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.Drawing:
-    """Draw the causal excess of each selector's neurons: a panel for each group and their mean, of many their mean.
+    """Draw each selector's causal excess: a panel for each group and their mean; of many groups only the mean.
 
     Args:
         table: of `erasure.specificity.selector_table`.

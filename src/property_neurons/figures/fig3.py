@@ -106,7 +106,7 @@ def best_plane(
 
 
 def draw_plane(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> None:
-    """Draw what `best_plane` gives, with the legend of its groups below, in a panel of so many inches."""
+    """Draw the table of `best_plane` in a panel of `inches`, with a legend of its groups below."""
     looks = style.group_looks(plane["group"].unique())
     for group, (colour, marker) in looks.items():
         rows = plane[plane["group"] == group]

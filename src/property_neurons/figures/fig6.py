@@ -1,4 +1,4 @@
-"""Figure 6: what a model can still do after it was pruned once and fine-tuned without labels."""
+"""Figure 6: the tasks of a model after one pruning and recovery without labels."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def draw(study: Study) -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, protect minus the others, and the errors.
 
     Raises:
-        ConfigError: nothing was cut in this study.
+        ConfigError: nothing was pruned in this study.
     """
     table = final_rows(study)
     tasks = table["task"].nunique()

@@ -37,7 +37,7 @@ def draw(
             in each of its rows). The first model is the one shown; others are its controls.
         nulls: of the same models and properties: layer, site, group, observed, null_mean, null_low, null_high,
             false_share, p, permutations, distinct. Where permutations is 0 there is no null to draw. Where `observed`
-            differs from |P| the sets hold neurons of low q alone: their null is that of the sets before, which are
+            differs from |P| the sets hold neurons of low q alone. The null is that of the unfiltered sets, which are
             drawn too.
         corpus: the corpus's name.
         published: the paper's values, where the model is the paper's.

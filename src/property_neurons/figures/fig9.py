@@ -1,4 +1,4 @@
-"""Figure 9: models of one task that are cut and tuned in turn."""
+"""Figure 9: models of one task that are pruned and fine-tuned in turn."""
 
 import math
 from types import MappingProxyType
@@ -60,7 +60,7 @@ def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}
         heading: with the smallest sizes to be put in.
 
     Raises:
-        ConfigError: nothing was cut in this study.
+        ConfigError: nothing was pruned in this study.
     """
     table = _rows(study)
     tasks = table["task"].nunique()
@@ -81,7 +81,7 @@ def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}
 
 
 def _rows(study: Study) -> pd.DataFrame:
-    """What is drawn: part "curve" has the change of each arm at each step, the others are those of `final_rows`."""
+    """The drawn table: part "curve" has the change of each arm at each step, the other parts come from `final_rows`."""
     last = final_rows(study)
     # The curves end in the changes after the last pruning step.
     last = last[last["part"] != "change"]
@@ -135,7 +135,7 @@ def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
 
 
 def _sizes_axis(axes: Axes, curves: pd.DataFrame, inches: float) -> None:
-    """Mark the sizes of the steps along a logarithmic axis that falls to the right, thinned to what has room."""
+    """Mark the sizes of the steps along a logarithmic axis that falls to the right, as many as have room."""
     sizes = curves.groupby("step")[["rows", "share"]].mean().sort_values("rows", ascending=False)
     most, fewest = sizes["rows"].max(), sizes["rows"].min()
     margin = max((most / fewest) ** 0.08, 1.02)

@@ -70,7 +70,7 @@ def held_against(
     paper: str,
     published: Sequence[float] | None,
 ) -> Iterator[pd.DataFrame]:
-    """The curves that the model's own are compared with: those of the controls, and the paper's.
+    """The curves for comparison: those of the controls, and the paper's.
 
     Args:
         name: the property.

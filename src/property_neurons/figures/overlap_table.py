@@ -1,4 +1,4 @@
-"""How many property neurons several properties share in one layer: every region that their sets cut out."""
+"""How many property neurons several properties share in one layer, region by region of their sets."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ _PUBLISHED_LAYER = 1
 
 
 def regions(count: int) -> list[str]:
-    """Which of that many sets a region lies in: "10" in the first alone; in matplotlib-venn's order."""
+    """The regions of that many sets, in matplotlib-venn's order: "10" is in the first set alone."""
     return [f"{number:0{count}b}"[::-1] for number in range(1, 2**count)]
 
 
@@ -37,7 +37,7 @@ def overlap_table(
 
     Returns:
         layer, site, part ("only", "whole" or "union"), properties ("phone&gender"), neurons, independent (what is
-        expected of sets of these sizes that know nothing of each other), width (neurons of the layer), published, fdr.
+        expected of independent sets of these sizes), width (neurons of the layer), published, fdr.
 
     Raises:
         ConfigError: the model has no such layer.

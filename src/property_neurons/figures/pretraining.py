@@ -43,7 +43,7 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(stages: Sequence[tuple[pd.DataFrame, Mapping[str, float]]], run: str, corpus: str) -> style.Drawing:
-    """Draw the curves of every stage, beside what is reached without looking at the input.
+    """Draw the curves of every stage, beside the scores that need no input (chance, unigrams).
 
     Args:
         stages: for each stage its curves (step, split, loss, masked_accuracy) and metrics (chance, unigram_loss,

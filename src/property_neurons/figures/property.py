@@ -1,4 +1,4 @@
-"""All of one property on a page: its plane, and by layer its silhouette, its neurons and how far they hold."""
+"""One property on a page: its plane and, by layer, silhouette, neurons with their null, and held-out AUROC."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +77,7 @@ def draw(
 
 
 def _groups(summary: pd.DataFrame, name: str) -> list[pd.DataFrame]:
-    """The neurons of each group alone, by layer; none where groups are too many for a colour each."""
+    """The neurons of each group, by layer; empty where there are more groups than colours."""
     groups = summary["group"].unique()
     if len(groups) > len(style.GROUP_COLOURS) + 1:
         return []

@@ -114,7 +114,7 @@ def draw_panels(rows: Sequence[Sequence[Axes]], table: pd.DataFrame) -> None:
 
 
 def legend(table: pd.DataFrame) -> list[Line2D]:
-    """Handles for what the panels do not name themselves."""
+    """Legend handles for marks without a label in the panels."""
     parts = set(table["part"])
     handles = [
         Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
@@ -132,7 +132,7 @@ def _arms(table: pd.DataFrame, part: str) -> list[str]:
 
 
 def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
-    """The errors themselves, not from zero on: where arms lie close together, that would hide what tells them apart."""
+    """Draw the errors. The axis does not start at zero, because that would hide differences between close arms."""
     measure = MEASURES[table["metric"].iloc[0]]
     by_part = dict(iter(table.groupby("part")))
     far = []
@@ -160,7 +160,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
 
 
 def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], column: str) -> None:
-    """Differences with their intervals around zero, one line for each of `names`, found in `column`."""
+    """Draw differences with their intervals around zero, one line for each of `names` in `column`."""
     axes.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
     for row in rows.itertuples():
         name = getattr(row, column)

@@ -1,4 +1,4 @@
-"""What is drawn of a pruning study (Figures 6 and 9): an arm is one of the criteria and controls that it compares."""
+"""The tables of Figures 6 and 9. An arm is one of the criteria and controls that a pruning study compares."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -42,7 +42,7 @@ class Study(NamedTuple):
 
     runs: of `pruning.report.collect_runs`.
     comparisons: of `pruning.report.compare_runs`.
-    model: name of the model that was cut.
+    model: name of the pruned model.
     corpus: the corpus on which its property neurons were found.
     published: the paper's bars by metric, where the model is the paper's.
     note: what has to be known of the speech that gave the property neurons; see `rare_cells`.
@@ -60,7 +60,7 @@ def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True)
     """The study that a rule names, with the paper's bars of `figure`.
 
     Args:
-        recovered: show models as they were fine-tuned after each cut; otherwise as one cut left them.
+        recovered: show models fine-tuned after each pruning step; else models after one step without recovery.
     """
     published = read_bars(inputs.published, figure, params.published[params.model])
     runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
@@ -115,7 +115,7 @@ def final_rows(study: Study) -> pd.DataFrame:
     best constant prediction).
 
     Raises:
-        ConfigError: nothing was cut in the study.
+        ConfigError: nothing was pruned in the study.
     """
     runs = study.runs
     if runs["arm"].isin(UNCUT).all():
@@ -136,14 +136,14 @@ def final_rows(study: Study) -> pd.DataFrame:
 
 
 def cut_to(table: pd.DataFrame) -> str:
-    """What the cuts left, for a heading: "128 neurons per layer (17 %)", or from fewest to most."""
+    """The size of the pruned models, for a heading: "128 neurons per layer (17 %)", or from fewest to most."""
     cut = table[(table["part"] == "error") & ~table["arm"].isin(UNCUT)]
     rows, share = _span(cut["rows"]), _span(cut["share"] * 100)
     return f"{rows} neurons per layer ({share} %)"
 
 
 def task_titles(table: pd.DataFrame) -> dict[str, str]:
-    """What each task is called above its panel; its own name tells tasks of one kind apart."""
+    """The title of each task's panel; tasks of one kind also have their own name in it."""
     metrics = table.drop_duplicates("task").set_index("task")["metric"]
     titles = {task: MEASURES[metric].task for task, metric in metrics.items()}
     return {

@@ -1,4 +1,4 @@
-"""What a figure says of cells that have too few frames for a pattern that means something."""
+"""The line of a figure about cells with too few frames for a reliable pattern."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

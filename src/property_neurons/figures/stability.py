@@ -1,4 +1,4 @@
-"""How far neuron sets hold on other speakers: their stability between halves, and how selective they are held out."""
+"""How far neuron sets hold on other speakers: stability between halves, and AUROC on held-out speakers."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType

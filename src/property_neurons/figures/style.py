@@ -125,7 +125,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def heading(figure: Figure, what: str, model: str, corpus: str, note: str = "") -> None:
-    """Name what is shown, the model and the corpus, above the panels; below that, what has to be known of it."""
+    """Write a heading above the panels (content, model, corpus) and notes below it."""
     room = int(figure.get_figwidth() / _CHARACTER)
     lines = textwrap.wrap(f"{what} · {model} · {corpus}", room, break_on_hyphens=False)
     of_note = textwrap.wrap(note, room, break_on_hyphens=False)
@@ -152,7 +152,7 @@ def phone_label(phone: str) -> str:
 
 
 def silhouette_text(value: float) -> str:
-    """A silhouette as it is written beside what is drawn, two decimals."""
+    """A silhouette as text with two decimals."""
     return "undefined" if math.isnan(value) else f"{value:z.2f}".replace("-", "−")
 
 
@@ -207,14 +207,14 @@ def layer_axis(axes: Axes, sites: Sequence[str], inches: float) -> None:
 
 
 def lay_out(figure: Figure) -> None:
-    """Bring every part of the figure to its place, so that it can be measured."""
+    """Lay the figure out, so that its parts can be measured."""
     # A panel of fixed aspect has its final size only after the first pass.
     for _ in range(2):
         figure.draw_without_rendering()
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out for good, so that what is measured now is what all formats show."""
+    """Lay the figure out for good, so that all formats show the layout that is measured now."""
     lay_out(figure)
     figure.set_layout_engine(None)
 
@@ -239,7 +239,7 @@ def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
 
 
 def write_detectable(axes: Axes, place: float, detectable: float, decimals: int) -> None:
-    """At the right of a null result at `place` of the y axis, in brackets, the difference that could have been seen."""
+    """Write the detectable difference, in brackets, at the right of a null result at `place` of the y axis."""
     write_at_right(axes, place, f"({detectable:.{decimals}f})", fontsize=5.5, color=CONTROL)
 
 

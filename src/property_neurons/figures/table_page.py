@@ -1,4 +1,4 @@
-"""A table as one page of HTML that sorts by a click on a column, for the report; it needs nothing else."""
+"""A table as one self-contained HTML page for the report; a click on a column sorts it."""
 
 from html import escape
 from string import Template
@@ -57,7 +57,7 @@ document.querySelector("thead").addEventListener("click", event => {
 
 
 def table_page(table: pd.DataFrame, title: str) -> str:
-    """The page. Numbers are shown with four digits and sorted by all; what is missing is empty and comes last."""
+    """The page: numbers have four digits and are sorted by all; missing cells are empty and come last."""
     numbers = [is_numeric_dtype(table[column]) and not is_bool_dtype(table[column]) for column in table]
     head = "".join(
         f'<th scope="col" aria-sort="none"{_kind(number)}><button type="button">{escape(str(column))}</button></th>'

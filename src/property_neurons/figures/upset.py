@@ -1,4 +1,4 @@
-"""Any number of sets as an UpSet plot (Lex et al., 2014): a bar for each region, and below it the sets that it lies in.
+"""Any number of sets as an UpSet plot (Lex et al., 2014): a bar for each region, and below it the sets that share it.
 
 Not by upsetplot: its last release, 0.9.0, fails with pandas 3.
 """
@@ -25,7 +25,7 @@ _PUBLISHED = {"marker": "D", "color": "white", "markeredgecolor": style.REFERENC
 def draw_upset(table: pd.DataFrame, names: list[str]) -> Figure:
     """Draw the regions of `overlap_table`, the largest first.
 
-    Of more than three sets, regions without a neuron are left out where none is expected.
+    With more than three sets, regions are left out that have no neuron and expect none.
     """
     only = table[table["part"] == "only"].sort_values("neurons", ascending=False, kind="stable")
     if len(names) > 3:

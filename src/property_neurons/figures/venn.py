@@ -1,4 +1,4 @@
-"""Three sets as circles to scale, every count beside them, where each region has room for its count."""
+"""Three sets as circles to scale with all counts, where each region has room for its count."""
 
 import itertools
 
@@ -17,9 +17,9 @@ from property_neurons.figures.overlap_table import region_title, regions
 
 
 def draw_venn(table: pd.DataFrame, names: list[str]) -> Figure | None:
-    """The circles, and every count of `overlap_table` as text; None where circles would say little.
+    """Draw circles, and every count of `overlap_table` as text; None where circles would be hard to read.
 
-    That is: other than three sets, a region that is empty, or one that has no room for its count.
+    That is: not three sets, an empty region, or a region without room for its count.
     """
     sizes = table.loc[table["part"] == "only", "neurons"].tolist()
     if len(names) != 3 or not all(sizes):

@@ -1,7 +1,7 @@
 """Where the model of a job runs: on the GPUs that the job asked for, or on the CPU.
 
 Slurm gives each of its jobs GPUs of its own. On one machine, and within one allocation of Slurm, all jobs of the
-workflow see all of them; there a job takes GPUs that no other one has, by a lock that is gone with the job, however it
+workflow see all GPUs. There a job locks GPUs that no other job has. The lock disappears with the job, however the job
 ends.
 """
 
@@ -89,8 +89,8 @@ def job_device(setting: str, resources: Mapping[str, Any]) -> str:
 def decoders(device: str, resources: Mapping[str, Any]) -> int:
     """Threads that decode audio and compute features ahead of a model.
 
-    Beside a GPU as many as the job has cores (`cpus_per_task`, which a scheduler grants), or 8 where there are as many
-    and nobody says; beside a model on the CPU `recordings.DECODERS`.
+    With a GPU: as many as the job has cores (`cpus_per_task`, which a scheduler grants), else 8 if the machine has as
+    many. On the CPU: `recordings.DECODERS`.
     """
     if device == "cpu":
         return DECODERS
@@ -105,7 +105,7 @@ def cores() -> int:
 
 
 def _usable_gpus() -> tuple[dict[int, str], str]:
-    """The UUID of every GPU that torch can use, by its number among those that are visible; and why not (more)."""
+    """The UUID of every GPU that torch can use, by its number among the visible ones; and why others cannot be used."""
     import torch
 
     if torch.version.cuda is None and torch.version.hip is None:

@@ -1,4 +1,4 @@
-"""What to say of an error that is not this library's: of the disk, of memory, of the file system."""
+"""Messages for errors from outside this library: of the disk, of memory, of the file system."""
 
 import errno
 import os
@@ -53,7 +53,7 @@ _REMEDIES = {
 def explanation(
     error: Exception, log: Path | None, made: Iterable[Path] = (), resources: Mapping[str, Any] | None = None
 ) -> str:
-    """What to say of an error, with what to do.
+    """The message for an error, with what to do.
 
     Args:
         log: where the traceback is; None: nowhere.

@@ -71,8 +71,8 @@ def code_fingerprint(*modules: str, root: str | Path | None = None) -> str:
 def planned_fingerprint(*modules: str) -> str:
     """`code_fingerprint` as it was when the run was planned.
 
-    A job on a cluster reads the rules anew, when the code may be another one. It takes the fingerprints of the process
-    that planned it from the environment, so that `check_code` compares with those.
+    A job on a cluster reads the rules again, and the code may have changed since. So the job takes the fingerprints of
+    the planning process from the environment, and `check_code` compares the code with these.
     """
     planned = json.loads(os.environ.get(_PLANNED, "{}"))
     key = " ".join(modules)
@@ -83,15 +83,15 @@ def planned_fingerprint(*modules: str) -> str:
 
 
 def forget_planned() -> None:
-    """Begin a plan: what the environment says is of another run."""
+    """Begin a plan: forget the fingerprints of another run in the environment."""
     os.environ.pop(_PLANNED, None)
 
 
 def check_code(planned: str) -> None:
-    """Hold the code on disk against the fingerprint that a job was planned with.
+    """Check the code on disk against the fingerprint that a job was planned with.
 
     Raises:
-        CodeChangedError: it is another one.
+        CodeChangedError: the code has changed.
     """
     digest, *modules = planned.split()
     package = _Package(_ROOT)
@@ -188,7 +188,7 @@ class _Package:
         return f"{file} ({time.ctime(times[file])})"
 
     def _with_packages(self, module: str) -> list[str]:
-        """A module and the packages it lies in, whose __init__ Python runs; the top one only holds the version."""
+        """A module and its packages, whose __init__ Python runs; not the top package, which only holds the version."""
         parts = module.split(".")
         packages = (".".join(parts[:depth]) for depth in range(2, len(parts)))
         return [module, *(package for package in packages if self._file(package))]
@@ -303,7 +303,7 @@ def _write_out(value: Any, write: Callable[[str], None], found_import: Callable[
 
 
 def _strip(node: ast.AST) -> None:
-    """Take out of a node what never counts: a docstring, and what only a type checker reads."""
+    """Remove from a node what never counts: docstrings, and code that only a type checker reads."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         first = node.body[0].value if node.body and isinstance(node.body[0], ast.Expr) else None
         if isinstance(first, ast.Constant) and isinstance(first.value, str):

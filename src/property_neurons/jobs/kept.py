@@ -1,4 +1,4 @@
-"""Results that took hours: a second name that outlives the first.
+"""A second name for results that took hours, which survives when Snakemake deletes the first.
 
 Snakemake deletes what a rule has made before the rule runs again, whether its code, a setting or an input changed. So a
 job that trains links its finished files under `.kept` beside them (hard links: no room on disk), and the job that makes
@@ -16,7 +16,7 @@ from property_neurons.stores.files import set_all_aside
 
 
 def set_kept_aside(outputs: Iterable[Path], log: Logger) -> None:
-    """Move what an earlier run of this job has made, and Snakemake has deleted, from `.kept` to `.old`."""
+    """Move the results of an earlier run of this job, which Snakemake has deleted, from `.kept` to `.old`."""
     made_before = [output for output in outputs if _kept(output).exists()]
     for folder in dict.fromkeys(output.parent for output in made_before):
         mine = [output for output in made_before if output.parent == folder]

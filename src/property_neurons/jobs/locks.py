@@ -1,4 +1,4 @@
-"""One process at a time where a job keeps what it has done so far.
+"""A lock: only one process at a time works in the folder of a job's unfinished work.
 
 By fcntl and not by `filelock`, which keeps to itself the descriptor that child processes must inherit, does not say who
 has the lock, and fails where the file system knows locks but its server does not (ENOLCK).

@@ -1,4 +1,4 @@
-"""What all workflow jobs do: short messages on the screen, everything in the rule's log, digests of what is made."""
+"""The frame of every workflow job: short messages on the screen, everything in the rule's log, digests of outputs."""
 
 import logging
 import signal
@@ -24,10 +24,10 @@ from property_neurons.stores.manifests import check_digest, forget_digest, recor
 def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
     """Run a job's work: its messages go to the screen and to the rule's log, the rest to the log alone.
 
-    Before the work, input files are held against the digests that the jobs that made them wrote down, and the code on
-    disk against the fingerprint that the rule was planned with (`params.code`). After it, the code is held against that
-    again (what was made meanwhile is set aside where it differs), and the digests of output files are written down.
-    Folders are left to whoever opens them, by their manifests.
+    Before the work, input files are checked against the digests that their jobs recorded, and the code on disk against
+    the fingerprint that the rule was planned with (`params.code`). After the work the code is checked again: if it has
+    changed, outputs are set aside; else the digests of output files are recorded. Folders are checked by their
+    manifests when they are opened.
 
     An error of this library is shown as its message; a full disk, too little memory and a failing file system as what
     they are; any other error as its last line and the place of the log, which holds the traceback. Either way the job
@@ -107,10 +107,10 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
 
 
 def _set_aside(made: Iterable[Path]) -> str:
-    """Set aside what was made where its code may have changed meanwhile, or what followed failed.
+    """Set outputs aside whose code may have changed meanwhile, or whose last checks failed.
 
-    No later job takes it for that of the plan, and Snakemake, which deletes what a failed job has made, does not find
-    it.
+    So no later job takes them for those of the plan, and Snakemake, which deletes the outputs of a failed job, does not
+    find them.
     """
     there, lines = [path for path in made if path.exists()], []
     with suppress(OSError):

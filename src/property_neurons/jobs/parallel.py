@@ -63,10 +63,10 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
 
 @contextmanager
 def script_not_run_by_processes() -> Iterator[None]:
-    """Processes that are spawned in the block (data workers, on macOS and from Python 3.14 on) leave the script alone.
+    """Keep processes that are spawned in the block from running the workflow script.
 
-    They import the file of the main module first, and workflow scripts have no __main__ guard. What they are to do
-    comes from the library, by name.
+    A spawned process (data workers; macOS, Python 3.14) first imports the file of the main module, and workflow scripts
+    have no __main__ guard. Its task comes from the library, by name.
     """
     main = vars(sys.modules["__main__"])
     kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
@@ -78,7 +78,7 @@ def script_not_run_by_processes() -> Iterator[None]:
 
 
 def run_to_the_end(command: Sequence[str], **options: Any) -> int:
-    """Run a program; returns its exit status. Who stops waiting for it asks it to end, with all that it has started.
+    """Run a program; returns its exit status. An interrupt asks the program and its children to end.
 
     Args:
         options: of `subprocess.Popen`.

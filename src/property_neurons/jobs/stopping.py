@@ -1,4 +1,4 @@
-"""Signals that end a job: it removes what is half-written first.
+"""Signals that end a job: the job first removes half-written files.
 
 Without this, SIGTERM (Slurm at a job's time limit, `kill`) and SIGHUP (a terminal that was closed) end Python where it
 stands, and temporary folders of gigabytes stay.
@@ -27,7 +27,7 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_status(self) -> int:
-        """As a shell says that a signal has ended a program."""
+        """The exit status that a shell gives a program ended by a signal."""
         return 128 + self.number
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a job writes to its log and to the screen: nothing that moves a cursor, and never an error of its own."""
+"""Writing to the log and the screen: without control characters, and without errors of its own."""
 
 import logging
 from contextlib import suppress
@@ -74,14 +74,14 @@ class Tee:
 
 
 def say(screen: TextIO, text: str, *, escape: bool = True) -> None:
-    """Write to the screen, where somebody may have closed it (`snakemake | head`)."""
+    """Write to the screen, even if it was closed (`snakemake | head`)."""
     with suppress(OSError):
         screen.write(printable_lines(text) if escape else text)
         screen.flush()
 
 
 class Lines(logging.Formatter):
-    """Messages with nothing in them that moves a cursor.
+    """Messages without control characters.
 
     Args:
         timed: begin with the time; the further lines of a message are then indented, so that a name with a line in it

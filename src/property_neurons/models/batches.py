@@ -1,8 +1,8 @@
-"""Utterances through a model at once, so that each gives what it gives alone and unpadded, to rounding.
+"""Run several utterances through a model at once; each gives the same result as alone and unpadded, to rounding.
 
-MelHuBERT reads padded utterances behind a mask; HuBERT, wav2vec 2.0, WavLM and UniSpeech-SAT each through their
-convolutions (whose group norm padding would change) and then all in one padded batch; Whisper as many windows at once.
-Other models read one window after the other.
+MelHuBERT reads padded utterances behind a mask. HuBERT, wav2vec 2.0, WavLM and UniSpeech-SAT read each utterance
+alone through their convolutions, whose group norm padding would change, and then all in one padded batch. Whisper
+reads several windows at once. Other models read one window after the other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def forward(model: torch.nn.Module, windows: Sequence[Window], **asked: Any):
 
 @contextmanager
 def _features_given(model: torch.nn.Module, features: torch.Tensor) -> Iterator[None]:
-    """Put these features in place of what the model's convolution stack would make of its input."""
+    """Replace the output of the model's convolution stack by these features."""
     stack = model.feature_extractor
     stack.forward = lambda _: features
     try:

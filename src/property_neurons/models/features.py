@@ -1,4 +1,4 @@
-"""From a waveform to what a model takes in, and from 20 ms frames to the rows it gives back.
+"""From a waveform to a model's input, and from 20 ms frames to the rows of its output.
 
 Every utterance is read alone and unpadded: the group norm of base HuBERT and wav2vec 2.0 runs over time, padding
 included, so that padding would change the neurons. Whisper alone is padded, to its fixed window, as it was trained.
@@ -37,7 +37,7 @@ from property_neurons.models.pruned import base_type
 
 @dataclass(frozen=True)
 class Window:
-    """What one forward pass takes in.
+    """The input of one forward pass.
 
     values: model input, [1, ...], float32.
     rows: rows that the feed-forward networks will see.
@@ -49,7 +49,7 @@ class Window:
     speech_rows: int
 
     def pin_memory(self) -> "Window":
-        """The same in memory from which a GPU takes it while the CPU goes on; data loaders of torch call this."""
+        """The same window in pinned memory, for copies to a GPU while the CPU goes on; torch's loaders call this."""
         return replace(self, values=self.values.pin_memory())
 
 

@@ -1,7 +1,7 @@
-"""What a model folder holds, told from names, JSON and headers: nothing of the model is loaded, no torch is needed.
+"""Inspect a model folder by names, JSON and headers, without loading the model and without torch.
 
-What cannot be read to the bit as a model of a known class is refused here, with the file, the key and what to do:
-adapters, quantised weights, code of the model's own, pointers of git-lfs, formats other than safetensors and torch's.
+A folder that cannot be read exactly as a model of a known class is refused here, with the file, the key and what to do:
+adapters, quantised weights, custom code, pointers of git-lfs, formats other than safetensors and torch's.
 """
 
 import contextlib
@@ -85,14 +85,14 @@ _MERGE = "merge the adapter into the model (merge_and_unload of peft, then save_
 
 
 class Stored(NamedTuple):
-    """A tensor as it is stored: its type in the words of safetensors ("F32"), and its shape."""
+    """A stored tensor: its type as safetensors names it ("F32"), and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
 
 
 def inspect_folder(folder: str | Path, normalise: bool | None = None) -> None:
-    """Look for all that keeps a folder from being used, without loading the model; torch's pickles are not opened.
+    """Check that a folder can be used, without loading the model or opening torch's pickles.
 
     Args:
         normalise: what the configuration says about the waveform.
@@ -155,7 +155,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def n_blocks(names: Iterable[str]) -> int:
-    """How many Transformer blocks of an encoder have weights, by the names of these."""
+    """The number of Transformer blocks of an encoder, by the names of its weights."""
     blocks = (re.search(r"(?:^|encoder\.)layers\.(\d+)\.", name) for name in names if "decoder" not in name)
     return len({block[1] for block in blocks if block})
 
@@ -164,7 +164,7 @@ def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
     """Compare the number of blocks in config.json with the stored blocks, before the model is built.
 
     Raises:
-        ModelError: it says more.
+        ModelError: config.json has more blocks.
     """
     key = "encoder_layers" if str(fields["model_type"]).endswith("whisper") else "num_hidden_layers"
     asked = fields.get(key, stored)
@@ -177,7 +177,7 @@ def check_blocks(folder: Path, fields: Mapping[str, Any], stored: int) -> None:
 
 
 def check_strides(folder: Path, fields: Mapping[str, Any]) -> None:
-    """See that a model that reads the waveform gives a frame every 20 ms, as labels come.
+    """Check that a model that reads the waveform gives a frame every 20 ms, like the labels.
 
     Raises:
         ModelError: its convolutions have other strides.
@@ -195,10 +195,10 @@ def check_strides(folder: Path, fields: Mapping[str, Any]) -> None:
 
 
 def check_preprocessor(folder: Path, fields: Mapping[str, Any]) -> None:
-    """See that the settings of a feature extractor are such as can be: numbers, 16 kHz, nothing random.
+    """Check the settings of a feature extractor: numbers, 16 kHz, nothing random.
 
     Raises:
-        ModelError: one is not.
+        ModelError: a setting is not allowed.
     """
     where = f"{printable(folder)}, preprocessor_config.json"
     for key, most in _EXTRACTOR_NUMBERS.items():
@@ -233,12 +233,12 @@ def depends_on_normalising(fields: Mapping[str, Any]) -> bool:
 
 
 def takes_waveform(fields: Mapping[str, Any]) -> bool:
-    """Whether a model reads the waveform itself, and no log-Mel features; by its config.json."""
+    """Whether a model reads the waveform and not log-Mel features, by its config.json."""
     return str(fields.get("model_type")).removeprefix("pruned-") not in _LOG_MEL_TYPES
 
 
 def ask_for_normalise(folder: str | Path) -> ModelError:
-    """The error of a model that depends on `normalise` where nothing says what it is."""
+    """The error for a model that depends on `normalise` where nothing sets it."""
     return ModelError(
         f"{printable(folder)}: expected a preprocessor_config.json that says whether the waveform is normalised, on "
         "which the neurons of this model depend (its convolutions have layer norm), found none; fetch the file, or set "
@@ -318,7 +318,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def needed_names(folder: Path) -> list[str]:
-    """The names of a folder's files that a model is made from, config.json first; no more than it where that is all."""
+    """The names of the files that a model is made from, config.json first."""
     names = [name for name in PREPROCESSORS if (folder / name).is_file()]
     # What is wrong with the weights is said when the model is prepared.
     with contextlib.suppress(ModelError, OSError):
@@ -371,7 +371,7 @@ def _refuse_pointer(file: Path) -> None:
 
 
 def read_header(file: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, by its header, against which the length of the file is held.
+    """The tensors of a safetensors file by its header, after checking the file's length against the header.
 
     Raises:
         ModelError: it is no whole safetensors file.
@@ -394,10 +394,10 @@ def read_header(file: Path) -> dict[str, Stored]:
 
 
 def check_stored(file: Path, tensors: Mapping[str, Stored]) -> None:
-    """See that stored tensors are those of a model itself, in floating point.
+    """Check that stored tensors are a model's own, in floating point.
 
     Raises:
-        ModelError: some are integers, of 8 bits or less, or parts of an adapter.
+        ModelError: some are integers, have 8 bits or less, or belong to an adapter.
     """
     if lora := sorted(name for name in tensors if _LORA.search(name)):
         raise ModelError(

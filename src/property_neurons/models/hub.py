@@ -22,11 +22,11 @@ Fetch = Callable[[str], Path]
 
 
 def download(model_id: str, revision: str, normalise: bool | None = None) -> Path:
-    """The snapshot of a model in the local cache, after what it lacks has been downloaded; its name is the commit.
+    """The snapshot of a model in the local cache, after downloading the missing files; its name is the commit.
 
-    Of a repository, config.json, the feature extractor's settings and one form of the weights are taken: safetensors
-    where there are any. Adapters, other precisions and checkpoints of the training stay there.
-    Where the hub does not answer, a snapshot that is complete will do.
+    Downloads config.json, the feature extractor's settings and one form of the weights: safetensors where there are
+    any. Adapters, other precisions and training checkpoints are left out. Where the hub does not answer, a complete
+    snapshot is used.
 
     Args:
         normalise: what the configuration says about the waveform; where it says nothing, the settings of the feature
@@ -86,7 +86,7 @@ def _fetch_weights(about: str, names: Iterable[str], fetch: Fetch) -> None:
 
 
 def missing_from_cache(model_id: str, revision: str = "main", normalise: bool | None = None) -> list[str]:
-    """What the local cache lacks of a model: empty where its snapshot can be used without a network.
+    """The files of a model that the local cache lacks: none where its snapshot can be used without a network.
 
     A snapshot holds what was asked for when it was made, and no list of what there is. Settings of the feature
     extractor that are not there may be missing or not exist: for a model that takes the waveform, with `normalise`

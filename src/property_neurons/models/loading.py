@@ -89,7 +89,7 @@ class SpeechEncoder:
             self._read_batch([window], consumer)
 
     def windows(self, waveform: np.ndarray) -> list[Window]:
-        """What the model takes in of one utterance, float32 [samples] at 16 kHz; as `read` otherwise.
+        """The windows of one utterance, float32 [samples] at 16 kHz, as the model takes them in; see `read`.
 
         Raises:
             ModelError: as `read`.
@@ -249,7 +249,7 @@ def _base_class(config: "transformers.PreTrainedConfig") -> type["transformers.P
 
 
 def _check_size(folder: Path, config, model_class: type, weights: Weights) -> None:
-    """Hold what config.json asks for against what is stored, before any of it is built: a number can be anything."""
+    """Compare the sizes in config.json with the stored weights before anything is built: the sizes may be absurd."""
     # Each of these makes a module, which takes memory before it has weights.
     counts = ["num_adapter_layers"] + ["num_conv_pos_embeddings"] * (base_type(config) == "data2vec-audio")
     check_blocks(folder, config.to_dict(), weights.n_blocks)

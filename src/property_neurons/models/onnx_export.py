@@ -1,10 +1,9 @@
-"""Write a model as ONNX, for runtimes without Python, and hold what it computes against the original.
+"""Write a model as ONNX, for runtimes without Python, and compare its output with the original's.
 
     python -m property_neurons.models.onnx_export FOLDER FILE
 
-What goes in is what the model itself takes: a waveform [1, samples] for HuBERT and its kin, log-Mel frames
-[1, frames, size] for MelHuBERT and Wav2Vec2-BERT, of any length; Whisper's windows have one length. Out comes the last
-hidden state.
+The input is the model's own: a waveform [1, samples] for HuBERT and its kin, log-Mel frames [1, frames, size] for
+MelHuBERT and Wav2Vec2-BERT, of any length; Whisper's windows have one length. The output is the last hidden state.
 """
 
 import argparse
@@ -115,7 +114,7 @@ def _noise(encoder: SpeechEncoder, seconds: float) -> torch.Tensor:
 
 
 class _quiet:
-    """Keeps the exporter's remarks on packages that are not needed off the screen."""
+    """Keeps off the screen the exporter's remarks about packages that are not needed."""
 
     def __enter__(self) -> None:
         logging.disable(logging.WARNING)

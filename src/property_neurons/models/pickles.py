@@ -1,4 +1,4 @@
-"""Reading torch's pickles: tensors and plain values, nothing that would run, nothing larger than the file."""
+"""Reading torch's pickles safely: tensors and plain values, no code, nothing larger than the file."""
 
 import math
 import re
@@ -24,7 +24,7 @@ def read_pickle(path: Path, *, expected: str, remedy: str, allowed: Sequence[typ
         allowed: classes of which it may hold objects, beside torch's tensors and plain values.
 
     Raises:
-        ModelError: no such file, or one that is damaged, packed, or holds what reading would run.
+        ModelError: no such file, or one that is damaged, packed, or holds code that reading would run.
     """
     shown = printable(path)
     try:
@@ -49,7 +49,7 @@ def read_pickle(path: Path, *, expected: str, remedy: str, allowed: Sequence[typ
 
 
 def what_was_found(error: Exception, remedy: str) -> str:
-    """What torch says of a file that it does not read, without its advice to read it unprotected; and what to do."""
+    """Torch's reason for refusing a file, without its advice to read the file unsafely; and what to do."""
     text = str(error)
     if refused := re.search(r"GLOBAL (\S+)", text):
         return f"{printable(refused[1])}, which reading would run; {_DO_NOT_USE}"
@@ -66,7 +66,7 @@ _ADVICE = re.compile(r"weights.only|arbitrary code|safe_globals|docs/|trust|Plea
 
 
 def check_tensors(path: Path, content: Mapping[str, Any], remedy: str) -> dict[str, torch.Tensor]:
-    """See that all values are tensors whose elements are in the file, and give them by name.
+    """Check that all values are tensors whose elements are in the file, and return them by name.
 
     Raises:
         ModelError: a value is no tensor, or claims more elements than are stored (it would grow when it is used), or

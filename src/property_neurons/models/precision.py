@@ -1,8 +1,8 @@
 """Full single precision, in which neurons and hidden states are read.
 
-TensorFloat-32 rounds what a product takes in to 10 bits (bf16, on some CPUs, to 7), which changes the ranks of neurons.
-cuDNN's convolutions use it unless told otherwise, a Trainer turns it on for everything that follows in its process, and
-`TORCH_ALLOW_TF32_CUBLAS_OVERRIDE` and `torch.set_float32_matmul_precision` do for matrices.
+TensorFloat-32 rounds the factors of a product to 10 bits (bf16, on some CPUs, to 7), which changes the ranks of
+neurons. cuDNN's convolutions use it by default, a Trainer turns it on for the rest of its process, and
+`TORCH_ALLOW_TF32_CUBLAS_OVERRIDE` and `torch.set_float32_matmul_precision` turn it on for matrices.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""Bring a model, wherever it comes from, into one form: a local folder and a manifest that says what it is.
+"""Bring a model of any source into one form: a local folder, and a manifest that describes it.
 
 The folder holds the base model (of Whisper, the encoder alone: class WhisperEncoder) as safetensors, config.json and
-preprocessor_config.json. The manifest is what later steps depend on, and what the folder is held against when it is
-loaded.
+preprocessor_config.json. Later steps depend on the manifest, and loading checks the folder against it.
 """
 
 import filecmp
@@ -29,11 +28,11 @@ from property_neurons.stores import manifests
 class LocalFolder:
     """A `from_pretrained` folder on this machine.
 
-    normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says; where
-        it has none, raw, or an error for models whose neurons depend on it much (`features.load_front_end`). What is
-        decided here is in the prepared folder, and in those of all models made of it.
-    window_seconds: cut a Whisper's window to so many (`whisper.cut_positions`); None = as it is. Models made of it
-        follow, too.
+    normalise: whether the waveform gets zero mean and unit variance; None = as its preprocessor_config.json says. A
+        folder without that file is read raw, unless its neurons depend much on normalisation: then it is an error
+        (`features.load_front_end`). The prepared folder, and models made of it, keep the decision.
+    window_seconds: shorten Whisper's window to so many seconds (`whisper.cut_positions`); None = as it is. Models made
+        of it have the same window.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""What a prepared model is, wherever it comes from: a local folder, and a manifest that says what it is."""
+"""A prepared model: a local folder, and a manifest that describes it."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -47,11 +47,11 @@ def save_derived(
     copies: Sequence[str | Path] = (),
     replace: bool = False,
 ) -> None:
-    """Write a model made out of a prepared one as a prepared model itself, both its parts whole or absent.
+    """Write a model that was made of a prepared one as a prepared model: folder and manifest, both whole or absent.
 
     Args:
-        source_folder: of the model it is made of, whose front end it takes over.
-        origin: what its manifest says it comes from.
+        source_folder: of the model that it was made of, whose front end it takes over.
+        origin: the manifest's note on where the model comes from.
         record: name and content of a further file in its folder.
         tables: further tables in its folder, by their names.
         copies: further files that its folder gets a copy of.
@@ -75,7 +75,7 @@ def save_derived(
 
 
 def check_unused(folder: str | Path, manifest: str | Path) -> None:
-    """See that a model can be written without taking anything's place; stores of other kinds have such manifests, too.
+    """Check that nothing lies where a model is to be written; stores of other kinds have such manifests, too.
 
     Raises:
         StoreError: something is at `folder` or `manifest`.

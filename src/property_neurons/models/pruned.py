@@ -61,7 +61,7 @@ def with_widths(config: "transformers.PreTrainedConfig", widths: Sequence[int]) 
 
 
 def pruned_class(model: "transformers.PreTrainedModel") -> type["transformers.PreTrainedModel"]:
-    """The class that a model of this class has once pruned."""
+    """The class of a pruned model of this class."""
     if isinstance(model.config, MelHubertConfig):
         return type(model)
     return _MODELS[base_type(model.config)]
@@ -149,7 +149,7 @@ def remove_neurons(
 ) -> "transformers.PreTrainedModel":
     """The same model with only the neurons of `kept`: rows of the first linear and its bias, columns of the second.
 
-    What the model computes is what it would with the others' activations at zero (method, section 4).
+    The output is the same as with the activations of the removed neurons at zero (method, section 4).
 
     Args:
         model: a base model of a known architecture, pruned before or not, or a MelHubertForPreTraining; not altered.

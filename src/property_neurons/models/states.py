@@ -18,7 +18,7 @@ def hidden_states(
     Args:
         model: a base model.
         utterances: the windows that its front end cut each utterance into.
-        states: which are wanted, 0 what the first block takes in, -1 what the model puts out; None = all. No others
+        states: the wanted ones; 0 is the input of the first block, -1 the output of the model; None = all. No others
             are kept.
 
     Returns:

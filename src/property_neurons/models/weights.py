@@ -1,4 +1,4 @@
-"""The stored weights of a model folder, by name, before a model takes them: the encoder's, in floating point."""
+"""The stored weights of a model folder by name: the encoder's, in floating point."""
 
 import math
 import re
@@ -45,7 +45,7 @@ class Weights:
 
     @property
     def n_elements(self) -> int:
-        """How many numbers they are."""
+        """How many numbers the weights hold."""
         return sum(math.prod(stored.shape) for stored in self.stored.values())
 
     @property

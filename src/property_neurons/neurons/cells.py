@@ -1,4 +1,4 @@
-"""How many frames each cell has, and whether speech is too little for a pattern that means something."""
+"""How many frames each cell has, and which cells have too few frames for a reliable pattern."""
 
 import math
 from fractions import Fraction
@@ -32,7 +32,7 @@ def pattern_cells(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def too_little_speech(cells: pd.DataFrame, where: str, *, lambda_: float, min_count: int = 0) -> str | None:
-    """What to say, and to do, of the rare cells of one property; None where there is none.
+    """The message about the rare cells of one property; None where there is none.
 
     Args:
         cells: of `cell_table`.

@@ -27,7 +27,7 @@ class SetDefinition:
     min_count: cells with fewer frames have an empty pattern, as cells without frames always do.
     cells: what must exceed the threshold, the share of frames itself, or the lower end of its 95 % interval (Clopper
         and Pearson 1934).
-    rare_cells: whether cells below `min_count` (at least 1) keep their place among a group's phones, or lose it.
+    rare_cells: whether cells below `min_count` (at least 1) still count among a group's phones, or not.
     """
 
     threshold: Threshold = "lambda"
@@ -55,7 +55,7 @@ class SetDefinition:
     def exceeded(
         self, active: np.ndarray, frames: np.ndarray, n: np.ndarray, *, lambda_: float, tau: int, width: int
     ) -> np.ndarray:
-        """The same of shares that are weighted means, and so no quotients: bool [cells, neurons].
+        """The same for shares that are weighted means and not quotients: bool [cells, neurons].
 
         Args:
             active: float64 [cells, neurons], shares of frames; NaN for none.

@@ -47,7 +47,7 @@ def union(masks: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
 
 
 def check_origin(table: pd.DataFrame, digest: str | None, *, name: str = "neuron table") -> None:
-    """Hold the model that a table says it was found on (`attrs["model_digest"]`) against the one it is used on.
+    """Check that a table was found (`attrs["model_digest"]`) on the model that it is used on.
 
     Args:
         digest: of the model's manifest; None checks nothing, nor does a table that does not say.

@@ -12,7 +12,7 @@ NEAREST = 10
 
 
 def random_sets(widths: Sequence[int], sizes: Sequence[int], seed: int) -> list[np.ndarray]:
-    """Random sets of neurons, as large as the given sets: the control for protecting these.
+    """Random sets of neurons, as large as given sets: the control for the protection of these.
 
     Args:
         widths: neurons of each network.
@@ -46,7 +46,7 @@ def random_sets_like(sets: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
 def matched_partners(
     own: np.ndarray, traits: np.ndarray, seed: int | Sequence[int], *, nearest: int = NEAREST
 ) -> np.ndarray:
-    """For each neuron of a set another that is like it: the control for what activation frequency and norm explain.
+    """A similar neuron for each neuron of a set: the control for what activation frequency and norm explain.
 
     Traits are compared by their ranks within the layer. The set's neurons are visited in random order; each takes one
     of the `nearest` neurons outside the set that no other has taken, drawn at random. Where none is left outside (a

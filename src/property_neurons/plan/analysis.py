@@ -1,4 +1,4 @@
-"""What rules ask about ranks, counts and patterns: inputs, and settings, no more of them than bear on each result."""
+"""Inputs and settings of rules for ranks, counts and patterns; a result gets only settings that can change it."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ def ranks(config: Config, model: str, corpus: str) -> list[str]:
 
 
 def property_settings(config: Config, name: str) -> dict[str, Any]:
-    """A property's definition with the options of the method that bear on it, and no others.
+    """A property's definition with the options of the method that can change it, and no others.
 
-    What a rule's params hold decides what runs again: a pitch cut belongs to pitch alone.
+    The params of a rule decide what runs again: a pitch cut belongs to pitch alone.
     """
     return _settings(config, config.properties[name])
 
@@ -120,7 +120,7 @@ def interval_files(config: Config, corpus: str, subset: str, name: str) -> list[
 
 
 def used_properties(config: Config) -> list[str]:
-    """The properties of the paper and of the config, and those ready-made ones that it shows."""
+    """The properties of the paper and of the config, and the ready-made ones that the config shows."""
     return [name for name in config.properties if READY_MADE.get(name) != config.properties[name]]
 
 
@@ -147,7 +147,7 @@ def set_definition(config: Config) -> dict[str, Any]:
 
 
 def statistics_settings(config: Config) -> dict[str, Any]:
-    """How far sets can be believed is found out, as arguments of `neurons.statistics.report.neuron_statistics`."""
+    """The settings of the statistics, as arguments of `neurons.statistics.report.neuron_statistics`."""
     return config.statistics.model_dump(include={"permutations", "halves", "seed"})
 
 
@@ -162,7 +162,7 @@ def by_strata(config: Config, name: str, confound: str) -> bool:
 
 
 def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
-    """What divides the groups of a property, as arguments of `counting.strata.make_crossed`."""
+    """The strata that divide the groups of a property, as arguments of `counting.strata.make_crossed`."""
     if by_strata(config, name, confound):
         relative = config.properties[name].model_copy(update={"within": "speaker"})
         return _settings(config, relative)
@@ -177,6 +177,6 @@ def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
 
 
 def confound_names(config: Config) -> list[str]:
-    """What can be a confound: what every corpus has, and the properties of columns of the utterances."""
+    """The names that can be a confound: those that every corpus has, and properties of columns of the utterances."""
     columns = [name for name, section in config.properties.items() if isinstance(section, ColumnProperty)]
     return list(dict.fromkeys((*CONFOUNDS, *columns)))

@@ -39,7 +39,7 @@ def shown(config: Config) -> list[str]:
 
 
 def planes(config: Config) -> list[str]:
-    """The properties whose patterns the browser shows in the plane: those of the figures. Many groups take an hour."""
+    """The properties whose patterns the browser shows in the plane: those of the figures; many groups take an hour."""
     return [name for name in shown(config) if name in _WITH_A_PLANE]
 
 
@@ -90,6 +90,6 @@ def settings(config: Config) -> dict[str, str]:
 
 
 def licence(config: Config, corpus: str) -> str:
-    """What the pages say about who may pass on the sounds of a corpus."""
+    """The line of the pages about the licence of a corpus's sounds."""
     stated = config.browser.licences.get(corpus)
     return stated or (_SYNTHETIC if isinstance(config.corpora[corpus], DemoCorpus) else _NOT_STATED)

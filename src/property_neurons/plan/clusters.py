@@ -7,7 +7,7 @@ from property_neurons.plan import corpora, paths
 
 
 def model(config: Config, name: str) -> str | list[str]:
-    """The manifest of the model whose layer is clustered; none where log-Mel frames are."""
+    """The manifest of the model whose layer is clustered; none where log-Mel frames are clustered."""
     of = config.clusters[name].model
     return paths.manifest_if(None if of is None else paths.model(config, of))
 
@@ -23,12 +23,12 @@ def stores(config: Config, corpus: str, name: str) -> list[str]:
 
 
 def used(config: Config) -> list[str]:
-    """The clusters that some property is made of, or has in place of phones."""
+    """The clusters that a property uses as groups or in place of phones."""
     keys = {getattr(section, key, None) for section in config.properties.values() for key in ("clusters", "by")}
     return [name for name in config.clusters if name in keys]
 
 
 def tables(config: Config) -> list[str]:
-    """What the clusters that are used have to do with the phones and speakers of the figures' corpus."""
+    """The tables that compare the used clusters with phones and speakers of the figures' corpus."""
     corpus = config.figures.corpus
     return [f"{config.results}/tables/clusters/{corpus}/{name}.tsv" for name in used(config)]

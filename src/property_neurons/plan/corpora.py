@@ -70,14 +70,14 @@ def audio_copies(config: Config, corpus: str, subset: str) -> list[str]:
 
 
 def root(config: Config, corpus: str) -> str:
-    """The folder that the audio lies below that models read: the corpus's own, or that of the copies."""
+    """The folder with the audio that models read: the corpus's own, or the folder of the copies."""
     if converted(config, corpus):
         return f"{paths.corpus(config, corpus)}/audio"
     return source_root(config, corpus)
 
 
 def source_root(config: Config, corpus: str) -> str:
-    """The folder that a corpus's recordings lie below: with SPEAKERS.TXT and the subsets, where it has these."""
+    """The folder with a corpus's recordings (and with SPEAKERS.TXT and the subsets, where it has these)."""
     section = config.corpora[corpus]
     if isinstance(section, DemoCorpus):
         return f"{paths.corpus(config, corpus)}/source/LibriSpeech"

@@ -8,7 +8,7 @@ from property_neurons.plan import paths
 
 
 def models(config: Config) -> list[str]:
-    """The models that are edited ones of others."""
+    """The edited models."""
     return [name for name, section in config.models.items() if isinstance(section, EditedModel)]
 
 
@@ -25,6 +25,6 @@ def corpus(config: Config, model: str) -> str:
 
 
 def neuron_table(config: Config, model: str) -> str:
-    """The neuron table that an edit takes its set from."""
+    """The neuron table with the set of an edit."""
     section = config.models[model]
     return paths.neurons(config, section.of, corpus(config, model), section.property)

@@ -53,19 +53,19 @@ def found_where(config: Config, study: str) -> str:
 
 
 def training_part(task: str) -> str:
-    """What counts of a task's training utterances say they are of."""
+    """The name of the corpus in counts of a task's training utterances."""
     return f"training part of {task}"
 
 
 def frames(config: Config, study: str) -> list[str]:
-    """The manifests of the frame stores whose F0 says in which range an error is; none for other properties."""
+    """The manifests of the frame stores whose F0 gives the range of an error; none for other properties."""
     section = config.erasure[study]
     by_f0 = isinstance(config.properties[section.property], F0Property)
     return tasks.references(config, section.task) if by_f0 else []
 
 
 def counts_shown(config: Config, study: str) -> str:
-    """The manifest of the counts of a study's first seed, whose cells have the frames of all."""
+    """The manifest of the counts of a study's first seed; its cells have the same frames for every seed."""
     return paths.manifest(counts(config, study, config.erasure[study].seeds[0]))
 
 

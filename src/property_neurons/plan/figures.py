@@ -62,7 +62,7 @@ def published_names(config: Config, models: Iterable[str]) -> dict[str, str | No
 
 
 def confounds(config: Config, models: Iterable[str]) -> list[str]:
-    """What stays of the sets where a confound is the same: tables on the corpus of the figures, model by model."""
+    """Which neurons stay with a confound held fixed: tables on the corpus of the figures, model by model."""
     given = analysis.confounds(config).items()
     return [paths.confound(config, model, config.figures.corpus, *pair) for model in models for pair in given]
 
@@ -94,7 +94,7 @@ def neurons(config: Config, models: Iterable[str], properties: Iterable[str]) ->
 def cells(config: Config, properties: Iterable[str]) -> list[str]:
     """How many frames each cell of some properties has: tables on the corpus of the figures.
 
-    Those of the figures' model, which differ from another model's by the frames that it gives no row for, if at all.
+    They are the cells of the figures' model. Another model may lack an utterance's last frame.
     """
     return _beside_neurons(config, [config.figures.model], properties, "cells")
 
@@ -105,17 +105,17 @@ def neuron_summaries(config: Config, models: Iterable[str], properties: Iterable
 
 
 def nulls(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
-    """How many there would be if the labels meant nothing: tables beside `neurons`."""
+    """The null of the neurons: tables beside `neurons`."""
     return _beside_neurons(config, models, properties, "null")
 
 
 def stability(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
-    """How far they hold between halves of the speakers: tables beside `neurons`."""
+    """Stability and held-out selectivity: tables beside `neurons`."""
     return _beside_neurons(config, models, properties, "stability")
 
 
 def selectors(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:
-    """Other ways of choosing as many neurons: tables beside `neurons`."""
+    """The comparison of selectors: tables beside `neurons`."""
     return _beside_neurons(config, models, properties, "selectors")
 
 

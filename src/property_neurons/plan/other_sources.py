@@ -1,4 +1,4 @@
-"""What results were made from, against what the configuration names now."""
+"""Results that were made from another source than the configuration names now."""
 
 import json
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from property_neurons.plan import corpora, models, paths, sources
 
 @dataclass(frozen=True)
 class OtherSource:
-    """Something that was made from another source than the configuration names, which is not there to make it anew.
+    """A result of another source than the one that the configuration names, while that source is missing.
 
-    Snakemake takes what exists for up to date where its inputs are missing.
+    Where inputs are missing Snakemake takes an existing result for up to date.
     """
 
     key: str
@@ -54,7 +54,7 @@ def made_from_others(config: Config) -> list[OtherSource]:
 
 
 def _noted(manifest: str, key: str) -> dict[str, Any] | None:
-    """What a manifest says of where its content comes from; nothing where it cannot be read or does not say."""
+    """The source that a manifest names; nothing where the manifest cannot be read or names none."""
     # Without the readers of manifests, which planning would have to load.
     try:
         return json.loads(Path(manifest).read_text(encoding="utf-8")).get(key)

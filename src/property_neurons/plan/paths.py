@@ -1,4 +1,4 @@
-"""Where results lie, for what reads them. A rule spells out what it makes: its `output:` is the other half.
+"""Where results lie, for rules that read them. The rule that makes a result spells its path out in `output:`.
 
 A stem is a path without its ending: the folder or store, beside which `manifest(stem)` lies.
 """
@@ -96,7 +96,7 @@ def neurons(config: Config, model_name: str, corpus_name: str, property_name: st
 
 
 def confound(config: Config, model_name: str, corpus_name: str, property_name: str, confound_name: str) -> str:
-    """What stays of one property's sets where a confound is the same."""
+    """The table of one property's neurons that stay with a confound held fixed."""
     table = neurons(config, model_name, corpus_name, property_name)
     return f"{table.removesuffix('.parquet')}.given_{confound_name}.tsv"
 
@@ -107,7 +107,7 @@ def embedding(config: Config, model_name: str, corpus_name: str, property_name: 
 
 
 def calibration(config: Config, model_name: str, speech: str) -> str:
-    """What a model's neurons do on calibration speech: of a corpus, or of the task it was fine-tuned on."""
+    """The table of a model's neurons on calibration speech: of a corpus, or of the task that it was fine-tuned on."""
     return f"{config.results}/calibration/{model_name}/{speech}.parquet"
 
 
@@ -142,7 +142,7 @@ def metrics(config: Config, task: str, model_name: str, seed: int | str) -> str:
 
 
 def erasure_table(config: Config, study: str) -> str:
-    """What an erasure study cost whom."""
+    """The table of an erasure study."""
     return f"{config.results}/tables/{study}.tsv"
 
 

@@ -26,12 +26,12 @@ def training_settings(config: Config, run: str, number: int | str) -> dict[str, 
 
 
 def running_settings(config: Config, run: str, number: int | str) -> dict[str, Any]:
-    """The other fields of `Training`, which change no result and so run nothing again."""
+    """The other fields of `Training`; they change no result, so a change runs nothing again."""
     return stage(config, run, number).model_dump(include={"workers", "save_every"})
 
 
 def model_checkpoint(config: Config, section: PretrainedModel) -> str:
-    """The checkpoint that a model of kind `pretrained` is: of its stage, or of the last one."""
+    """The checkpoint of a model of kind `pretrained`: of the stage that it names, or of the last one."""
     return paths.checkpoint(config, section.run, section.stage or len(config.pretraining[section.run].stages))
 
 
@@ -42,7 +42,7 @@ def log_mel(config: Config, run: str) -> list[str]:
 
 
 def target_owner(config: Config, run: str, number: int | str) -> str:
-    """The run whose targets one stage predicts: its own, or those it takes over."""
+    """The run whose targets one stage predicts: its own, or the run from which it takes them over."""
     return stage(config, run, number).targets_of or run
 
 
@@ -71,7 +71,7 @@ def clustered_model(config: Config, run: str, number: int | str) -> str | None:
 
 
 def sampled(config: Config, run: str, number: int | str) -> dict[str, Any]:
-    """What the sample of a hidden layer that is clustered depends on, beside the model and the seed."""
+    """The settings of the sample of a clustered hidden layer, beside the model and the seed."""
     return stage(config, run, number).targets.model_dump(include={"layer", "centred", "fit_hours"})
 
 
@@ -83,7 +83,7 @@ def sample(config: Config, run: str, number: int | str) -> str | None:
 
 
 def architecture(config: Config, run: str) -> dict[str, Any] | None:
-    """The architecture of a run, None where it is that of the model it starts from."""
+    """The architecture of a run; None where the run takes it from its initial model."""
     section = config.pretraining[run]
     return section.architecture.model_dump() if section.starts_from is None else None
 

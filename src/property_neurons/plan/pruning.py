@@ -12,7 +12,7 @@ from property_neurons.plan import corpora, paths, pretraining, tasks
 
 
 def models(config: Config) -> list[str]:
-    """The models that are pruned ones of others."""
+    """The pruned models."""
     return [name for name, section in config.models.items() if isinstance(section, PrunedModel)]
 
 
@@ -28,7 +28,7 @@ def distillation_settings(config: Config, model: str) -> dict[str, Any]:
 
 
 def distillation_running_settings(config: Config, model: str) -> dict[str, Any]:
-    """The other fields, which change no result and so run nothing again."""
+    """The other fields; they change no result, so a change runs nothing again."""
     return config.models[model].model_dump(include={"workers", "save_every"})
 
 
@@ -38,7 +38,7 @@ def corpus(config: Config, model: str) -> str:
 
 
 def settings(config: Config, model: str) -> dict[str, Any]:
-    """What a pruned model depends on beside its inputs, as fields of `pruning.prune.Cut`: no more than bears on it."""
+    """The settings of a pruned model, as fields of `pruning.prune.Cut`: only those that can change it."""
     section = config.models[model]
     size = "keep" if section.rows is None else "rows"
     own = section.model_dump(include={"criterion", size, "match"})
@@ -61,7 +61,7 @@ def neuron_tables(config: Config, model: str) -> list[str]:
 
 
 def sizes_of(config: Config, model: str) -> str | None:
-    """The folder of the other model whose property neurons give the sizes; None where it is the pruned model's own."""
+    """The folder of another model whose property neurons give the sizes; None where the model's own do."""
     section = config.models[model]
     return paths.model(config, section.sizes_of) if section.sizes_of and section.needs_neurons else None
 
@@ -80,7 +80,7 @@ CALIBRATED_ON_TASK = "training_part"
 
 
 def calibration(config: Config, model: str) -> list[str]:
-    """The table of what the neurons of the model that is pruned do on calibration speech, where that is needed."""
+    """The table of calibration speech for the model to prune, where it is needed."""
     section = config.models[model]
     if not section.needs_calibration:
         return []
@@ -95,7 +95,7 @@ def gated(config: Config) -> list[str]:
 
 
 def gates_settings(config: Config, model: str) -> dict[str, Any]:
-    """How the gates are learnt by which a model is pruned, as arguments of `gates.gates_of_task`."""
+    """How a model's gates are learnt, as arguments of `gates.gates_of_task`."""
     section = config.models[model]
     size = section.keep if section.rows is None else section.rows
     return config.pruning.gates.model_dump() | config.pruning.calibration.model_dump() | {"size": size}
@@ -175,7 +175,7 @@ def metrics(config: Config, study: str) -> list[str]:
 
 
 def recovery(config: Config, study: str, model: str) -> str | None:
-    """The record of the training without labels that followed a study's cut; None where there was none."""
+    """The record of the recovery that followed a study's pruning step; None where there was none."""
     if model == config.pruning.by_name()[study].model:
         return None
     section = config.models[model]

@@ -1,4 +1,4 @@
-"""What rules ask about the comparison of selectors: where those of activation values have their values from."""
+"""The activation values that rules need for the comparison of selectors."""
 
 from property_neurons.config.root import Config
 from property_neurons.neurons.statistics.vocabulary import VALUE_SELECTORS
@@ -6,10 +6,9 @@ from property_neurons.plan import erasure, figures, tasks
 
 
 def corpora_of_values(config: Config, model: str, *, corpus: str | None, task: str | None) -> list[str]:
-    """The corpora whose activation values a comparison reads, of a corpus, or of the training part of a task.
+    """The corpora whose activation values a comparison reads: one corpus, or those of a task's training part.
 
-    None where there are no selectors of values: these are of the figures' models and corpus, where the config asks for
-    them, and of what a study with such selectors is made of.
+    None without selectors of values. The config asks for them for the figures' models and corpus, or for an erasure.
     """
     shown = corpus == config.figures.corpus and model in figures.shown_models(config)
     if (shown and config.statistics.activation_values) or _of_a_study(config, model, corpus):

@@ -1,6 +1,6 @@
-"""What a configuration names on disk: one list, which planning warns of and the doctor looks into.
+"""All files and folders that a configuration names: planning warns of missing ones, the doctor checks them.
 
-Whatever lies below a folder that is not there is left out: naming it too would only repeat what is wrong.
+The list leaves out what lies below a missing folder, because that would only repeat the message.
 """
 
 import os
@@ -40,7 +40,7 @@ class Source:
     holds: Literal["audio", "transcripts", "TextGrids"] | None = None
 
     def trouble(self) -> str | None:
-        """What is found instead of something that can be read; None where all is well. Looks at no content."""
+        """What is found where a readable path was expected; None where all is well. Looks at no content."""
         # Of a folder both are needed: to list it, and to open what is in it.
         mode = os.R_OK | os.X_OK if os.path.isdir(self.path) else os.R_OK  # noqa: PTH112, which raises where it may not look
         if not os.access(self.path, os.F_OK):
@@ -49,7 +49,7 @@ class Source:
 
 
 def missing(config: Config) -> list[str]:
-    """What is named and cannot be read, a line for each: its key, what was expected, what was found, what to do."""
+    """A line for each named path that cannot be read: its key, what was expected, what was found, what to do."""
     sources = [source for name in config.corpora for source in of_corpus(config, name)]
     sources += [source for name in config.models for source in of_model(config, name)]
     sources += [source for name in config.tasks for source in of_task(config, name)]

@@ -1,4 +1,4 @@
-"""What rules ask about tasks: what is divided, referred to and trained."""
+"""What rules ask about tasks: their splits, references and trainings."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def references(config: Config, task: str) -> list[str]:
 
 
 def phones(config: Config, task: str) -> dict[str, dict[str, Any]]:
-    """What the labels stand for that references come from, by corpus: {} where they come from no alignments."""
+    """What the labels of the references' alignments stand for, by corpus; {} where references need no alignments."""
     section = config.tasks[task]
     if section.kind != "phone_recognition" or section.lexicon is not None:
         return {}
@@ -70,7 +70,7 @@ def stored_states(config: Config, task: str, model: str) -> list[str]:
 
 
 def initial_head(config: Config, task: str, model: str) -> str | None:
-    """The training whose head a further one goes on with: that of the model that was pruned, if it fits."""
+    """The training whose head a further training continues: that of the unpruned model, if it fits."""
     section = config.models.get(model)
     while isinstance(section, PrunedModel):
         section = config.models[section.of]
@@ -80,5 +80,5 @@ def initial_head(config: Config, task: str, model: str) -> str | None:
 
 
 def _head(config: Config, task: str) -> tuple:
-    """What a head is made for: the same data (and so kind of task) and mode."""
+    """What decides whether a head fits: the data (and so the kind of task) and the mode."""
     return data(config, task), config.tasks[task].mode

@@ -1,7 +1,7 @@
-"""What pre-training sees: random crops with random masks, each a pure function of its number.
+"""The items of pre-training: random crops with random masks, each a pure function of its number.
 
-The data set is as long as the training: item i is the i-th crop that training will see. Its utterance, place and mask
-follow from (seed, i) alone, so that a resumed run, another number of workers or of devices sees the same crops.
+The data set is as long as the training: item i is the i-th crop of the training. Its utterance, place and mask depend
+on (seed, i) alone, so a resumed run sees the same crops, and so does another number of workers or devices.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What targets of pre-training are clusters of: log-Mel frames (stage 1), or a hidden layer (stage 2)."""
+"""What k-means clusters for the targets of pre-training: log-Mel frames (stage 1), or a hidden layer (stage 2)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ class HiddenFrames:
     """The output of one Transformer block of a trained model: what stage 2 clusters.
 
     Args:
-        model: in fp32. Its blocks behind the layer are taken off: nothing of them is used.
+        model: in fp32. Blocks after the layer are removed, because nothing uses them.
         extractor: its feature extractor.
         layer: number of the block, from 1.
 
@@ -71,10 +71,10 @@ class HiddenFrames:
 
 
 class Centred:
-    """What another makes of an utterance, less the mean, which speaker and room add to all frames.
+    """Another representation less its mean over the utterance, which removes what speaker and room add to all frames.
 
     Args:
-        represent: makes it.
+        represent: the other representation.
     """
 
     def __init__(self, represent: Represent):

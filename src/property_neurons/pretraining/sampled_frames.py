@@ -1,4 +1,4 @@
-"""The frames that k-means is fitted on: those of utterances drawn at random, in memory or stored."""
+"""The frames that k-means is fitted on: those of randomly sampled utterances, in memory or stored."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def sample_frames(
     seed: int,
     new_array: Callable[[tuple[int, int]], np.ndarray] = lambda shape: np.empty(shape, np.float32),
 ) -> np.ndarray:
-    """What is clustered, of whole utterances.
+    """The representation of whole, randomly sampled utterances.
 
     Args:
         shards: where the utterances are drawn from.

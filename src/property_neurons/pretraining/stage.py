@@ -108,7 +108,7 @@ class PretrainingJob:
     code: str = ""
 
     def identity(self) -> str:
-        """A digest of what the trained weights depend on."""
+        """A digest of everything that the trained weights depend on."""
         training = {key: value for key, value in self.training.items() if key not in WITHOUT_RESULT}
         content = {
             "architecture": self.architecture,
@@ -125,7 +125,7 @@ class PretrainingJob:
 def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
     """Train one stage and write the checkpoint folder, its curves and its metrics, whole or not at all.
 
-    Of several learning rates each is trained with, and the one with the least validation loss is kept.
+    Given several learning rates, train with each and keep the one with the least validation loss.
 
     In the folder: the model (safetensors), config.json, preprocessor_config.json, curves.tsv (see `learning_curves`),
     metrics.json (loss and accuracy, beside chance and unigrams; the learning rate; of several the loss of each).
@@ -372,7 +372,7 @@ def make_trainer(
 
 
 def unigram_baseline(train: Sequence[Utterance], validation: Crops, clusters: int) -> dict[str, float]:
-    """What is reached without looking at the input, on the masked frames of the validation crops.
+    """Baselines that do not use the input, on the masked frames of the validation crops.
 
     chance: 1 / clusters. unigram_accuracy: always the most frequent target of the training frames. unigram_loss:
     cross-entropy (nats) of their distribution, with one count added to each target.

@@ -1,1 +1,1 @@
-"""What the layers of a model know about phones, measured on speakers that the measure was not fitted on."""
+"""What the layers of a model know about phones, measured on other speakers than those used to fit."""

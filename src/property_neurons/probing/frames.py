@@ -1,4 +1,4 @@
-"""Which frames are probed: frames of phones, drawn at random, half of the speakers to fit on and half to measure on."""
+"""The probed frames: randomly sampled frames of phones, half of the speakers to fit on and half to measure on."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -24,11 +24,11 @@ ShardFiles = tuple[Sequence[Recording], str | Path]
 
 @dataclass(frozen=True)
 class ProbedUtterance:
-    """An utterance and those of its frames that were drawn.
+    """An utterance and its sampled frames.
 
     fitted: whether its speaker is one to fit on, or else one to measure on.
-    frame: int64 [drawn], 20 ms frames counted from its start, ascending.
-    label: int8 [drawn], index into the phones of the corpus.
+    frame: int64 [sampled], 20 ms frames counted from its start, ascending.
+    label: int8 [sampled], index into the phones of the corpus.
     """
 
     recording: Recording
@@ -40,7 +40,7 @@ class ProbedUtterance:
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """What is known of each frame that is probed.
+    """Labels of each probed frame.
 
     label: index into the phones of the corpus, int8 [frames].
     phone_class: of the phone, str [frames]; "" where it has none.
@@ -114,10 +114,10 @@ class _Candidate:
 def draw_frames(
     shards: Sequence[ShardFiles], *, max_frames: int, seed: int, keep: Collection[tuple[str, str]] | None = None
 ) -> ProbedFrames:
-    """Draw frames of phones, no silence and no spoken noise, as many from either half of the speakers.
+    """Sample frames of phones, no silence and no spoken noise, as many from either half of the speakers.
 
-    The draw depends neither on the model nor on how the corpus is cut into shards. The last cells of an utterance,
-    which some models give no frame for, are left out. Memory: the labels of one shard.
+    The sample depends neither on the model nor on the division into shards. It leaves out the last cells of an
+    utterance, for which some models give no frame. Memory: the labels of one shard.
 
     Args:
         shards: recordings and frame store of each shard, utterances in the same order.
@@ -196,7 +196,7 @@ def _phone_frames(frames: FrameShard, index: int, recording: Recording) -> np.nd
 def _draw(
     candidates: Sequence[_Candidate], n_frames: int, rng: np.random.Generator
 ) -> dict[tuple[int, int], np.ndarray]:
-    """Which of its phone frames, counted from 0, are drawn of each (shard, utterance)."""
+    """The sampled phone frames, counted from 0, of each (shard, utterance)."""
     order = rng.permutation(len(candidates))
     ends = np.cumsum([candidates[position].n_frames for position in order])
     read = min(len(order), np.searchsorted(ends, _FRAMES_TO_DRAW_FROM * n_frames) + 1)

@@ -19,12 +19,11 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class ProbeAccuracy:
-    """Shares of the measured frames whose phone is told rightly.
+    """Shares of the measured frames whose phone is recognised.
 
     accuracy: by the probe; low, high: its 95 % interval over speakers, NaN where one speaker is measured.
-    converged: whether the fit came to its end within `_MAX_STEPS` steps; a fit that is stopped early is as one with a
-        little more penalty.
-    majority: by naming always the commonest phone of the frames that were fitted on.
+    converged: whether the fit converged within `_MAX_STEPS` steps; stopping early acts like a little more penalty.
+    majority: accuracy of always naming the commonest phone of the frames to fit on.
     """
 
     accuracy: float
@@ -70,7 +69,7 @@ def probe_linear(values: np.ndarray, frames: FrameLabels, *, seed: int) -> Probe
 def speaker_interval(right: np.ndarray, speaker: np.ndarray, *, seed: int) -> tuple[float, float]:
     """The 95 % bootstrap interval of a share of frames, from 1000 draws of as many speakers with replacement.
 
-    Frames of one speaker are alike, so that resampling frames would promise far too much.
+    Frames of one speaker are alike, so an interval from resampled frames would be far too narrow.
 
     Args:
         right: bool [frames].

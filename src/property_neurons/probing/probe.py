@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def probe_representations(manifest: str | Path, *, model: str, clusters: int, seed: int) -> pd.DataFrame:
-    """Probe log-Mel frames and every layer of a model, on speakers that nothing was fitted on.
+    """Probe log-Mel frames and every layer of a model, measured on speakers not used to fit.
 
     Args:
         manifest: of what `representations.write_representations` stored.

@@ -1,4 +1,4 @@
-"""What is probed: the output of every Transformer block, and the log-Mel frames that know nothing of any model."""
+"""The probed representations: the output of every Transformer block, and log-Mel frames, which need no model."""
 
 import re
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ def log_mel_frames(waveform: np.ndarray) -> np.ndarray:
 
 
 def write_representations(folder: str | Path, encoder: SpeechEncoder, frames: ProbedFrames) -> None:
-    """Store the probed frames in log-Mel, standardised by the frames to fit on, and in every layer of a model.
+    """Store the probed frames as log-Mel (standardised by the frames to fit on) and as outputs of every layer.
 
     With a manifest beside the folder, or nothing. Memory: the log-Mel frames and one utterance. Space: 4 bytes x width
     x frames for each.

@@ -1,4 +1,4 @@
-"""How far apart the classes of phones lie in a representation."""
+"""The separation of phone classes in a representation."""
 
 import numpy as np
 from sklearn.metrics import silhouette_score

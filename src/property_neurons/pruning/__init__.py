@@ -1,1 +1,1 @@
-"""Which neurons a model can do without, and what is left of it (section 4 of the method)."""
+"""Pruning: which neurons a model can do without, and the smaller model (section 4 of the method)."""

@@ -1,4 +1,4 @@
-"""Measuring what neurons do on calibration speech: activations, and the gradients of a loss."""
+"""Measuring neurons on calibration speech: activations, and the gradients of a loss."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
 @dataclass(frozen=True)
 class Pass:
-    """One utterance: its windows, and what gives its loss, once for each call."""
+    """One utterance: its windows, and a function that computes its loss at each call."""
 
     windows: Sequence[Window]
     loss: Any
 
 
 def some_of(number: int, utterances: int, seed: int) -> list[int]:
-    """Which of so many utterances calibrate: that many, or all, drawn at random, in ascending order."""
+    """The randomly sampled utterances that calibrate, in ascending order; all where there are fewer."""
     return sorted(np.random.default_rng([seed, 6]).permutation(utterances)[:number].tolist())
 
 

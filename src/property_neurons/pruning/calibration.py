@@ -1,4 +1,4 @@
-"""What neurons do on calibration speech, by which some criteria score them: measured once, for all of these."""
+"""Measures of neurons on calibration speech, by which some criteria score them; measured once for all criteria."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Calibration:
     magnitude: of |a| over frames.
     square: of a² over frames.
     taylor: of the sum over frames of a dL/da, over utterances; None where the model has no task, whose loss is L.
-    fisher: of the square of that sum, over utterances. Of a model without a task L is a random projection of the last
-        hidden states, drawn anew for each utterance: the mean is then that of |Σ a dh/da|², the squared change of these
-        states that removing the neuron makes, to first order.
+    fisher: of the square of that sum, over utterances. For a model without a task, L is a random projection of the last
+        hidden states, a new one for each utterance. The mean is then that of |Σ a dh/da|²: to first order, the squared
+        change of these states when the neuron is removed.
     """
 
     magnitude: list[np.ndarray]

@@ -1,6 +1,6 @@
-"""How much each neuron is worth: the lower its score, the sooner it goes.
+"""Criteria: scores of neurons. The neuron with the lowest score is removed first.
 
-Of a feed-forward network h = W2 f(W1 x + b1) + b2, neuron i has the row W1[i], the bias b1[i] and the column W2[:, i];
+In a feed-forward network h = W2 f(W1 x + b1) + b2, neuron i has the row W1[i], the bias b1[i] and the column W2[:, i];
 a_i is its activation, the i-th coordinate of f(W1 x + b1).
 """
 
@@ -23,14 +23,14 @@ Scores = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a criterion may look at.
+    """The evidence from which a criterion scores neurons.
 
     model: a base model, or one with a head.
-    counts: its activations counted, of a property of phones or of speakers: the cells of such a property, those of no
-        group included, divide all frames among them (pitch counts voiced ones alone).
-    calibration: what its neurons do on calibration speech.
+    counts: its activation counts of a property whose cells, with those of no group, divide all frames among them: a
+        property of phones or speakers, not pitch, which counts voiced frames alone.
+    calibration: measures of its neurons on calibration speech.
     gates: log_alpha of each neuron's learnt gate (`gates.learn`).
-    bias: whether b1 counts in norms; in the paper's text it does not, in its authors' code it does.
+    bias: whether norms include b1. The paper's text leaves it out; its authors' code includes it.
     seed: of random scores.
     """
 
@@ -85,13 +85,13 @@ class Evidence:
 
 
 class Criterion(Protocol):
-    """One way of scoring."""
+    """A criterion: one way to score neurons."""
 
     def scores(self, evidence: Evidence) -> Scores:
         """The score of every neuron.
 
         Raises:
-            ModelError: what the criterion looks at is absent, or of another model.
+            ModelError: the evidence that the criterion needs is absent, or of another model.
         """
 
 
@@ -171,7 +171,7 @@ class Wanda:
 
 
 class Taylor:
-    """|E[Σ a_i dL/da_i]|: how much the loss changes, to first order, where the neuron goes; the sum is over frames.
+    """|E[Σ a_i dL/da_i]|: the first-order change of the loss when the neuron is removed; the sum is over frames.
 
     Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference, ICLR 2017.
 
@@ -204,7 +204,7 @@ class Fisher:
 
 
 class LearntGates:
-    """log_alpha_i of a hard concrete gate on a_i, learnt for the size that is cut to: a baseline that is trained.
+    """log_alpha_i of a hard concrete gate on a_i, learnt for the size of the pruned model: a trained baseline.
 
     Louizos, Welling, Kingma, Learning Sparse Neural Networks through L0 Regularization, ICLR 2018; see `gates`.
 
@@ -219,7 +219,7 @@ class LearntGates:
 
 
 class Random:
-    """Independent and uniform from 0 to 1, comparable across networks; those of a network depend on seed, place, width.
+    """Independent and uniform from 0 to 1. The scores of a network depend on the seed, its place and its width.
 
     >>> scores = Random().scores(Evidence(model, seed=1))
     """
@@ -245,7 +245,7 @@ CRITERIA: MappingProxyType[str, Criterion] = MappingProxyType(
 
 
 def neuron_traits(model: "torch.nn.Module", counts: Counts | None) -> list[np.ndarray]:
-    """What matched random sets have in common with a set: the frequency and the L1 norm of each neuron.
+    """The traits by which random sets are matched: the frequency and the L1 norm of each neuron.
 
     Returns:
         float64 [neurons, 2] of each feed-forward network

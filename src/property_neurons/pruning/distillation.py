@@ -1,4 +1,4 @@
-"""Recovery without labels, for every architecture: a pruned model learns to give the hidden states of the whole one.
+"""Recovery without labels, for every architecture: a pruned model learns the hidden states of the unpruned one.
 
 One job trains one model; a killed job goes on from its last whole checkpoint.
 """
@@ -94,7 +94,7 @@ class DistillationJob:
     code: str = ""
 
     def identity(self) -> str:
-        """A digest of what the trained weights depend on."""
+        """A digest of everything that the trained weights depend on."""
         content = {
             "settings": {key: value for key, value in self.settings.items() if key not in WITHOUT_RESULT},
             "validation_share": self.validation_share,
@@ -107,7 +107,7 @@ class DistillationJob:
 def state_loss(
     student: torch.Tensor, teacher: torch.Tensor, loss: Loss = "l1_cosine", cosine_weight: float = 1.0
 ) -> torch.Tensor:
-    """How far hidden states are from those to be learnt: a mean over layers and frames, a scalar.
+    """The distance of hidden states from those of the teacher: a mean over layers and frames, a scalar.
 
     "l1": the mean over coordinates of |h - h'|; "cosine": -log sigmoid(cos(h, h')); "l1_cosine": the first plus
     `cosine_weight` times the second (Chang et al., DistilHuBERT, ICASSP 2022, equation 1; Peng et al., DPHuBERT,
@@ -148,7 +148,7 @@ class Distiller(torch.nn.Module):
         self._states = settings.layers or range(1, student.config.num_hidden_layers + 1)
 
     def train(self, mode: bool = True) -> "Distiller":
-        """As usual, but for batch norm (Conformers), which keeps the statistics of the unpruned model."""
+        """Set training mode, except for batch norm (Conformers), which keeps the statistics of the unpruned model."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -159,7 +159,7 @@ class Distiller(torch.nn.Module):
         """The loss of a batch, a mean over its frames.
 
         Args:
-            labels: nothing to be learnt; the Trainer validates batches that have some.
+            labels: unused; the Trainer validates only batches that have some.
         """
         with torch.no_grad(), full_precision():
             wanted = hidden_states(self._teacher[0], windows, self._states)

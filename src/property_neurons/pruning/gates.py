@@ -1,8 +1,8 @@
-"""Gates that are learnt: which neurons a model can do without at a given size, by training for that alone.
+"""Learnt gates: training finds the neurons that a model needs at a given size.
 
-Hard concrete gates (Louizos, Welling, Kingma, Learning Sparse Neural Networks through L0 Regularization, ICLR 2018) on
-every neuron, the weights as they are; the number of open ones is held to the size by Lagrange multipliers, one for each
-feed-forward network (Wang, Wohlwend, Lei, Structured Pruning of Large Language Models, EMNLP 2020).
+Every neuron has a hard concrete gate (Louizos, Welling, Kingma, Learning Sparse Neural Networks through L0
+Regularization, ICLR 2018); the weights stay fixed. Lagrange multipliers, one for each feed-forward network, hold the
+number of open gates to the size (Wang, Wohlwend, Lei, Structured Pruning of Large Language Models, EMNLP 2020).
 """
 
 import math
@@ -40,11 +40,11 @@ _RISING = 0.5
 class Learning:
     """How gates are learnt.
 
-    steps: of Adam, each on `batch_size` utterances; the size falls from the whole width to the one that is asked for in
-        the first half of them.
-    learning_rate: of the gates and, upwards, of the multipliers.
-    utterances: so many, drawn at random.
-    seed: of the draw, of batches and of gates.
+    steps: of Adam, each on `batch_size` utterances; in the first half of them the size falls from the whole width to
+        the target.
+    learning_rate: of the gates (descent) and of the multipliers (ascent).
+    utterances: how many are sampled.
+    seed: of the sample, of batches and of gates.
     """
 
     steps: int
@@ -55,7 +55,7 @@ class Learning:
 
 
 class Losses(Protocol):
-    """What is to stay small: the loss of each utterance, with the gates that are set when it is called."""
+    """The loss to keep small, for each utterance, with the gates as they are at the call."""
 
     def __len__(self) -> int:
         """How many utterances there are."""
@@ -73,7 +73,7 @@ def gate(log_alpha: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 
 
 def open_probability(log_alpha: torch.Tensor) -> torch.Tensor:
-    """How probably each gate is above 0: sigmoid(log_alpha - beta log(-gamma / zeta))."""
+    """The probability that each gate is above 0: sigmoid(log_alpha - beta log(-gamma / zeta))."""
     return torch.sigmoid(log_alpha - TEMPERATURE * math.log(-LOWEST / HIGHEST))
 
 

@@ -1,4 +1,4 @@
-"""What was learnt about each neuron's gate, as pruning reads it."""
+"""Reading the table of learnt gates."""
 
 from collections.abc import Sequence
 

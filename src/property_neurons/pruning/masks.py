@@ -1,4 +1,4 @@
-"""A factor for each neuron, through which gradients flow: what its removal would change."""
+"""A factor for each neuron's activation, through which gradients flow."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""One cut: from a prepared model, the neurons of its properties and a criterion to a smaller prepared model."""
+"""One pruning step: from a prepared model, its property neurons and a criterion to a smaller prepared model."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -35,18 +35,18 @@ to be) and which stayed, by their old numbers."""
 
 @dataclass(frozen=True)
 class Cut:
-    """What is removed.
+    """The settings of a pruning step.
 
-    criterion: by what neurons are scored (see `criteria.CRITERIA`): the lowest score goes first. "protect_wanda" is by
-        "wanda", property neurons last; "random_protect_wanda" the same with random sets in their place; "protect" and
-        "random_protect" are by "norm".
+    criterion: the score of neurons (see `criteria.CRITERIA`); the lowest score is removed first. "protect_wanda"
+        removes by "wanda", property neurons last; "random_protect_wanda" does the same with random sets in place of
+        property neurons; "protect" and "random_protect" go by "norm".
     keep: share of the neurons that stay.
     rows: neurons of each network that stay, instead of `keep`; with neither, as many in each as there are property
         neurons, so that "protect" keeps these alone.
     match: see `selection.select`.
     bias: whether the bias counts in the norm.
-    random: what random sets have in common with the property neurons beside layer and number:
-        "matched": activation frequency and norm (see `random_sets.matched_sets`); "size": nothing.
+    random: how random sets are chosen. All have as many neurons of the same layers; "matched": with like activation
+        frequency and norm, too (see `random_sets.matched_sets`); "size": nothing more.
     seed: of "random" and of random sets.
     """
 
@@ -60,7 +60,7 @@ class Cut:
 
     @property
     def matched(self) -> bool:
-        """Whether random sets are drawn that are like the property neurons."""
+        """Whether random sets match the property neurons."""
         return shield_of(self.criterion) == "random_protect" and self.random == "matched"
 
     def __post_init__(self) -> None:
@@ -97,23 +97,23 @@ def prune_model(
     calibration: pd.DataFrame | None = None,
     replace: bool = False,
 ) -> None:
-    """Write the cut model to `folder`, with the record of the cut, and its description to `manifest`.
+    """Write the pruned model to `folder`, with a record of the pruning, and its description to `manifest`.
 
     Both are whole or absent. The folder has load_pruned.py, which loads it where property_neurons is not installed.
 
     Args:
         model: the manifest (`x.manifest.json` beside the folder `x`) of the prepared model.
         neurons: the neuron tables of properties by name, found on this model; the protected set is their union.
-        sizes_of: the manifest of another model, as wide, that `neurons` were found on; they then say how many are
-            protected at random, and how many stay. Not for "protect", nor for matched random sets.
+        sizes_of: the manifest of another, equally wide model on which `neurons` were found. They then only give the
+            number of protected random neurons and of neurons that stay. Not for "protect" or matched random sets.
         counts: activation counts of this model, for "frequency" and for matched random sets.
-        calibration: what this model's neurons do on calibration speech (`calibration.Calibration.table`); for "l0" its
-            learnt gates (`gates.gates_of_task`).
+        calibration: measures of this model's neurons on calibration speech (`calibration.Calibration.table`); for "l0"
+            its learnt gates (`gates.gates_of_task`).
         replace: take the place of what is in `folder`.
 
     Raises:
         ModelError: a table is of another model, or the counts of one of other widths; a network would be left without
-            neurons; something that the cut needs is not given.
+            neurons; something that the pruning needs is not given.
         StoreError: the model is absent or altered; something is in `folder` and may not be replaced.
     """
     source = Path(model)
@@ -163,7 +163,7 @@ def neurons_that_stay(
     counts: Counts | None = None,
     calibration: pd.DataFrame | None = None,
 ) -> list[np.ndarray]:
-    """For each feed-forward network of a base model the neurons that a cut leaves, int64, ascending.
+    """The neurons that stay in each feed-forward network of a base model, int64, ascending.
 
     Raises:
         ModelError: as `prune_model`.
@@ -185,7 +185,7 @@ def neurons_that_stay(
 def protected_neurons(
     model: torch.nn.Module, cut: Cut, neurons: Mapping[str, pd.DataFrame], counts: Counts | None = None
 ) -> list[np.ndarray] | None:
-    """The neurons that a cut takes last: bool [neurons] for each network of a base model; None where it has none.
+    """The neurons that are removed last: bool [neurons] for each network of a base model; None without protection.
 
     Raises:
         ModelError: as `prune_model`.
@@ -202,7 +202,7 @@ def protected_neurons(
 
 
 def _property_neurons(widths: Sequence[int], cut: Cut, neurons: Mapping[str, pd.DataFrame]) -> list[np.ndarray] | None:
-    """The union of the tables; None where there are none and the cut needs none."""
+    """The union of the tables; None where there are none and none are needed."""
     masks = [property_masks(table, widths, name=name) for name, table in neurons.items()]
     if masks:
         return union(masks)

@@ -1,4 +1,4 @@
-"""What pruning costs: the scores of pruned models on tasks, their sizes and speeds, arm against arm."""
+"""Tables of pruning studies: scores of pruned models on tasks, sizes and speeds, and differences between arms."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +38,9 @@ class Run:
     step: pruning steps so far; 0 = none.
     seed: of the training.
     task, model: their names in the configuration.
-    trained: the task as `metrics` names it, where that is another (one that is trained for fewer steps after a cut).
-    recovered: whether the model was fine-tuned after each cut; otherwise it is one cut of the unpruned one.
-    recovery: the record of the training without labels that followed the cut, as JSON; None where there was none.
+    trained: the task as `metrics` names it, where it differs (a task trained for fewer steps after pruning).
+    recovered: whether the model was fine-tuned after each pruning step; else one step pruned the unpruned model.
+    recovery: the record of the recovery without labels, as JSON; None where there was none.
     metrics: of `tasks.metrics.score_training`, as JSON.
     scores: the table of its test utterances.
     """
@@ -74,7 +74,7 @@ class _Size:
 def collect_runs(
     runs: Sequence[Run], models: Mapping[str, str | Path], speed: pd.DataFrame, calibration: str = ""
 ) -> pd.DataFrame:
-    """What every run scored, and the size and speed of its model.
+    """The score of every run, and the size and speed of its model.
 
     Args:
         models: manifest of each model by name; see `models.prepare.prepare_model`.
@@ -152,20 +152,20 @@ def collect_runs(
 
 
 def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
-    """How far the arms lie apart on the same utterances: protect minus each other, and each minus unpruned.
+    """Differences between arms on the same utterances: protect minus each other arm, and each arm minus unpruned.
 
-    `protect_wanda` and its like are held against `wanda` and `random_protect_wanda`, too.
+    `protect_wanda` and its like are also compared with `wanda` and `random_protect_wanda`.
 
-    An arm that keeps every neuron stands as it was last tuned up to the step. Models that were fine-tuned after each
-    cut are compared with each other, and those that were not.
+    An arm that keeps every neuron is taken at its last tuning up to the step. Models fine-tuned after each pruning step
+    are compared with each other, and so are models without recovery.
 
     Args:
         resamples: bootstrap samples of an interval of 95 %.
 
     Returns:
         study, task, metric, step, recovered, first, second (arms), difference (first minus second, in the metric's
-        unit), low, high, p, q (p corrected over the whole table), detectable (what could have been seen; see
-        `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
+        unit), low, high, p, q (p corrected over the whole table), detectable (the smallest difference that the test
+        would find; see `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
 
     Raises:
         StoreError: as `collect_runs`.
@@ -193,7 +193,7 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
 
 
 def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The runs of several studies with their seeds drawn together.
+    """The runs of several studies, one row for all seeds.
 
     Args:
         collected: tables of `collect_runs`.
@@ -248,7 +248,7 @@ def _all_of(rates: pd.Series) -> str:
 
 
 def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
-    """What is compared at a step: arms of this step with others."""
+    """The pairs of arms that are compared at a step."""
     if "protect" in here:
         yield from (("protect", arm) for arm in ARMS if arm in anywhere - {"protect", "unpruned"})
     for first in (arm for arm in ARMS if arm in here and shield_of(arm) == "protect" and arm != "protect"):
@@ -258,7 +258,7 @@ def _pairs(here: set[str], anywhere: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _read_metrics(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """The metrics of each run, held against what the run is said to be and against the others of its task."""
+    """The metrics of each run, after checking them against the run and the other runs of its task."""
     metrics = []
     first: dict[str, tuple[Run, dict[str, Any]]] = {}
     known: dict[tuple[str | int | bool, ...], Run] = {}

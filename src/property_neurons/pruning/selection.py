@@ -15,7 +15,7 @@ def select(
     match: Match = "per_layer",
     protected: Sequence[np.ndarray] | None = None,
 ) -> list[np.ndarray]:
-    """The neurons that stay: those of the lowest score go first, protected ones only when no others are left.
+    """The neurons that stay: the lowest scores are removed first, protected neurons only when no others are left.
 
     Args:
         scores: float [neurons] for each feed-forward network; of equal scores the lower index goes first (and, across
@@ -50,7 +50,7 @@ def select(
 def _global_sizes(
     scores: Sequence[np.ndarray], protected: Sequence[np.ndarray], orders: Sequence[np.ndarray], total: int
 ) -> list[int]:
-    """How many stay in each network when all compete, each network's best one set."""
+    """How many neurons stay in each network when all compete; the best one of each network always stays."""
     network = np.concatenate([np.full(len(score), place) for place, score in enumerate(scores)])
     score, shielded = np.concatenate(scores), np.concatenate(protected)
     starts = np.cumsum([0, *(len(one) for one in scores)])
@@ -62,7 +62,7 @@ def _global_sizes(
 
 
 def _even(total: int, widths: Sequence[int]) -> list[int]:
-    """One neuron after the other to the network that has fewest, the first of equals."""
+    """Spread neurons evenly: each goes to the network that has fewest, the first among equals."""
     sizes = [0] * len(widths)
     for _ in range(total):
         with_room = [place for place, width in enumerate(widths) if sizes[place] < width]

@@ -1,7 +1,7 @@
-"""How much faster a pruned model is than the whole one, as a ratio of times side by side, and how much it computes.
+"""How much faster a pruned model is than the unpruned one, as a ratio of times, and how much it computes.
 
-Times depend on the machine and on what else it does, ratios of neighbouring passes hardly do: the models take turns
-(A B A B ...), each pass of the one is divided by the next pass of the other, and the median of the ratios is told.
+Times depend on the machine and its load; ratios of neighbouring passes hardly do. So the models take turns
+(A B A B ...), each pass of one is divided by the next pass of the other, and the result is the median of the ratios.
 """
 
 import time
@@ -72,7 +72,7 @@ def paired_ratios(
     inputs: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]],
     rounds: int,
 ) -> np.ndarray:
-    """Let two models take turns, the reference first; how many times faster the other one is in each round.
+    """Let two models take turns, the reference first, and measure how many times faster the other is in each round.
 
     Args:
         inputs: the windows of one utterance as `reference` takes them in, and as `model` does.
@@ -89,7 +89,7 @@ def paired_ratios(
 
 
 def multiply_accumulates(model: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> int:
-    """Multiplications with an addition that one utterance takes: of linear layers, convolutions and attention.
+    """Multiply-accumulate operations for one utterance: of linear layers, convolutions and attention.
 
     Args:
         inputs: the windows of the utterance, each as the model takes it in.

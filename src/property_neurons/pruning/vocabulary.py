@@ -25,7 +25,7 @@ UNCUT = ("unpruned", "fine_tuned")
 
 
 def score_of(criterion: str) -> str:
-    """By what a criterion scores neurons: `protect` and `protect_norm` by the norm."""
+    """The score of a criterion: `protect` and `protect_norm` go by the norm."""
     if (shield := shield_of(criterion)) is None:
         return criterion
     return criterion.removeprefix(shield).removeprefix("_") or "norm"

@@ -1,1 +1,1 @@
-"""Which neurons are most active in which frame: ranking, extraction from a model, and the stored ranks."""
+"""The most active neurons of each frame: ranking, extraction from a model, and the stored ranks."""

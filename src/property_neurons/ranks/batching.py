@@ -1,4 +1,4 @@
-"""Which utterances a model reads at once: such as are about equally long, so that little is padding."""
+"""Batches of utterances of similar length, so that a model reads little padding."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def seconds_at_once(setting: float | None, device: str) -> float | None:
 
 
 def plan_batches(n_samples: Sequence[int], seconds: float | None, window: int | None = None) -> list[list[int]]:
-    """Deal utterances into batches, by index: the longest first among each 512 that follow each other.
+    """Divide utterances into batches, by index: the longest first among each 512 consecutive ones.
 
     Args:
         n_samples: of each utterance, at 16 kHz.

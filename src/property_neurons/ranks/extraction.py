@@ -1,4 +1,4 @@
-"""One pass of a model over a shard's utterances, of which the ranks of its neurons are kept."""
+"""One pass of a model over a shard's utterances, which keeps the ranks of its neurons."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -100,7 +100,7 @@ def _read(
 
 
 def _one_behind(functions: Iterator[Callable[[], Any]]) -> Iterator[Callable[[], Any]]:
-    """Each only when the next one has been made: the device is at work while the results of a batch are stored."""
+    """Yield each item only after the next is made, so that the device works while the results of a batch are stored."""
     before = None
     for function in functions:
         if before is not None:

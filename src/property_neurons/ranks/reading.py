@@ -25,7 +25,7 @@ class _EncoderSite(Protocol):
 
 
 class Encoder(Protocol):
-    """What is asked of a model; `models.loading.SpeechEncoder` has it."""
+    """The interface of a model to read; `models.loading.SpeechEncoder` has it."""
 
     sites: Sequence[_EncoderSite]
     window_samples: int | None
@@ -41,7 +41,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Utterance:
-    """An utterance to rank: its place in the store, the frames that are stored, and what the model takes in."""
+    """An utterance to rank: its place in the store, the frames to store, and the model's input."""
 
     index: int
     recording: Recording
@@ -66,10 +66,10 @@ class Reader:
             self._at_once = max(1, int(batch_seconds * SAMPLE_RATE) // window) if window else None
 
     def read(self, utterances: Sequence[Utterance]) -> Callable[[], list[Ranked]]:
-        """Begin with some utterances; a function that waits for the ranks. Some at a time where memory is short.
+        """Start reading some utterances, fewer at once if memory is short; returns a function that waits for ranks.
 
         Raises:
-            CountingError, ModelError: of the utterance that is to blame, which is found by reading halves again.
+            CountingError, ModelError: naming the faulty utterance, which is found by reading halves again.
         """
         one = utterances[0]
         try:
@@ -120,7 +120,7 @@ class Reader:
 
 
 class _Consumer:
-    """Ranks what the model hands over of some utterances, piece by piece; it stays on the device until `ranked`.
+    """Ranks the activations of some utterances, piece by piece; the ranks stay on the device until `ranked`.
 
     kept: for each site the number of neurons to keep.
     rows: int64 [stored frames], ascending, the model's row of each.

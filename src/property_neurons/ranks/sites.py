@@ -20,10 +20,10 @@ def active_neurons(lambda_: float, width: int) -> int:
 
 
 def check_rows(site: Site, expected: int, found: int) -> None:
-    """See that a model gave a site's activations for as many rows as its front end says.
+    """Check that a model gave a site's activations for as many rows as its front end says.
 
     Raises:
-        CountingError: it did not.
+        CountingError: the number of rows differs.
     """
     if found != expected:
         raise CountingError(

@@ -21,7 +21,7 @@ _ATTRIBUTES = frozenset({"model", "utterances", "sites", "k", "lambda_max", "fra
 
 @dataclass(frozen=True)
 class RankStore:
-    """The ranks of a shard's utterances. What is as long as the speech is read when asked for: shards are many.
+    """The ranks of a shard's utterances. Arrays as long as the speech are read on demand, since shards are many.
 
     name: where it was read from, for messages.
     k: ids kept per row, for each site.

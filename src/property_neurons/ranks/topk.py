@@ -4,9 +4,9 @@ A neuron's activation is the magnitude of its value (paper, section 3.1). The bi
 float32, read as an integer, keep its order, so all ranking is done on integers: no rounding, no
 flushed denormals, no -0, and one unique key per neuron in which the lower id wins among equals.
 
-On a CPU most of a row is never ranked. The maxima of G > k strided groups of neurons are more than k
-values of the row, so the (k + 1)-th largest of them bounds the row's (k + 1)-th largest value from
-below: only the few neurons at or above it (about 42 of 3072 for k = 31) are sorted.
+On a CPU most of a row is never ranked. The maxima of G > k strided groups of neurons are G values of
+the row, so the (k + 1)-th largest maximum bounds the row's (k + 1)-th largest value from below. Only
+the few neurons at or above that bound (about 42 of 3072 for k = 31) are sorted.
 """
 
 from collections.abc import Sequence

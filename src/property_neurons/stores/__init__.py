@@ -1,1 +1,1 @@
-"""Writing that is whole or absent, and reading that notices damage."""
+"""Writing stores that are complete or absent, and reading that notices damage."""

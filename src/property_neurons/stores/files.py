@@ -1,7 +1,7 @@
-"""Writing that is whole or absent: JSON, tables, folders.
+"""Atomic writing of JSON, tables and folders: the result is complete or absent.
 
-What is written lies under a temporary name until it is finished, so that a reader never meets half of it and a killed
-job leaves nothing that is taken for whole.
+Everything is written under a temporary name and renamed when it is finished. So a reader never meets half of a file,
+and nothing that a killed job leaves is taken for complete.
 """
 
 import errno
@@ -44,9 +44,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path, stem: str, suffix: str = "") -> Path:
-    """A name beside `path` for this process alone; what killed processes of this machine left there is removed.
+    """A name beside `path` for this process alone; leftovers of killed processes of this machine are removed.
 
-    The machine is part of the name, because two of them may write to one file system.
+    The machine is part of the name, because two machines may write to one file system.
     """
     host = socket.gethostname()
     for left in path.parent.glob(f".{glob.escape(stem)}.{glob.escape(host)}.*.tmp{glob.escape(suffix)}"):
@@ -67,7 +67,7 @@ def _is_running(process: int) -> bool:
 
 
 def _take_place(temporary: Path, path: Path) -> None:
-    """Move a folder to where another may be, or may appear: a job that outlived its workflow can end at any moment."""
+    """Move a folder to where another may be or appear: a job that outlived its workflow can end at any moment."""
     old = path.with_name(f".{path.name}.{socket.gethostname()}.old.{os.getpid()}.tmp")
     try:
         for _ in range(_ATTEMPTS):
@@ -140,7 +140,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
 
 
 def set_aside(path: str | Path, among: str | Path | None = None) -> Path:
-    """Move a file or folder that took hours out of the way, to a name of its own; returns where it is now.
+    """Move a file or folder that took hours out of the way, to a name of its own; returns the new path.
 
     Args:
         among: the folder of those set aside; by default `.old` beside `path`.
@@ -149,7 +149,7 @@ def set_aside(path: str | Path, among: str | Path | None = None) -> Path:
 
 
 def set_all_aside(paths: Iterable[str | Path], among: str | Path | None = None) -> list[Path]:
-    """As `set_aside`, with one date for all: x.manifest.json goes on to be the one of x."""
+    """As `set_aside`, with one date for all, so that x.manifest.json still belongs to x."""
     paths = [Path(path) for path in paths]
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in count(1):
@@ -188,10 +188,10 @@ def new_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def check_free(path: str | Path) -> None:
-    """See that a folder can be written to `path` without taking anything's place.
+    """Check that `path` is free for a folder.
 
     Raises:
-        StoreError: a file or a folder with something in it is there.
+        StoreError: a file is there, or a folder that is not empty.
     """
     path = Path(path)
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
@@ -201,7 +201,7 @@ def check_free(path: str | Path) -> None:
 
 @contextmanager
 def temporary_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`, for this process alone; what is not moved elsewhere is removed."""
+    """Yield an empty folder beside `path`, for this process alone; what is left in it at the end is removed."""
     path = Path(path)
     temporary = _temporary(path, path.name)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -215,7 +215,7 @@ def temporary_folder(path: str | Path) -> Iterator[Path]:
 def new_mapped_array(path: str | Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap:
     """Create a .npy file, mapped into memory to be filled, with all the room that it needs.
 
-    Were its room taken when it is filled, a full disk would end the process without a word.
+    Without the room taken in advance, a full disk would end the process without a message.
 
     Raises:
         OSError: there is no room.

@@ -1,10 +1,10 @@
-"""Reading that notices damage: manifests of folders, digests of files.
+"""Reading that notices damage, by manifests of folders and digests of files.
 
-A manifest lies beside the folder that it describes (`0.zarr` -> `0.manifest.json`), with size and digest of every file
-in it and a checksum of itself. Rules depend on the manifest, so a touched folder re-runs nothing and a changed value
-re-runs what it must. Readers hold the folder against it first: a missing chunk is an error, never a zero. Files that no
-manifest describes (tables, mostly) have a digest beside them (`x.tsv` -> `.x.tsv.digest`), which every job writes of
-what it made and holds against what it reads.
+A manifest lies beside its folder (`0.zarr` -> `0.manifest.json`), with size and digest of every file in the folder and
+a checksum of the manifest itself. Rules depend on the manifest, so a touched folder re-runs nothing and a changed value
+re-runs what it must. Readers first check the folder against its manifest: a missing chunk is an error, never a zero.
+Files without a manifest (tables, mostly) have a digest beside them (`x.tsv` -> `.x.tsv.digest`). Every job writes the
+digests of its outputs and checks those of its inputs.
 """
 
 import errno
@@ -50,10 +50,10 @@ def digest_of(values: Any) -> str:
 
 
 def describe_files(directory: str | Path, files: Sequence[Path] | None = None) -> dict[str, Any]:
-    """What a manifest says of `files` in `directory` (all of them by default): sizes, digests, one digest of all.
+    """The entry of a manifest for `files` in `directory` (by default all): sizes, digests, one digest of all.
 
     Raises:
-        StoreError: a name could not stand in a manifest, or something in the directory is neither file nor folder.
+        StoreError: a name cannot be written into a manifest, or something in the directory is neither file nor folder.
     """
     directory = Path(directory)
     chosen = sorted(_files_in(directory) if files is None else files)
@@ -89,7 +89,7 @@ def new_described_folder(
 ) -> Iterator[Path]:
     """Yield an empty folder; it becomes `folder`, and its manifest is written, when the block ends well.
 
-    The manifest of what it takes the place of is removed first: a manifest never describes another folder.
+    The manifest of a replaced folder is removed first, so that a manifest never describes another folder.
 
     Args:
         manifest: to write; `folder`.manifest.json where it is not given.
@@ -108,7 +108,7 @@ def new_described_folder(
 
 
 def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:
-    """Write a manifest, {digest, files, and what else is to be said}, with a checksum of all of it.
+    """Write a manifest, {digest, files, further notes}, with a checksum of all of it.
 
     Args:
         content: of `describe_files`, and what else readers need to know.
@@ -117,9 +117,9 @@ def write_manifest(manifest: str | Path, content: dict[str, Any]) -> None:
 
 
 def read_manifest(manifest: str | Path, *, follow: bool = True) -> dict[str, Any]:
-    """Read a manifest: {digest, files, and what else its writer says}. Those of before checksums have none.
+    """Read a manifest: {digest, files, further notes}. Manifests older than checksums have none.
 
-    The names of its files are relative, and lead nowhere else.
+    The names of its files are relative and stay within the folder.
 
     Args:
         follow: read the manifest where it is a link itself.
@@ -164,7 +164,7 @@ def _manifest_bytes(manifest: Path, *, follow: bool) -> bytes:
 
 
 def _unfit(content: Any) -> str | None:
-    """Why this is no manifest as it was written; None where it is one."""
+    """Why this is not an intact manifest; None where it is one."""
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
         return "no manifest"
     for name, entry in content["files"].items():
@@ -180,7 +180,7 @@ def _unfit(content: Any) -> str | None:
 
 
 def _unfit_name(name: str) -> str | None:
-    """Why a name is none of a file below the folder that is described; None where it is one."""
+    """Why a name cannot be that of a file below the described folder; None where it can."""
     if any(part in ("", ".", "..") for part in name.split("/")):
         found = "that leads elsewhere"
     elif "\\" in name:
@@ -204,7 +204,7 @@ def _ends_of_folders(name: str) -> Iterator[int]:
 
 
 def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
-    """Hold every file that `manifest` describes against what lies in `directory`; returns the manifest.
+    """Check every file in `directory` against `manifest`; returns the manifest.
 
     Raises:
         StoreError: the directory or the manifest is absent, or a file in it is missing, altered, or a link.
@@ -215,7 +215,7 @@ def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
 
 
 def verify_content(directory: str | Path, content: Mapping[str, Any], manifest: str | Path) -> None:
-    """As `verify_files`, with the content of a manifest that has been read; `manifest` is named in messages.
+    """As `verify_files`, with the content of a manifest that was read before; `manifest` is its name for messages.
 
     Raises:
         StoreError: the directory is absent, or a file in it is missing, altered, or a link.
@@ -236,11 +236,11 @@ def verify_content(directory: str | Path, content: Mapping[str, Any], manifest: 
 
 
 def open_inside(directory: str | Path, name: str) -> IO[bytes]:
-    """Open a file for reading by its name below a folder, whatever others put in its place at this moment.
+    """Open a file for reading by its name below a folder, safely even if others replace it at this moment.
 
     Raises:
-        FileNotFoundError: it is not there.
-        StoreError: it, or a folder on the way from `directory` to it, is a link, or it is no file.
+        FileNotFoundError: the file does not exist.
+        StoreError: the file, or a folder between `directory` and the file, is a link; or it is not a file.
     """
     directory = Path(directory)
     *folders, last = name.split("/")
@@ -259,7 +259,7 @@ def open_inside(directory: str | Path, name: str) -> IO[bytes]:
 
 
 def _opened(file: Path, *, folder: int | None = None, shown: Path | None = None, follow: bool) -> IO[bytes]:
-    """A file, open for reading; nothing else is opened, as a pipe would be waited for and a device may do anything."""
+    """A file, open for reading. Nothing else is opened, because a pipe could block and a device could do anything."""
     there = os.stat(file, dir_fd=folder, follow_symlinks=follow)
     if not stat.S_ISREG(there.st_mode):
         raise _no_file(shown or file, "a file")
@@ -292,7 +292,7 @@ def _what_is_at(path: Path) -> str:
 
 
 def verify_described(files: Iterable[str | Path]) -> None:
-    """Hold the folder beside each manifest among `files` (`x.manifest.json` -> `x`) against it, as `verify_files` does.
+    """Check the folder beside each manifest among `files` (`x.manifest.json` -> `x`), as `verify_files` does.
 
     Raises:
         StoreError: a folder is absent, or a file in it is missing or altered.
@@ -303,7 +303,7 @@ def verify_described(files: Iterable[str | Path]) -> None:
 
 
 def record_digest(path: str | Path) -> None:
-    """Write down what a finished file holds, beside it: `x.tsv` -> `.x.tsv.digest`."""
+    """Write the digest of a finished file beside it: `x.tsv` -> `.x.tsv.digest`."""
     path = Path(path)
     with atomic_path(_digest_path(path)) as temporary:
         size, digest = describe_file(path)
@@ -311,7 +311,7 @@ def record_digest(path: str | Path) -> None:
 
 
 def forget_digest(path: str | Path) -> None:
-    """Take away what `record_digest` wrote, before the file is written anew."""
+    """Remove the digest of `record_digest`, before the file is written again."""
     _digest_path(Path(path)).unlink(missing_ok=True)
 
 
@@ -321,10 +321,10 @@ def has_digest(path: str | Path) -> bool:
 
 
 def check_digest(path: str | Path) -> None:
-    """Hold a file against what `record_digest` wrote of it; a file without that, such as a user's own, is let through.
+    """Check a file against its digest of `record_digest`; a file without one, such as a user's own, passes.
 
     Raises:
-        StoreError: it is not as it was written.
+        StoreError: the file was altered.
     """
     path = Path(path)
     if not has_digest(path):

@@ -1,4 +1,4 @@
-"""Arrays that are mapped from disk, and that go to another process as the place where they lie."""
+"""Arrays that are mapped from disk, and passed to another process as a file and a place in it."""
 
 import mmap
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 
 class MappedArray(np.memmap):
-    """A memory map, or a contiguous part of one, that is pickled as file, place and shape, and mapped again there.
+    """A memory map, or a contiguous part of one; pickled as file, place and shape, and mapped again by the receiver.
 
-    numpy copies all values into the pickle: each data worker that is spawned would get the whole corpus.
+    numpy would copy all values into the pickle, and each spawned data worker would get the whole corpus.
     """
 
     def __reduce__(self) -> Any:

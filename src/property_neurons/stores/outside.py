@@ -1,8 +1,8 @@
-"""Reading what comes from outside: text, JSON, gzip, arrays, parquet; within what such a file can honestly hold.
+"""Reading files from outside (text, JSON, gzip, arrays, parquet), with limits on what such a file can hold.
 
-What this reads was made by others: by hand, by a spreadsheet, on another system. A mark at the beginning of the text
-is no part of it; what is not UTF-8, a key that stands twice, and a file that unpacks to a thousand times its size are
-refused by name, never guessed at.
+Others made these files: by hand, with a spreadsheet, on another system. A byte order mark is not part of the text. Text
+that is not UTF-8, a key that stands twice, and a file that unpacks to a thousand times its size are refused by name,
+never guessed at.
 """
 
 import json
@@ -52,7 +52,7 @@ def decoded(raw: bytes, path: str | Path, *, remedy: str = "save it as UTF-8") -
 
 
 def composed(name: str) -> str:
-    """A name as it is compared: "é" is one letter, whether a system stores it as one (NFC) or two (NFD, macOS)."""
+    """A name in composed form, to compare: "é" is one letter, whether stored as one (NFC) or two (NFD, macOS)."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -136,7 +136,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_array(path: str | Path, *, mapped: bool = False) -> "np.ndarray":
-    """The array of a .npy file, whose shape must be that of what the file holds.
+    """The array of a .npy file; its shape must fit the size of the file.
 
     Args:
         mapped: into memory, to be read where it is used.
@@ -169,11 +169,11 @@ def read_array(path: str | Path, *, mapped: bool = False) -> "np.ndarray":
 
 
 def check_parquet(path: str | Path) -> None:
-    """See that a .parquet file holds about as many rows as it can: a column of one value takes no room at all.
+    """Check that a .parquet file claims no more rows than its size can hold: a column of one value takes no room.
 
     Raises:
-        StoreError: it says that it has more.
-        ValueError, OSError: it is no such file.
+        StoreError: it claims more.
+        ValueError, OSError: it is not a .parquet file.
     """
     # Slow to import, and not needed where rules are read.
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""What lies below a folder that a user names: links are followed, names that start with a dot are not data."""
+"""Listing a user's folder: links are followed, names that start with a dot are not data."""
 
 import os
 from collections.abc import Collection
@@ -9,11 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Tree:
-    """What was found below a folder.
+    """The files below a folder.
 
-    files: sorted. A link that leads nowhere is one of them, so that whoever reads it names it.
-    not_read: sorted, with the reason: folders that cannot be looked into, and links that lead nowhere.
-    read_once: sorted, with the other path: folders that are read under another path, or lie above.
+    files: sorted. They include links that lead nowhere, so that their reader names them.
+    not_read: sorted, with the reason: folders that cannot be opened, and links that lead nowhere.
+    read_once: sorted, with the other path: folders that are read under another path, or that lie above.
     """
 
     files: tuple[Path, ...]
@@ -26,9 +26,9 @@ class Tree:
 
 
 def walk(root: str | Path) -> Tree:
-    """Everything below `root`: each folder once, by its own path rather than by a link to it.
+    """Everything below `root`: each folder once, by its own path rather than by a link.
 
-    Nothing where `root` is not there: it is then what could not be read.
+    Where `root` does not exist there are no files, and `not_read` has `root`.
     """
     root = Path(root)
     files: list[Path] = []

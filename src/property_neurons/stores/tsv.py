@@ -1,4 +1,4 @@
-"""Tables as tab-separated text, from which they come back with the types that they were written with.
+"""Tables as tab-separated text that keeps the types of columns.
 
 One row of column names; one line a row; text in UTF-8. The types stand in the cells:
 
@@ -80,7 +80,7 @@ def _text(text: str, always: bool = False) -> str:
 
 
 def _is_text(cells: Set[str]) -> bool:
-    """Whether a column of these bare cells, none of them missing, can be nothing but text."""
+    """Whether a column of these bare cells, none of them missing, must be text."""
     return not (cells <= _TRUTH.keys() or all(map(_NUMBER.fullmatch, cells)))
 
 
@@ -116,7 +116,7 @@ def _unquoted(cell: str) -> str:
 
 
 def _read(cells: Sequence[str]) -> pd.Series:
-    """A column, of the type that its cells look like; those in quotation marks are text."""
+    """A column with the type of its cells; cells in quotation marks are text."""
     present = {cell for cell in cells if cell not in _MISSING}
     if not cells or _is_text(present):
         return pd.Series([np.nan if cell in _MISSING else _unquoted(cell) for cell in cells], dtype="str")

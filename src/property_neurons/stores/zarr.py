@@ -1,4 +1,4 @@
-"""Zarr stores that are whole or absent: written under a temporary name, closed, checked, renamed, then described."""
+"""Zarr stores that are complete or absent: written under a temporary name, closed, checked, renamed, then described."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,7 +70,7 @@ def add_array(group: zarr.Group, name: str, values: np.ndarray, chunks: Sequence
 def add_empty_array(
     group: zarr.Group, name: str, shape: Sequence[int], dtype: DTypeLike, chunks: Sequence[int]
 ) -> zarr.Array:
-    """Add a compressed array whose every chunk is still to be written."""
+    """Add a compressed array; all its chunks must still be written."""
     return group.create_array(
         name,
         shape=tuple(shape),
@@ -89,7 +89,7 @@ def _dimensions(name: str, n: int) -> list[str]:
 
 
 class RowWriter:
-    """Writes arrays that have their rows in common, some rows at a time; holds one chunk of rows of each.
+    """Writes arrays with the same number of rows, some rows at a time; holds one chunk of rows of each.
 
     Args:
         arrays: of equally many rows, and as many to a chunk, each chunk as wide as its array.
@@ -128,13 +128,13 @@ class RowWriter:
 def attributes(
     group: zarr.Group, path: str | Path, kind: str, expected: Collection[str], remedy: str
 ) -> dict[str, Any]:
-    """The attributes of a store, which are to have these names.
+    """The attributes of these names of a store.
 
     Args:
-        path, kind, remedy: for the message: where the store is, what it is to be, and what to do.
+        path, kind, remedy: for the message: where the store is, its expected kind, and what to do.
 
     Raises:
-        StoreError: some are not there.
+        StoreError: some attributes are missing.
     """
     found = dict(group.attrs)
     if not found.keys() >= set(expected):
@@ -161,7 +161,7 @@ def open_store(path: str | Path) -> zarr.Group:
 
 
 def _check_sizes(group: zarr.Group, below: str, files: Mapping[str, Sequence[Any]], shown: str) -> None:
-    """See that every array is as large as its chunks can be: memory is taken by its shape, which is a mere number."""
+    """Check that no array claims more than its chunks can hold: readers allocate memory by the claimed shape."""
     for name, array in group.arrays():
         key = f"{below}{name}{_CHUNK}"
         sizes = [size for file, (size, _) in files.items() if file.startswith(key)]
@@ -192,7 +192,7 @@ class _WholeStore(LocalStore):
         return self._there(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Without Snakemake's mark of time, of which zarr would warn."""
+        """Without Snakemake's time stamp, about which zarr would warn."""
         async for name in super().list_dir(prefix):
             if not name.startswith("."):
                 yield name

@@ -70,7 +70,7 @@ class TaskTrainer(transformers.Trainer):
         return best
 
     def has_best_of(self, checkpoint: Path) -> bool:
-        """Whether the best state is that which a training had when it wrote a checkpoint, or a later one."""
+        """Whether the best state on disk is the one of the checkpoint, or a later one."""
         history = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
         values = [entry["eval_value"] for entry in history if "eval_value" in entry]
         best = self._best()
@@ -156,7 +156,7 @@ class TaskTrainer(transformers.Trainer):
 
 
 def _digest(said: Mapping[str, str], weights: Mapping[str, torch.Tensor]) -> str:
-    """Of all that a file of the best state says."""
+    """A digest of the content of a best-state file."""
     digest = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16)
     for name, value in sorted(weights.items()):
         digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())

@@ -1,4 +1,4 @@
-"""What a training sees: utterances in a drawn order, each a pure function of its number."""
+"""The items of a training: utterances in random order, each a pure function of its number."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from property_neurons.training.order import EpochOrder, LengthGroupedOrder
 
 
 class Source(Protocol):
-    """Gives what the trained part takes in of one utterance."""
+    """Gives the input of the trained part for one utterance."""
 
     def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
         """Utterance `index`, from 20 ms frame `first`, `frames` long (None: to the end)."""

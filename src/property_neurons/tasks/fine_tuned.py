@@ -36,7 +36,7 @@ class FineTuned:
 
         Args:
             roots: the folder that each corpus's audio paths start from, where it is not the training's.
-            remembered: bytes of the model's input that stay in memory, where there is more than one pass.
+            remembered: bytes of the model's input to keep in memory, for more than one pass.
         """
         table = self.data.part(part)
         source = Remembered(waveforms(table, self.encoder, roots or self.job.roots), remembered)
@@ -48,8 +48,8 @@ def load_fine_tuned(training: str | Path, *, model: str | Path | None = None, de
 
     Args:
         training: its manifest.
-        model: manifest of a prepared model to put under the head, made of the trained one (edited, say); None: the
-            trained one itself.
+        model: manifest of a prepared model that was made of the trained one (edited, say), to put under the head; None:
+            the trained model itself.
 
     Raises:
         TaskError: it is no training, or of a frozen model.
@@ -76,7 +76,7 @@ def load_fine_tuned(training: str | Path, *, model: str | Path | None = None, de
 
 
 def _check_made_of(training: str | Path, described: Mapping[str, Any], model: Path) -> None:
-    """Hold a model against the training that its head comes from: made of another one, it would be scored as noise."""
+    """Check that a model was made of the trained one: under this head any other model would give noise."""
     trained = _weights(described["files"], "encoder/")
     manifest, found = model, manifests.read_manifest(model)
     while _weights(found["files"]) != trained:

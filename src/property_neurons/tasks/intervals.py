@@ -1,10 +1,10 @@
-"""How sure scores are: bootstrap over the speakers of the test part (method, section 5; statistics, row 8).
+"""Intervals of scores: bootstrap over the speakers of the test part (method, section 5; statistics, row 8).
 
-Utterances of one speaker are alike, so that drawing utterances as if they were independent promises too much. A speaker
-is drawn with all utterances (the cluster bootstrap). To draw utterances again within each speaker drawn would count
-what varies within speakers twice (Davison and Hinkley 1997, section 3.8): of two models that do not differ 0.3 % would
-pass a test at 5 %. Of one speaker alone utterances are drawn, and what is found holds for this speaker. Score tables
-and their rates are those of `scores`.
+Utterances of one speaker are alike, so intervals from utterances resampled as if independent would be too narrow. A
+speaker is resampled with all utterances (the cluster bootstrap). Resampling utterances again within each speaker would
+count the variation within speakers twice (Davison and Hinkley 1997, section 3.8): of comparisons of two equal models
+0.3 % would pass a test at 5 %. With a single speaker utterances are resampled, and the result holds for this speaker.
+Score tables and their rates are those of `scores`.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ time."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with what resampling says of it.
+    """A value with its interval, p and detectable difference from resampling.
 
-    low, high: between which the middle share `level` of the resampled values lies.
+    low, high: the interval that holds the middle share `level` of the resampled values.
     p: two-sided, of the value being zero: Student's t of value / SE with one degree of freedom less than speakers.
-    detectable: the least true difference that this test finds at the 5 % level 80 times in 100: about 2.8 SE.
-        NaN where nothing varies (no utterance changed, or there is one alone).
+    detectable: the smallest true difference that this test finds at the 5 % level 80 times in 100: about 2.8 SE.
+        NaN where nothing varies (no utterance changed, or there is only one).
     """
 
     mean: float
@@ -85,7 +85,7 @@ class Resamples:
 def resample(
     scores: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0, within: pd.Series | None = None
 ) -> Resamples:
-    """Draw speakers with replacement, as many as there are, each with all utterances. The order of rows is no matter.
+    """Resample speakers with replacement, as many as there are, each with all utterances, whatever the order of rows.
 
     Args:
         scores: its columns utterance and speaker.
@@ -113,7 +113,7 @@ def resample(
 
 
 def estimate(mean: float, values: np.ndarray, units: int, *, level: float = 0.95) -> Estimate:
-    """What resampled values say of the value that they are of.
+    """The estimate of a value from its resampled values.
 
     SE is their standard deviation times sqrt(units / (units - 1)), since a bootstrap of n units shows (n - 1) / n of
     the variance. Where they do not vary, p is the least that a test of signs of so many units can give.
@@ -146,7 +146,7 @@ def n_units(scores: pd.DataFrame) -> int:
 def bootstrap_interval(
     scores: pd.DataFrame, *, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """The percentile interval of a rate: what it owes to the choice of test material, not to the training run.
+    """The percentile interval of a rate, for the choice of test material, not for the training run.
 
     Returns:
         low and high, between which the middle share `level` of the rates lies
@@ -218,7 +218,7 @@ def paired_difference(
 
 
 def few_speakers_note(speakers: int) -> str:
-    """The line of a figure or table whose test part has too few speakers; "" where they are enough."""
+    """The note of a figure or table whose test part has too few speakers; "" where there are enough."""
     if speakers >= FEW_SPEAKERS:
         return ""
     return f"Few test speakers ({speakers}): the intervals are too narrow"

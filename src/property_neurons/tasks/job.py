@@ -1,4 +1,4 @@
-"""What a training of a task is asked to do, as plain values."""
+"""The description of a task's training, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

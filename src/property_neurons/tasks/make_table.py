@@ -1,4 +1,4 @@
-"""Makes what a task is trained and scored on: utterances, parts and references, in one table."""
+"""Makes the table of a task: utterances, parts and references."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ MOST_LEFT_OUT = 0.05
 
 
 def divide(corpora: Mapping[str, pd.DataFrame], split: Mapping[str, Any], kind: Kind) -> pd.DataFrame:
-    """All utterances with the part that each belongs to, held against the promise of the task.
+    """All utterances with their parts, after checking that the split fits the task.
 
     Speakers of dev and test are unseen for phone recognition and F0; for speaker identification all are trained on and
     no utterance is in two parts.

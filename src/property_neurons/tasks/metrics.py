@@ -1,4 +1,4 @@
-"""The score of a finished training: its metric with an interval, and what that is to be read beside."""
+"""The score of a finished training: its metric with an interval, and the baselines to compare it with."""
 
 import logging
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ METRICS: Mapping[Kind, str] = {
 
 
 def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
-    """What a finished training scored on the test part.
+    """The score of a finished training on the test part.
 
     Args:
         training: its manifest; see `train.train_task`.
@@ -34,7 +34,7 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
         test part), seed, settings (with the learning rate that was chosen), learning_rates (the dev value of each,
         where several were tried), dev (step and value of the state that was chosen), split_digest, parts (amounts),
         trained_parameters, and extra: chance and the errors by utterance (all clips of one together), units, or R^2
-        and the error of always putting out the training mean.
+        and the error of always predicting the training mean.
 
     Raises:
         StoreError: training or task data are absent or damaged.
@@ -63,7 +63,7 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
 
 
 def _beside(data: TaskData, scores: pd.DataFrame) -> dict[str, float]:
-    """What the metric is to be read beside: chance, or R^2 and the error of always putting out the training mean."""
+    """The baselines of the metric: chance, or R^2 and the error of always predicting the training mean."""
     if data.kind == "f0_reconstruction":
         sums = scores[["error", "target_sum", "target_square_sum", "weight"]].sum()
         total, squares, frames = sums["target_sum"], sums["target_square_sum"], int(sums["weight"])
@@ -94,7 +94,7 @@ def r_squared(squared_error_sum: float, target_sum: float, target_square_sum: fl
 
 
 def constant_mse(training_mean: float, target_sum: float, target_square_sum: float, n: int) -> float:
-    """The MSE, over the n voiced frames tested on, of putting out the mean of the training targets for each.
+    """The MSE over the n voiced test frames when every prediction is the mean of the training targets.
 
     MSE = (1/n) sum (y - m)^2 = (sum y^2) / n - 2 m (sum y) / n + m^2 with m the training mean. Sums in float64.
 

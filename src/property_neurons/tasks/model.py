@@ -31,7 +31,7 @@ _TRAINING_HABITS = MappingProxyType(
 
 
 class TaskModel(torch.nn.Module):
-    """A head on a model, whose weights are trained too or not.
+    """A head on a model; the model's weights are trained too, or fixed.
 
     Args:
         head: of the task; it takes the last hidden state where the model is trained, all of them where it is not.
@@ -71,7 +71,7 @@ class TaskModel(torch.nn.Module):
 
 @contextmanager
 def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
-    """Without the masking of frames and the skipping of layers that some models do in training mode of their own."""
+    """Turn off the frame masking and layer skipping that some models do in training mode."""
     # Some modules (Whisper's encoder) look at the config once only, when they are made.
     holders = [model.config, *(module for module in model.modules() if hasattr(module, "layerdrop"))]
     kept = [(one, name, getattr(one, name)) for one in holders for name in _TRAINING_HABITS if hasattr(one, name)]
@@ -85,7 +85,7 @@ def training_habits_off(model: torch.nn.Module) -> Iterator[None]:
 
 
 def new_head(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: SpeechEncoder) -> Head:
-    """A new head from the seed, or the one to go on with."""
+    """A new head from the seed, or the initial head."""
     config = encoder.model.config
     blocks = len({site.layer for site in encoder.sites})
     outputs = 1 if data.kind == "f0_reconstruction" else len(data.labels)

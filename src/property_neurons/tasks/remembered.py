@@ -6,7 +6,7 @@ from property_neurons.tasks.examples import Source
 
 
 class Remembered:
-    """What another source gives, decoded once: asked for again, a piece comes from memory, as long as there is room.
+    """Another source's pieces, decoded once: later requests come from memory, as long as there is room.
 
     Pieces beyond that are decoded each time: a long test part of Whisper, say, which takes 1 MB for each utterance of
     30 s or less.

@@ -104,7 +104,7 @@ def by_corpus(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def check_unseen_speakers(table: pd.DataFrame) -> None:
-    """Hold a split against the promise that no speaker is in two parts.
+    """Check that no speaker is in two parts of a split.
 
     Raises:
         TaskError: naming the speakers who are, or the part that is empty or unknown.
@@ -124,7 +124,7 @@ def check_unseen_speakers(table: pd.DataFrame) -> None:
 
 
 def check_seen_speakers(table: pd.DataFrame) -> None:
-    """Hold a split against the promise that every speaker of dev and test is trained on.
+    """Check that every speaker of dev and test is in the training part, too.
 
     Raises:
         TaskError: naming the speakers who are not, or the part that is empty or unknown.
@@ -146,7 +146,7 @@ def check_seen_speakers(table: pd.DataFrame) -> None:
 
 
 def check_no_utterance_twice(table: pd.DataFrame) -> None:
-    """Hold a split against the promise that an utterance id occurs once, whatever its subset and part.
+    """Check that an utterance id occurs only once, whatever its subset and part.
 
     Raises:
         TaskError: naming the utterances that occur more often, or the part that is empty or unknown.
@@ -156,7 +156,7 @@ def check_no_utterance_twice(table: pd.DataFrame) -> None:
 
 
 def ids_digest(table: pd.DataFrame) -> str:
-    """A digest of who is in which part, whatever the order of rows: 32 hexadecimal digits.
+    """A digest of the parts of all utterances, whatever the order of rows: 32 hexadecimal digits.
 
     It is the blake2b of the sorted lines "part<TAB>subset<TAB>utterance".
     """
@@ -214,7 +214,7 @@ def _speakers_by_gender(utterances: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _part_sizes(number: int, dev: float, test: float) -> tuple[int, int]:
-    """How many of three or more go to dev and to test, one at least to each and to train."""
+    """How many of three or more go to dev and to test; each part, train included, gets at least one."""
     wanted_dev, wanted_test = (round(size if size >= 1 else size * number) for size in (dev, test))
     n_test = min(max(1, wanted_test), number - 2)
     n_dev = min(max(1, wanted_dev), number - 1 - n_test)

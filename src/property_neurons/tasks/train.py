@@ -1,9 +1,8 @@
 """Training of a task (method, section 5), with transformers' Trainer.
 
-One job trains one task on one model with one seed: the task's table and a prepared model in, a folder with curves,
-head, the errors of the test utterances and, where the model was trained too, the model out. A killed job goes on from
-its last whole checkpoint. The errors belong here: they are found as those of dev, by which the best state is chosen.
-What is made of them (`metrics`) does not.
+One job trains one task on one model with one seed. It reads the task's table and a prepared model, and writes a folder
+with curves, head, the errors of the test utterances and, if the model was trained too, the model. A killed job goes on
+from its last complete checkpoint. `metrics` makes scores of the errors.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What phone recognition is to put out: the phones of an alignment, or those of a lexicon (method, section 5)."""
+"""The targets of phone recognition: the phones of an alignment, or those of a lexicon (method, section 5)."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From what a head puts out to the error of each utterance (method, section 5)."""
+"""From the output of a head to the error of each utterance (method, section 5)."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from property_neurons.tasks.table import Kind
 def utterance_error(
     kind: Kind, outputs: np.ndarray, length: int, labels: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """Error and weight of one utterance, and of F0 the sums of its targets and of their squares (else 0).
+    """Error and weight of one utterance and, for F0, the sums of its targets and of their squares (else 0).
 
     Args:
         outputs: of the head, filled up beyond `length` frames.
@@ -31,12 +31,12 @@ def utterance_error(
 
 
 def log_likelihoods(outputs: np.ndarray) -> np.ndarray:
-    """ln p of each speaker, by outputs [speakers]: of the clips of one utterance they are added."""
+    """ln p of each speaker, from outputs [speakers]; the sum over an utterance's clips scores the utterance."""
     return log_softmax(np.asarray(outputs, np.float64))
 
 
 def decoded(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The units of a reference that is filled up, and those that outputs [frames, units + 1] amount to."""
+    """The units of a padded reference, and the units that outputs [frames, units + 1] decode to."""
     return labels[labels != UNLABELLED], collapse(outputs.argmax(-1), BLANK) - 1
 
 

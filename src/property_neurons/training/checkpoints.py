@@ -1,4 +1,4 @@
-"""Training that survives a kill: whole checkpoints, and the newest one that belongs to this very training.
+"""Training that survives a kill: complete checkpoints, and the newest one that belongs to this training.
 
 transformers' Trainer writes a checkpoint file by file. A marker, written last, says that the
 checkpoint is complete, which training (data, settings, code) it belongs to, and what its files hold.
@@ -42,14 +42,14 @@ class MarkComplete(transformers.TrainerCallback):
 
 
 def resume_point(work: str | Path, identity: str) -> Path | None:
-    """The newest whole checkpoint of this training below `work`.
+    """The newest complete checkpoint of this training below `work`.
 
-    Those of another training, and damaged ones, are moved to `.old` beside `work`, and it is said where they are; what
-    was never finished is removed.
+    Checkpoints of another training, and damaged ones, are moved to `.old` beside `work`, and a message says so.
+    Unfinished ones are removed.
 
     Args:
         work: the Trainer's output folder; need not exist.
-        identity: of the training; a checkpoint of another one is of no use to it.
+        identity: of the training; checkpoints of another training are not used.
     """
     work = Path(work)
     mine: dict[int, Path] = {}

@@ -1,4 +1,4 @@
-"""What a training is validated on: all of some speakers, whom it does not hear."""
+"""The validation part of a training: all speech of some speakers, who are not trained on."""
 
 import zlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a Trainer logged, as a table."""
+"""The learning curves that a Trainer logged, as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

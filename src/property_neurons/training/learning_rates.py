@@ -1,6 +1,6 @@
 """A learning rate chosen out of several on held-out speech, as in SUPERB (Yang et al., Interspeech 2021).
 
-Models that are compared may otherwise differ by the rate alone that suits each.
+With one rate for all, models could differ only because the rate suits one of them better.
 """
 
 import logging
@@ -39,8 +39,8 @@ def choose(
 ) -> tuple[Training, dict[str, float | None]]:
     """The training of `job` with the learning rate of the least value; of equal ones the first.
 
-    Each trial works in a folder of its own in `job.work`, where the best one so far stays: run again, it is there at
-    once. What a trial came to is written down, so that a killed job goes on with the trial that it was at.
+    Each trial works in a folder of its own in `job.work`; the best one so far stays there. The result of a trial is
+    written down, so that a killed job goes on with its current trial.
 
     Args:
         value_of: trains to the end, or goes on from the last checkpoint, and gives the value on held-out speech.
@@ -86,7 +86,7 @@ def choose(
 
 
 def clear(job: Job, field: str = "settings") -> None:
-    """Remove what a finished training leaves in its folder of work; what was set aside there stays."""
+    """Remove the unfinished work of a finished training; what was set aside there stays."""
     if not _are_several(job, field):
         shutil.rmtree(job.work, ignore_errors=True)
         return
@@ -115,7 +115,7 @@ def _trials(job: Training, field: str) -> list[Training]:
 
 
 def _set_aside_others(work: Path, several: bool) -> None:
-    """What a training with one learning rate left is of no use to one with several, and the other way round."""
+    """Set aside the work of a training with one learning rate before one with several, and the other way round."""
     left = any(work.glob("checkpoint-*")) if several else (work / _KNOWN).is_file()
     if left:
         log.warning("%s: of a training with other learning rates; moved to %s", work, files.set_aside(work))

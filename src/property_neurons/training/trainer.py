@@ -150,7 +150,7 @@ def is_flat(log_history: Sequence[Mapping[str, Any]], patience: int) -> bool:
 
 
 def train_from(trainer: "transformers.Trainer", checkpoint: Path | None, patience: int | None = None) -> None:
-    """Train on from a checkpoint, or from the start; not at all where the checkpoint is of a training gone flat.
+    """Train from a checkpoint, or from the start; do nothing if the checkpoint's training had stopped improving.
 
     Args:
         checkpoint: see `checkpoints.resume_point`.
@@ -171,7 +171,7 @@ def train_from(trainer: "transformers.Trainer", checkpoint: Path | None, patienc
 
 
 def _end_at(trainer: "transformers.Trainer", step: int) -> None:
-    """Make `step` the last one: the Trainer makes one before it asks callbacks whether to stop, but none too many."""
+    """Make `step` the last one, since the Trainer would take one more step before it asks callbacks whether to stop."""
     items = step * len(trainer.train_dataset) // trainer.args.max_steps
     trainer.train_dataset = torch.utils.data.Subset(trainer.train_dataset, range(items))
     trainer.args.max_steps = step

@@ -1,4 +1,4 @@
-"""The ranks that are kept serve the analysis."""
+"""Check that the stored ranks are enough for the analysis."""
 
 from property_neurons.config.root import Config
 

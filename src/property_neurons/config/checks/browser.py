@@ -1,4 +1,4 @@
-"""What the neuron browser shows is there."""
+"""Check that what the neuron browser shows is defined."""
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.models import EditedModel, PrunedModel
@@ -24,7 +24,7 @@ def problems(config: Config) -> list[str]:
 
 
 def problems_with_studies(config: Config) -> list[str]:
-    """Models that `browser` names and that are not made of another one; studies make some, so these are spelled out."""
+    """Models that `browser` names although they are not made of others; checked once the studies have added theirs."""
     made = {name for name, section in config.models.items() if isinstance(section, PrunedModel | EditedModel)}
     known = ", ".join(sorted(made)) or "none"
     return [

@@ -1,4 +1,4 @@
-"""Clusters are of models that are there, and properties of clusters that are there."""
+"""Check that clusters name defined models, and properties name defined clusters."""
 
 from property_neurons.config.checks.models import ancestors
 from property_neurons.config.checks.references import not_defined
@@ -38,7 +38,7 @@ def problems(config: Config) -> list[str]:
 
 
 def _properties_under(config: Config, model: str | None) -> set[str]:
-    """The properties whose neurons say what a model, or one that it is made of, lacks."""
+    """The properties whose neurons were pruned or edited in a model, or in a model that it is made of."""
     under = {model, *ancestors(config, model)} if model in config.models else set()
     sections = [config.models[name] for name in under if name in config.models]
     return {

@@ -1,4 +1,4 @@
-"""Corpora have the phones and the pitch that they are asked for."""
+"""Check that corpora have the phones and the pitch that sections need."""
 
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
@@ -8,7 +8,7 @@ from property_neurons.config.splits import split_corpora
 
 
 def problems(config: Config) -> list[str]:
-    """Where a corpus without alignments is asked for more than speakers, or one without F0 for pitch."""
+    """Where a section needs more than speakers of a corpus without alignments, or pitch of a corpus without F0."""
     found = [
         f"{key}: {corpus!r} (voxceleb1) has no phone alignments; it serves speaker identification alone"
         for key, corpus in _uses_of_phones(config)

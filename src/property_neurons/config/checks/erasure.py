@@ -1,4 +1,4 @@
-"""Erasure studies fit the task and the property that they name."""
+"""Check that erasure studies fit the task and the property that they name."""
 
 import re
 

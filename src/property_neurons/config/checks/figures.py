@@ -1,11 +1,11 @@
-"""What the figures show is there."""
+"""Check that what the figures show is defined."""
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.root import Config
 
 
 def problems(config: Config) -> list[str]:
-    """Corpora and models that `figures` names and no section defines, and limits on q that nothing is held against."""
+    """Corpora and models that `figures` names and no section defines, and limits on q without any q to compare."""
     figures = config.figures
     limits = {"figures.overlap_fdr": figures.overlap_fdr, "statistics.fdr": config.statistics.fdr}
     without = [

@@ -1,4 +1,4 @@
-"""Names that become folders are those of different folders, on every file system."""
+"""Check that names stand for different folders on every file system."""
 
 from collections import defaultdict
 from collections.abc import Iterable

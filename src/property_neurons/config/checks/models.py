@@ -1,4 +1,4 @@
-"""Models are made of others that are there, and never of themselves."""
+"""Check that models are made of defined models, and never of themselves."""
 
 from property_neurons.config.checks.references import not_defined, unknown_groups
 from property_neurons.config.models import (
@@ -65,9 +65,9 @@ def _pruned_problems(config: Config, key: str, model: PrunedModel) -> list[str]:
 
 
 def frequency_problems(config: Config, key: str, properties: list[str]) -> list[str]:
-    """Where none of the properties of a pruning that needs activation frequencies counts every frame.
+    """Where a pruned model needs activation frequencies and none of its properties counts every frame.
 
-    Of properties that are not defined nothing is said here.
+    Undefined properties are reported elsewhere.
     """
     known = frequency_property(properties, config.properties) is not None
     if known or not set(properties) <= set(config.properties):
@@ -123,7 +123,7 @@ def _pretrained_problems(config: Config, name: str, model: PretrainedModel) -> l
 
 
 def ancestors(config: Config, name: str) -> set[str]:
-    """The models that a model is made of, at once or by way of others."""
+    """The models that a model is made of, directly or through others."""
     found: set[str] = set()
     waiting = _parents(config, name)
     while waiting:

@@ -1,4 +1,4 @@
-"""Phones that sections name are phones of the corpora that they are used on, where the config says which those have."""
+"""Check that the phones which sections name are phones of their corpora, where the config says which these have."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from property_neurons.corpus.phones import PHONES, group_problems
 
 
 def problems(config: Config) -> list[str]:
-    """Phones that are none of the 39, on corpora of these; of a corpus with its own table, only its speech knows."""
+    """Phones that are none of the 39, on corpora with the 39. A corpus with its own table is checked by its speech."""
     found = []
     for name, section in config.properties.items():
         if not isinstance(section, PhoneProperty) or isinstance(section.groups, str):

@@ -1,4 +1,4 @@
-"""Runs of pre-training name models, corpora and targets that are there."""
+"""Check that pre-training runs name defined models, corpora and targets."""
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.root import Config

@@ -1,4 +1,4 @@
-"""Pruning studies name what is there, and tasks that fit them."""
+"""Check that pruning studies name defined models and corpora, and tasks that fit."""
 
 import re
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def _common(
     study: GeneralPruning | TaskSpecificPruning,
     protected: Mapping[str, GeneralPruning | TaskPruning],
 ) -> list[str]:
-    """What both studies share; `protected`: the sections that list properties, by key."""
+    """Checks of both studies; `protected`: the sections that list properties, by key."""
     references = [(f"{key}.model", study.model, config.models), (f"{key}.corpus", study.corpus, config.corpora)]
     references += [(f"{key}.tasks", task, config.tasks) for task in study.tasks]
     found = []

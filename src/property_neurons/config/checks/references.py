@@ -1,4 +1,4 @@
-"""Names that stand for what another section defines."""
+"""Names that refer to another section."""
 
 from collections.abc import Collection, Iterable, Mapping
 

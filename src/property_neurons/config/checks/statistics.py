@@ -1,4 +1,4 @@
-"""Confounds are of properties that are there, and can vary within their groups."""
+"""Check that confounds belong to defined properties and can vary within their groups."""
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.properties import ColumnProperty, F0Property, source_of

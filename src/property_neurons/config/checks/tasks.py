@@ -1,4 +1,4 @@
-"""Tasks and the splits that deal their speakers fit each other."""
+"""Check that tasks and their splits fit each other."""
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.corpora import VoxCelebCorpus

@@ -1,8 +1,8 @@
 """How strongly neurons are active in each group, from stored activation values: by speaker, phone and group.
 
-Ranks hold which neurons are most active and no sizes. Two selectors of other studies need these: the mean activation
-difference, and the entropy of how often a neuron is above its own 95th percentile. They are summed up here from the
-values that are kept of some minutes of speech, in the order in which they are stored; no model runs.
+Ranks say which neurons are most active, not how active they are. Two selectors of other studies need values: the mean
+activation difference, and the entropy of how often a neuron is above its own 95th percentile. This module sums up
+the stored values of some minutes of speech, in their stored order; no model runs.
 """
 
 from collections.abc import Collection, Sequence
@@ -45,7 +45,7 @@ class SummedUnits(UnitCounts):
 
 @dataclass(frozen=True)
 class _Frames:
-    """Of one shard's values, the rows that are counted, ascending: int64 [counted], and the row of the sums of each."""
+    """The counted rows of one shard's values, ascending, and the row of the sums for each: int64 [counted]."""
 
     values: ActivationStore
     row: np.ndarray
@@ -183,7 +183,7 @@ def stored_values(
 
 
 def _belongs(values: ActivationStore, units: UnitCounts) -> bool:
-    """Whether a store has values at all; of those that have, whether they are of the counts' model."""
+    """Whether a store has values; raises where they belong to another model than the counts."""
     if values.utterances and (values.model, values.sites) != (units.model, units.sites):
         raise StoreError(
             f"{values.name}: expected activation values of {units.model} ({len(units.sites)} layers), found those of "

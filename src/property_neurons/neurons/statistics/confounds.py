@@ -1,4 +1,4 @@
-"""What stays of the sets where a confound is the same: gender given F0, pitch given speaker, phones given duration.
+"""The sets found again with a confound held fixed: gender given F0, pitch given speaker, phones given duration.
 
 Counts by unit of a property that is crossed with strata (`counting.strata`) are all that is needed. Sets are found
 again
@@ -104,10 +104,10 @@ class Crossed:
     def weights(self, n: np.ndarray) -> np.ndarray:
         """The weight of each stratum in a cell's mean: float64 [cells, strata], rows of sum 1, or 0 where none is.
 
-        Of one phone all groups have the same, in proportion to 1 / (sum over groups of 1 / frames): Mantel and
-        Haenszel's for two groups, overlap weights for more (Li and Li 2019). A stratum that a group lacks has none; one
-        that a group hardly has, hardly any. Where the phone itself has the group, the frames are those of the whole
-        group, and each phone has these weights in the strata that it has.
+        For one phone all groups have the same weights, in proportion to 1 / (sum over groups of 1 / frames): Mantel and
+        Haenszel's for two groups, overlap weights for more (Li and Li 2019). A stratum that one group lacks has weight
+        0; a stratum with few frames of one group has a small weight. Where the phone itself has the group, the frames
+        are those of the whole group, and each phone has these weights in its own strata.
         """
         weights = np.zeros(n.shape)
         if self.of_phone:
@@ -123,8 +123,8 @@ class Crossed:
     def dealt(self, deals: int, seed: int) -> Iterator[np.ndarray]:
         """Strata that mean nothing: int8 [rows], so many times.
 
-        Each speaker is given another one, of the same group where the property is one of the speaker; each of its rows
-        takes the stratum of one of the other's frames of the same cell, at random, or of anyone's where there is none.
+        Each speaker gets a random partner, of the same group where the property is one of the speaker. Each row takes
+        the stratum of a random frame of the partner in the same cell, or of any speaker where the partner has none.
         """
         speaker = self.units.speaker.astype(np.int64)
         n_speakers = len(self.units.speakers)
@@ -176,7 +176,7 @@ class Crossed:
 def confounds(
     units: UnitCounts, definition: SetDefinition, neurons: pd.DataFrame, *, by_strata: bool, seed: int
 ) -> Confounds:
-    """What stays of the sets of a neuron table where the confound is the same; the same seed gives the same tables.
+    """Which neurons of a table are found again with the confound held fixed; the same seed gives the same tables.
 
     Args:
         units: of the crossed property, on the same corpus.
@@ -239,7 +239,7 @@ def _sizes(group_neurons: np.ndarray) -> np.ndarray:
 
 
 def _stay(found: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """How many stay of each G_i, and last of P, whichever group a neuron is now of: int64 [groups + 1]."""
+    """How many neurons of each G_i, and last of P, stay in P, in whatever group: int64 [groups + 1]."""
     return np.append((found & given).sum(axis=1), (found.any(axis=0) & given.any(axis=0)).sum())
 
 

@@ -1,4 +1,4 @@
-"""Whether the activation patterns of a group lie together on speakers that share no frame: held-out silhouettes."""
+"""Held-out silhouettes: whether the patterns of a group lie together between two halves of the speakers."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ def half_silhouettes(patterns: np.ndarray, group_of_row: np.ndarray) -> tuple[np
 
     Within a half: the usual silhouette (Rousseeuw 1987), in which the patterns of a group also lie together because its
     phones were spoken by the same people. Across: each row's distances are to the rows of the other half, so that
-    nobody was heard in both. A row's own cell is left out there too, as in the usual one, whose floor it thus shares:
-    about -1/phones for groups of like patterns.
+    nobody was heard in both. A row's own cell is left out, as in the usual silhouette; so both have the same floor of
+    about -1/phones for groups with alike patterns.
 
     Args:
         patterns: bool [rows, neurons, 2 * splits], columns 2i and 2i + 1 from the two halves of one split.

@@ -19,7 +19,7 @@ _EXACT = 1 << 24
 
 
 def labellings_at_once(units: UnitCounts, most: int) -> int:
-    """How many labellings of the widest layer fit into memory together: `most`, or fewer where groups are many."""
+    """How many labellings of the widest layer fit into memory at once: `most`, or fewer if there are many groups."""
     width = max(site.width for site in units.sites)
     return min(most, max(1, _MOST_LABELLED // (len(units.groups) * width)))
 
@@ -30,8 +30,8 @@ class LabelledSets:
 
     members: bool [groups, neurons, M], N_i of equation 3.
     effect: float64 [groups, neurons, M], p(active | phone, group) - p(active | phone, other groups), mean over the
-        phones that both have; of phones' own groups the mean of p over a group's phones less that over the others'.
-        NaN where there is none.
+        phones that both have; where groups are made of phones, the mean of p over a group's phones less the mean over
+        the others'. NaN where there is none.
     active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
     """
 
@@ -64,7 +64,7 @@ class SiteUnits:
         """The sets under other labels: int [M, units], in the order of `labels.dealt_units`.
 
         Args:
-            with_active: False saves the time for `active` where the effect does without it: NaN.
+            with_active: False leaves `active` NaN, which saves time where the effect does not need it.
         """
         if self.units.of_phone:
             return self._sets(self._phones_relabelled(labels), len(labels))

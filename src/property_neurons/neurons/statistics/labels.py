@@ -56,11 +56,11 @@ class Exchangeable:
 def dealt_units(units: UnitCounts) -> Exchangeable:
     """The units whose labels are dealt anew for a property's null, and the units among which they are dealt.
 
-    Where the phone itself has the group, phones are dealt among the groups, which keep their sizes. Groups of one phone
-    each would only change names so: there, each speaker's own phones change places with each other, and what remains is
-    what speakers do not share. Labels of speakers change places among all speakers; labels of utterances, and of
-    stretches of frames, among those of one speaker; labels of runs among runs of the same phone of one speaker. Where
-    these are summed up, the groups of one speaker, or of one phone of a speaker, change places.
+    Where groups are made of phones, phones are dealt among the groups, which keep their sizes. With groups of one phone
+    this would only rename them; there, the phones of each speaker change places, which removes what speakers share.
+    Labels of speakers change places among all speakers; labels of utterances, and of stretches of frames, among those
+    of one speaker; labels of runs among runs of the same phone of one speaker. Where utterances or runs are summed up,
+    the groups of one speaker, or of one phone of a speaker, change places.
     """
     if deals_phones(units):
         return Exchangeable(label=np.argmax(units.cells, axis=0), block=np.zeros(len(units.phones), np.int64))

@@ -1,4 +1,4 @@
-"""What would be found if the labels meant nothing: sizes of sets and effects under labels dealt anew."""
+"""The null: sizes of sets and effects when labels are dealt anew."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def p_of_size(observed: int, null: np.ndarray) -> float:
 
 
 class _PhonesDealt:
-    """Phones dealt among groups of the same sizes: their patterns stay, what they are gathered to changes."""
+    """Phones dealt among groups of the same sizes: the patterns of phones stay, only the groups change."""
 
     def __init__(self, rows: SiteUnits):
         self._rows = rows

@@ -1,4 +1,4 @@
-"""Sets found on one corpus, looked at on another: how selective their neurons are for speakers not used."""
+"""Sets found on one corpus and tested on another: how selective their neurons are for new speakers."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ MEASURES = ("auroc", "average_precision", "effect")
 
 
 def on_other_corpus(neurons: pd.DataFrame, units: UnitCounts, definition: SetDefinition) -> pd.DataFrame:
-    """AUROC, average precision and effect on another corpus of every member of every N_i.
+    """AUROC, average precision and effect, on another corpus, of every member of every N_i.
 
     Args:
         neurons: of `groups.neuron_table`, found on one corpus.

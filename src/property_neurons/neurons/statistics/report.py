@@ -65,7 +65,7 @@ class NeuronStatistics:
 def neuron_statistics(
     units: UnitCounts, definition: SetDefinition, *, permutations: int, halves: int, seed: int
 ) -> NeuronStatistics:
-    """Everything that can be said of a property's sets from its counts by unit; the same seed gives the same tables.
+    """All statistics of a property's sets, from its counts by unit; the same seed gives the same tables.
 
     Args:
         permutations: of the null; 0 for none.

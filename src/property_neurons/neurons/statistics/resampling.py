@@ -1,4 +1,4 @@
-"""Sets found on parts of the speakers: how stable they are, and how selective on speakers they were not found on."""
+"""Sets found on parts of the speakers: how stable they are, and how selective on the other speakers."""
 
 from dataclasses import dataclass
 
@@ -45,10 +45,10 @@ def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | No
 
 
 def check_halves_fit(units: UnitCounts, halves: int) -> None:
-    """Whether the sets, effects and patterns of so many splits fit into memory: of one layer, and the sets of all.
+    """Check that so many splits fit into memory: sets, effects and patterns of one layer, and the sets of all layers.
 
     Raises:
-        CountingError: they do not.
+        CountingError: they do not fit.
     """
     width = max(site.width for site in units.sites)
     of_one = LABELLED_BYTES + len(units.sites) + 2 * len(units.phones)
@@ -123,9 +123,9 @@ def mean_and_range(name: str, values: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Neurons of the sets of one half, looked at on the other half's speakers; over all halves.
+    """Neurons found on one half of the speakers and tested on the other, over all halves.
 
-    halves: int64 [groups, neurons], halves on which a neuron was found, so that it was looked at on the other.
+    halves: int64 [groups, neurons], the number of halves on which a neuron was found, and so tested on the other.
     auroc, average_precision, effect: float64 [groups, neurons], means over these halves; NaN where there is none.
     found: for each half and group float64 [neurons found on it], AUROC on the other.
     """
@@ -175,13 +175,13 @@ def held_out(rows: SiteUnits, halves: np.ndarray, found: LabelledSets) -> HeldOu
 
 
 class UnitScores:
-    """Of some speakers: how active each neuron is in each unit, and the unit's group.
+    """How active each neuron is in each unit of some speakers, and the unit's group.
 
-    A speaker's or utterance's score is the mean over its phones of p(active | phone); a run's the share of its frames,
-    held against runs of the same phone, or of all phones where the phone itself is the group; so where runs are summed
-    up, which leaves one score for each speaker, phone and group.
+    The score of a speaker or utterance is the mean over its phones of p(active | phone). The score of a run is the
+    share of its active frames; it is compared with runs of the same phone or, where the phone is the group, of all
+    phones. Where runs are summed up there is one score for each speaker, phone and group.
 
-    neurons: those that are looked at, ascending; None for all.
+    neurons: the tested ones, ascending; None for all.
     """
 
     def __init__(self, rows: SiteUnits, speakers: np.ndarray, neurons: np.ndarray | None = None):
@@ -205,7 +205,7 @@ class UnitScores:
         self._scores = scores.tocsc()
 
     def separation(self, group: int, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """AUROC and average precision for a group, as `selectivity.separation`, of some of the neurons looked at."""
+        """AUROC and average precision for a group, as `selectivity.separation`, of some of the tested neurons."""
         return separation(coo_array(self._scores[:, columns]), self.group == group, self.stratum)
 
     def separations(self) -> tuple[np.ndarray, np.ndarray]:

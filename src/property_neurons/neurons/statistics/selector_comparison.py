@@ -1,4 +1,4 @@
-"""Selectors side by side, each with as many neurons per layer and group as the sets of equations 3 to 5."""
+"""A comparison of selectors, each with as many neurons per layer and group as the sets of equations 3 to 5."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

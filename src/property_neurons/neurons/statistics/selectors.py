@@ -1,9 +1,9 @@
-"""Other studies' ways of choosing a group's neurons, for comparison with the sets of equations 3 to 5.
+"""Selectors of other studies, for comparison with the sets of equations 3 to 5.
 
-In `SELECTORS` "active" means among the lambda most active neurons of a frame: stored ranks hold that, and no sizes of
-activations. The studies count a neuron active above 0 (Tang et al. 2024) or above a 95th percentile (arXiv 2602.15307),
-and compare mean activations. There their formulas are applied to the share of frames in which a neuron is active;
-`of_values` applies them to activation values, where some are kept.
+In `SELECTORS` "active" means among the lambda most active neurons of a frame, because ranks hold no activation values.
+The studies count a neuron active above 0 (Tang et al. 2024) or above a 95th percentile (arXiv 2602.15307), and compare
+mean activations. `SELECTORS` apply their formulas to the share of frames in which a neuron is active; `of_values`
+applies them to activation values, where these are stored.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _OFTEN_ACTIVE = 95
 
 @dataclass(frozen=True)
 class Activity:
-    """How active the neurons of one site are in each group, M times over (on M parts of the speakers).
+    """How active the neurons of one site are in each group, on each of M parts of the speakers.
 
     active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
     effect: float64 [groups, neurons, M], the same less p(active | phone, other groups).
@@ -42,8 +42,8 @@ def activation_probability(activity: Activity) -> np.ndarray:
 def entropy(activity: Activity) -> np.ndarray:
     """Lowest entropy over groups among neurons that are often active (LAPE, Tang et al. 2024; AAPE, arXiv 2602.15307).
 
-    Often active: p(active | group) is at or above the 95th percentile of the site's, over neurons and groups. Where
-    more neurons are wanted than these, those follow that come nearest to it.
+    Often active: p(active | group) is at or above the 95th percentile over the site's neurons and groups. If more
+    neurons are wanted, those nearest to the percentile follow.
     """
     often = np.nanpercentile(activity.active, _OFTEN_ACTIVE, axis=(0, 1))
     unevenness = np.log2(len(activity.active)) - group_entropy(np.nan_to_num(activity.active))
@@ -52,7 +52,7 @@ def entropy(activity: Activity) -> np.ndarray:
 
 
 def mean_difference(activity: Activity) -> np.ndarray:
-    """Mean in the group less mean in the other groups, of being active: 0 or 1 (mean activation difference).
+    """Mean activation difference of being active (0 or 1): the mean in the group less the mean in the other groups.
 
     arXiv 2601.03115 and 2603.17231 take the mean of the activation itself: see `of_values`.
     """
@@ -76,7 +76,7 @@ def average_precision(activity: Activity) -> np.ndarray:
 def probeless(activity: Activity) -> np.ndarray:
     """Sum over the other groups of the absolute difference of means (Antverg and Belinkov, ICLR 2022).
 
-    Neurons that are less active in the group count like those that are more; of two groups both have the same.
+    Neurons that are less active in the group count like those that are more active. Two groups get the same neurons.
     """
     return np.abs(activity.active[:, np.newaxis] - activity.active).sum(axis=1)
 
@@ -130,7 +130,7 @@ def _lowest_hundredth(loud: np.ndarray) -> np.ndarray:
 
 
 def highest(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """So many neurons of each group with the highest scores; of equals the one of the lower number. NaN comes last.
+    """The neurons of each group with the highest scores; among equals the lower number. NaN comes last.
 
     Args:
         scores: float64 [groups, neurons, M]

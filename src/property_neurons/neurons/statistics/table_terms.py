@@ -1,4 +1,4 @@
-"""Words in the tables of statistics, apart from what makes these, so that figures depend on no statistic's code."""
+"""Words in the tables of statistics. A module of its own, so that figures depend on no statistic's code."""
 
 import pandas as pd
 
