@@ -15,11 +15,13 @@ import torch
 import yaml
 from doctor_inputs import TEXTGRIDS, libri_speech
 
+from property_neurons.config.expand_studies import expand
 from property_neurons.config.load import load_config
+from property_neurons.config.models import PretrainedModel, TunedModel
 from property_neurons.doctor import __main__ as command
 from property_neurons.doctor import checkpoints, machine, slurm, software, speech
 from property_neurons.doctor import examine as command_examine
-from property_neurons.doctor.disk import DiskUse, disk_uses, rank_bytes
+from property_neurons.doctor.disk import _PROBED_FRAMES, DiskUse, disk_uses, rank_bytes
 from property_neurons.doctor.examine import examine
 from property_neurons.doctor.finding import Finding, ordered, verdict
 from property_neurons.doctor.machine import cache_findings, gpu_findings, space_findings
@@ -155,7 +157,7 @@ def test_a_prepared_model_needs_its_source_no_more(healthy, tmp_path):
     sites = [{"width": 100}] * 3
     write_manifest(manifest, {"sites": sites, "n_parameters": 10, **describe_files(manifest.parent)})
     assert models_of(healthy()) == []
-    assert shape_of(healthy(), "m") == Shape((100, 100, 100), 10, 13 * 768)
+    assert shape_of(healthy(), "m") == Shape((100, 100, 100), 10, 12, 768)
 
 
 def test_a_gpu_is_asked_for_but_torch_is_a_cpu_build(healthy, monkeypatch):
@@ -414,6 +416,46 @@ def test_hidden_states_that_tasks_share_take_room():
     models = int(use.what.split()[3])
     # float16 of the input and six blocks of 192 values, 50 frames a second.
     assert use.n_bytes == pytest.approx(models * seconds * 50 * 7 * 192 * 2)
+
+
+def test_all_that_is_kept_for_a_while_takes_room():
+    """Each store that a rule deletes again is estimated by a function of its own."""
+    rules = "".join(file.read_text() for file in (CONFIGS.parent / "rules").glob("*.smk"))
+    stores = {Path(path).parts[0] for path in re.findall(r'temp\(directory\(f"{RESULTS}/([^"]+)"', rules)}
+    assert stores == {"states", "pretraining", "probes"}
+    assert f"max_frames={_PROBED_FRAMES}," in rules
+
+
+def test_frames_and_values_that_are_stored_take_room(tmp_path):
+    config = load_config(yaml.safe_load((CONFIGS / "config.yaml").read_text()) | {"results": str(tmp_path)})
+    frames = speech_of(config, "demo").seconds * 50
+
+    def room(beginning):
+        uses = [use for use in disk_uses(config, all_needs(config)) if use.what.startswith(beginning)]
+        assert not [use for use in disk_uses(config, default_needs(config)) if use.what.startswith(beginning)]
+        return uses[0].n_bytes, uses[0].to_write
+
+    # float32: a layer of 192 values; six of them and log-Mel frames in pairs, of two models.
+    sample, probed = frames * 192 * 4, 2 * frames * (6 * 192 + 2 * 40) * 4
+    assert room("frames that stage 1 of general-targets clusters") == pytest.approx((sample, sample))
+    assert room("layers to probe") == pytest.approx((probed, probed))
+    # As measured: 284 MB for 18 minutes.
+    assert room("values of melhubert-mini on demo")[0] == pytest.approx(284e6, rel=0.05)
+    for file in ("pretraining/general-targets/stage1/codebook.safetensors", "probes/melhubert-mini/demo.tsv"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    assert room("frames that stage 1 of general-targets clusters")[1] == 0
+    assert room("layers to probe")[1] == pytest.approx(probed / 2)
+
+
+def test_every_training_of_a_task_that_trains_the_model_takes_room():
+    config = load_config(yaml.safe_load((CONFIGS / "config.yaml").read_text()))
+    (use,) = [use for use in disk_uses(config, all_needs(config)) if use.what.endswith(" checkpoints")]
+    trained = {(run.trained, run.model, run.seed) for run in expand(config).runs}
+    folders = {one for one in trained if config.tasks[one[0]].mode == "fine_tuned"}
+    folders |= {(one.task, one.of, one.seed) for one in config.models.values() if isinstance(one, TunedModel)}
+    pretrained = {(one.run, one.stage) for one in config.models.values() if isinstance(one, PretrainedModel)}
+    assert use.what == f"{len(folders) + len(pretrained)} checkpoints"
 
 
 def test_ranks_that_are_there_need_no_more_room(healthy, tmp_path):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from property_neurons import plan
-from property_neurons.config.models import PretrainedModel, TunedModel
+from property_neurons.config.corpora import DemoCorpus
+from property_neurons.config.models import DistilledModel, PretrainedModel, TunedModel
 from property_neurons.config.root import Config
 from property_neurons.counting.unit_counts import summed_up
 from property_neurons.doctor.needs import Needs
-from property_neurons.doctor.shapes import Shape, shape_of
+from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
 from property_neurons.doctor.speech import speech_of
 from property_neurons.progress import duration
 from property_neurons.ranks.sites import active_neurons
@@ -27,6 +28,12 @@ _UNIT_BYTES_PER_ACTIVE_NEURON = 2.7
 # Where they are summed up by speaker: rows of the five properties for each speaker, bytes for each of their neurons
 # (six in ten are active at least once), and speech of one speaker, as in LibriSpeech.
 _SUMMED_ROWS, _SUMMED_BYTES, _SECONDS_PER_SPEAKER = 324, 1.5, 1480
+# Of a neuron in a frame: half precision rounded to 5 bits, compressed (melhubert-mini on 18 minutes: 284 MB).
+_VALUE_BYTES = 1.14
+# What the workflow makes of recordings is FLAC: 17 kB a second of LibriSpeech, 21 kB of the demo's voices.
+_MADE_AUDIO_BYTES_PER_SECOND = 20_000
+# `max_frames` of rule store_probed_frames, and the values of a log-Mel frame there.
+_PROBED_FRAMES, _PROBED_LOG_MEL = 60_000, 80
 _FP32 = 4.0
 
 
@@ -50,8 +57,12 @@ def disk_uses(config: Config, needs: Needs) -> list[DiskUse]:
         *_frames(config, needs),
         _counts(config, needs),
         _unit_counts(config, needs),
+        *_values(config, needs),
+        *_made_audio(config, needs),
         *_log_mel(config, needs),
+        *_clustered_frames(config, needs),
         *_hidden_states(config, needs),
+        *_probed_frames(config, needs),
         *_models(config, needs),
     ]
 
@@ -138,10 +149,61 @@ def _unit_counts(config: Config, needs: Needs) -> DiskUse:
     return DiskUse("counts by unit", f"{len(sizes)} x model and corpus", sum(sizes.values()), to_write)
 
 
+def _values(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    """The values of all neurons in some minutes of speech, for browsers and selectors."""
+    for model, corpus in needs.values:
+        whole = speech_of(config, corpus).seconds
+        seconds = whole if config.browser.minutes is None else min(whole, 60 * config.browser.minutes)
+        n_bytes = seconds * FRAMES_PER_SECOND * sum(shape_of(config, model).widths) * _VALUE_BYTES
+        folder = plan.paths.activations(config, model, corpus)
+        yield _by_shard(config, corpus, folder, f"values of {model} on {corpus}", duration(seconds), n_bytes)
+
+
+def _made_audio(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    """Speech that is synthesised, and copies of recordings at 16 kHz and mono."""
+    for corpus in needs.corpora:
+        if isinstance(config.corpora[corpus], DemoCorpus) or plan.corpora.converted(config, corpus):
+            seconds = speech_of(config, corpus).seconds
+            n_bytes = seconds * _MADE_AUDIO_BYTES_PER_SECOND
+            done = Path(f"{plan.paths.corpus(config, corpus)}/utterances.parquet").is_file()
+            yield DiskUse(f"audio of {corpus}", f"{duration(seconds)}, FLAC", n_bytes, 0.0 if done else n_bytes)
+
+
+def _clustered_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    """The frames of a layer that a stage's k-means is fitted on."""
+    for run in needs.runs:
+        section = config.pretraining[run]
+        for number, stage in enumerate(section.stages, start=1):
+            folder = plan.pretraining.sample(config, run, number)
+            if folder is None or stage.targets_of is not None:
+                continue
+            targets = stage.targets
+            shape = shape_of_run(config, run) if targets.model is None else shape_of(config, targets.model)
+            seconds = min(speech_of(config, section.corpus).seconds, 3600 * targets.fit_hours)
+            n_bytes = _FP32 * seconds * FRAMES_PER_SECOND * shape.hidden_size
+            detail = f"{duration(seconds)} of layer {targets.layer}, deleted as soon as they are clustered"
+            done = Path(folder).with_name("codebook.safetensors").is_file()
+            what = f"frames that stage {number} of {run} clusters"
+            yield DiskUse(what, detail, n_bytes, 0.0 if done else n_bytes)
+
+
+def _probed_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    """The frames of phones in all layers that are probed."""
+    sizes, to_write = {}, 0.0
+    for model, corpus in needs.probed:
+        shape, seconds = shape_of(config, model), speech_of(config, corpus).seconds
+        values = _PROBED_LOG_MEL + shape.blocks * shape.hidden_size
+        sizes[model, corpus] = _FP32 * min(_PROBED_FRAMES, seconds * FRAMES_PER_SECOND) * values
+        to_write += sizes[model, corpus] * (not Path(config.results, "probes", model, f"{corpus}.tsv").is_file())
+    if sizes:
+        detail = "of the figure of probes; at most: deleted as soon as a model is probed"
+        yield DiskUse(f"layers to probe of {len(sizes)} x model and corpus", detail, sum(sizes.values()), to_write)
+
+
 def _hidden_states(config: Config, needs: Needs) -> Iterator[DiskUse]:
     """The hidden states, in half precision, that tasks share (`precompute`)."""
     sizes = {}
-    for task, model in needs.scored:
+    for task, model, _ in needs.scored:
         for folder in plan.tasks.stored_states(config, task, model):
             frames = speech_of(config, Path(folder).name).seconds * FRAMES_PER_SECOND
             sizes[folder] = 2.0 * frames * shape_of(config, model).states
@@ -154,23 +216,28 @@ def _models(config: Config, needs: Needs) -> Iterator[DiskUse]:
     sizes = {model: _FP32 * shape_of(config, model).parameters for model in needs.models}
     folders = {plan.paths.model(config, model): size for model, size in sizes.items()}
     yield _by_manifest(f"{len(sizes)} models", "fp32", folders)
-    trained = [model for model in needs.models if isinstance(config.models[model], PretrainedModel | TunedModel)]
-    if trained:
-        checkpoints = _checkpoints(config, {model: sizes[model] for model in trained})
+    checkpoints = _checkpoints(config, needs, sizes)
+    if checkpoints:
         yield _by_manifest(f"{len(checkpoints)} checkpoints", "fp32, as trained", checkpoints)
+    distilled = [size for model, size in sizes.items() if isinstance(config.models[model], DistilledModel)]
+    if trained := [*checkpoints.values(), *distilled]:
         # A running training holds two checkpoints of weights and both moments of Adam.
-        n_bytes = 6 * max(sizes[model] for model in trained)
+        n_bytes = 6 * max(trained)
         detail = "two checkpoints with Adam's moments, for each training that runs at the time"
         yield DiskUse("a training", detail, n_bytes, n_bytes)
 
 
-def _checkpoints(config: Config, sizes: Mapping[str, float]) -> dict[str, float]:
-    """The size of every checkpoint of trained models, by its folder.
+def _checkpoints(config: Config, needs: Needs, sizes: Mapping[str, float]) -> dict[str, float]:
+    """The size of every checkpoint of pre-training, and of every training of a task that trains a model, by folder.
 
     Args:
-        sizes: bytes of the trained models, by name.
+        sizes: bytes of the models, by name.
     """
     found: dict[str, float] = {}
+    for task, model, seed in needs.scored:
+        # Of a frozen model the head alone is kept.
+        if config.tasks[task].mode == "fine_tuned":
+            found[plan.paths.training(config, task, model, seed)] = _FP32 * shape_of(config, model).parameters
     for model, size in sizes.items():
         section = config.models[model]
         if isinstance(section, TunedModel):

@@ -21,14 +21,17 @@ from property_neurons.config.splits import split_corpora
 class Needs:
     """Models, corpora and pre-training runs by name, each once, in the order of need.
 
-    ranks: (model, corpus); scored: (task, model).
+    ranks, values, probed: (model, corpus) of ranks, of activation values, of layers that are probed.
+    scored: (task, model, seed).
     """
 
     models: dict[str, None] = field(default_factory=dict)
     corpora: dict[str, None] = field(default_factory=dict)
     runs: dict[str, None] = field(default_factory=dict)
     ranks: dict[tuple[str, str], None] = field(default_factory=dict)
-    scored: dict[tuple[str, str], None] = field(default_factory=dict)
+    values: dict[tuple[str, str], None] = field(default_factory=dict)
+    probed: dict[tuple[str, str], None] = field(default_factory=dict)
+    scored: dict[tuple[str, str, int], None] = field(default_factory=dict)
 
 
 def default_needs(config: Config) -> Needs:
@@ -54,11 +57,23 @@ def all_needs(config: Config) -> Needs:
             for corpus in plan.erasure.found_on(config, name):
                 _rank(config, plan.erasure.model(config, name, seed), corpus, needs)
     for run in expand(config).runs:
-        needs.scored[(run.trained, run.model)] = None
+        needs.scored[(run.trained, run.model, run.seed)] = None
+    _add_pages(config, needs)
     for task in config.tasks.values():
         _add_corpora(split_corpora(config.splits[task.split]), needs)
     _add_corpora(config.corpora, needs)
     return needs
+
+
+def _add_pages(config: Config, needs: Needs) -> None:
+    """Activation values of the browsers and of selectors, and the layers of the figure of probes."""
+    shown = [(model, config.figures.corpus) for model in plan.figures.shown_models(config)]
+    needs.values.update(dict.fromkeys(shown))
+    needs.probed.update(dict.fromkeys(shown))
+    for name, study in config.erasure.items():
+        for model in (plan.erasure.model(config, name, seed) for seed in study.seeds):
+            corpora = plan.selectors.corpora_of_values(config, model, corpus=study.corpus, task=study.task)
+            needs.values.update(dict.fromkeys((model, corpus) for corpus in corpora))
 
 
 def _rank(config: Config, model: str, corpus: str, needs: Needs) -> None:

@@ -22,13 +22,13 @@ from property_neurons.config.root import Config
 from property_neurons.errors import StoreError
 from property_neurons.stores.manifests import read_manifest
 
-_BASE = ((3072,) * 12, 94_400_000, 13 * 768)
+_BASE = ((3072,) * 12, 94_400_000, 12, 768)
 _WHISPER_SECONDS = 30.0
 # Model types that take log-Mel features.
 _LOG_MEL = ("melhubert", "wav2vec2-bert", "whisper")
 _MOST_BLOCKS = 10_000
 _WIDEST = 1 << 20
-_WHISPER_TINY = ((1536,) * 4, 8_200_000, 5 * 384)
+_WHISPER_TINY = ((1536,) * 4, 8_200_000, 4, 384)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Shape:
 
     widths: neurons of each feed-forward network.
     parameters: about.
-    states: values of its hidden states in one frame, (blocks + 1) x hidden size.
+    blocks, hidden_size: Transformer blocks, and values of one hidden state.
     reads_waveform: by convolutions; other models read log-Mel features.
     window_seconds: length of the windows that it reads, however short the utterance (Whisper); 0 where there are none.
     assumed: nothing told, so the shape of a base model is taken.
@@ -45,10 +45,16 @@ class Shape:
 
     widths: tuple[int, ...]
     parameters: int
-    states: int
+    blocks: int
+    hidden_size: int
     assumed: bool = False
     reads_waveform: bool = True
     window_seconds: float = 0.0
+
+    @property
+    def states(self) -> int:
+        """Values of all hidden states in one frame: of the input of the first block, and of the output of each."""
+        return (self.blocks + 1) * self.hidden_size
 
 
 def shape_of(config: Config, model: str) -> Shape:
@@ -107,7 +113,8 @@ def _shape(fields: dict) -> Shape:
     return Shape(
         widths,
         parameters,
-        (layers + 1) * hidden,
+        layers,
+        hidden,
         reads_waveform=model_type not in _LOG_MEL,
         window_seconds=_WHISPER_SECONDS if model_type == "whisper" else 0.0,
     )
