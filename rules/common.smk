@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from itertools import chain
 
 # A clone works without being installed, also in the environments of --sdm conda and on cluster nodes.
 sys.path.insert(0, str(HERE / "src"))
@@ -43,7 +44,12 @@ for line in plan.sources.missing(CONFIG):
     logger.warning(printable(f"Not there; jobs that need it will not run. {line}"))
 
 RESULTS = CONFIG.results
-MODELS_ENVIRONMENT = f"../envs/models-{'cuda' if CONFIG.device == 'cuda' else 'cpu'}.yaml"
+# Resources that a profile, or the command line, gives to all rules and to some.
+BY_PROFILE = [
+    workflow.resource_settings.default_resources or {},
+    *workflow.resource_settings.overwrite_resources.values(),
+]
+MODELS_ENVIRONMENT = f"../envs/{plan.models.environment(CONFIG, chain.from_iterable(BY_PROFILE))}.yaml"
 # What rules that run a model ask for. Where no scheduler counts GPUs and there is none, they run on the CPU.
 GPU = 0 if CONFIG.device == "cpu" else 1
 

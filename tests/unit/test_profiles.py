@@ -2,8 +2,12 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import yaml
+
+from property_neurons.plan import models
 
 ROOT = Path(__file__).resolve().parents[2]
 # Rules of subsets are made in a loop and have no name in the text.
@@ -55,3 +59,24 @@ def test_the_root_leads_to_the_slurm_profile():
 def test_machines_without_a_scheduler_limit_gpus_and_memory():
     for name in ("gpus", "laptop"):
         assert set(profile(name)["resources"]) == {"gpu", "mem_mb"}
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "driver", "expected"),
+    [
+        ("auto", "slurm", False, "models-cuda"),
+        ("auto", "laptop", True, "models-cuda"),
+        ("auto", "laptop", False, "models-cpu"),
+        ("auto", "gpus", False, "models-cpu"),
+        ("cuda", "laptop", False, "models-cuda"),
+        ("cpu", "slurm", True, "models-cpu"),
+    ],
+)
+def test_where_there_may_be_gpus_the_environment_is_built_for_cuda(
+    device, name, driver, expected, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(models, "_DRIVER", str(tmp_path if driver else tmp_path / "none"))
+    resources = [profile(name).get("default-resources", {}), *profile(name).get("set-resources", {}).values()]
+    found = models.environment(SimpleNamespace(device=device), [key for named in resources for key in named])
+    assert found == expected
+    assert (ROOT / f"envs/{found}.yaml").is_file()

@@ -1,5 +1,6 @@
 """What rules ask about models: what each is made from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,22 @@ from property_neurons.config.models import (
 from property_neurons.config.root import Config
 from property_neurons.models.folder import needed_names
 from property_neurons.plan import paths, pretraining
+
+_DRIVER = "/proc/driver/nvidia/version"
+
+
+def environment(config: Config, resources: Iterable[str]) -> str:
+    """The conda environment of rules that run a model, in envs/: built for CUDA where they may find a GPU.
+
+    With `device: auto` that is on the nodes of a Slurm, and on a machine with an NVIDIA driver.
+
+    Args:
+        resources: names of those that a profile, or the command line, gives to rules: the same for snakemake, its dry
+            run and its jobs on nodes, where the executor is another one each time.
+    """
+    submitted = any(name.startswith("slurm_") for name in resources)
+    on_gpus = config.device == "cuda" or (config.device == "auto" and (submitted or Path(_DRIVER).exists()))
+    return "models-cuda" if on_gpus else "models-cpu"
 
 
 def source(config: Config, model: str) -> dict[str, Any]:
