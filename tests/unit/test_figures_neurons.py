@@ -181,6 +181,11 @@ def test_fig8_draws_two_and_four_properties(properties, bars):
     assert sum(shown) == len(union)
     assert len(shown) == len(only if len(properties) < 4 else only[only[["neurons", "independent"]].max(axis=1) >= 1])
     assert len(shown) >= bars
+    # Each number stands on its own bar, unless the mark of independent sets would cross it there.
+    marks = figure.axes[1].lines[0].get_ydata()
+    for bar, text, mark in zip(shown, figure.axes[1].texts, marks, strict=True):
+        assert int(text.get_text()) == bar
+        assert text.xy[1] == bar or (text.xy[1] == mark and bar <= mark < bar + 0.15 * max(*shown, *marks))
 
 
 def test_fig8_is_the_same_twice(tmp_path):

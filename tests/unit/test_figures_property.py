@@ -2,6 +2,7 @@
 
 import pytest
 from figure_inputs import all_nulls, drawn, drawn_twice, points, silhouettes, sites, stability, summary
+from matplotlib.legend import Legend
 
 from property_neurons import plan
 from property_neurons.config.load import load_config
@@ -30,13 +31,20 @@ def tables(name, groups):
 
 @pytest.mark.slow
 def test_one_property_has_its_plane_its_silhouettes_its_neurons_and_how_far_they_hold():
-    table = drawn_twice(property, **tables("accent", ("M", "F")), corpus="demo")
+    shown = tables("accent", ("M", "F"))
+    table = drawn_twice(property, **shown, corpus="demo")
     assert set(table["panel"]) == {"plane", "silhouette", "property neurons", "held-out"}
     of_all = table[(table["panel"] == "property neurons") & (table["role"] == "model")]
     assert of_all["value"].tolist() == [3, 9, 4, 0, 2, 7]
     groups = table[table["role"] == "group"]
     assert groups["group"].unique().tolist() == ["M", "F"]
     assert table.loc[table["panel"] == "plane", "layer"].unique().tolist() == [2]
+    panel = drawn(property, **shown, corpus="demo")[0].axes[2]
+    legends = [child for child in panel.get_children() if isinstance(child, Legend)]
+    named = [[text.get_text() for text in legend.get_texts()] for legend in legends]
+    assert ["male", "female"] in named
+    assert any("all groups" in texts for texts in named)
+    assert len(panel.lines) == sum(map(len, named))
 
 
 @pytest.mark.slow

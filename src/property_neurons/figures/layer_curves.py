@@ -20,12 +20,15 @@ _MOST_IN_A_ROW = 4
 # Inches: room for the legend even where there are only one or two panels.
 _NARROW = 5.0
 
+_OF_CONTROL = MappingProxyType({"marker": "^", "markerfacecolor": "white", "markeredgewidth": 0.8})
+
 # The model's own curves take the property's colour; whatever they are held against stays grey or dark.
 _LINES = MappingProxyType(
     {
         "published": {"color": style.REFERENCE, "linewidth": 0.7, "linestyle": ":", "marker": "x", "zorder": 4},
         "control_full": {"color": style.CONTROL, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1},
-        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1},
+        # A marker of its own: the line alone vanishes in the grey of its band, and under other bands.
+        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1, **_OF_CONTROL},
         "full": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2},
         "held_out": {"linewidth": 0.9, "linestyle": "-", "marker": "s", "markerfacecolor": "white", "zorder": 2},
         "null": {"linewidth": 0.8, "linestyle": (0, (4, 2)), "zorder": 2},
@@ -164,14 +167,18 @@ def _head(axes: Axes, name: str, note: str, colour: str) -> None:
         axes.set_title(style.property_title(name), color=colour, pad=13 if note else None)
 
 
-def plot_curve(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
-    """Draw one curve, of rows that `curve` gives, with its range."""
-    line = {"color": colour} | _LINES[rows["role"].iloc[0]]
+def plot_curve(axes: Axes, rows: pd.DataFrame, colour: str, band: str | None = None) -> None:
+    """Draw one curve, of rows that `curve` gives, with its range.
+
+    Args:
+        band: colour of the range of the model's own curves; None = a light `colour`.
+    """
+    look = _LINES[rows["role"].iloc[0]]
+    line = {"color": colour} | look
     axes.plot(rows["layer"], rows["value"], markersize=_marker_size(len(rows)), **line)
     if rows["lowest"].notna().any():
-        axes.fill_between(
-            rows["layer"], rows["lowest"], rows["highest"], color=line["color"], alpha=0.25, linewidth=0, zorder=1
-        )
+        face = line["color"] if band is None or "color" in look else band
+        axes.fill_between(rows["layer"], rows["lowest"], rows["highest"], color=face, alpha=0.25, linewidth=0, zorder=1)
 
 
 def _marker_size(layers: int) -> float:

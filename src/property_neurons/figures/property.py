@@ -1,10 +1,12 @@
 """One property on a page: its plane and, by layer, silhouette, neurons with their null, and held-out AUROC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from property_neurons.figures import fig3, fig4, fig7, layer_curves, style
 from property_neurons.figures import stability as held_out
@@ -14,6 +16,10 @@ from property_neurons.figures.tables import ByProperty, read_tables
 _HEIGHT = 5.9
 # Inches of the panel that shows the plane.
 _PLANE = 3.2
+# Inches of a panel over layers.
+_PANEL = 2.8
+# Of the ranges of the model's own curves, which are black as the groups have the colours; grey is the control's.
+_BAND = style.BLUE
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -44,11 +50,14 @@ def draw(
     """
     model = next(iter(points))
     name = next(iter(points[model]))
-    plane = fig3.best_plane(name, points[model][name], silhouettes[model][name])
+    controls = [tables[name] for one, tables in silhouettes.items() if one != model and name in tables]
+    plane = fig3.best_plane(name, points[model][name], silhouettes[model][name], *controls[:1])
     curves = pd.concat(
         [
             fig4.curves(silhouettes, None, stability[model]).assign(panel="silhouette"),
-            fig7.curves(summaries, nulls, None).assign(panel="property neurons"),
+            fig7.curves(summaries, nulls, None)
+            .replace({"series": {model: "all groups"}})
+            .assign(panel="property neurons"),
             *_groups(summaries[model][name], name),
             *_held_out(stability, model),
         ],
@@ -60,14 +69,16 @@ def draw(
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     panels = {"silhouette": grid[0, 1], "property neurons": grid[1, 0], "held-out": grid[1, 1]}
     for panel, axes in panels.items():
-        _curves(axes, curves[curves["panel"] == panel], summaries[model][name]["group"].unique())
-        style.layer_axis(axes, sites, 2.8)
+        over = fig7.notes(nulls[model]).get(name, "") if panel == "property neurons" else ""
+        further = [Patch(label="no separation", **style.NOTHING)] if panel == "silhouette" else []
+        _curves(axes, curves[curves["panel"] == panel], summaries[model][name]["group"].unique(), over, further)
+        style.layer_axis(axes, sites, _PANEL)
         axes.set_xlabel("layer")
     grid[0, 1].axhspan(*style.NO_SEPARATION, **style.NOTHING)
     grid[0, 1].set_ylabel("silhouette")
     grid[1, 0].set_ylabel(f"neurons (of {summaries[model][name]['width'].max()})")
     grid[1, 0].set_ylim(bottom=0)
-    grid[1, 0].set_title(fig7.notes(nulls[model]).get(name, ""), fontsize=6.5)
+    grid[1, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
     grid[1, 1].axhline(0.5, color=style.REFERENCE, linewidth=0.5, zorder=0)
     grid[1, 1].set_ylabel("AUROC, held out")
     style.heading(figure, f"The property {style.property_title(name)}", model, corpus, note)
@@ -94,18 +105,25 @@ def _held_out(tables: Mapping[str, ByProperty], model: str) -> list[pd.DataFrame
     return [curve[curve["measure"] == "auroc"] for curve in found]
 
 
-def _curves(axes: Axes, curves: pd.DataFrame, groups: pd.Series) -> None:
-    """Groups look as in the plane, whose legend names them; what is of all groups is dark."""
+def _curves(axes: Axes, curves: pd.DataFrame, groups: pd.Series, note: str, further: Sequence[Patch]) -> None:
+    """Groups look as in the plane; what is of all groups is black with a blue range, the control grey."""
     looks = style.group_looks(groups)
-    handles = []
+    handles, of_groups = [], []
     for series, rows in curves.groupby("series", sort=False):
         group = rows["group"].iloc[0] if "group" in rows else None
         if isinstance(group, str):
             own, marker = looks[group]
-            axes.plot(rows["layer"], rows["value"], color=own, marker=marker, linewidth=0.8, markersize=2.5)
+            look = {"color": own, "marker": marker, "linewidth": 1.0, "markersize": 3}
+            of_groups += axes.plot(rows["layer"], rows["value"], label=series, **look)
             continue
-        layer_curves.plot_curve(axes, rows, style.REFERENCE)
+        layer_curves.plot_curve(axes, rows, style.REFERENCE, _BAND)
         handles.append(axes.lines[-1])
         handles[-1].set_label(series)
+    if of_groups:
+        columns = style.legend_columns([str(line.get_label()) for line in of_groups], 1.2 * _PANEL)
+        over = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "fontsize": 6}
+        axes.add_artist(axes.legend(handles=of_groups, ncols=columns, title=note, title_fontsize=6.5, **over))
+    elif note:
+        axes.set_title(note, fontsize=6.5)
     if handles:
-        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=6)
+        axes.legend(handles=[*handles, *further], loc="upper center", bbox_to_anchor=(0.5, -0.23), fontsize=6)

@@ -16,6 +16,8 @@ _REGION = 0.36
 _SET = 0.22
 _LEFT = 2.3
 _BARS = 1.5
+# Of the axis: what a number over a bar takes.
+_NUMBER = 0.11
 _ABSENT = "#DDDDDD"
 _SHARED = "#A9B4C2"
 _EXPECTED = {"marker": "_", "color": style.REFERENCE, "markersize": 11, "markeredgewidth": 1.8, "linestyle": ""}
@@ -56,9 +58,12 @@ def _plot_bars(axes: Axes, only: pd.DataFrame, colours: list[str]) -> None:
     if only["published"].notna().any():
         axes.plot(places, only["published"], zorder=5, **_PUBLISHED)
     tops = only[["neurons", "independent", "published"]].max(axis=1)
-    for place, (count, top) in enumerate(zip(only["neurons"], tops, strict=True)):
-        axes.annotate(f"{count}", (place, top), (0, 4), textcoords="offset points", ha="center", fontsize=7)
-    axes.set_ylim(0, 1.18 * max(tops.max(), 1))
+    highest = 1.18 * max(tops.max(), 1)
+    for place, row in enumerate(only[["neurons", "independent", "published"]].itertuples(index=False)):
+        # On the bar that it counts; above a mark that would cross it.
+        over = max([row.neurons, *(mark for mark in row[1:] if 0 <= mark - row.neurons < _NUMBER * highest)])
+        axes.annotate(f"{row.neurons}", (place, over), (0, 3), textcoords="offset points", ha="center", fontsize=7)
+    axes.set_ylim(0, highest)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_ylabel("neurons in these\nsets and no other")
 
