@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small_models
 import torch
 
 from property_neurons.corpus import audio
@@ -366,30 +365,6 @@ def test_the_ranks_of_a_batch_come_to_the_cpu_in_one_copy(tmp_path, monkeypatch)
     monkeypatch.setattr(reading, "_to_cpu", lambda values: copies.append(values.dtype) or values.numpy)
     extract(FakeEncoder(), tmp_path, batch_seconds=60)
     assert copies == [torch.int16]
-
-
-@pytest.fixture
-def one_thread():
-    """Models this small are slowed down by more of them where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-BATCHED = ["HubertModel", "Wav2Vec2Model", "WavLMModel", "UniSpeechSatModel", "MelHubertModel", "WhisperEncoder"]
-
-
-@pytest.mark.parametrize("name", [*BATCHED, "SEWModel"])
-def test_a_batch_has_the_ranks_of_single_utterances(tmp_path, name, one_thread):
-    folder = small_models.save_model(small_models.small_model(name), tmp_path / "model")
-    encoder = load_encoder(folder)
-    assert encoder.reads_batches == (name in BATCHED)
-    lengths = (9_000, 4_000, 15_983, 40_000, 4_321)
-    alone = extract(encoder, tmp_path / "alone", lengths, lambda_max=0.2)
-    together = extract(encoder, tmp_path, lengths, lambda_max=0.2, batch_seconds=60)
-    for site, k in enumerate(alone.k):
-        np.testing.assert_array_equal(together.ids(site, k), alone.ids(site, k))
 
 
 def test_batches_are_of_about_one_length():
