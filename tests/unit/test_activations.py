@@ -30,7 +30,7 @@ def listed(lengths):
 @pytest.mark.parametrize("frames_per_row", [1, 2])
 def test_the_store_holds_what_the_model_gave_in_every_frame(tmp_path, frames_per_row):
     encoder = FakeEncoder(frames_per_row)
-    store_activations(lambda: encoder, listed(LENGTHS), tmp_path / "x-000.zarr", model="tiny", root="speech")
+    store_activations(lambda: (encoder, 2), listed(LENGTHS), tmp_path / "x-000.zarr", model="tiny", root="speech")
     store = open_activations(tmp_path / "x-000.zarr")
     assert (store.model, store.root, store.utterances) == ("tiny", "speech", tuple(f"utt-{n}" for n in LENGTHS))
     assert store.offset.tolist() == np.cumsum([0, *(n // 320 for n in LENGTHS)]).tolist()

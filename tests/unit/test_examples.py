@@ -1,6 +1,7 @@
 """What a training sees: a pure function of seed and number, alike from waveforms and from stored states."""
 
 import math
+import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from property_neurons.corpus.recordings import Recording
-from property_neurons.errors import AudioError, ModelError, StoreError, TaskError
+from property_neurons.corpus.recordings import Recording, decode_into
+from property_neurons.errors import AudioError, StoreError, TaskError
 from property_neurons.models.loading import load_encoder
+from property_neurons.tasks import stored_states
 from property_neurons.tasks.examples import Examples, StoredStates, Waveforms, clip_starts, collate
 from property_neurons.tasks.heads import UNLABELLED, Head
 from property_neurons.tasks.model import TaskModel
@@ -225,7 +227,8 @@ def test_waveforms_and_stored_states_give_the_same_frames(name, load, tmp_path):
     assert lengths.tolist() == [waveforms.n_frames(place) for place, *_ in pieces]
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=2**-10)
     for row, (place, *_) in enumerate(pieces):
-        alone = frame_states(encoder, recordings()[place], read_audio(NAMES[place]))
+        waveform = read_audio(NAMES[place])
+        alone = frame_states(encoder, len(waveform), encoder.windows(waveform))
         torch.testing.assert_close(expected[row, :, : alone.shape[1]], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -322,13 +325,23 @@ def test_damaged_states_are_found(load, tmp_path):
         open_states(tmp_path / "states.manifest.json")
 
 
+def test_audio_and_features_are_read_by_the_decoding_threads(load, tmp_path, monkeypatch):
+    """As many as the job has cores for, while the model is at work."""
+    encoder, threads = load("MelHubertModel"), []
+    plain = encoder.windows
+    monkeypatch.setattr(encoder, "windows", lambda wave: threads.append(threading.current_thread().name) or plain(wave))
+    monkeypatch.setattr(stored_states, "decode_into", lambda *given: threads.append(given[2]) or decode_into(*given))
+    write_states(tmp_path / "states", encoder, recordings(), decoders=3)
+    assert threads[0] == 3
+    assert len(threads) == 1 + len(recordings())
+    assert all(name.startswith("decode") for name in threads[1:])
+
+
 def test_states_beyond_half_precision_and_changed_audio_leave_nothing(load, tmp_path):
     encoder = load("MelHubertModel")
     changed = [replace(recordings()[0], n_samples=15_999)]
     with pytest.raises(AudioError, match="expected 15999 samples"):
         write_states(tmp_path / "states", encoder, changed)
-    with pytest.raises(ModelError, match="utterance u0: expected 15999 samples, found 16000"):
-        frame_states(encoder, changed[0], read_audio(NAMES[0]))
     with torch.no_grad():
         encoder.model.encoder.layers[-1].final_layer_norm.weight.mul_(1e6)
     with pytest.raises(TaskError, match="utterance u0: expected hidden states within half precision"):

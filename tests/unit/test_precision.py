@@ -19,7 +19,6 @@ from task_inputs import make_data, make_job, prepared, read_audio
 from transformers import Wav2Vec2FeatureExtractor
 
 from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording
 from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.models.features import RawWaveform
 from property_neurons.models.loading import SpeechEncoder
@@ -69,7 +68,7 @@ def read():
         lambda *_: met.append((precisions(), BACKENDS.cudnn.deterministic, BACKENDS.cudnn.benchmark))
     )
     encoder_.read(speech, lambda _, rows: neurons.append(rows.clone()))
-    states = frame_states(encoder_, Recording("u", Path("u.wav"), len(speech)), speech)
+    states = frame_states(encoder_, len(speech), encoder_.windows(speech))
     return met, [states, *neurons]
 
 

@@ -385,7 +385,7 @@ def test_represented_frames_are_rows_of_the_utterances(tmp_path, class_name):
 def test_an_utterance_whose_frames_do_not_fit_is_named(tmp_path, monkeypatch):
     encoder = load_encoder(save_model(small_model("HubertModel"), tmp_path / "model"))
     frames = draw_frames(shards_of(tmp_path, corpus_of()), max_frames=300, seed=0)
-    monkeypatch.setattr(representations, "layer_outputs", lambda *_: [np.zeros((1, 16), np.float32)])
+    monkeypatch.setattr(representations, "_layer_outputs", lambda *_: [np.zeros((1, 16), np.float32)])
     with pytest.raises(ModelError, match=r"utterance 0-0: expected frame \d+, found 1 frames"):
         represent(encoder, frames, tmp_path)
 

@@ -4,21 +4,21 @@ from pathlib import Path
 
 from property_neurons.activations.choice import chosen_utterances
 from property_neurons.activations.extraction import store_activations
-from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.devices import decoders, job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import described_folder, verify_files
 
 
 def load():
-    """The encoder; its slow imports are not needed where a shard has no utterance to read."""
+    """The encoder and its decoding threads; its slow imports are not needed where a shard has no utterance to read."""
     import torch
 
     from property_neurons.models.loading import load_encoder
 
     torch.set_num_threads(snakemake.threads)
     device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
-    return load_encoder(described_folder(model), manifest=model, device=device)
+    return load_encoder(described_folder(model), manifest=model, device=device), decoders(device, snakemake.resources)
 
 
 with job_log(snakemake):

@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.corpus.recordings import recordings_of
-from property_neurons.jobs.devices import job_device
+from property_neurons.jobs.devices import decoders, job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.stores.files import read_table
@@ -17,10 +17,8 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, corpus = snakemake.params, Path(snakemake.input.checked).parent
     verify_files(corpus, snakemake.input.checked)
-    encoder = load_encoder(
-        described_folder(snakemake.input.model),
-        manifest=snakemake.input.model,
-        device=job_device(snakemake.config.get("device", "auto"), snakemake.resources),
-    )
+    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
+    encoder = load_encoder(described_folder(snakemake.input.model), manifest=snakemake.input.model, device=device)
     utterances = read_table(corpus / "utterances.parquet").sort_values("utterance")
-    write_states(snakemake.output.folder, encoder, recordings_of(utterances, params.root))
+    recordings, threads = recordings_of(utterances, params.root), decoders(device, snakemake.resources)
+    write_states(snakemake.output.folder, encoder, recordings, decoders=threads)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def store_activations(
-    load: "Callable[[], Encoder]",
+    load: "Callable[[], tuple[Encoder, int]]",
     utterances: pd.DataFrame,
     store: str | Path,
     *,
@@ -31,7 +31,7 @@ def store_activations(
     Memory: one utterance's activations, and one chunk of the store (4096 frames).
 
     Args:
-        load: gives the encoder; not called where there are no utterances.
+        load: gives the encoder, and how many threads decode ahead of it; not called where there are no utterances.
         utterances: utterance, audio, n_samples of those to read; the store keeps their order.
         store: the activation store to write (.zarr).
         root: the folder that `audio` lies below.
@@ -40,7 +40,7 @@ def store_activations(
         AudioError, ModelError: an utterance cannot be read. All errors name the utterance.
         CountingError: the model gave another number of rows than its front end says, or values that are not finite.
     """
-    encoder = load() if len(utterances) else None
+    encoder, decoders = load() if len(utterances) else (None, 0)
     recordings = recordings_of(utterances, root)
     sites = [Site(site.layer, site.name, site.width) for site in encoder.sites] if encoder else []
     lengths = [encoder.n_frames(recording.n_samples) for recording in recordings]
@@ -54,7 +54,7 @@ def store_activations(
         offset=np.cumsum([0, *lengths]),
     ) as writer:
         # Without an encoder there is nothing to decode.
-        decoded = decode_into(encoder.windows, recordings) if encoder else ()
+        decoded = decode_into(encoder.windows, recordings, decoders) if encoder else ()
         windows = progress(decoded, total=len(recordings), what="reading neurons", unit="utterance")
         for recording, of_utterance in zip(recordings, windows, strict=True):
             with naming(recording.utterance):

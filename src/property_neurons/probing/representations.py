@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from property_neurons.corpus.recordings import decode
+from property_neurons.corpus.recordings import DECODERS, decode_into
 from property_neurons.errors import ModelError
+from property_neurons.models.features import Window
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.log_mel import LogMelStatistics, log_mel, stack_frames
 from property_neurons.probing.frames import FrameLabels, ProbedFrames
@@ -42,6 +43,10 @@ def layer_outputs(encoder: SpeechEncoder, waveform: np.ndarray) -> list[np.ndarr
     Raises:
         ModelError: the model cannot read the utterance, or frames and rows do not fit together.
     """
+    return _layer_outputs(encoder, len(waveform), encoder.windows(waveform))
+
+
+def _layer_outputs(encoder: SpeechEncoder, n_samples: int, windows: Sequence[Window]) -> list[np.ndarray]:
     paths = block_paths(encoder)
     pieces: list[list[torch.Tensor]] = [[] for _ in paths]
     speech_rows = 0
@@ -60,8 +65,9 @@ def layer_outputs(encoder: SpeechEncoder, waveform: np.ndarray) -> list[np.ndarr
             block = encoder.model.get_submodule(path)
             hook = block.register_forward_hook(lambda _, __, output, own=own: block_left(own, output))
             hooks.enter_context(hook)
-        encoder.read(waveform, neurons_read)
-    rows = encoder.rows_of_frames(len(waveform))
+        for window in windows:
+            encoder.read_windows([window], neurons_read)
+    rows = encoder.rows_of_frames(n_samples)
     outputs = [torch.cat(own).numpy() for own in pieces]
     short = [path for path, output in zip(paths, outputs, strict=True) if len(output) <= rows[-1]]
     if short:
@@ -81,17 +87,22 @@ def log_mel_frames(waveform: np.ndarray) -> np.ndarray:
     return stack_frames(log_mel(waveform, _MEL_BINS), _FRAME_MS)
 
 
-def write_representations(folder: str | Path, encoder: SpeechEncoder, frames: ProbedFrames) -> None:
+def write_representations(
+    folder: str | Path, encoder: SpeechEncoder, frames: ProbedFrames, *, decoders: int = DECODERS
+) -> None:
     """Store the probed frames as log-Mel (standardised by the frames to fit on) and as outputs of every layer.
 
     With a manifest beside the folder, or nothing. Memory: the log-Mel frames and one utterance. Space: 4 bytes x width
     x frames for each.
 
+    Args:
+        decoders: threads that decode, and compute features, ahead of the model; the result does not depend on it.
+
     Raises:
         AudioError, ModelError: an utterance cannot be read; the message names it.
     """
     with manifests.new_described_folder(folder) as temporary:
-        for layer in represent(encoder, frames, temporary)[1:]:
+        for layer in represent(encoder, frames, temporary, decoders)[1:]:
             layer.flush()
         files.write_table(temporary / _LABELS, frames.table())
 
@@ -109,7 +120,9 @@ def open_representations(manifest: str | Path) -> tuple[FrameLabels, list[np.nda
     return labels, [read_array(path, mapped=True) for path in layers]
 
 
-def represent(encoder: SpeechEncoder, frames: ProbedFrames, folder: str | Path) -> list[np.ndarray]:
+def represent(
+    encoder: SpeechEncoder, frames: ProbedFrames, folder: str | Path, decoders: int = DECODERS
+) -> list[np.ndarray]:
     """The probed frames in log-Mel and in every layer of a model, mapped from files `0.npy` (log-Mel), `1.npy`, ...
 
     Returns:
@@ -123,14 +136,15 @@ def represent(encoder: SpeechEncoder, frames: ProbedFrames, folder: str | Path) 
     mel = np.empty((n_frames, 2 * _MEL_BINS), np.float32)
     layers: list[np.ndarray] = []
     first = 0
-    decoded = decode(recordings)
-    for index, waveform in enumerate(progress(decoded, total=len(recordings), what="representing", unit="utterance")):
+    decoded = decode_into(lambda waveform: (encoder.windows(waveform), log_mel_frames(waveform)), recordings, decoders)
+    bar = progress(decoded, total=len(recordings), what="representing", unit="utterance")
+    for index, (windows, log_mel_of_utterance) in enumerate(bar):
         wanted = frames.utterances[index].frame
         place = slice(first, first := first + len(wanted))
         try:
-            outputs = layer_outputs(encoder, waveform)
+            outputs = _layer_outputs(encoder, recordings[index].n_samples, windows)
             _check_frames(wanted, outputs[0])
-            mel[place] = log_mel_frames(waveform)[wanted]
+            mel[place] = log_mel_of_utterance[wanted]
         except ModelError as error:
             raise ModelError(f"utterance {recordings[index].utterance}: {error}") from error
         layers = layers or _files(Path(folder), n_frames, outputs)

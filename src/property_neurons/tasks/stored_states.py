@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from property_neurons.corpus.recordings import Recording, decode
-from property_neurons.errors import ModelError, TaskError
+from property_neurons.corpus.recordings import DECODERS, Recording, decode_into
+from property_neurons.errors import TaskError
+from property_neurons.models.features import Window
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.models.precision import full_precision
 from property_neurons.models.states import hidden_states
@@ -21,26 +22,25 @@ _VALUES, _INDEX = "states.npy", "index.json"
 
 @full_precision()
 @torch.inference_mode()
-def frame_states(encoder: SpeechEncoder, recording: Recording, waveform: np.ndarray) -> torch.Tensor:
+def frame_states(encoder: SpeechEncoder, n_samples: int, windows: Sequence[Window]) -> torch.Tensor:
     """The hidden states of each 20 ms frame of one utterance, float32 [blocks + 1, frames, hidden size], on the CPU.
 
-    Raises:
-        ModelError: the audio is not as long as the corpus scan found it.
+    windows: what the model takes in of it.
     """
-    if len(waveform) != recording.n_samples:
-        raise ModelError(
-            f"utterance {recording.utterance}: expected {recording.n_samples} samples, found {len(waveform)}; "
-            "the audio has changed: run the corpus rules again"
-        )
-    states = hidden_states(encoder.model, [list(encoder.front_end.windows(waveform))])[0]
-    rows = torch.from_numpy(encoder.rows_of_frames(len(waveform)))
+    states = hidden_states(encoder.model, [windows])[0]
+    rows = torch.from_numpy(encoder.rows_of_frames(n_samples))
     return states[:, rows.to(states.device)].float().cpu()
 
 
-def write_states(folder: str | Path, encoder: SpeechEncoder, recordings: Sequence[Recording]) -> None:
+def write_states(
+    folder: str | Path, encoder: SpeechEncoder, recordings: Sequence[Recording], *, decoders: int = DECODERS
+) -> None:
     """Store the states of all utterances in half precision, with a manifest beside the folder, or nothing.
 
     Memory: one utterance. Space: 2 bytes x (blocks + 1) x hidden size x frames.
+
+    Args:
+        decoders: threads that decode, and compute features, ahead of the model; the result does not depend on it.
 
     Raises:
         AudioError, ModelError: an utterance cannot be read.
@@ -49,10 +49,10 @@ def write_states(folder: str | Path, encoder: SpeechEncoder, recordings: Sequenc
     offset = np.cumsum([0, *(encoder.n_frames(one.n_samples) for one in recordings)])
     with manifests.new_described_folder(folder) as temporary:
         values = None
-        decoded = decode(recordings)
+        decoded = decode_into(encoder.windows, recordings, decoders)
         bar = progress(decoded, total=len(recordings), what="hidden states", unit="utterance")
-        for index, waveform in enumerate(bar):
-            states = frame_states(encoder, recordings[index], waveform).transpose(0, 1).half().numpy()
+        for index, windows in enumerate(bar):
+            states = frame_states(encoder, recordings[index].n_samples, windows).transpose(0, 1).half().numpy()
             if not np.isfinite(states).all():
                 raise TaskError(
                     f"utterance {recordings[index].utterance}: expected hidden states within half precision, found "
