@@ -18,13 +18,13 @@ class Browser(Section):
     )
     properties: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None,
-        description="the properties that are shown (null: the paper's and those of the config, but for tracks, "
-        "intervals and clusters; one of many groups, such as `speaker`, takes minutes)",
+        description="the properties to show (null: the paper's and those of the config, without tracks, intervals and "
+        "clusters); a property with many groups, such as `speaker`, takes minutes",
     )
     neurons: Literal["property", "all"] = Field(
         default="property", description="which neurons have a page: property neurons and some at random, or all"
     )
-    random: int = Field(default=50, ge=0, description="neurons at random in each layer that have a page all the same")
+    random: int = Field(default=50, ge=0, description="random neurons of each layer that have a page, too")
     audio: Literal["utterances", "clips", "none"] = Field(
         default="utterances",
         description="sounds: whole utterances, half a second around each example, or none",
@@ -34,12 +34,12 @@ class Browser(Section):
     max_mb: float = Field(default=100, gt=0, description="refuse to make a folder larger than this")
     derived: list[Name] = Field(
         default_factory=list,
-        description="pruned or edited models, of `models` or of a study: the pages of the model that one is made of "
-        "say what became of each neuron in it",
+        description="pruned or edited models, of `models` or of a study: the pages of the original model say what was "
+        "done to each of its neurons",
     )
     erasure: list[Name] = Field(
         default_factory=list,
-        description="studies of the section `erasure`: the pages of their model say what erasing a neuron's set did",
+        description="studies of the section `erasure`: their model's pages say whom erasing a neuron's set harmed",
     )
     licences: dict[Name, str] = Field(
         default_factory=dict, description="for each corpus, its name and licence, as the pages state them"

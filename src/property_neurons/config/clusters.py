@@ -15,10 +15,10 @@ class Clusters(Section):
         description="what is clustered: frames (units in place of phones), or the mean of the frames of each utterance "
         "(voices, in place of genders)",
     )
-    model: Name | None = Field(default=None, description="the model whose layer it is (null: log-Mel frames, no model)")
+    model: Name | None = Field(default=None, description="the model to cluster a layer of (null: log-Mel frames)")
     layer: int | None = Field(default=None, ge=1, description="the layer, from 1")
-    clusters: int = Field(ge=2, le=100, description="how many there are")
-    fit_hours: float = Field(default=1.0, gt=0, description="hours of speech, sampled at random, to fit k-means on")
+    clusters: int = Field(ge=2, le=100, description="number of clusters")
+    fit_hours: float = Field(default=1.0, gt=0, description="hours of randomly sampled speech to fit k-means on")
     seed: int = Field(default=0, ge=0, description="of the sample and of k-means")
 
     @model_validator(mode="after")

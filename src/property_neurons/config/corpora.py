@@ -43,7 +43,7 @@ class Phones(Section):
         "the paper's 39 phones; or `file`: a table of your own",
     )
     path: OutsidePath | None = Field(
-        default=None, description="that table (set `file` only): label and, where there are any, phone, class and mark"
+        default=None, description="that table (set `file` only): column label, optionally phone, class, mark"
     )
     map: dict[str, str] = Field(
         default_factory=dict, description="further labels: {label: a phone of the set, SIL (silence) or SPN (no phone)}"
@@ -147,7 +147,7 @@ class VoxCelebCorpus(_Corpus):
     kind: Literal["voxceleb1"] = Field(description="VoxCeleb1's directory layout")
     root: OutsidePath = Field(description="folder that holds the audio, {speaker}/{video}/{number}.wav, at any depth")
     split: OutsidePath = Field(
-        default="iden_split.txt", description="the file that deals utterances to train, dev and test"
+        default="iden_split.txt", description="the file that says which utterances are for train, dev and test"
     )
     meta: OutsidePath = Field(default="vox1_meta.csv", description="the file that gives each speaker's gender")
 
@@ -164,24 +164,24 @@ class FolderCorpus(_AlignedCorpus):
     kind: Literal["folder"] = Field(description="a folder of recordings")
     root: OutsidePath = Field(description="that folder")
     recordings: PathPattern = Field(
-        description="where recordings lie in it: `{speaker}/{utterance}.wav`; `{gender:1}` is one letter, `*` anything "
+        description="the pattern of their paths: `{speaker}/{utterance}.wav`; `{gender:1}` is one letter, `*` anything "
         "in a name, `**/` any folders"
     )
-    speaker: PathPattern = Field(default="{speaker}", description="the speaker, of these fields")
-    utterance: PathPattern = Field(default="{utterance}", description="the utterance's id, of these fields")
+    speaker: PathPattern = Field(default="{speaker}", description="the speaker, made of these fields")
+    utterance: PathPattern = Field(default="{utterance}", description="the utterance's id, made of these fields")
     alignment: PathPattern | None = Field(
         default=None, description="the alignment (a TextGrid or TIMIT's .phn): `aligned/{speaker}/{utterance}.TextGrid`"
     )
     transcript: PathPattern | None = Field(default=None, description="the transcript, a file of text, likewise")
     tier: str = Field(default="phones", description="the tier of phones in these TextGrids")
     alignments: TextGridAlignments | FramewiseAlignments | None = Field(
-        default=None, description="where alignments come from otherwise, by the utterance's id"
+        default=None, description="another source of alignments, by the utterance's id"
     )
     speakers: OutsidePath | None = Field(
-        default=None, description="a table, one row a speaker, whose columns are added (gender, accent, ...)"
+        default=None, description="a table with one row for each speaker; its columns (gender, accent, ...) are added"
     )
     per_speaker: list[str] = Field(
-        default=_PER_SPEAKER, description="columns, where there are any, of which each speaker has one value"
+        default=_PER_SPEAKER, description="columns with one value for each speaker, checked where they exist"
     )
     shards: int = Field(default=1, ge=1, le=10_000, description="number of parts (and model jobs) it is divided into")
 
@@ -208,8 +208,8 @@ class TableCorpus(_AlignedCorpus):
 
     kind: Literal["table"] = Field(description="one table of utterances")
     table: OutsidePath = Field(
-        description="CSV, TSV or parquet with the columns audio and speaker, and, where there are any, utterance (else "
-        "the name of the audio file), gender, alignment (a TextGrid), transcript, and any of your own; or lhotse's "
+        description="CSV, TSV or parquet with the columns audio and speaker; optionally utterance (else the name of "
+        "the audio file), gender, alignment (a TextGrid), transcript, and columns of your own; or lhotse's "
         "supervisions (.jsonl, .jsonl.gz)"
     )
     manifest: OutsidePath | None = Field(
@@ -219,14 +219,14 @@ class TableCorpus(_AlignedCorpus):
         default=None, description="the folder that paths in the table start from (null: that of the table)"
     )
     columns: dict[TableField, str] = Field(
-        default_factory=dict, description="the names of these columns in the table, where they are others"
+        default_factory=dict, description="the table's own names of these columns, where they differ"
     )
     speakers: OutsidePath | None = Field(
-        default=None, description="a second table, one row a speaker, whose columns are added"
+        default=None, description="a second table with one row for each speaker; its columns are added"
     )
     per_speaker: list[str] = Field(
         default=_PER_SPEAKER,
-        description="columns, where the table has them, of which each speaker has one value",
+        description="columns with one value for each speaker, checked where they exist",
     )
     alignments: TextGridAlignments | FramewiseAlignments | None = Field(
         default=None, description="where alignments come from, if the table does not name them"

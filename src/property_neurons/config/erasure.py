@@ -15,18 +15,18 @@ class Erasure(Section):
     task: Name = Field(description="name of a task of mode `fine_tuned`")
     corpus: Name | None = Field(
         default=None,
-        description="where group neurons of the fine-tuned model are found (null: the training part of the task's "
-        "split, and so never what is tested)",
+        description="the corpus on which group neurons of the fine-tuned model are found (null: the training part of "
+        "the task's split, so never tested speech)",
     )
     property: Name = Field(
-        description="whose groups are erased: one of phones (phone recognition), F0 (F0 reconstruction), gender or "
-        "speaker (any task)"
+        description="the property whose groups are erased: of phones (phone recognition), F0 (F0 reconstruction), "
+        "gender or speaker (any task)"
     )
     groups: GroupNames | None = Field(default=None, description="which of its groups (null: all)")
     action: Action = Field(
         default="zero",
-        description="what is done to the neurons: `zero` (the paper's), `scale` by `factor`, `mean`: held at their "
-        "mean, `clamp`: never above `percentile` of their own; both over 200 training utterances",
+        description="what is done to the neurons: `zero` (the paper's); `scale`: times `factor`; `mean`: held at their "
+        "mean; `clamp`: held at or below their `percentile`; both measured on 200 training utterances",
     )
     factor: float = Field(default=0.5, description="of `scale`")
     percentile: float = Field(
@@ -35,17 +35,17 @@ class Erasure(Section):
     doses: list[float] = Field(
         default=[0.25, 0.5, 0.75, 1.0],
         min_length=1,
-        description="shares of the group neurons that are erased, the most exclusive first; 1 is the table's",
+        description="shares of the group neurons to erase, the most exclusive first; the table shows 1",
     )
     sigmas: list[float] | None = Field(
         default=None,
         min_length=1,
-        description="sigma of the table and the doses, then others to erase whole (null: `analysis.sigma` alone)",
+        description="first the sigma of table and doses, then others to erase whole (null: `analysis.sigma` alone)",
     )
     selectors: list[SelectorName] = Field(
         default=[],
-        description="other ways of choosing as many neurons per layer, whose neurons are erased too, each with random "
-        "sets of its own: are they more the group's? (docs/statistics.md)",
+        description="other selectors that choose as many neurons per layer; their neurons are erased too, each with "
+        "random sets of its own (docs/statistics.md)",
     )
     draws: int = Field(default=5, ge=0, description="random sets of as many neurons in each layer, for each condition")
     random: RandomSets = Field(

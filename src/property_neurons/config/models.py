@@ -20,8 +20,8 @@ class _Model(Section):
 class _ForeignModel(_Model):
     normalise: bool | None = Field(
         default=None,
-        description="zero-mean, unit-variance waveform: true, false, or null for what the model's preprocessor says "
-        "(which a model with layer norm in its convolutions must then have); models made of this one follow it",
+        description="zero-mean, unit-variance waveform: true, false, or null: as the model's preprocessor says (a "
+        "model with layer norm in its convolutions must then have one); models made of this one follow it",
     )
 
 
@@ -30,8 +30,8 @@ WindowSeconds = Annotated[
     Field(
         gt=0,
         le=30,
-        description="of a Whisper: cut its window of 30 s (null) to so many seconds, for all that is made of this "
-        "model; training and short clips cost less in proportion (docs/editing.md says what it changes)",
+        description="Whisper alone: shorten its window of 30 s (null) to so many seconds, for this model and all made "
+        "of it; training and short clips take less time in proportion (docs/editing.md says what it changes)",
     ),
 ]
 
@@ -100,23 +100,23 @@ class PrunedModel(_Model):
     of: Name = Field(description="name of the model that is pruned")
     criterion: Criterion = Field(
         default="protect",
-        description="what goes first: the smallest L1 norm (`norm`), L2 norm (`l2`), activation frequency, mean "
-        "|activation| (`magnitude`), or what `wanda`, `taylor`, `fisher` and learnt gates (`l0`) say; `random` any; "
-        "`protect` the smallest norm outside the property neurons, `random_protect` outside random sets; "
-        "`protect_wanda` and the like by another score (docs/pruning.md)",
+        description="the score; the lowest is removed first: L1 norm (`norm`), L2 norm (`l2`), activation frequency, "
+        "mean |activation| (`magnitude`), `wanda`, `taylor`, `fisher`, learnt gates (`l0`), or `random`; `protect`: by "
+        "norm, property neurons last; `random_protect`: by norm, random sets last; `protect_wanda` and the like by "
+        "another score (docs/pruning.md)",
     )
     properties: list[Name] = Field(
         default=["phone", "single_phone", "gender", "pitch"],
         min_length=1,
-        description="whose property neurons are protected, and say how many neurons stay where `keep` is null",
+        description="properties whose neurons are protected; as many neurons stay where `keep` is null",
     )
     corpus: Name | None = Field(
-        default=None, description="where property neurons and frequencies come from (null: `figures.corpus`)"
+        default=None, description="corpus of the property neurons and frequencies (null: `figures.corpus`)"
     )
     sizes_of: Name | None = Field(
         default=None,
-        description="name of a model as wide, whose property neurons say how many are protected at random, and how "
-        "many stay where `keep` is null (null: `of`)",
+        description="name of an equally wide model whose property neurons give the number of protected random neurons, "
+        "and of those that stay where `keep` is null (null: `of`)",
     )
     keep: float | None = Field(
         default=None,
@@ -185,9 +185,9 @@ class EditedModel(_Model):
 
     kind: Literal["edited"] = Field(description="a model of the config, edited")
     of: Name = Field(description="name of the model that is edited")
-    property: Name = Field(description="whose group neurons are edited")
-    groups: GroupNames = Field(description="names of its groups, taken together")
-    corpus: Name | None = Field(default=None, description="where they are found (null: `figures.corpus`)")
+    property: Name = Field(description="property whose group neurons are edited")
+    groups: GroupNames = Field(description="its groups to edit, together")
+    corpus: Name | None = Field(default=None, description="corpus on which they are found (null: `figures.corpus`)")
     action: Literal["zero", "scale"] = Field(
         default="zero",
         description="`zero`: their activation is 0; `scale`: times `factor` "
@@ -195,7 +195,7 @@ class EditedModel(_Model):
     )
     factor: float = Field(default=0.5, description="of `scale`")
     random: int | None = Field(
-        default=None, ge=0, description="seed of random neurons, as many in each layer, in their place: a control"
+        default=None, ge=0, description="edit as many random neurons of each layer instead, with this seed: a control"
     )
 
 
@@ -213,7 +213,7 @@ class DistilledModel(_Model, Distillation):
 
     kind: Literal["distilled"] = Field(description="a model of the config, distilled")
     of: Name = Field(description="name of the model that is trained")
-    teacher: Name = Field(description="name of the model whose hidden states it learns to give")
+    teacher: Name = Field(description="name of the model whose hidden states it learns")
     seed: int = Field(default=0, ge=0, description="seed of crops and dropout")
 
 

@@ -39,7 +39,7 @@ class Targets(Section):
         default=None, ge=1, description="layer of the stage before to cluster; null clusters log-Mel frames"
     )
     model: Name | None = Field(
-        default=None, description="a MelHuBERT of the config whose layer it is, instead of the stage before"
+        default=None, description="the MelHuBERT of the config to cluster a layer of, instead of the stage before"
     )
     centred: bool = Field(
         default=False,
@@ -51,7 +51,7 @@ class Targets(Section):
 class InitialModel(Section):
     """A model to train on from."""
 
-    model: Name = Field(description="a MelHuBERT of the config, pruned or not, whose architecture is taken over too")
+    model: Name = Field(description="a MelHuBERT of the config, pruned or not; its architecture is taken over")
 
 
 class Stage(Optimisation):
@@ -59,7 +59,7 @@ class Stage(Optimisation):
 
     targets: Targets = Field(default_factory=Targets, description="what is predicted")
     targets_of: Name | None = Field(
-        default=None, description="another run whose targets are taken over, those of its stage of the same number"
+        default=None, description="another run: take over the targets of its stage of the same number"
     )
     initial: Literal["random", "previous"] | InitialModel = Field(
         default="random",

@@ -18,18 +18,20 @@ class _Study(Section):
     arms: list[Criterion] = Field(
         default=["protect", "norm", "random_protect", "random"],
         min_length=1,
-        description="criteria that are compared (see `models`, kind pruned)",
+        description="criteria to compare (see `models`, kind pruned)",
     )
     match: Match = Field(default="per_layer", description="sizes of the layers (see `models`, kind pruned)")
     bias: bool = Field(default=True, description="whether the bias counts in the L1 norm")
     random: RandomSets = Field(default="matched", description="random sets (see `models`, kind pruned)")
     cost_of_cut: bool = Field(
         default=False,
-        description="also score every size of `rows` as one cut of the unpruned model leaves it, before any "
-        "fine-tuning of the model",
+        description="also prune the unpruned model to each size of `rows` in one step, and score it without "
+        "fine-tuning",
     )
     seeds: list[int] = Field(
-        default=[0], min_length=1, description="of random sets, fine-tuning and tasks: one whole repetition for each"
+        default=[0],
+        min_length=1,
+        description="of random sets, fine-tuning and tasks: one whole repetition for each seed",
     )
 
     @field_validator("rows", check_fields=False)
@@ -148,10 +150,10 @@ class Calibration(Section):
     utterances: int = Field(
         default=128,
         ge=1,
-        description="so many, drawn at random: of the training part of the task that the model was fine-tuned on, or "
-        "of the corpus where property neurons are found",
+        description="number of randomly sampled utterances: of the training part of the task that the model was "
+        "fine-tuned on, or of the corpus where property neurons are found",
     )
-    seed: int = Field(default=0, ge=0, description="of the draw")
+    seed: int = Field(default=0, ge=0, description="of the sample")
 
 
 class Gates(Section):

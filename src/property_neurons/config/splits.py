@@ -25,8 +25,8 @@ def named(corpora: str | Sequence[str]) -> list[str]:
 
 class _Divided(Section):
     corpus: Corpora = Field(description="name of the corpus, or a list of several taken together")
-    dev: float = Field(default=0.15, gt=0, lt=1, description="share that the best checkpoint is chosen on")
-    test: float = Field(default=0.25, gt=0, lt=1, description="share that is scored, once")
+    dev: float = Field(default=0.15, gt=0, lt=1, description="share for choosing the best checkpoint")
+    test: float = Field(default=0.25, gt=0, lt=1, description="share to score, once")
     seed: int = Field(default=0, ge=0, description="seed of the division")
 
     @model_validator(mode="after")
@@ -49,11 +49,9 @@ class UtteranceSplit(_Divided):
     dev: float = Field(
         default=0.15,
         gt=0,
-        description="share that the best checkpoint is chosen on; from 1 on, so many utterances of each speaker",
+        description="share for choosing the best checkpoint; 1 or more: utterances of each speaker",
     )
-    test: float = Field(
-        default=0.25, gt=0, description="share that is scored, once; from 1 on, so many utterances of each speaker"
-    )
+    test: float = Field(default=0.25, gt=0, description="share to score, once; 1 or more: utterances of each speaker")
 
     @field_validator("dev", "test")
     @classmethod
@@ -68,8 +66,8 @@ class CorpusSplit(Section):
 
     by: Literal["corpus"] = Field(description="corpora of its own for each part")
     train: Corpora = Field(description="name of the corpus to train on, or a list")
-    dev: Corpora = Field(description="name of the corpus that the best checkpoint is chosen on, or a list")
-    test: Corpora = Field(description="name of the corpus that is scored, once, or a list")
+    dev: Corpora = Field(description="name of the corpus for choosing the best checkpoint, or a list")
+    test: Corpora = Field(description="name of the corpus to score, once, or a list")
 
     @model_validator(mode="after")
     def _three_corpora(self) -> "CorpusSplit":

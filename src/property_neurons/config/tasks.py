@@ -29,8 +29,8 @@ class _Task(Optimisation):
     )
     precompute: bool = Field(
         default=False,
-        description="of a frozen model: pass the corpus once and share the states among all tasks and seeds, in half "
-        "precision, until they are done (2 bytes x (layers + 1) x width a frame); for small models and corpora: when "
+        description="frozen models alone: read the corpus once and share the states among all tasks and seeds, in half "
+        "precision, until they are done (2 bytes x (layers + 1) x width a frame). For small models and corpora: when "
         "one task changes, the states are made anew, and every other task of the run that shares them is trained again",
     )
 
@@ -71,8 +71,8 @@ class SpeakerIdentification(_Task):
     test_seconds: float | None = Field(
         default=None,
         ge=0.5,
-        description="score clips of this length, of dev and test utterances, and not whole ones (null): shorter is "
-        "harder, so that a model that makes no errors on whole utterances can be told from another",
+        description="score clips of this length of dev and test utterances instead of whole ones (null); short clips "
+        "are harder, so that models without errors on whole utterances differ",
     )
     test_clips: int = Field(
         default=1,
