@@ -55,3 +55,8 @@ rule erasures:
     """All studies of the section `erasure`: figures and tables."""
     input:
         plan.figures.files(CONFIG, plan.figures.erasures(CONFIG)),
+
+
+# Snakemake passes over a misspelt rule in a profile; its jobs would go to the default partition, or without their group.
+for name in plan.profiles.unknown_rules(workflow) if workflow.is_main_process else ():
+    logger.warning(printable(f"The profile or command line sets something for {name}, which is no rule: see snakemake --list."))

@@ -41,7 +41,7 @@ if others := plan.other_sources.made_from_others(CONFIG):
     raise WorkflowError(printable_lines("\n".join(lines)))
 
 for line in plan.sources.missing(CONFIG):
-    logger.warning(printable(f"Not there; jobs that need it will not run. {line}"))
+    logger.warning(printable(f"Missing, so targets that need it cannot be made. {line}"))
 
 RESULTS = CONFIG.results
 # Resources that a profile, or the command line, gives to all rules and to some.

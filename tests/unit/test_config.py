@@ -142,6 +142,8 @@ def test_messages_hold_only_keys_that_a_user_wrote():
 
 def test_what_is_not_on_disk_is_named_with_its_key(tmp_path):
     corpus = {"kind": "librispeech", "root": "L", "subsets": ["a"], "alignments": {"kind": "pocketsphinx"}}
+    nowhere = load_config(MINIMAL | {"data_root": str(tmp_path / "no"), "corpora": {"demo": corpus, "more": corpus}})
+    assert [line.partition(":")[0] for line in plan.sources.missing(nowhere)] == ["data_root", "models.tiny.path"]
     config = load_config(MINIMAL | {"data_root": str(tmp_path), "corpora": {"demo": corpus}})
     missing = plan.sources.missing(config)
     assert [line.partition(":")[0] for line in missing] == ["corpora.demo.root", "models.tiny.path"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from property_neurons.plan import models
+from property_neurons.plan import models, profiles
 
 ROOT = Path(__file__).resolve().parents[2]
 # Rules of subsets are made in a loop and have no name in the text.
@@ -37,6 +37,18 @@ def test_slurm_gives_a_partition_to_exactly_the_rules_that_ask_for_gpus():
         depends_on_a_model = "gpu=lambda wildcards: GPU if plan." in RULES[name]
         expected = "'gpu' if input.model else 'cpu'" if depends_on_a_model else "gpu"
         assert own["slurm_partition"] == expected
+
+
+def test_a_misspelt_rule_in_a_profile_is_named():
+    workflow = SimpleNamespace(
+        rules=[SimpleNamespace(name="rank_neurons"), SimpleNamespace(name="scan_demo.demo")],
+        resource_settings=SimpleNamespace(
+            overwrite_resources={"rank_neuron": {"mem_mb": 1}, "rank_neurons": {}},
+            overwrite_threads={"scan_demo.dem": 2},
+        ),
+        group_settings=SimpleNamespace(overwrite_groups={"scan_demo.demo": "scans"}),
+    )
+    assert profiles.unknown_rules(workflow) == ["rank_neuron", "scan_demo.dem"]
 
 
 def test_the_documentation_names_every_rule():

@@ -55,7 +55,7 @@ def missing(config: Config) -> list[str]:
     sources += [source for name in config.tasks for source in of_task(config, name)]
     return [
         f"{source.key}: expected {source.what} at {source.path}, found {trouble}; {source.remedy}"
-        for source in sources
+        for source in dict.fromkeys(sources)
         if (trouble := source.trouble())
     ]
 
@@ -63,7 +63,11 @@ def missing(config: Config) -> list[str]:
 def of_corpus(config: Config, corpus: str) -> Iterator[Source]:
     """Speech, speakers, alignments and pitch of one corpus."""
     absent: list[Path] = []
-    for source in dict.fromkeys(_all_of_corpus(config, corpus)):
+    sources = dict.fromkeys(_all_of_corpus(config, corpus))
+    if any(Path(config.data_root) in Path(source.path).parents for source in sources):
+        what, remedy = "the folder that the corpora's paths start from", "correct it (--config data_root=FOLDER)"
+        sources = [Source("data_root", str(config.data_root), what, remedy), *sources]
+    for source in sources:
         path = Path(source.path)
         if not any(folder in (path, *path.parents) for folder in absent):
             yield source
