@@ -45,8 +45,11 @@ class Finding:
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Fatal ones first, otherwise in the order in which they were found."""
-    return sorted(findings, key=lambda finding: not finding.fatal)
+    """Fatal ones first, otherwise in the order in which they were found; what several corpora share stands once."""
+    first: dict[tuple[str, str, str], Finding] = {}
+    for finding in sorted(findings, key=lambda finding: not finding.fatal):
+        first.setdefault((finding.about, finding.expected, finding.found), finding)
+    return list(first.values())
 
 
 def verdict(findings: Iterable[Finding]) -> str:
