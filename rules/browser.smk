@@ -42,6 +42,7 @@ rule tabulate_browser:
         checked=rules.check_corpus.output.checked,
         model=f"{RESULTS}/models/{{model}}.manifest.json",
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
+        columns=lambda wildcards: plan.analysis.columns(CONFIG, wildcards.corpus, *plan.browser.shown(CONFIG)),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         activations=lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus),
         counts=expand(

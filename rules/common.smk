@@ -43,6 +43,16 @@ if others := plan.other_sources.made_from_others(CONFIG):
 for line in plan.sources.missing(CONFIG):
     logger.warning(printable(f"Missing, so targets that need it cannot be made. {line}"))
 
+
+onerror:
+    # Snakemake notes the inputs of a job that failed as if it had made of them what it was to make. What was made earlier
+    # of other inputs would then count as up to date.
+    for job in workflow.dag.needrun_jobs(exclude_finished=True):
+        for path in job.output:
+            if not os.path.lexists(path):
+                workflow.persistence.cleanup_metadata(path)
+
+
 RESULTS = CONFIG.results
 # Resources that a profile, or the command line, gives to all rules and to some.
 BY_PROFILE = [

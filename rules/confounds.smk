@@ -14,6 +14,10 @@ rule count_strata:
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
         units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
+        confound=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.confound),
+        columns=lambda wildcards: plan.analysis.columns(
+            CONFIG, wildcards.corpus, wildcards.property, wildcards.confound
+        ),
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.given_{{confound}}.manifest.json",

@@ -70,6 +70,8 @@ for corpus_name in CONFIG.corpora:
                 f"scan_{corpus_name}.{subset_name}"
             input:
                 plan.corpora.scan_inputs(CONFIG, corpus_name, subset_name),
+                # A change of a column that the scan does not read runs no model: `scanned` says what it reads.
+                tables=ancient(plan.corpora.scanned_tables(CONFIG, corpus_name)),
             output:
                 utterances=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/utterances.parquet",
                 segments=f"{RESULTS}/corpora/{corpus_name}/subsets/{subset_name}/segments.parquet",
@@ -96,6 +98,7 @@ for corpus_name in CONFIG.corpora:
                 kind=CONFIG.corpora[corpus_name].kind,
                 source=plan.corpora.scan_source(CONFIG, corpus_name, subset_name),
                 n_shards=subset_section.shards,
+                scanned=lambda wildcards, corpus=corpus_name: plan.corpora.scanned_digest(CONFIG, corpus),
                 code=code_fingerprint("property_neurons.corpus.scan", "property_neurons.corpus.sources"),
             message:
                 f"Reading and checking every utterance of {corpus_name}/{subset_name}"
@@ -129,6 +132,45 @@ rule assemble_corpus:
         "Joining the tables and reports of {wildcards.corpus}"
     script:
         "../workflow/scripts/assemble_corpus.py"
+
+
+rule read_columns:
+    """What the user's tables say of each utterance beside what the scan reads, judged by `on_bad_utterance`."""
+    input:
+        utterances=rules.assemble_corpus.output.utterances,
+        report=rules.assemble_corpus.output.report,
+        scans=lambda wildcards: [
+            f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset}/tables.manifest.json"
+            for subset in plan.corpora.subsets(CONFIG, wildcards.corpus)
+        ],
+        tables=lambda wildcards: plan.corpora.tables(CONFIG, wildcards.corpus),
+    output:
+        columns=f"{RESULTS}/corpora/{{corpus}}/columns.parquet",
+        report=f"{RESULTS}/corpora/{{corpus}}/columns.report.tsv",
+    log:
+        f"{RESULTS}/logs/read_columns/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/read_columns/{{corpus}}.tsv"
+    wildcard_constraints:
+        corpus=one_of([corpus for corpus in CONFIG.corpora if plan.corpora.tables(CONFIG, corpus)]),
+    # No model waits for it, or models would run again after a typing error. Yet it stops before one has begun.
+    priority: 10
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
+    params:
+        tables=lambda wildcards: plan.corpora.table_settings(CONFIG, wildcards.corpus),
+        scanned=lambda wildcards: plan.corpora.scanned_digest(CONFIG, wildcards.corpus),
+        policy=lambda wildcards: CONFIG.corpora[wildcards.corpus].on_bad_utterance,
+        max_skipped_share=lambda wildcards: CONFIG.corpora[wildcards.corpus].max_skipped_share,
+        code=code_fingerprint("property_neurons.corpus.table_columns", "property_neurons.corpus.check"),
+    message:
+        "Reading the columns of the tables of {wildcards.corpus}"
+    script:
+        "../workflow/scripts/read_columns.py"
 
 
 rule check_corpus:

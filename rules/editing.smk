@@ -54,6 +54,11 @@ rule count_training:
             for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
             for manifest in plan.analysis.units(CONFIG, corpus, wildcards.property)
         ],
+        columns=lambda wildcards: [
+            path
+            for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            for path in plan.analysis.columns(CONFIG, corpus, wildcards.property)
+        ],
     output:
         store=directory(f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/training_counts/{{model}}/{{task}}/{{property}}.manifest.json",

@@ -46,6 +46,7 @@ VALUES = {
     "frames": with_values(lambda wildcards, corpus: plan.corpora.frames(CONFIG, corpus)),
     "values": with_values(lambda wildcards, corpus: plan.analysis.frame_values(CONFIG, corpus, wildcards.property)),
     "clusters": with_values(lambda wildcards, corpus: plan.analysis.units(CONFIG, corpus, wildcards.property)),
+    "columns": with_values(lambda wildcards, corpus: plan.analysis.columns(CONFIG, corpus, wildcards.property)),
     "activations": with_values(lambda wildcards, corpus: plan.browser.activations(CONFIG, wildcards.model, corpus)),
 }
 

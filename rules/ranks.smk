@@ -59,6 +59,7 @@ rule count_activations:
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
         units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
+        columns=lambda wildcards: plan.analysis.columns(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/counts/{{model}}/{{corpus}}/{{property}}.manifest.json",
@@ -94,6 +95,7 @@ rule count_units:
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
         values=lambda wildcards: plan.analysis.frame_values(CONFIG, wildcards.corpus, wildcards.property),
         units=lambda wildcards: plan.analysis.units(CONFIG, wildcards.corpus, wildcards.property),
+        columns=lambda wildcards: plan.analysis.columns(CONFIG, wildcards.corpus, wildcards.property),
     output:
         store=directory(f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.zarr"),
         manifest=f"{RESULTS}/unit_counts/{{model}}/{{corpus}}/{{property}}.manifest.json",

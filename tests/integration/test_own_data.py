@@ -126,7 +126,7 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     assert len({len(table) for table in tables.values()}) == 1
     assert set(tables["mfa"]["speaker"]) == {"Anna", "Bo", "Cléo", "dan"}
     assert set(tables["mfa"]["gender"]) == {""}
-    assert tables["own"]["age"].dtype == np.float64
+    assert read_table(corpora / "own/columns.parquet")["age"].dtype == np.float64
     # One speech in three spellings, the first at another rate and back: as long, and of the same phones.
     lengths = {name: sorted(table["n_samples"]) for name, table in tables.items()}
     assert lengths["timit"] == lengths["own"]
@@ -153,11 +153,31 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     printed = project.snakemake("results/neurons/tiny/phones/manner.parquet", fails=True)
     assert "property manner: expected groups of the corpus's phones (" in printed.replace("\n", " ")
 
-    # A column that is corrected counts anew.
-    path = project.folder / "data/speakers.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("dan;Scots", "dan;Irish"), encoding="utf-8")
-    planned = project.planned_rules(TARGETS[0])
-    assert "count_activations" in planned
+    # Whatever of the user's own is corrected or added is counted anew, and no recording is read again.
+    speakers, table = (project.folder / "data" / name for name in ("speakers.csv", "table.tsv"))
+    speakers.write_text(speakers.read_text(encoding="utf-8").replace("dan;Scots", "dan;Irish"), encoding="utf-8")
+    assert project.planned_rules(TARGETS[0]) == {"read_columns", "count_activations", "count_units", "find_neurons"}
+    lines = table.read_text(encoding="utf-8").split("\n")
+    moods = [f"{line}\t{place % 2 if place else 'mood'}" for place, line in enumerate(lines)]
+    table.write_text("\n".join(moods), encoding="utf-8")
+    models = {"scan_own.table", "build_frames", "rank_neurons"}
+    assert "read_columns" in project.planned_rules(*TARGETS)
+    assert not models & project.planned_rules(*TARGETS, *(path for pair in RENAMED for path in pair))
+    # A speaker with two accents stops what is counted of columns until the table is mended, and makes nothing anew.
+    whole = table.read_text(encoding="utf-8")
+    table.write_text(whole.replace("\tage\t", "\taccent\t").replace("\t25\t", "\t26\t", 1), encoding="utf-8")
+    printed = project.snakemake(TARGETS[3], fails=True).replace("\n", " ")
+    assert "expected one accent of speaker" in printed and "found 3 of" in printed
+    assert "read_columns" in project.planned_rules(TARGETS[3])
+    table.write_text(whole, encoding="utf-8")
+    assert not models & project.planned_rules(*TARGETS, *(path for pair in RENAMED for path in pair))
+    project.snakemake(*TARGETS)
+    assert set(read_table(project.folder / TARGETS[0])["group"]) == {"Irish", "Scots", "Welsh"}
+    assert project.planned_rules(*TARGETS) == set()
+    # What the scan reads makes all of it again.
+    table.write_text(whole.replace("/", "//", 1), encoding="utf-8")
+    assert models <= project.planned_rules(TARGETS[3])
+    table.write_text(whole, encoding="utf-8")
     # A gender is missed where a property asks for one, by a sentence.
     printed = project.snakemake("results/neurons/tiny/mfa/gender.parquet", fails=True)
     assert "expected a gender by name for each utterance, found an empty name for Anna 0" in printed.replace("\n", " ")

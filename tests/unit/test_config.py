@@ -435,14 +435,19 @@ def test_names_that_become_folders_are_plain(name):
         assert f"  - {section}.{name}: " in found, section
 
 
-def test_a_property_of_a_column_is_a_confound():
+def test_a_property_but_of_phones_alone_is_a_confound():
     properties = {"accents": {"column": "accent", "order": ["UK", "US"]}, "old": {"column": "age", "cuts": [40]}}
-    confounds = {"gender": "accents", "phone": "old"}
+    properties["loud"] = {"track": "energy"}
+    confounds = {"gender": "accents", "phone": "old", "pitch": "loud", "duration": "stress"}
     config = load_config(MINIMAL | {"properties": properties, "statistics": {"confounds": confounds}})
     strata = {name: plan.analysis.strata_settings(config, name, confounds[name]) for name in confounds}
     assert strata["gender"] == {"column": "accent", "order": ["UK", "US"], "by": "phone"}
     assert (strata["phone"]["column"], strata["phone"]["cuts"]) == ("age", (40.0,))
-    assert {"f0", "accents", "old", "gender"} <= set(plan.analysis.confound_names(config))
+    assert (strata["pitch"]["track"], strata["duration"]["of"]) == ("energy", "mark")
+    (values,) = {Path(path).parent.as_posix() for path in plan.analysis.frame_values(config, "demo", "loud")}
+    assert values == "results/corpora/demo/frame_values/energy"
+    assert not plan.analysis.frame_values(config, "demo", "f0")
+    assert {"f0", "accents", "old", "gender", "loud", "stress"} <= set(plan.analysis.confound_names(config))
 
 
 def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
@@ -459,7 +464,12 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     ("confounds", "problem"),
     [
         ({"unknown": "f0"}, "statistics.confounds: 'unknown' is not defined"),
-        ({"phone": "energy"}, "expected one of f0, duration, speaker, gender, subset, men, or null, found 'energy'"),
+        ({"gender": "manner"}, "or null, found 'manner'"),
+        ({"loudness": "loud"}, "in one energy there is one group of 'loudness' alone"),
+        (
+            {"phone": "energy"},
+            "expected one of f0, duration, speaker, gender, subset, .*men.*, or null, found 'energy'",
+        ),
         ({"gender": "men"}, "in one gender there is one group of 'gender' alone"),
         ({"gender": "speaker"}, "nothing can be compared"),
         ({"pitch": "f0"}, "nothing can be compared"),
@@ -468,6 +478,7 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
 )
 def test_confounds_that_say_nothing_are_refused(confounds, problem):
     properties = {"relative": {"column": "f0", "within": "speaker"}, "men": {"column": "gender", "order": ["M", "F"]}}
+    properties |= {"loud": {"track": "energy"}, "loudness": {"track": "energy", "by": "none"}}
     with pytest.raises(ConfigError, match=problem):
         load_config(MINIMAL | {"properties": properties, "statistics": {"confounds": confounds}})
 

@@ -8,10 +8,11 @@ from made_units import made_units
 from synthetic_stores import make_corpus, write_shards
 
 from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.frame_values import FrameFiles, FrameValues, open_frame_files, write_values
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.pitch_bins import find_relative_cuts
 from property_neurons.counting.properties import make_property
-from property_neurons.counting.sampling import Sampling
+from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.counting.strata import PhoneThirdsOfF0, make_crossed
 from property_neurons.counting.unit_counts import count_units
 from property_neurons.errors import CountingError
@@ -64,6 +65,56 @@ def test_strata_sum_up_to_the_counts_of_the_property(tmp_path, shards, counted, 
         sums = np.zeros((len(crossed.group_of_cell), units.sites[site].width), np.int64)
         np.add.at(sums, crossed.cell, units.site_counts(site).toarray())
         assert (sums == whole.phone_cell_counts(site)).all()
+
+
+def beside(folder, shards, values_of):
+    """The shards with stores of values for a confound."""
+    files = []
+    for number, (ranks, store) in enumerate(shards):
+        frames = open_frames(store)
+        path = folder / f"{number}.zarr"
+        write_values(path, frames.utterances, frames.offset, values_of(frames))
+        files.append((ranks, FrameFiles(store, confound=path)))
+    return files
+
+
+def test_intervals_that_are_utterances_named_by_their_speakers_are_their_speakers(tmp_path, shards, counted):
+    def spoken(frames):
+        names = tuple(sorted(set(frames.columns["speaker"])))
+        name = np.array([names.index(speaker) for speaker in frames.columns["speaker"]], np.int32)
+        interval = np.repeat(np.arange(len(name), dtype=np.int32), np.diff(frames.offset))
+        return FrameValues(interval=interval, interval_name=name, names=names)
+
+    crossed, files = make_crossed(PHONE, of="utterance interval", by="none"), beside(tmp_path, shards, spoken)
+    units = count_units(files, crossed, Sampling(), output=tmp_path / "units.zarr", **COUNTED)
+    expected = counted["phone given speaker"]
+    assert units.strata == (*expected.strata, "(none)")
+    found, other = (Crossed(one, SetDefinition(), by_strata=False) for one in (units, expected))
+    assert found.frames(found.stratum)[:, :-1].tolist() == other.frames(other.stratum).tolist()
+    for site in range(len(units.sites)):
+        sets = [
+            one.group_neurons(one.units.site_counts(site).astype(float), one.stratum, site) for one in (found, other)
+        ]
+        assert (sets[0] == sets[1]).all()
+
+
+def test_frames_without_the_confound_are_a_part_of_their_own(tmp_path, shards):
+    def numbers(frames):
+        values = np.arange(len(frames.label), dtype=np.float32) % 7
+        return FrameValues(number=np.where(values == 6, np.float32("nan"), values))
+
+    crossed = make_crossed(GENDER, track="energy", cuts=[2.5])
+    ((_, files), *_) = beside(tmp_path, shards[:1], numbers)
+    frames = open_frame_files(files)
+    layout = crossed.lay_out([frames])
+    assert layout.strata[-1] == "(none)" and len(layout.strata) == 3
+    sample = sample_frames(frames, Sampling("every"))
+    group, value = layout.group_of(frames, sample), sample.position % 7
+    gender = np.array(frames.columns["gender"])[np.searchsorted(frames.offset, sample.position, side="right") - 1]
+    assert group.tolist() == [
+        3 * "MF".index(one) + (2 if number == 6 else int(number > 2.5))
+        for one, number in zip(gender, value, strict=True)
+    ]
 
 
 def test_thirds_of_f0_are_those_of_each_phone(corpus, shards, counted):

@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import pandas as pd
 import pytest
 from test_config import MINIMAL
 
@@ -13,6 +14,7 @@ from property_neurons.corpus.lhotse_manifests import LhotseAlignments, read_mani
 from property_neurons.corpus.phone_tables import ARPABET
 from property_neurons.corpus.phones import LABELS
 from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.table_columns import table_columns
 from property_neurons.errors import ConfigError, CorpusError, StoreError
 
 RECORDING = (
@@ -51,12 +53,18 @@ def test_supervisions_are_a_table_of_utterances(tmp_path):
     config = load_config(
         MINIMAL | {"data_root": str(tmp_path), "corpora": MINIMAL["corpora"] | {"mine": corpus | {"tier": "phones"}}}
     )
-    assert set(plan.corpora.scan_inputs(config, "mine", "table")) == {str(supervisions), str(recordings)}
+    assert set(plan.corpora.scanned_tables(config, "mine")) == {str(supervisions), str(recordings)}
     listing, source = open_subset("table", "table", plan.corpora.scan_source(config, "mine", "table"))
     anna, bo = listing.utterances
     assert (anna.utterance, anna.audio, anna.speaker, anna.gender) == ("anna_0", ("anna_0.wav",), "anna", "F")
-    assert (anna.transcript, anna.columns) == ("a nigh", {"accent": "Welsh", "age": 34.0, "language": "English"})
-    assert (bo.speaker, bo.gender, bo.transcript, bo.columns["accent"]) == ("bo", "", "", None)
+    assert (anna.transcript, bo.speaker, bo.gender, bo.transcript) == ("a nigh", "bo", "", "")
+    listed = pd.DataFrame(
+        [[one.utterance, "", one.speaker, one.gender] for one in (anna, bo)],
+        columns=["utterance", "subset", "speaker", "gender"],
+    )
+    found = table_columns("mine", listed, **plan.corpora.table_settings(config, "mine")).columns
+    assert found[["accent", "age", "language"]].values.tolist()[0] == ["Welsh", 34.0, "English"]
+    assert found.loc[1, ["accent", "age"]].isna().all()
     assert not anna.troubles + bo.troubles
     assert source.utterances() == {"anna_0"}
     alignment = source.read("anna_0")

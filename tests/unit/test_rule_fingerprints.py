@@ -35,9 +35,9 @@ COVERED = {
     "tabulate_browser": f"""
         {LOADING}
         activations.store activations.summary browser.derived browser.examples browser.neighbours
-        browser.probabilities browser.speech browser.table_inputs browser.tables browser.utterances corpus.frame_store
-        corpus.frame_values corpus.phones corpus.tracks counting.cell_sums counting.count_store
-        counting.interval_properties counting.join counting.layout counting.numbers counting.pitch_bins
+        browser.probabilities browser.speech browser.table_inputs browser.tables corpus.frame_store
+        corpus.frame_values corpus.gate corpus.phones corpus.tracks corpus.utterance_columns counting.cell_sums
+        counting.count_store counting.interval_properties counting.job counting.join counting.layout counting.numbers counting.pitch_bins
         counting.properties counting.runs counting.sampling ranks.sites ranks.store
     """,
     "store_states": f"""
@@ -67,7 +67,7 @@ COVERED = {
     "assign_clusters": f"""
         {LOADING}
         clustering.assign clustering.codebook clustering.job clustering.points clustering.vocabulary
-        corpus.frame_store corpus.frame_values corpus.gate corpus.phones
+        corpus.frame_store corpus.frame_values corpus.gate corpus.phones corpus.utterance_columns
         pretraining.kmeans probing.frames probing.representations
     """,
     "extract_log_mel": """

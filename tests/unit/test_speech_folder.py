@@ -13,6 +13,7 @@ from property_neurons.corpus.sources import open_subset
 from property_neurons.corpus.timit import read_phn
 from property_neurons.errors import ConfigError, CorpusError
 from property_neurons.plan import corpora
+from tests.unit.own_columns import with_own_columns
 
 
 def config(tree, /, **section):
@@ -21,11 +22,14 @@ def config(tree, /, **section):
 
 
 def scan(tree, /, **section):
-    """The scan of a corpus as the workflow makes it of its config."""
+    """The scan of a corpus, and the columns of its tables, as the workflow makes them of its config."""
     loaded = config(tree, **section)
     kind = section["kind"]
     listing, alignments = open_subset(kind, kind, corpora.scan_source(loaded, "own", kind))
-    return scan_subset("own", kind, listing, alignments=alignments, n_shards=1)
+    scanned = scan_subset("own", kind, listing, alignments=alignments, n_shards=1)
+    if not corpora.tables(loaded, "own"):
+        return scanned
+    return with_own_columns(scanned, **corpora.table_settings(loaded, "own"))
 
 
 def recording(path, seconds=1.0, **options):

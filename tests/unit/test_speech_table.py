@@ -8,12 +8,16 @@ import soundfile
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.corpus.own_tables import read_own_table
 from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.corpus.scan import scan_subset
+from property_neurons.corpus.scanned_cells import has_genders, scanned_digest
 from property_neurons.corpus.shards import SHARD_COLUMNS
 from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.utterance_columns import UTTERANCE_TYPES
 from property_neurons.errors import CorpusError, StoreError
+from tests.unit.own_columns import with_own_columns
 
 GRID = (
     'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n1\n<exists>\n1\n'
@@ -39,13 +43,15 @@ def folder(tmp_path):
 
 
 def scan(folder, *rows, header=HEADER, name="table.csv", **settings):
-    """The scan of a table; without rows, of one that is there."""
+    """The scan of a table with the columns of it; without rows, of one that is there."""
     if rows:
         (folder / name).write_text("\n".join([header, *rows]), encoding="utf-8")
     source = {"root": str(folder), "table": str(folder / name), "columns": {}, "speakers": None, "alignments": None}
     source |= {"per_speaker": ["gender", "accent"], "phones": {}} | settings
     listing, alignments = open_subset("table", "table", source)
-    return scan_subset("own", "table", listing, alignments=alignments, n_shards=1)
+    scanned = scan_subset("own", "table", listing, alignments=alignments, n_shards=1)
+    columns = {name: source[name] for name in ("table", "columns", "speakers", "per_speaker")}
+    return with_own_columns(scanned, **columns)
 
 
 def codes(found):
@@ -69,18 +75,20 @@ def test_the_users_own_columns_reach_the_table_of_utterances_with_their_types(fo
     assert len(found.segments) == 3
 
 
-def test_columns_reach_the_frame_store(folder):
+def test_columns_are_read_beside_the_frame_store(folder):
     found = scan(folder, *ROWS)
     shard_list = found.utterances[list(SHARD_COLUMNS)]
     write_frame_store(
         folder / "s.zarr",
         shard_list=shard_list,
         segments=found.segments,
-        utterances=found.utterances,
+        utterances=found.utterances[list(UTTERANCE_TYPES)],
         root=folder,
         pitch=Pitch("none"),
     )
-    columns = open_frames(folder / "s.zarr").columns
+    assert "age" not in open_frames(folder / "s.zarr").columns
+    own = found.utterances.set_index("utterance")[["subset", "age", "accent"]]
+    columns = open_frame_files(FrameFiles(folder / "s.zarr", columns=own)).columns
     assert columns["age"] == (34.0, 28.5, None)
     assert columns["accent"] == ("Welsh", None, None)
     assert columns["speaker"] == ("anna", "bo", "bo")
@@ -208,6 +216,63 @@ def test_tables_that_are_none_have_a_sentence_each(folder, header, rows, setting
     with pytest.raises(CorpusError) as error:
         scan(folder, *rows, header=header, **settings)
     assert said in str(error.value)
+
+
+def digest(folder, *rows, header=HEADER, speakers=None):
+    (folder / "table.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    return scanned_digest(table=folder / "table.csv", manifest=None, columns={}, speakers=speakers)
+
+
+def test_what_the_scan_does_not_read_is_not_in_its_digest(folder):
+    before = digest(folder, *ROWS)
+    own = [row.replace("Welsh", "Scots").replace("008", "inf") for row in ROWS]
+    assert digest(folder, *own) == before
+    assert digest(folder, *(f"{row},x" for row in ROWS), header=f"{HEADER},mood") == before
+    changes = [
+        ("a1,", "a2,"),
+        ("wav/a1", "wav/c1"),
+        ("anna", "anne"),
+        (",F,", ",M,"),
+        ("grid/a1", "grid/c1"),
+        ("GOOD", "A"),
+    ]
+    others = {digest(folder, ROWS[0].replace(*change, 1), *ROWS[1:]) for change in changes}
+    assert len(others) == len(changes) and before not in others
+    # Of speakers it reads the genders.
+    who = folder / "who.csv"
+    found = []
+    for text in ("speaker,gender,age\nbo,M,3\n", "speaker,gender,age,mood\nbo,M,4,glad\n", "speaker,gender\nbo,F\n"):
+        who.write_text(text)
+        assert has_genders(who)
+        found.append(digest(folder, "wav/b1.wav,bo", header="audio,speaker", speakers=who))
+    assert found[0] == found[1] != found[2]
+    who.write_text("speaker,age\nbo,3\n")
+    assert not has_genders(who)
+    assert scanned_digest(table=folder / "gone.csv", manifest=None, columns={}, speakers=None) is None
+
+
+def test_a_quotation_mark_that_is_not_closed_is_a_letter(folder):
+    """As in sentences of Common Voice: a reader of quoted cells would run on to the next mark, lines later."""
+    rows = [
+        'a.mp3\t"Well, he said.\tWelsh',
+        'b.mp3\t"Quoted"\t',
+        'c.mp3\tShe said "no".\t""',
+        'd.mp3\t"He said ""no"" twice."\tx',
+        'e.mp3\t"He" and "she"\tx',
+    ]
+    (folder / "cv.tsv").write_text("\n".join(["path\tsentence\taccent", *rows]))
+    table = read_own_table(folder / "cv.tsv")
+    assert table["sentence"].tolist() == [
+        '"Well, he said.',
+        "Quoted",
+        'She said "no".',
+        'He said "no" twice.',
+        '"He" and "she"',
+    ]
+    assert table["accent"].tolist() == ["Welsh", "", "", "x", "x"]
+    # Cells that hold separators or line ends are in quotation marks.
+    (folder / "cv.tsv").write_text('path\tsentence\na.mp3\t"one\ttwo\nthree"\n')
+    assert read_own_table(folder / "cv.tsv")["sentence"].tolist() == ["one\ttwo\nthree"]
 
 
 def test_no_table_at_all(folder):

@@ -9,7 +9,7 @@ from property_neurons.stores.files import write_table
 
 with job_log(snakemake):
     keep = let_through(snakemake.input.checked)
-    files = frame_files(snakemake.input.frames, snakemake.input.clusters, [])
+    files = frame_files(snakemake.input.frames, snakemake.input.clusters)
     table = contingency((open_frame_files(one, keep) for one in files), snakemake.params.of)
     write_table(snakemake.output.contingency, table)
     write_table(snakemake.output.agreement, agreements(table))

@@ -35,7 +35,8 @@ with job_log(snakemake) as log:
     for shard, path in zip(shards, output.shards, strict=True):
         write_shard_list(path, scan.utterances, shard)
     tables = [Path(path) for path in (output.utterances, output.segments, output.report)]
-    write_manifest(output.manifest, {"source": params.source} | describe_files(tables[0].parent, tables))
+    made_of = {"source": params.source, "scanned": params.scanned}
+    write_manifest(output.manifest, made_of | describe_files(tables[0].parent, tables))
     log.info(
         "%s/%s: %d utterances fit for use, %d refused",
         params.corpus,

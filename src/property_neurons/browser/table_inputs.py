@@ -7,9 +7,10 @@ from property_neurons.activations.store import open_activations
 from property_neurons.browser.derived import Derived, read_derived
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import PropertyTables
-from property_neurons.browser.utterances import kept_utterances
-from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.frame_values import open_frame_files
+from property_neurons.corpus.gate import let_through
 from property_neurons.counting.count_store import open_counts
+from property_neurons.counting.job import OwnColumns, frame_files
 from property_neurons.counting.properties import make_property
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
@@ -18,13 +19,14 @@ from property_neurons.stores.manifests import read_manifest, store_path
 
 def open_shards(job: Any) -> list[Shard]:
     """The stores of every shard, from the `snakemake` object of a script."""
-    kept = kept_utterances(job.input.checked)
-    keep = set(zip(kept["subset"], kept["utterance"], strict=True))
-    shards = []
-    for manifest, ranks, values in zip(job.input.frames, job.input.ranks, job.input.activations, strict=True):
-        frames = open_frames(store_path(manifest), keep)
-        shards.append(Shard(frames, open_ranks(store_path(ranks)), open_activations(store_path(values))))
-    return shards
+    columns = OwnColumns.read(job.input.columns)
+    keep = columns.kept(let_through(job.input.checked))
+    files = frame_files(job.input.frames, columns=columns)
+    stores = zip(files, job.input.ranks, job.input.activations, strict=True)
+    return [
+        Shard(open_frame_files(frames, keep), open_ranks(store_path(ranks)), open_activations(store_path(values)))
+        for frames, ranks, values in stores
+    ]
 
 
 def open_derived(job: Any, properties: Mapping[str, PropertyTables]) -> list[Derived]:

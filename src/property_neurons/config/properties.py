@@ -258,6 +258,14 @@ def source_of(section: Property) -> str:
     return next(getattr(section, key) for key in ("column", *_KEYS) if hasattr(section, key))
 
 
+def may_confound(section: Property) -> bool:
+    """Whether other properties can be compared where this one is the same, by its name.
+
+    Every phone is compared with itself alone; F0 and durations are confounds under their own names.
+    """
+    return not isinstance(section, PhoneProperty | PhoneSetProperty | F0Property | DurationProperty)
+
+
 def of_frames_alone(section: Property) -> bool:
     """Whether a property needs frame stores alone, and no track, interval or cluster."""
     beside = TrackProperty | ClusterProperty | TierProperty | IntervalProperty | WordProperty

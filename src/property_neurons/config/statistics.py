@@ -45,8 +45,8 @@ class Statistics(Section):
     )
     confounds: dict[Name, Name | None] = Field(
         default_factory=lambda: dict(DEFAULT_CONFOUNDS),
-        description="the confound of each property: f0, duration, speaker, gender, subset, or a property of a column "
-        "of the utterances. The figure `confounds` shows the neurons that stay with the confound held fixed. Entries "
+        description="the confound of each property: f0, duration, speaker, gender, subset, or any property but one "
+        "of phones alone. The figure `confounds` shows the neurons that stay with the confound held fixed. Entries "
         "here are added to, or replace, these three (null: none)",
     )
 

@@ -7,13 +7,18 @@ nothing else again.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.phones import Inventory
+from property_neurons.corpus.utterance_columns import without_missing
 from property_neurons.errors import StoreError
 from property_neurons.stores.zarr import add_array, new_store, open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,14 @@ class FrameValues:
     interval: int32 [frames], index of the interval that holds most of a frame; -1 for none.
     interval_name: int32 [intervals], index into `names`; -1 where an interval has no label.
     names: the labels of intervals.
+    confound: the values of what a property may be mistaken for, where it is crossed with that.
     """
 
     number: np.ndarray | None = None
     interval: np.ndarray | None = None
     interval_name: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    confound: "FrameValues | None" = None
 
     @property
     def name(self) -> np.ndarray:
@@ -74,17 +81,21 @@ def open_values(path: str | Path, utterances: Sequence[str], offset: np.ndarray)
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameFiles:
-    """A frame store, and the stores of values that a property reads beside it, if any.
+    """A frame store, and what a property reads beside it, if anything.
 
-    values: what the property is made of.
-    units: intervals that stand in the place of phones.
+    values: the store of what the property is made of.
+    units: the store of the intervals that stand in the place of phones.
+    confound: the store of what the property's confound is made of.
+    columns: by utterance, what the user's tables say beside what the frame store knows.
     """
 
     store: str | Path
     values: str | Path | None = None
     units: str | Path | None = None
+    confound: str | Path | None = None
+    columns: "pd.DataFrame | None" = None
 
 
 def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str, str]] | None = None) -> FrameShard:
@@ -92,8 +103,14 @@ def open_frame_files(files: str | Path | FrameFiles, keep: Collection[tuple[str,
     if not isinstance(files, FrameFiles):
         return open_frames(files, keep)
     frames = open_frames(files.store, keep)
+    if files.columns is not None:
+        own = files.columns.reindex(frames.utterances)
+        frames = replace(frames, columns=frames.columns | without_missing(own))
     if files.values is not None:
         frames = replace(frames, values=open_values(files.values, frames.utterances, frames.offset))
+    if files.confound is not None:
+        confound = open_values(files.confound, frames.utterances, frames.offset)
+        frames = replace(frames, values=replace(frames.values or FrameValues(), confound=confound))
     if files.units is not None:
         frames = in_place_of_phones(frames, open_values(files.units, frames.utterances, frames.offset))
     return frames

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.alignments import Alignment, UnusableAlignment, checked_alignment
-from property_neurons.corpus.own_tables import present
 from property_neurons.corpus.phone_tables import PhoneTable
 from property_neurons.corpus.report import Trouble
+from property_neurons.corpus.table_text import present
 from property_neurons.corpus.textgrid import TIER
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import parse_json, read_text

@@ -4,19 +4,17 @@ A cell that is empty, NA or nan is a missing value. A column whose other cells a
 name. Everything else is text.
 """
 
-import csv
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
-from io import StringIO
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from property_neurons.corpus.table_text import present, read_rows
 from property_neurons.errors import CorpusError, printable, some_of
-from property_neurons.stores.outside import check_parquet, composed, read_text
+from property_neurons.stores.outside import check_parquet, composed
 
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 # No number begins with a zero before another digit: 007 is a name.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
@@ -29,49 +27,11 @@ def read_own_table(path: str | Path) -> pd.DataFrame:
         CorpusError: absent, no table, without rows, a column twice or without a name, or lines of other lengths.
         StoreError: the file is not UTF-8.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CorpusError(f"{printable(path)}: expected a table, found no file; correct the path in the config")
-    if path.suffix.lower() == ".parquet":
-        return _of_parquet(path)
-    text = read_text(path)
-    rows = list(csv.reader(StringIO(text), delimiter=_delimiter(text.partition("\n")[0])))
-    if not rows:
-        raise CorpusError(f"{printable(path)}: expected a first line of column names, found nothing; write the table")
-    names = [composed(name.strip()) for name in rows[0]]
-    if wrong := sorted({name or "one without a name" for name in names if not name or names.count(name) > 1}):
-        raise CorpusError(
-            f"{printable(path)}: expected each column name once, found {printable(', '.join(wrong))} in "
-            f"{printable(', '.join(rows[0]))!r}; rename the columns"
-        )
-    filled = {line: row for line, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)}
-    if uneven := [str(line) for line, row in filled.items() if len(row) != len(names)]:
-        raise CorpusError(
-            f"{printable(path)}: expected {len(names)} cells in each line, as in the first, found another number in "
-            f"lines {some_of(uneven)}; put cells that hold the separator into quotation marks"
-        )
-    if not filled:
-        raise CorpusError(f"{printable(path)}: expected at least one row, found column names alone; fill the table")
-    cells = [[present(cell) for cell in row] for row in filled.values()]
-    return pd.DataFrame(cells, columns=names, index=list(filled), dtype="str")
-
-
-def need_columns(path: str | Path, table: pd.DataFrame, needed: Mapping[str, str], key: str) -> None:
-    """Check that a table has the columns that it is read for.
-
-    Args:
-        needed: {what it is: the column's name}.
-        key: where the config names columns, for the message.
-
-    Raises:
-        CorpusError: naming those that it lacks, and those that it has.
-    """
-    lacking = [f"{name!r} (the {what})" for what, name in needed.items() if name not in table.columns]
-    if lacking:
-        raise CorpusError(
-            f"{printable(path)}: expected the columns {', '.join(lacking)}, found "
-            f"{printable(', '.join(table.columns))}; rename them in the table, or say which they are in {key}"
-        )
+    if Path(path).suffix.lower() == ".parquet" and Path(path).is_file():
+        return _of_parquet(Path(path))
+    names, rows = read_rows(path)
+    cells = [[present(cell) for cell in row] for row in rows.values()]
+    return pd.DataFrame(cells, columns=names, index=list(rows), dtype="str")
 
 
 def typed_columns(path: str | Path, table: pd.DataFrame, names: Collection[str]) -> dict[str, str]:
@@ -122,18 +82,6 @@ def differing(table: pd.DataFrame, by: str, names: Iterable[str]) -> dict[str, l
 
 def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
-
-
-def present(cell: str) -> str:
-    """A cell without surrounding blanks, with composed letters; "" for a missing value."""
-    cell = composed(cell.strip())
-    return "" if cell.lower() in _MISSING else cell
-
-
-def _delimiter(header: str) -> str:
-    if "\t" in header:
-        return "\t"
-    return ";" if header.count(";") > header.count(",") else ","
 
 
 def _of_parquet(path: Path) -> pd.DataFrame:

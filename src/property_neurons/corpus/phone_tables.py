@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 
 from property_neurons.corpus.group_names import name_problem
-from property_neurons.corpus.own_tables import need_columns, read_own_table
+from property_neurons.corpus.own_tables import read_own_table
 from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, SILENCE, SPOKEN_NOISE, Inventory
+from property_neurons.corpus.table_text import need_columns
 from property_neurons.corpus.unknown_labels import counted
 from property_neurons.errors import CorpusError, printable, some_of
 
@@ -150,7 +151,7 @@ def read_phone_table(path: str | Path) -> PhoneTable:
         CorpusError: no such table, a label twice, a phone in two classes, or more phones than `MOST_PHONES`.
     """
     rows = read_own_table(path)
-    need_columns(path, rows, {"label": "label"}, "corpora.NAME.phones.path")
+    need_columns(path, rows.columns, {"label": "label"}, "corpora.NAME.phones.path")
     if again := sorted(set(rows["label"][rows["label"].duplicated()])):
         raise _refused(path, f"each label once, found several rows of {some_of(again)}", "leave one of them")
     blank = [""] * len(rows)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from property_neurons.corpus.alignments import AlignmentSource
 from property_neurons.corpus.framewise import FramewiseSource
 from property_neurons.corpus.genders import read_genders
@@ -10,8 +12,9 @@ from property_neurons.corpus.lhotse_manifests import LhotseAlignments, read_mani
 from property_neurons.corpus.librispeech import list_librispeech
 from property_neurons.corpus.listing import Listing
 from property_neurons.corpus.phone_tables import phone_table
+from property_neurons.corpus.scanned_cells import FIELDS
 from property_neurons.corpus.speech_folder import folder_rows
-from property_neurons.corpus.speech_table import SpeechTable, complete_table, list_table, read_speech_table
+from property_neurons.corpus.speech_table import list_table, scanned_table, table_rows
 from property_neurons.corpus.textgrid import TIER
 from property_neurons.corpus.textgrid_source import ListedAlignments, TextGridSource
 from property_neurons.corpus.voxceleb import list_voxceleb
@@ -73,17 +76,13 @@ def _table(
     tier: str = TIER,
     manifest: str | None = None,
 ) -> tuple[Listing, AlignmentSource | None]:
-    if manifest is not None:
-        held = read_manifests(table, manifest)
-        found = complete_table(table, root, held.rows, speakers=speakers, per_speaker=per_speaker, key="the corpus")
-        listing, source = _of_table(found, alignments, phones, tier)
-        if source is None and any(held.alignments.values()):
-            source = LhotseAlignments(held, phone_table(**phones), tier)
-        return listing, source
-    found = read_speech_table(
-        table, root, columns=columns, speakers=speakers, per_speaker=per_speaker, key="the corpus's `columns`"
-    )
-    return _of_table(found, alignments, phones, tier)
+    held = read_manifests(table, manifest) if manifest is not None else None
+    rows = held.rows if held is not None else table_rows(table, columns)
+    scanned = rows[[name for name in rows if name in FIELDS]]
+    listing, source = _of_rows(table, root, scanned, speakers, per_speaker, alignments, phones, tier)
+    if source is None and held is not None and any(held.alignments.values()):
+        source = LhotseAlignments(held, phone_table(**phones), tier)
+    return listing, source
 
 
 def _folder(
@@ -102,13 +101,20 @@ def _folder(
 ) -> tuple[Listing, AlignmentSource | None]:
     templates = {"speaker": speaker, "utterance": utterance, "alignment": alignment, "transcript": transcript}
     rows = folder_rows(root, recordings, **templates)
-    found = complete_table(root, root, rows, speakers=speakers, per_speaker=per_speaker, key="the corpus")
-    return _of_table(found, alignments, phones, tier)
+    return _of_rows(root, root, rows, speakers, per_speaker, alignments, phones, tier)
 
 
-def _of_table(
-    found: SpeechTable, alignments: Mapping[str, str] | None, phones: Mapping[str, Any], tier: str
+def _of_rows(
+    path: str,
+    root: str,
+    rows: pd.DataFrame,
+    speakers: str | None,
+    per_speaker: Sequence[str],
+    alignments: Mapping[str, str] | None,
+    phones: Mapping[str, Any],
+    tier: str,
 ) -> tuple[Listing, AlignmentSource | None]:
+    found = scanned_table(path, root, rows, speakers=speakers, per_speaker=per_speaker)
     if alignments is not None:
         return list_table(found), open_alignments(**alignments, phones=phones)
     listed = found.alignments()

@@ -4,10 +4,10 @@
     anna_000   anna/rec_000.wav  anna     F       anna/rec_000.TextGrid  ...      Welsh   34
 
 Paths are relative to a folder. `audio` and `speaker` must be there. Without `utterance` the name of the audio file is
-the id. Columns that are not named here are the user's own: they reach the corpus's table of utterances as they are.
+the id. Columns that are not named here are the user's own: `table_columns` reads them once the scan is done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,14 +15,14 @@ import pandas as pd
 
 from property_neurons.corpus.genders import gender_of
 from property_neurons.corpus.listing import Listed, Listing
-from property_neurons.corpus.own_tables import differing, need_columns, read_own_table, typed, typed_columns
+from property_neurons.corpus.own_tables import differing, read_own_table, typed, typed_columns
 from property_neurons.corpus.report import Trouble
+from property_neurons.corpus.scanned_cells import FIELDS, needed_columns
+from property_neurons.corpus.table_text import need_columns
 from property_neurons.corpus.utterance_columns import OWN_COLUMNS
 from property_neurons.corpus.utterance_files import unusable_name
 from property_neurons.errors import CorpusError, printable, some_of
 
-FIELDS = ("utterance", "audio", "speaker", "gender", "alignment", "transcript")
-"""What a column may be; any other is the user's own."""
 _RESERVED = (OWN_COLUMNS | {"label", "f0", "duration", "utterances"}) - set(FIELDS)
 
 
@@ -32,7 +32,7 @@ class SpeechTable:
 
     path: what it was read from, for messages.
     root: the folder that the paths in it start from.
-    rows: text, "" where missing; the columns `audio`, `speaker`, others of `FIELDS`, and the user's own.
+    rows: text, "" where missing; the columns `audio`, `speaker`, others of `FIELDS`, and the fields of paths.
     per_speaker: columns of which each speaker has one value.
     """
 
@@ -49,58 +49,107 @@ class SpeechTable:
         return {row.utterance: self.root / row.alignment for row in named.itertuples()}
 
 
-def read_speech_table(
-    path: str | Path,
-    root: str | Path,
-    *,
-    columns: Mapping[str, str],
-    speakers: str | Path | None,
-    per_speaker: Sequence[str],
-    key: str,
-) -> SpeechTable:
-    """Read a table of utterances.
+def table_rows(path: str | Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of a table of utterances, the user's own columns too, under the names of `FIELDS`.
 
     Args:
         path: CSV, TSV or parquet.
-        root: the folder that audio and alignments are named from.
         columns: {one of `FIELDS`: the name of its column}, where that has another name.
-        speakers: a table with one row a speaker, whose columns are added.
-        per_speaker: columns of which each speaker has one value, where there are any.
-        key: of the corpus in the config, for messages.
 
     Raises:
-        CorpusError: a table is absent or of another form, lacks a column, or has one of a name that is taken.
+        CorpusError: the table is absent or of another form, lacks a column, or has two for one field.
     """
     rows = read_own_table(path)
-    need_columns(path, rows, {field: columns.get(field, field) for field in ("audio", "speaker")} | dict(columns), key)
-    rows = _renamed(path, rows, columns)
-    return complete_table(path, root, rows, speakers=speakers, per_speaker=per_speaker, key=key)
+    need_columns(path, rows.columns, needed_columns(columns), "the corpus's `columns`")
+    return with_ids(_renamed(path, rows, columns))
 
 
-def complete_table(
+def with_ids(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the names of their audio files as ids, where they have none."""
+    if "utterance" in rows:
+        return rows
+    return rows.assign(utterance=[PurePosixPath(audio).stem for audio in rows["audio"]])
+
+
+def with_speakers(
+    rows: pd.DataFrame, path: str | Path, speakers: str | Path, added: Sequence[str], known: pd.DataFrame
+) -> pd.DataFrame:
+    """Rows with columns of the table of their speakers.
+
+    Args:
+        path: what the rows were read from, for messages.
+        speakers: what `known` was read from by `read_speakers`.
+        added: the columns of it.
+
+    Raises:
+        CorpusError: a column is in both tables, or a speaker of the rows in none of the other.
+    """
+    if both := sorted(set(added) & set(rows.columns)):
+        raise CorpusError(
+            f"expected each column in one table, found {printable(', '.join(both))} in {printable(speakers)} and in "
+            f"{printable(path)}; remove it from one of the two"
+        )
+    lacking = sorted(set(rows["speaker"]) - set(known["speaker"]) - {""})
+    if lacking:
+        raise CorpusError(
+            f"{printable(speakers)}: expected a row for each speaker, found none for {printable(some_of(lacking))}; "
+            "add them, with empty cells where nothing is known"
+        )
+    joined = rows.merge(known[["speaker", *added]], on="speaker", how="left").fillna("")
+    return joined.set_axis(rows.index)
+
+
+def read_speakers(path: str | Path) -> pd.DataFrame:
+    """A table with one row a speaker.
+
+    Raises:
+        CorpusError: it is absent or of another form, has no column `speaker`, or a speaker twice.
+    """
+    known = read_own_table(path)
+    need_columns(path, known.columns, {"speaker": "speaker"}, "the corpus's `speakers`")
+    if again := sorted(set(known["speaker"][known["speaker"].duplicated()])):
+        raise CorpusError(
+            f"{printable(path)}: expected one row for each speaker, found several for "
+            f"{printable(some_of(again))}; leave one of them"
+        )
+    return known
+
+
+def check_names(path: str | Path, names: Iterable[str], more: Iterable[str] = ()) -> None:
+    """Raises CorpusError where a column has a name that the workflow uses for something else, or one of `more`."""
+    if taken := sorted((_RESERVED | set(more)) & set(names)):
+        raise CorpusError(
+            f"{printable(path)}: expected columns of other names than the workflow's own, found {', '.join(taken)}; "
+            "rename them in the table"
+        )
+
+
+def scanned_table(
     path: str | Path,
     root: str | Path,
     rows: pd.DataFrame,
     *,
     speakers: str | Path | None,
     per_speaker: Sequence[str],
-    key: str,
 ) -> SpeechTable:
-    """As `read_speech_table`, of rows that have been read."""
-    if "utterance" not in rows:
-        rows = rows.assign(utterance=[PurePosixPath(audio).stem for audio in rows["audio"]])
-    of_speaker: set[str] = set()
-    if speakers is not None:
-        rows, of_speaker = _joined(rows, path, speakers, key)
-    if taken := sorted(_RESERVED & set(rows.columns)):
-        raise CorpusError(
-            f"{printable(path)}: expected columns of other names than the workflow's own, found {', '.join(taken)}; "
-            "rename them in the table"
-        )
+    """What the scan reads of rows of text, with the genders of a table of speakers.
+
+    Args:
+        path: what the rows were read from, for messages.
+        root: the folder that audio and alignments are named from.
+        speakers: a table with one row a speaker, of which the column `gender` is added.
+        per_speaker: columns of which each speaker has one value, where there are any.
+
+    Raises:
+        CorpusError: a table is absent or of another form, or has a column of a name that is taken.
+    """
+    rows = with_ids(rows)
+    if speakers is not None and "gender" in (known := read_speakers(speakers)):
+        rows = with_speakers(rows, path, speakers, ["gender"], known)
+    check_names(path, rows.columns)
     if "gender" in rows:
         rows = rows.assign(gender=rows["gender"].map(gender_of))
-    one_value = sorted((of_speaker | set(per_speaker)) & set(rows.columns))
-    return SpeechTable(str(path), Path(root), rows, tuple(one_value))
+    return SpeechTable(str(path), Path(root), rows, tuple(sorted(set(per_speaker) & set(rows.columns))))
 
 
 def list_table(table: SpeechTable) -> Listing:
@@ -131,7 +180,7 @@ def list_table(table: SpeechTable) -> Listing:
         troubles = unusable_name(utterance, *audio, *(row[name] for name in own)) or [
             *_missing(table, row, where),
             *_twice(table, utterance, len(numbers), where, audio, users),
-            *_contradicted(table, row["speaker"], contradictions),
+            *contradicted(table.path, row["speaker"], contradictions),
         ]
         known = {name: typed(row[name], types[name]) for name in own}
         texts = row.get("gender", ""), row.get("transcript", "")
@@ -148,32 +197,6 @@ def _renamed(path: str | Path, rows: pd.DataFrame, columns: Mapping[str, str]) -
             f"{', '.join(columns[field] for field in clash)}, which the config names; rename or remove one of the two"
         )
     return rows.rename(columns={name: field for field, name in columns.items()})
-
-
-def _joined(rows: pd.DataFrame, path: str | Path, speakers: str | Path, key: str) -> tuple[pd.DataFrame, set[str]]:
-    """The rows with the columns of their speakers, and the names of these columns."""
-    known = read_own_table(speakers)
-    need_columns(speakers, known, {"speaker": "speaker"}, f"{key}.speakers")
-    again = sorted(set(known["speaker"][known["speaker"].duplicated()]))
-    if again:
-        raise CorpusError(
-            f"{printable(speakers)}: expected one row for each speaker, found several for "
-            f"{printable(some_of(again))}; leave one of them"
-        )
-    added = set(known.columns) - {"speaker"}
-    if both := sorted(added & set(rows.columns)):
-        raise CorpusError(
-            f"expected each column in one table, found {printable(', '.join(both))} in {printable(speakers)} and in "
-            f"{printable(path)}; remove it from one of the two"
-        )
-    lacking = sorted(set(rows["speaker"]) - set(known["speaker"]) - {""})
-    if lacking:
-        raise CorpusError(
-            f"{printable(speakers)}: expected a row for each speaker, found none for {printable(some_of(lacking))}; "
-            "add them, with empty cells where nothing is known"
-        )
-    lines = rows.index
-    return rows.merge(known, on="speaker", how="left").fillna("").set_axis(lines), added
 
 
 def _places(places: Sequence[int | str]) -> str:
@@ -204,11 +227,12 @@ def _twice(
     return troubles
 
 
-def _contradicted(table: SpeechTable, speaker: str, found: Mapping[str, Sequence[str]]) -> list[Trouble]:
+def contradicted(path: str, speaker: str, found: Mapping[str, Sequence[str]]) -> list[Trouble]:
+    """The troubles of an utterance whose speaker has several values of a column that has one (`differing`)."""
     return [
         Trouble(
             "contradiction",
-            f"expected one {ways.partition(':')[0]} of speaker {speaker!r} in {table.path}, found {ways}; correct the "
+            f"expected one {ways.partition(':')[0]} of speaker {speaker!r} in {path}, found {ways}; correct the "
             "table, or take the column out of per_speaker if it may change",
         )
         for ways in found.get(speaker, ())

@@ -4,13 +4,15 @@ Counts by unit of these strata say whether a neuron still tells the groups apart
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.counting.interval_properties import NamedProperty
 from property_neurons.counting.layout import NO_GROUP, Layout, with_phones
+from property_neurons.counting.numbers import TrackProperty
 from property_neurons.counting.pitch_bins import UNVOICED, F0Padding
 from property_neurons.counting.properties import Property, make_property
 from property_neurons.counting.sampling import Sample
@@ -18,6 +20,7 @@ from property_neurons.errors import CountingError
 
 # Between the names of a group and of its part.
 _BETWEEN = " | "
+_WITHOUT = "(none)"
 
 
 @dataclass(frozen=True)
@@ -103,31 +106,52 @@ class CrossedProperty:
         """
         # They are read twice.
         shards = list(shards) if isinstance(shards, Iterator) else shards
-        whole, parts = self.property.lay_out(shards), self.strata.lay_out(shards)
-        n_parts = len(parts.groups)
+        whole, parts = self.property.lay_out(shards), self.strata.lay_out(_Confounds(shards))
+        # A frame without a value of the confound is alike others without one, as frames without F0 are.
+        without = isinstance(self.strata, TrackProperty | NamedProperty)
+        names = (*parts.groups, _WITHOUT) if without else parts.groups
+        n_parts = len(names)
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
-            group, part = whole.group_of(frames, sample), parts.group_of(frames, sample)
+            group, part = whole.group_of(frames, sample), parts.group_of(_confound(frames), sample)
+            if without:
+                part = np.where(part == NO_GROUP, n_parts - 1, part)
             return np.where((group == NO_GROUP) | (part == NO_GROUP), NO_GROUP, group * n_parts + part)
 
         of_parts = whole.cell_of[:, np.newaxis] * n_parts + np.arange(n_parts)[:, np.newaxis]
         cell_of = np.where(whole.cell_of[:, np.newaxis] == NO_GROUP, NO_GROUP, of_parts)
         return Layout(
-            groups=tuple(_names(whole.groups, parts.groups)),
-            cells=tuple((name, label) for group, label in whole.cells for name in _names([group], parts.groups)),
+            groups=tuple(_names(whole.groups, names)),
+            cells=tuple((name, label) for group, label in whole.cells for name in _names([group], names)),
             cell_of=cell_of.reshape(-1, whole.cell_of.shape[1]),
             group_of=group_of,
-            strata=parts.groups,
+            strata=names,
             phones=whole.phones,
         )
 
 
-def make_crossed(property_: Property, column: str, **settings: Any) -> CrossedProperty:
+def _confound(frames: FrameShard) -> FrameShard:
+    """The frames with the values of the confound in place of the property's own, where it has some."""
+    values = frames.values.confound if frames.values is not None else None
+    return frames if values is None else replace(frames, values=values)
+
+
+@dataclass(frozen=True)
+class _Confounds:
+    """Shards as their confound has them, opened one at a time."""
+
+    shards: Iterable[FrameShard]
+
+    def __iter__(self) -> Iterator[FrameShard]:
+        return map(_confound, self.shards)
+
+
+def make_crossed(property_: Property, column: str | None = None, **settings: Any) -> CrossedProperty:
     """A property crossed with its confound.
 
     Args:
         column: of the confound: "f0" for the thirds of each phone's F0, or, with `within`, for ranges of pitch, else as
-            of `make_property`.
+            of `make_property`, which needs none for a track, intervals or clusters.
         settings: of that property, or of `PhoneThirdsOfF0`.
     """
     thirds = column == "f0" and "within" not in settings

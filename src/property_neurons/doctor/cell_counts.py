@@ -12,9 +12,11 @@ from property_neurons.config.properties import source_of
 from property_neurons.config.root import Config
 from property_neurons.corpus.alignments import FRAME_US
 from property_neurons.corpus.frame_labels import label_utterances
-from property_neurons.corpus.frame_store import FrameShard, open_frames
+from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_values import open_frame_files
 from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.utterance_columns import known_columns
+from property_neurons.counting.job import frame_files
 from property_neurons.counting.layout import NO_GROUP
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling, sample_frames
@@ -93,7 +95,9 @@ def _frames(config: Config, corpus: str) -> list[FrameShard]:
     with warnings.catch_warnings():
         # Of Snakemake's own file in a store.
         warnings.simplefilter("ignore")
-        return [open_frames(store) for store in stores]
+        columns = [path for path in plan.corpora.columns(config, corpus) if Path(path).is_file()]
+        manifests = [plan.paths.manifest(str(store.with_suffix(""))) for store in stores]
+        return [open_frame_files(files) for files in frame_files(manifests, columns=columns)]
 
 
 def _frames_of_scan(config: Config, corpus: str, tables: Sequence[pd.DataFrame]) -> Iterator[FrameShard]:

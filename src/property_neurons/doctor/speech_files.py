@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from property_neurons import plan
 from property_neurons.config.corpora import Corpus, FolderCorpus, LibriSpeechCorpus, TableCorpus, VoxCelebCorpus
 from property_neurons.config.root import Config
@@ -15,10 +17,12 @@ from property_neurons.corpus.audio import AUDIO_SUFFIXES, UnusableAudio, inspect
 from property_neurons.corpus.codes import CODES
 from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
+from property_neurons.corpus.listing import Listing
 from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.report import Trouble
 from property_neurons.corpus.sources import open_alignments, open_subset
 from property_neurons.corpus.spoken_words import spoken_words
+from property_neurons.corpus.table_columns import TableColumns, table_columns
 from property_neurons.corpus.textgrid import TIER, read_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import utterance_of
@@ -144,6 +148,10 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     strict = fatal and section.on_bad_utterance == "fail"
     rows = listing.utterances
     troubles = [(listed.utterance, trouble) for listed in rows for trouble in listed.troubles]
+    columns = yield from _read(about, where, lambda _: _own_columns(config, corpus, listing), fatal)
+    if columns is not None:
+        told = columns.report.itertuples()
+        troubles += [(row.utterance, Trouble(row.code, row.detail)) for row in told]
     yield from _by_code(about, "rows", where, len(rows), troubles, strict, fatal)
     audio = [listing.root / path for listed in evenly(rows, _SAMPLED) for path in listed.audio]
     yield from _sampled(about, "recordings", listing.root, audio, _inspector(section), strict, fatal)
@@ -151,6 +159,20 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
         named = alignments.utterances()
         utterances = [listed.utterance for listed in evenly(rows, _SAMPLED) if listed.utterance in named]
         yield from _sampled(about, "alignments", listing.root, utterances, alignments.read, strict, fatal)
+
+
+def _own_columns(config: Config, corpus: str, listing: Listing) -> TableColumns | None:
+    """What the workflow will read of the tables once it has scanned what they list."""
+    if not plan.corpora.tables(config, corpus):
+        return None
+    rows = [
+        {"utterance": listed.utterance, "subset": "", "speaker": listed.speaker, "gender": listed.gender}
+        | dict(listed.columns)
+        for listed in listing.utterances
+        if not listed.troubles
+    ]
+    utterances = pd.DataFrame(rows, columns=["utterance", "subset", "speaker", "gender", *listing.types])
+    return table_columns(corpus, utterances, **plan.corpora.table_settings(config, corpus))
 
 
 def _read(about: str, path: str | Path, read: Callable, fatal: bool):

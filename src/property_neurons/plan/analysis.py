@@ -15,6 +15,7 @@ from property_neurons.config.properties import (
     TierProperty,
     TrackProperty,
     WordProperty,
+    may_confound,
 )
 from property_neurons.config.root import Config
 from property_neurons.config.statistics import CONFOUNDS
@@ -67,8 +68,8 @@ def _own_settings(config: Config, section: Property) -> dict[str, Any]:
 
 
 def frame_values(config: Config, corpus: str, name: str) -> list[str]:
-    """The manifests of the stores of frames' values that a property is made of; none for most properties."""
-    section = config.properties[name]
+    """The manifests of the stores of frames' values that a property, or a confound, is made of; none for most."""
+    section = config.properties.get(name)
     if isinstance(section, TrackProperty):
         return corpora.shard_manifests(config, corpus, paths.frame_values(config, corpus, section.track))
     if isinstance(section, ClusterProperty):
@@ -82,6 +83,14 @@ def units(config: Config, corpus: str, name: str) -> list[str]:
     """The manifests of the clusters of frames that stand in place of phones in a property; none for most."""
     by = getattr(config.properties[name], "by", "phone")
     return clusters.stores(config, corpus, by) if by in config.clusters else []
+
+
+def columns(config: Config, corpus: str, *names: str) -> list[str]:
+    """What the user's tables say of a corpus (`corpora.columns`), where one of these properties reads it."""
+    sections = [config.properties.get(name) for name in names]
+    known = {"speaker", "gender", "subset", *corpora.path_fields(config, corpus)}
+    own = any(isinstance(section, ColumnProperty) and section.column not in known for section in sections)
+    return corpora.columns(config, corpus) if own else []
 
 
 def of_intervals(config: Config) -> list[str]:
@@ -177,6 +186,6 @@ def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
 
 
 def confound_names(config: Config) -> list[str]:
-    """The names that can be a confound: those that every corpus has, and properties of columns of the utterances."""
-    columns = [name for name, section in config.properties.items() if isinstance(section, ColumnProperty)]
-    return list(dict.fromkeys((*CONFOUNDS, *columns)))
+    """The names that can be a confound: those that every corpus has, and all properties but those of phones alone."""
+    others = [name for name, section in config.properties.items() if may_confound(section)]
+    return list(dict.fromkeys((*CONFOUNDS, *others)))

@@ -1,5 +1,6 @@
 """What rules ask about corpora: subsets, shards, and where audio, alignments, genders and pitch come from."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from property_neurons.config.corpora import (
     VoxCelebCorpus,
 )
 from property_neurons.config.root import Config
+from property_neurons.corpus import scanned_cells as cells
+from property_neurons.corpus.file_patterns import fields_of
 from property_neurons.corpus.shard_names import shard_names
+from property_neurons.errors import PropertyNeuronsError
 from property_neurons.plan import paths
 
 TIER = "phones"
@@ -149,24 +153,103 @@ def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     if isinstance(section, VoxCelebCorpus):
         return source | listed_in(config, corpus)
     source |= {"alignments": alignment_source(config, corpus, subset), "phones": phones(config, corpus)}
+    if isinstance(section, TableCorpus | FolderCorpus):
+        source |= {"speakers": scanned_speakers(config, corpus), "per_speaker": scanned_per_speaker(config, corpus)}
     if isinstance(section, FolderCorpus):
-        kept = section.model_dump(include={"recordings", "speaker", "utterance", "per_speaker", "tier"})
+        kept = section.model_dump(include={"recordings", "speaker", "utterance", "tier"})
         files = {key: getattr(section, key) for key in ("alignment", "transcript")}
         kept |= {key: path and str(Path(config.data_root) / path) for key, path in files.items()}
-        return source | {"speakers": None} | listed_in(config, corpus) | kept
+        return source | kept
     if isinstance(section, TableCorpus):
-        settings = section.model_dump(include={"columns", "per_speaker", "tier"})
-        return source | {"speakers": None} | listed_in(config, corpus) | settings
+        tables = {key: path for key, path in listed_in(config, corpus).items() if key != "speakers"}
+        return source | tables | section.model_dump(include={"columns", "tier"})
     return source | {"genders": genders(config, corpus)}
 
 
+def scanned_speakers(config: Config, corpus: str) -> str | None:
+    """The table of speakers, if the scan reads it: for the genders in it."""
+    path = listed_in(config, corpus).get("speakers")
+    try:
+        return path if path and cells.has_genders(path) else None
+    except PropertyNeuronsError:
+        return _last_scan(config, corpus).get("source", {"speakers": path}).get("speakers")
+
+
+def scanned_per_speaker(config: Config, corpus: str) -> list[str]:
+    """The columns of which each speaker has one value, as far as the scan reads them: genders, and fields of paths."""
+    known = ("gender", *path_fields(config, corpus))
+    return [name for name in config.corpora[corpus].per_speaker if name in known]
+
+
+def path_fields(config: Config, corpus: str) -> list[str]:
+    """What the paths of a corpus's recordings say of them, by name; of most corpora nothing."""
+    section = config.corpora[corpus]
+    return fields_of(section.recordings) if isinstance(section, FolderCorpus) else []
+
+
+def tables(config: Config, corpus: str) -> list[str]:
+    """The tables of the user's, columns of which are read after the scan; none for most corpora."""
+    section = config.corpora[corpus]
+    return list(listed_in(config, corpus).values()) if isinstance(section, TableCorpus | FolderCorpus) else []
+
+
+def table_settings(config: Config, corpus: str) -> dict[str, Any]:
+    """What the user's tables are read by, as arguments of `corpus.table_columns.table_columns`."""
+    files = {"table": None, "manifest": None, "speakers": None} | listed_in(config, corpus)
+    section = config.corpora[corpus]
+    return files | {"columns": dict(getattr(section, "columns", {})), "per_speaker": list(section.per_speaker)}
+
+
+def scanned_digest(config: Config, corpus: str) -> str | None:
+    """What the scan reads of the user's tables, as a digest: of the rest it need not know. None where there are none.
+
+    Of a table that cannot be read it is what it was: the job that reads its columns says what is wrong. Once that is
+    mended, no recording is read again.
+    """
+    if not tables(config, corpus):
+        return None
+    settings = table_settings(config, corpus) | {"speakers": scanned_speakers(config, corpus)}
+    del settings["per_speaker"]
+    try:
+        return cells.scanned_digest(**settings)
+    except PropertyNeuronsError:
+        return _last_scan(config, corpus).get("scanned")
+
+
+def _last_scan(config: Config, corpus: str) -> dict[str, Any]:
+    """What the manifest of the last scan of a corpus of one subset says; {} where there is none that can be read."""
+    (subset_name,) = subsets(config, corpus)
+    # Without the readers of manifests, which planning would have to load.
+    try:
+        noted = json.loads(Path(f"{paths.subset(config, corpus, subset_name)}/tables.manifest.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def columns(config: Config, corpus: str) -> list[str]:
+    """What the user's tables say of the utterances, and which of these they contradict; none without such tables."""
+    folder = paths.corpus(config, corpus)
+    return [f"{folder}/columns.parquet", f"{folder}/columns.report.tsv"] if tables(config, corpus) else []
+
+
+def scanned_tables(config: Config, corpus: str) -> list[str]:
+    """The tables of the user's that the scan reads, which depends on `scanned_digest` of them."""
+    speakers = listed_in(config, corpus).get("speakers")
+    unread = [speakers] if speakers and scanned_speakers(config, corpus) is None else []
+    return [path for path in tables(config, corpus) if path not in unread]
+
+
 def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
-    """The small files that the scan of a subset depends on; audio and TextGrids are read, not tracked."""
+    """The small files that the scan of a subset depends on, but for the user's tables (`scanned_tables`).
+
+    Audio and TextGrids are read, not tracked.
+    """
     folder = paths.corpus(config, corpus)
     if isinstance(config.corpora[corpus], DemoCorpus):
         return [paths.manifest(f"{folder}/source")]
     source = scan_source(config, corpus, subset)
-    files = list(listed_in(config, corpus).values())
+    files = [] if tables(config, corpus) else list(listed_in(config, corpus).values())
     files += phone_table_files(config, corpus)
     if source.get("genders"):
         files.append(source["genders"])

@@ -1,7 +1,7 @@
 """Check that confounds belong to defined properties and can vary within their groups."""
 
 from property_neurons.config.checks.references import not_defined
-from property_neurons.config.properties import ColumnProperty, F0Property, source_of
+from property_neurons.config.properties import ClusterProperty, F0Property, Property, may_confound, source_of
 from property_neurons.config.root import Config
 from property_neurons.config.statistics import CONFOUNDS
 
@@ -16,15 +16,15 @@ def problems(config: Config) -> list[str]:
         section = config.properties.get(name)
         if section is None:
             continue
-        if confound not in CONFOUNDS:
-            columns = [one for one, other in config.properties.items() if isinstance(other, ColumnProperty)]
-            if confound not in columns:
-                known = ", ".join(dict.fromkeys((*CONFOUNDS, *columns)))
-                found.append(f"{key}.{name}: expected one of {known}, or null, found {confound!r}")
-                continue
-            # Whatever its property is called, it is the column that groups are compared within.
-            confound = source_of(config.properties[confound])
-        if confound == source_of(section) or {confound, source_of(section)} <= _OF_SPEAKERS:
+        other = config.properties.get(confound) if confound not in CONFOUNDS else None
+        if confound not in CONFOUNDS and (other is None or not may_confound(other)):
+            others = [one for one, other in config.properties.items() if may_confound(other)]
+            known = ", ".join(dict.fromkeys((*CONFOUNDS, *others)))
+            found.append(f"{key}.{name}: expected one of {known}, or null, found {confound!r}")
+            continue
+        # Whatever its property is called, it is what it is made of that groups are compared within.
+        confound = confound if other is None else _made_of(other)
+        if confound == _made_of(section) or {confound, _made_of(section)} <= _OF_SPEAKERS:
             found.append(
                 f"{key}.{name}: in one {confound} there is one group of {name!r} alone, so nothing can be compared; "
                 "name another confound, or null"
@@ -32,3 +32,8 @@ def problems(config: Config) -> list[str]:
         if confound == "speaker" and isinstance(section, F0Property) and section.within == "speaker":
             found.append(f"{key}.{name}: {name!r} is cut within: speaker already; name another confound, or null")
     return not_defined([(key, name, config.properties) for name in given]) + found
+
+
+def _made_of(section: Property) -> str:
+    """What a property is made of, where two of the same would be one."""
+    return f"cluster of {section.clusters}" if isinstance(section, ClusterProperty) else source_of(section)

@@ -17,7 +17,7 @@ from property_neurons.activations.store import CODES, ActivationStore, codes_of,
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.corpus.gate import let_through
-from property_neurons.counting.job import frame_files
+from property_neurons.counting.job import OwnColumns, frame_files
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling, sample_frames
@@ -172,13 +172,14 @@ def stored_values(
     if not job.input.get("activations"):
         return None
     stores = [open_activations(store_path(manifest)) for manifest in job.input.activations]
-    frames = frame_files(job.input.frames, job.input.get("values", []), job.input.get("clusters", []))
+    columns = OwnColumns.read(job.input.get("columns", []))
+    frames = frame_files(job.input.frames, job.input.get("values", []), job.input.get("clusters", []), columns=columns)
     return ActivationValues(
         units,
         list(zip(stores, frames, strict=True)),
         make_property(job.wildcards.property, **job.params.property),
         Sampling(**job.params.sampling),
-        set().union(*map(let_through, job.input.checked)) if keep is None else keep,
+        columns.kept(set().union(*map(let_through, job.input.checked)) if keep is None else keep),
     )
 
 
