@@ -5,8 +5,8 @@ wildcard_constraints:
     clusters=one_of(CONFIG.clusters),
 
 
-rule fit_clusters:
-    """k-means on frames, or on the means of utterances, of a layer or of the log-Mel."""
+rule sample_points:
+    """Frames, or means of utterances, of a layer or of the log-Mel: what needs the model. Removed when clustered."""
     input:
         checked=rules.check_corpus.output.checked,
         shards=lambda wildcards: expand(
@@ -16,6 +16,44 @@ rule fit_clusters:
         ),
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         model=lambda wildcards: plan.clusters.model(CONFIG, wildcards.clusters),
+    output:
+        store=temp(directory(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/points.zarr")),
+        manifest=temp(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/points.manifest.json"),
+    log:
+        f"{RESULTS}/logs/sample_points/{{corpus}}/{{clusters}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sample_points/{{corpus}}/{{clusters}}.tsv"
+    conda:
+        MODELS_ENVIRONMENT
+    # One thread: the same bytes whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+        gpu=lambda wildcards: GPU if plan.clusters.model(CONFIG, wildcards.clusters) else 0,
+    params:
+        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
+        of=lambda wildcards: CONFIG.clusters[wildcards.clusters].of,
+        layer=lambda wildcards: CONFIG.clusters[wildcards.clusters].layer,
+        hours=lambda wildcards: CONFIG.clusters[wildcards.clusters].fit_hours,
+        seed=lambda wildcards: CONFIG.clusters[wildcards.clusters].seed,
+        code=code_fingerprint(
+            "property_neurons.clustering.sampled_points",
+            "property_neurons.clustering.points",
+            "property_neurons.clustering.job",
+        ),
+    message:
+        "Speech of {wildcards.corpus} to cluster: {wildcards.clusters}"
+    script:
+        "../workflow/scripts/sample_points.py"
+
+
+rule fit_clusters:
+    """k-means on frames, or on the means of utterances or speakers."""
+    input:
+        points=rules.sample_points.output.manifest,
+        # Named too, or it would be removed before it is read.
+        stored=rules.sample_points.output.store,
     output:
         codebook=f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/codebook.safetensors",
     log:
@@ -29,15 +67,9 @@ rule fit_clusters:
     resources:
         mem_mb=scaled(6000),
         runtime=scaled(240),
-        gpu=lambda wildcards: GPU if plan.clusters.model(CONFIG, wildcards.clusters) else 0,
     params:
-        root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         clusters=lambda wildcards: plan.clusters.settings(CONFIG, wildcards.clusters),
-        code=code_fingerprint(
-            "property_neurons.clustering.codebook",
-            "property_neurons.clustering.points",
-            "property_neurons.clustering.job",
-        ),
+        code=code_fingerprint("property_neurons.clustering.sampled_points"),
     message:
         "Clustering {wildcards.corpus}: {wildcards.clusters}"
     script:
@@ -45,14 +77,14 @@ rule fit_clusters:
 
 
 rule assign_clusters:
-    """The cluster of every frame, or utterance, of one shard."""
+    """The cluster of every frame, utterance or speaker of one shard."""
     input:
         # The gate changes when any subset does; the clusters of this shard change with the codebook.
         checked=ancient(rules.check_corpus.output.checked),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         frames=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
         codebook=rules.fit_clusters.output.codebook,
-        model=lambda wildcards: plan.clusters.model(CONFIG, wildcards.clusters),
+        model=lambda wildcards: plan.clusters.assigning_model(CONFIG, wildcards.clusters),
     output:
         store=directory(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/{{shard}}.zarr"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/{{shard}}.manifest.json",
@@ -66,7 +98,7 @@ rule assign_clusters:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(120),
-        gpu=lambda wildcards: GPU if plan.clusters.model(CONFIG, wildcards.clusters) else 0,
+        gpu=lambda wildcards: GPU if plan.clusters.assigning_model(CONFIG, wildcards.clusters) else 0,
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         of=lambda wildcards: CONFIG.clusters[wildcards.clusters].of,

@@ -81,7 +81,9 @@ def test_one_more_model_runs_only_that_model(finished, changed):
         ({"set": "place"}, set()),
         ({"track": "energy", "by": "none"}, {"measure_track"}),
         ({"tier": "phones", "groups": {"a": ["AH"], "i": ["IY"]}}, {"read_intervals"}),
-        pytest.param({"clusters": "units"}, {"fit_clusters", "assign_clusters"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"clusters": "units"}, {"sample_points", "fit_clusters", "assign_clusters"}, marks=pytest.mark.slow
+        ),
     ],
     ids=["column", "set", "track", "tier", "clusters"],
 )

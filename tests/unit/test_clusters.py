@@ -16,17 +16,11 @@ from synthetic_stores import Utterance, write_frames
 from test_config import MINIMAL
 
 from property_neurons import plan
-from property_neurons.clustering.assign import write_clusters
-from property_neurons.clustering.codebook import (
-    Codebook,
-    draw_utterances,
-    fit_codebook,
-    fit_on_corpus,
-    read_codebook,
-    write_codebook,
-)
+from property_neurons.clustering.assign import write_clusters, write_speakers_clusters
+from property_neurons.clustering.codebook import Codebook, fit_codebook, read_codebook, write_codebook
 from property_neurons.clustering.compare import AGREEMENT_COLUMNS, agreements, contingency
 from property_neurons.clustering.points import of_layer, points_of
+from property_neurons.clustering.sampled_points import draw_utterances, open_points, sample_points, write_points
 from property_neurons.config.load import load_config
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import FrameFiles, FrameValues, open_frame_files, open_values, write_values
@@ -77,8 +71,8 @@ def spoken(frames, encoder, recordings, layer=1):
 
 
 def fitted(frames, recordings, points, **changes):
-    settings = {"hours": 1, "clusters": CLUSTERS, "seed": 3, "standardise": False} | changes
-    return fit_on_corpus([frames], [recordings], points, **settings)
+    settings = {"clusters": CLUSTERS, "seed": 3, "standardise": False} | changes
+    return sample_points([frames], [recordings], points, of="frames", hours=1, seed=3).fit("frames", **settings)
 
 
 def test_frames_go_to_the_nearest_centroid_as_by_a_plain_loop(speech, tmp_path):
@@ -145,9 +139,40 @@ def test_the_draw_does_not_depend_on_shards(speech):
     frames = speech[0]
     halves = [replace(frames, kept=np.arange(4) % 2 == half) for half in (0, 1)]
     hours = 45 / 180_000
-    whole, parts = draw_utterances([frames], hours=hours, seed=1), draw_utterances(halves, hours=hours, seed=1)
-    assert set().union(*parts) == whole[0]
-    assert len(whole[0]) == 3
+    for of, n_drawn in (("utterances", 3), ("speakers", 3)):
+        whole, parts = (draw_utterances(shards, of=of, hours=hours, seed=1) for shards in ([frames], halves))
+        assert set().union(*parts) == whole[0]
+        assert len(whole[0]) == n_drawn
+    # Of every speaker one, however little is asked for.
+    drawn = [draw_utterances([frames], of="speakers", hours=1e-9, seed=seed)[0] for seed in range(5)]
+    assert all(sorted(name[0] for name in one) == ["a", "b"] for one in drawn)
+    assert len(set(map(frozenset, drawn))) > 1
+
+
+def test_speakers_go_to_the_centroid_nearest_to_the_mean_of_all_their_frames(speech, tmp_path):
+    frames, recordings, encoder = speech
+    represent = of_layer(encoder, 1)
+    halves = [replace(frames, kept=np.arange(4) % 2 == half) for half in (0, 1)]
+    listed = [recordings[half::2] for half in (0, 1)]
+    sampled = sample_points(
+        halves, listed, lambda *shard: points_of(*shard, represent, "speakers"), of="speakers", hours=1, seed=0
+    )
+    write_points(tmp_path / "points.zarr", sampled)
+    codebook = open_points(tmp_path / "points.zarr").fit("speakers", clusters=2, seed=0, standardise=False)
+    expected = spoken(frames, encoder, recordings)
+    means = [
+        np.mean([vector for name in names for _, vector in expected[name]], axis=0)
+        for names in (("a-1", "a-2"), ("b-1", "b-2"))
+    ]
+    # As many clusters as speakers: each is its own.
+    assert sorted(codebook.speakers) == ["a", "b"] and set(codebook.speakers.values()) == {0, 1}
+    for speaker, mean in zip("ab", means, strict=True):
+        np.testing.assert_allclose(codebook.centroids[codebook.speakers[speaker]], mean, rtol=1e-3, atol=1e-4)
+    write_codebook(tmp_path / "codebook.safetensors", codebook)
+    write_speakers_clusters(tmp_path / "c.zarr", halves[0], read_codebook(tmp_path / "codebook.safetensors"))
+    found = open_values(tmp_path / "c.zarr", frames.utterances, frames.offset).name.reshape(4, 20)
+    of = codebook.speakers
+    assert found.tolist() == [[number] * 20 for number in (of["a"], -1, of["b"], -1)]
 
 
 def as_shard(frames, cluster, names):
@@ -251,6 +276,7 @@ def test_equal_distances_go_to_the_first():
         ({"u": {"clusters": 101}}, {"clusters": "u"}, r"clusters\.u\.clusters"),
         ({"u": {"clusters": 2}}, {"clusters": "u", "by": "u"}, r"properties\.p\.by: each cluster of 'u' holds itself"),
         ({"u": {"clusters": 2, "of": "utterances"}}, {"column": "gender", "by": "u"}, "names of `clusters` of frames"),
+        ({"u": {"clusters": 2, "of": "speakers"}}, {"column": "gender", "by": "u"}, "names of `clusters` of frames"),
         ({"u": {"clusters": 2}}, {"marks": None, "by": "u"}, "marks are of phones"),
         ({"none": {"clusters": 2}}, {"column": "gender"}, r"clusters\.none: "),
     ],

@@ -37,7 +37,8 @@ COVERED = {
         activations.store activations.summary browser.derived browser.examples browser.neighbours
         browser.probabilities browser.speech browser.table_inputs browser.tables corpus.frame_store
         corpus.frame_values corpus.gate corpus.phones corpus.tracks corpus.utterance_columns counting.cell_sums
-        counting.count_store counting.interval_properties counting.job counting.join counting.layout counting.numbers counting.pitch_bins
+        counting.count_store counting.interval_properties counting.job counting.join counting.layout
+        counting.numbers counting.pitch_bins
         counting.properties counting.runs counting.sampling ranks.sites ranks.store
     """,
     "store_states": f"""
@@ -59,10 +60,10 @@ COVERED = {
         corpus.frame_store corpus.phones pretraining.kmeans probing.clusters probing.frames probing.linear probing.probe
         probing.representations probing.silhouettes
     """,
-    "fit_clusters": f"""
+    "sample_points": f"""
         {LOADING}
-        clustering.codebook clustering.job clustering.points clustering.vocabulary corpus.frame_store corpus.gate
-        corpus.phones pretraining.kmeans probing.frames probing.representations
+        clustering.codebook clustering.job clustering.points clustering.sampled_points clustering.vocabulary
+        corpus.frame_store corpus.gate corpus.phones pretraining.kmeans probing.frames probing.representations
     """,
     "assign_clusters": f"""
         {LOADING}

@@ -42,6 +42,16 @@ def write_clusters(
     write_values(path, frames.utterances, frames.offset, as_intervals(cluster, frames.offset, len(codebook.centroids)))
 
 
+def write_speakers_clusters(path: str | Path, frames: FrameShard, codebook: Codebook) -> None:
+    """As `write_clusters`, of speakers: every frame of a kept utterance has its speaker's cluster, if there is one."""
+    of_utterance = [
+        codebook.speakers.get(speaker, NONE) if kept else NONE
+        for speaker, kept in zip(frames.columns["speaker"], frames.kept, strict=True)
+    ]
+    cluster = np.repeat(np.array(of_utterance, np.int32), np.diff(frames.offset))
+    write_values(path, frames.utterances, frames.offset, as_intervals(cluster, frames.offset, len(codebook.centroids)))
+
+
 def as_intervals(cluster: np.ndarray, offset: np.ndarray, clusters: int) -> FrameValues:
     """Runs of one cluster as intervals within utterances, from int32 [frames], `NONE` where a frame has no cluster."""
     opens = np.diff(cluster, prepend=NONE) != 0

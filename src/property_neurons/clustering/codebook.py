@@ -1,20 +1,19 @@
 """k-means of the points of a corpus: fitted on some of its speech, kept as a file."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.recordings import Recording
 from property_neurons.errors import CorpusError, StoreError
 from property_neurons.pretraining.kmeans import frame_clusters
 from property_neurons.stores.files import atomic_path
 
-_FRAMES_PER_HOUR = 180_000
+_SPEAKERS = "speakers"
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,13 @@ class Codebook:
     """The centroids of clusters, and how points are scaled before they are assigned to them.
 
     centroids: float32 [clusters, width]. mean, scale: float32 [width].
+    speakers: the cluster of each speaker, where speakers are clustered.
     """
 
     centroids: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
+    speakers: Mapping[str, int] = field(default_factory=dict)
 
     def nearest(self, points: np.ndarray) -> np.ndarray:
         """The centroid nearest to each point (the first of equals): int64 [points], of float32 [points, width]."""
@@ -61,54 +62,11 @@ def fit_codebook(points: Sequence[np.ndarray], *, clusters: int, seed: int, stan
     return Codebook(kmeans.cluster_centers_.astype(np.float32), mean, scale)
 
 
-def draw_utterances(shards: Iterable[FrameShard], *, hours: float, seed: int) -> list[set[str]]:
-    """Sample utterances until they hold so much speech: the ids of each shard.
-
-    The sample does not depend on how the corpus is divided into shards.
-    """
-    shards = list(shards)
-    lengths = {
-        frames.utterances[place]: (number, int(np.diff(frames.offset)[place]))
-        for number, frames in enumerate(shards)
-        for place in np.flatnonzero(frames.kept)
-    }
-    names = sorted(lengths)
-    drawn: list[set[str]] = [set() for _ in shards]
-    left = hours * _FRAMES_PER_HOUR
-    for index in np.random.default_rng(seed).permutation(len(names)):
-        if left <= 0:
-            break
-        number, length = lengths[names[index]]
-        drawn[number].add(names[index])
-        left -= length
-    return drawn
-
-
-def fit_on_corpus(
-    shards: Sequence[FrameShard],
-    recordings: Sequence[Sequence[Recording]],
-    points_of_shard: Callable[[FrameShard, Sequence[Recording]], Iterable[tuple[int, np.ndarray, np.ndarray]]],
-    *,
-    hours: float,
-    clusters: int,
-    seed: int,
-    standardise: bool,
-) -> Codebook:
-    """Fit on utterances sampled from all shards; arguments as of `draw_utterances` and `fit_codebook`."""
-    of_utterance: dict[str, np.ndarray] = {}
-    for frames, listed, drawn in zip(shards, recordings, draw_utterances(shards, hours=hours, seed=seed), strict=True):
-        chosen = [one for one in listed if one.utterance in drawn]
-        for place, _, points in points_of_shard(frames, chosen):
-            of_utterance[frames.utterances[place]] = points
-    # In an order of their own, so that shards make no difference.
-    points = [of_utterance[name] for name in sorted(of_utterance) if len(of_utterance[name])]
-    return fit_codebook(points, clusters=clusters, seed=seed, standardise=standardise)
-
-
 def write_codebook(path: str | Path, codebook: Codebook) -> None:
     """Write a codebook as safetensors."""
+    arrays = {"centroids": codebook.centroids, "mean": codebook.mean, "scale": codebook.scale}
     with atomic_path(path) as temporary:
-        save_file({"centroids": codebook.centroids, "mean": codebook.mean, "scale": codebook.scale}, temporary)
+        save_file(arrays, temporary, {_SPEAKERS: json.dumps(dict(codebook.speakers), sort_keys=True)})
 
 
 def read_codebook(path: str | Path) -> Codebook:
@@ -118,7 +76,8 @@ def read_codebook(path: str | Path) -> Codebook:
         StoreError: the file is absent or no codebook.
     """
     try:
-        arrays = load_file(path)
-        return Codebook(arrays["centroids"], arrays["mean"], arrays["scale"])
-    except (OSError, KeyError, SafetensorError) as error:
+        with safe_open(path, "numpy") as held:
+            arrays = [held.get_tensor(name) for name in ("centroids", "mean", "scale")]
+            return Codebook(*arrays, json.loads((held.metadata() or {}).get(_SPEAKERS, "{}")))
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise StoreError(f"{path}: expected a codebook, found {error}; run the rule that makes it") from None

@@ -38,7 +38,7 @@ def _of_shard(shard: FrameShard, of: Of) -> Iterator[pd.DataFrame]:
     kept = np.flatnonzero(shard.kept & (np.diff(shard.offset) > 0))
     utterance = np.repeat(np.arange(len(shard.utterances)), np.diff(shard.offset))
     counted = (cluster != NONE) & np.isin(utterance, kept)
-    if of == "utterances":
+    if of != "frames":
         first = np.zeros(len(cluster), dtype=bool)
         first[shard.offset[kept]] = True
         counted &= first

@@ -1,4 +1,7 @@
-"""What is clustered: the frames of speech of a layer or of the log-Mel, or their mean over each utterance."""
+"""What is clustered: the frames of speech of a layer or of the log-Mel, or their mean over each utterance.
+
+Means of speakers are made of those of their utterances (`sampled_points`).
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -83,6 +86,6 @@ def points_of(
         # Some models give no frame for the last label.
         own[len(values) :] = False
         points = values[: len(own)][own[: len(values)]]
-        if of == "utterances" and len(points):
+        if of != "frames" and len(points):
             points = points.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
         yield place, own, points

@@ -2,5 +2,5 @@
 
 from typing import Literal
 
-Of = Literal["frames", "utterances"]
+Of = Literal["frames", "utterances", "speakers"]
 NONE = -1

@@ -12,9 +12,15 @@ def model(config: Config, name: str) -> str | list[str]:
     return paths.manifest_if(None if of is None else paths.model(config, of))
 
 
+def assigning_model(config: Config, name: str) -> str | list[str]:
+    """As `model`, of what clusters are assigned by: a speaker's cluster is known once the speakers are clustered."""
+    return [] if config.clusters[name].of == "speakers" else model(config, name)
+
+
 def settings(config: Config, name: str) -> dict[str, Any]:
-    """What the centroids depend on beside the model."""
-    return config.clusters[name].model_dump(exclude={"model"})
+    """How points are clustered, as arguments of `clustering.sampled_points.SampledPoints.fit`."""
+    section = config.clusters[name]
+    return section.model_dump(include={"of", "clusters", "seed"}) | {"standardise": section.layer is None}
 
 
 def stores(config: Config, corpus: str, name: str) -> list[str]:
