@@ -42,6 +42,12 @@ if others := plan.other_sources.made_from_others(CONFIG):
 
 for line in plan.sources.missing(CONFIG):
     logger.warning(printable(f"Missing, so targets that need it cannot be made. {line}"))
+if CONFIG.cache and not os.path.isdir(CONFIG.cache):
+    logger.warning(
+        printable(
+            f"cache: expected a folder at {CONFIG.cache}, found none: nothing will be shared; mkdir -p, or correct it"
+        )
+    )
 
 
 onerror:
