@@ -2,7 +2,7 @@
 
 
 rule store_activations:
-    """The value of every neuron in every frame of some minutes of speech: a second pass of the model, over these alone."""
+    """The value of every neuron in every frame of some minutes of speech, by a second pass of the model."""
     input:
         checked=rules.check_corpus.output.checked,
         # What is read of a shard changes when its audio does.

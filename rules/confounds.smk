@@ -7,7 +7,7 @@ wildcard_constraints:
 
 
 rule count_strata:
-    """The counts by unit of a property whose groups are divided by a confound, from the same ranks."""
+    """Counts by unit of a property crossed with its confound, from the same ranks."""
     input:
         checked=rules.check_corpus.output.checked,
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
@@ -47,7 +47,7 @@ rule count_strata:
 
 
 rule test_confound:
-    """How many neurons stay in the sets where the confound is the same, beside strata that mean nothing."""
+    """How many neurons are found again with a confound held fixed, and how many with meaningless strata."""
     input:
         units=rules.count_strata.output.manifest,
         neurons=rules.find_neurons.output.neurons,
@@ -76,7 +76,7 @@ rule test_confound:
 
 
 rule test_other_corpus:
-    """On request: the neurons found on one corpus, on the speech of another."""
+    """On request: test the neurons of one corpus on the speech of another."""
     input:
         neurons=rules.find_neurons.output.neurons,
         units=f"{RESULTS}/unit_counts/{{model}}/{{other}}/{{property}}.manifest.json",

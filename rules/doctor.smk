@@ -6,7 +6,7 @@ localrules:
 
 
 rule doctor:
-    """Look at packages, GPUs, corpora, checkpoints and room on disk; makes nothing."""
+    """Check packages, GPUs, corpora, checkpoints and disk space; makes nothing."""
     log:
         f"{RESULTS}/logs/doctor.log",
     # No benchmark: its file would be a product, and a doctor that has made one would not look again.

@@ -138,7 +138,7 @@ use rule compare_selectors as compare_training_selectors with:
 
 
 rule erase_groups:
-    """Erase each group of a property in a fine-tuned model, by degrees, and random neurons; score the task."""
+    """Erase each group of a property in a fine-tuned model, by degrees, and matched random neurons; score the task."""
     input:
         training=lambda wildcards: plan.paths.manifest(plan.erasure.training(CONFIG, wildcards.erasure, wildcards.seed)),
         model=lambda wildcards: (
@@ -176,7 +176,7 @@ rule erase_groups:
 
 
 rule tabulate_erasure:
-    """Error before and after, for whom, with intervals and beside random neurons."""
+    """Tables of an erasure study: errors of each group before and after, with intervals, beside random neurons."""
     input:
         runs=lambda wildcards: [
             f"{RESULTS}/erasure/{wildcards.erasure}/seed{seed}.manifest.json"

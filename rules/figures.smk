@@ -237,9 +237,9 @@ for study_name, section in STUDIES.items():
     title = f"Figure {drawn_by[-1]}" if key == drawn_by else f"the pruning study {study_name}"
     FIGURES[key] = Figure(title, "Pruning", inputs=inputs, params=params, drawn_by=drawn_by)
     if section.cost_of_cut:
-        # What the same cuts cost before any recovery.
+        # The same pruning steps before any recovery.
         FIGURES[f"{key}_cut"] = Figure(
-            f"The cost of the cuts of {title}",
+            f"{title} before any recovery",
             "Pruning",
             inputs=inputs,
             params=params | {"figure_of": drawn_by},

@@ -52,7 +52,7 @@ VALUES = {
 
 
 rule compare_selectors:
-    """As many neurons chosen in other ways: their overlap with the sets, and how they do on held-out speakers."""
+    """Compare other selectors with the sets: their overlap, and their AUROC on held-out speakers."""
     input:
         **VALUES,
         units=rules.count_units.output.manifest,

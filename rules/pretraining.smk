@@ -57,7 +57,7 @@ rule measure_log_mel:
 
 
 rule sample_states:
-    """Frames of a hidden layer, of utterances drawn at random: what needs the model. Removed when they are clustered."""
+    """Frames of a hidden layer from randomly sampled utterances; removed once they are clustered."""
     input:
         log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
         statistics=rules.measure_log_mel.output.statistics,

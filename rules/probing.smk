@@ -2,7 +2,7 @@
 
 
 rule store_probed_frames:
-    """Frames of phones, drawn at random, in every layer of a model (GPU if there is one); removed once they are probed."""
+    """Randomly sampled frames of phones in every layer of a model; removed once they are probed."""
     input:
         # Frames are drawn from the utterances that this gate lets through.
         checked=rules.check_corpus.output.checked,

@@ -5,7 +5,7 @@ What a study trains are ordinary models and tasks (config/expand_studies.py); he
 
 
 rule calibrate_model:
-    """What each neuron does on calibration speech, and the gradient of a loss: what some criteria score by."""
+    """Measure each neuron on calibration speech (activation, gradient of a loss), for criteria that need it."""
     input:
         model=f"{RESULTS}/models/{{model}}.manifest.json",
         training=lambda wildcards: (
@@ -44,7 +44,7 @@ rule calibrate_model:
 
 
 rule learn_gates:
-    """Learn a gate for each neuron, for the size that a model is cut to: what the criterion l0 scores by."""
+    """Learn a gate for each neuron at the size of the pruned model, for the criterion l0."""
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
         training=lambda wildcards: plan.paths.manifest_if(
@@ -77,7 +77,7 @@ rule learn_gates:
 
 
 rule prune_model:
-    """Remove neurons by a criterion, in one cut."""
+    """Remove neurons by a criterion, in one pruning step."""
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
         neurons=lambda wildcards: plan.pruning.neuron_tables(CONFIG, wildcards.model),
@@ -109,7 +109,7 @@ rule prune_model:
 
 
 rule distil_model:
-    """Train a pruned model to give the hidden states of the whole one; a killed job resumes from its last checkpoint."""
+    """Train a pruned model to give the hidden states of the unpruned one; a killed job resumes from its last checkpoint."""
     input:
         model=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].of}.manifest.json",
         teacher=lambda wildcards: f"{RESULTS}/models/{CONFIG.models[wildcards.model].teacher}.manifest.json",
@@ -145,7 +145,7 @@ rule distil_model:
 
 
 rule measure_speed:
-    """How much faster the cut models of a study are than the whole one, and how much they compute."""
+    """Measure how much faster the pruned models of a study are than the unpruned one, and their operations."""
     input:
         reference=lambda wildcards: f"{RESULTS}/models/{STUDIES[wildcards.study].model}.manifest.json",
         models=lambda wildcards: plan.pruning.scored_models(CONFIG, wildcards.study),
@@ -171,7 +171,7 @@ rule measure_speed:
 
 
 rule collect_pruning:
-    """The scores of all runs of a study in one table, and arm held against arm on the same test utterances."""
+    """All scores of a study in one table, and the differences between arms on the same test utterances."""
     input:
         trainings=lambda wildcards: plan.pruning.trainings(CONFIG, wildcards.study),
         metrics=lambda wildcards: plan.pruning.metrics(CONFIG, wildcards.study),
@@ -204,7 +204,7 @@ rule collect_pruning:
 
 
 rule tabulate_pruning:
-    """Neurons, parameters, size, speed and every metric of each arm, the seeds drawn together."""
+    """Neurons, parameters, size, speed and every metric of each arm, over its seeds."""
     input:
         runs=expand(f"{RESULTS}/pruning/{{study}}/runs.tsv", study=list(STUDIES)),
     output:

@@ -6,7 +6,7 @@ A folder `tasks/{task}/{model}/seed{n}` holds head, curves and the error of ever
 
 
 rule prepare_task:
-    """Utterances, parts and references of a task, held against leaks."""
+    """Utterances, parts and references of a task, checked for leaks."""
     input:
         # What is divided is what these gates let through.
         checked=lambda wildcards: [
