@@ -65,7 +65,7 @@ class Run:
 
 def start(project: Project, *targets: str, log: Path, more: Sequence[str] = ()) -> subprocess.Popen:
     """Start snakemake through the shipped profile; never without a time limit, for it can wait for ever."""
-    command = ["timeout", "-k", "10", "1500", sys.executable, "-m", "snakemake", "--profile", "slurm"]
+    command = ["timeout", "-k", "10", "3000", sys.executable, "-m", "snakemake", "--profile", "slurm"]
     with log.open("w", encoding="utf-8") as out:
         return subprocess.Popen(
             [*command, *targets, *OPTIONS, *more],
