@@ -421,8 +421,13 @@ def test_hidden_states_that_tasks_share_take_room():
 def test_all_that_is_kept_for_a_while_takes_room():
     """Each store that a rule deletes again is estimated by a function of its own."""
     rules = "".join(file.read_text() for file in (CONFIGS.parent / "rules").glob("*.smk"))
-    stores = {Path(path).parts[0] for path in re.findall(r'temp\(directory\(f"{RESULTS}/([^"]+)"', rules)}
-    assert stores == {"states", "pretraining", "probes"}
+    stores = re.findall(r'temp\(directory\(f"{RESULTS}/([^"]+)"', rules)
+    assert sorted(re.sub(r"{{\w+}}", "*", path) for path in stores) == [
+        "corpora/*/clusters/*/points.zarr",
+        "pretraining/*/stage*/sample",
+        "probes/*/*.layers",
+        "states/*/*",
+    ]
     assert f"max_frames={_PROBED_FRAMES}," in rules
 
 
@@ -446,6 +451,16 @@ def test_frames_and_values_that_are_stored_take_room(tmp_path):
         (tmp_path / file).touch()
     assert room("frames that stage 1 of general-targets clusters")[1] == 0
     assert room("layers to probe")[1] == pytest.approx(probed / 2)
+
+
+def test_frames_that_are_clustered_take_room():
+    content = yaml.safe_load((CONFIGS / "config.yaml").read_text())
+    content["clusters"] = {"units": {"model": "melhubert-mini", "layer": 3, "clusters": 8, "fit_hours": 0.1}}
+    content["clusters"]["voices"] = {"of": "speakers", "clusters": 2}
+    content["properties"] |= {name: {"clusters": name} for name in content["clusters"]}
+    config = load_config(content)
+    (use,) = [use for use in disk_uses(config, default_needs(config)) if "clusters" in use.what]
+    assert (use.what, use.n_bytes) == ("frames that units clusters", pytest.approx(360 * 50 * 192 * 4))
 
 
 def test_every_training_of_a_task_that_trains_the_model_takes_room():

@@ -32,8 +32,8 @@ _SUMMED_ROWS, _SUMMED_BYTES, _SECONDS_PER_SPEAKER = 324, 1.5, 1480
 _VALUE_BYTES = 1.14
 # What the workflow makes of recordings is FLAC: 17 kB a second of LibriSpeech, 21 kB of the demo's voices.
 _MADE_AUDIO_BYTES_PER_SECOND = 20_000
-# `max_frames` of rule store_probed_frames, and the values of a log-Mel frame there.
-_PROBED_FRAMES, _PROBED_LOG_MEL = 60_000, 80
+# `max_frames` of rule store_probed_frames, and the values of a frame of log-Mel in pairs.
+_PROBED_FRAMES, _LOG_MEL_PAIR = 60_000, 80
 _FP32 = 4.0
 
 
@@ -170,7 +170,7 @@ def _made_audio(config: Config, needs: Needs) -> Iterator[DiskUse]:
 
 
 def _clustered_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
-    """The frames of a layer that a stage's k-means is fitted on."""
+    """The frames that k-means is fitted on: those of a layer for a stage's targets, those of clusters of frames."""
     for run in needs.runs:
         section = config.pretraining[run]
         for number, stage in enumerate(section.stages, start=1):
@@ -181,10 +181,27 @@ def _clustered_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
             shape = shape_of_run(config, run) if targets.model is None else shape_of(config, targets.model)
             seconds = min(speech_of(config, section.corpus).seconds, 3600 * targets.fit_hours)
             n_bytes = _FP32 * seconds * FRAMES_PER_SECOND * shape.hidden_size
-            detail = f"{duration(seconds)} of layer {targets.layer}, deleted as soon as they are clustered"
-            done = Path(folder).with_name("codebook.safetensors").is_file()
-            what = f"frames that stage {number} of {run} clusters"
-            yield DiskUse(what, detail, n_bytes, 0.0 if done else n_bytes)
+            what, detail = (
+                f"frames that stage {number} of {run} clusters",
+                f"{duration(seconds)} of layer {targets.layer}",
+            )
+            yield _until_clustered(what, detail, n_bytes, Path(folder).parent)
+    corpus = config.figures.corpus
+    for name in plan.clusters.used(config):
+        clusters = config.clusters[name]
+        # Of an utterance or a speaker one point is kept.
+        if clusters.of == "frames" and any(of == corpus for _, of in needs.ranks):
+            width = _LOG_MEL_PAIR if clusters.model is None else shape_of(config, clusters.model).hidden_size
+            seconds = min(speech_of(config, corpus).seconds, 3600 * clusters.fit_hours)
+            folder = Path(plan.paths.clusters(config, corpus, name))
+            n_bytes = _FP32 * seconds * FRAMES_PER_SECOND * width
+            yield _until_clustered(f"frames that {name} clusters", duration(seconds), n_bytes, folder)
+
+
+def _until_clustered(what: str, detail: str, n_bytes: float, folder: Path) -> DiskUse:
+    """What is deleted as soon as `folder` has the codebook that was fitted on it."""
+    done = (folder / "codebook.safetensors").is_file()
+    return DiskUse(what, f"{detail}, deleted as soon as they are clustered", n_bytes, 0.0 if done else n_bytes)
 
 
 def _probed_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
@@ -192,7 +209,7 @@ def _probed_frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
     sizes, to_write = {}, 0.0
     for model, corpus in needs.probed:
         shape, seconds = shape_of(config, model), speech_of(config, corpus).seconds
-        values = _PROBED_LOG_MEL + shape.blocks * shape.hidden_size
+        values = _LOG_MEL_PAIR + shape.blocks * shape.hidden_size
         sizes[model, corpus] = _FP32 * min(_PROBED_FRAMES, seconds * FRAMES_PER_SECOND) * values
         to_write += sizes[model, corpus] * (not Path(config.results, "probes", model, f"{corpus}.tsv").is_file())
     if sizes:
