@@ -37,7 +37,8 @@ from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.stores.zarr import add_array, new_store
 
 LAMBDA, LAMBDA_MAX = 0.01, 0.02
-PER_SHARD = 8
+# About two minutes of speech: opening a store costs the same however much it holds; those of the sample hold twenty.
+PER_SHARD = 16
 RUN_FRAMES = 4
 FRAME_US = 20_000
 # The paper's phone classes (single phones are counted along), gender and pitch.
