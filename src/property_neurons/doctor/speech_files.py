@@ -19,7 +19,7 @@ from property_neurons.corpus.framewise import read_pitch_bins
 from property_neurons.corpus.genders import read_genders
 from property_neurons.corpus.listing import Listing
 from property_neurons.corpus.phone_tables import phone_table
-from property_neurons.corpus.report import Trouble
+from property_neurons.corpus.report import Trouble, report_table
 from property_neurons.corpus.sources import open_alignments, open_subset
 from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.table_columns import TableColumns, table_columns
@@ -28,6 +28,7 @@ from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import utterance_of
 from property_neurons.corpus.voxceleb import read_meta, read_split
 from property_neurons.doctor.finding import Finding
+from property_neurons.doctor.groups import group_findings
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.samples import evenly, sampled_files
 from property_neurons.errors import AlignmentError, PropertyNeuronsError, printable, some_of
@@ -148,10 +149,11 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
     strict = fatal and section.on_bad_utterance == "fail"
     rows = listing.utterances
     troubles = [(listed.utterance, trouble) for listed in rows for trouble in listed.troubles]
-    columns = yield from _read(about, where, lambda _: _own_columns(config, corpus, listing), fatal)
+    columns = yield from _read(about, where, lambda _: _columns(config, corpus, listing), fatal)
     if columns is not None:
         told = columns.report.itertuples()
         troubles += [(row.utterance, Trouble(row.code, row.detail)) for row in told]
+        yield from group_findings(config, corpus, columns.columns, fatal=fatal)
     yield from _by_code(about, "rows", where, len(rows), troubles, strict, fatal)
     audio = [listing.root / path for listed in evenly(rows, _SAMPLED) for path in listed.audio]
     yield from _sampled(about, "recordings", listing.root, audio, _inspector(section), strict, fatal)
@@ -161,10 +163,8 @@ def _table(config: Config, corpus: str, fatal: bool) -> Iterator[Finding]:
         yield from _sampled(about, "alignments", listing.root, utterances, alignments.read, strict, fatal)
 
 
-def _own_columns(config: Config, corpus: str, listing: Listing) -> TableColumns | None:
-    """What the workflow will read of the tables once it has scanned what they list."""
-    if not plan.corpora.tables(config, corpus):
-        return None
+def _columns(config: Config, corpus: str, listing: Listing) -> TableColumns:
+    """What is listed of the utterances, and what the workflow will read of the tables once it has scanned these."""
     rows = [
         {"utterance": listed.utterance, "subset": "", "speaker": listed.speaker, "gender": listed.gender}
         | dict(listed.columns)
@@ -172,6 +172,8 @@ def _own_columns(config: Config, corpus: str, listing: Listing) -> TableColumns 
         if not listed.troubles
     ]
     utterances = pd.DataFrame(rows, columns=["utterance", "subset", "speaker", "gender", *listing.types])
+    if not plan.corpora.tables(config, corpus):
+        return TableColumns(utterances, report_table(corpus, "", []))
     return table_columns(corpus, utterances, **plan.corpora.table_settings(config, corpus))
 
 
