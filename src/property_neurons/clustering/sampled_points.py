@@ -54,7 +54,7 @@ class SampledPoints:
 def draw_utterances(shards: Iterable[FrameShard], *, of: Of, hours: float, seed: int) -> list[set[str]]:
     """Sample utterances until they hold so much speech: the ids of each shard.
 
-    Of speakers, one of each in turn, and at least one. The draw does not depend on how the corpus is cut into shards.
+    For clusters of speakers, one utterance of each in turn, and at least one. The sample does not depend on the shards.
     """
     shards = list(shards)
     known = {

@@ -1,4 +1,4 @@
-"""What the scan reads of the tables that users make, and a digest of it: other columns are read after the scan.
+"""The part of users' tables that the scan reads, and its digest; other columns are read after the scan.
 
 Planning takes the digest, so that a change of any other column reads no recording again and runs no model.
 """

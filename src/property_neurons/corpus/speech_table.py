@@ -33,7 +33,7 @@ class SpeechTable:
     path: what it was read from, for messages.
     root: the folder that the paths in it start from.
     rows: text, "" where missing; the columns `audio`, `speaker`, others of `FIELDS`, and the fields of paths.
-    per_speaker: columns of which each speaker has one value.
+    per_speaker: columns with one value for each speaker.
     """
 
     path: str
@@ -132,13 +132,13 @@ def scanned_table(
     speakers: str | Path | None,
     per_speaker: Sequence[str],
 ) -> SpeechTable:
-    """What the scan reads of rows of text, with the genders of a table of speakers.
+    """The columns that the scan reads, from rows of text, with the genders of a table of speakers.
 
     Args:
         path: what the rows were read from, for messages.
         root: the folder that audio and alignments are named from.
-        speakers: a table with one row a speaker, of which the column `gender` is added.
-        per_speaker: columns of which each speaker has one value, where there are any.
+        speakers: a table with one row a speaker, whose column `gender` is added.
+        per_speaker: columns with one value for each speaker, checked where they exist.
 
     Raises:
         CorpusError: a table is absent or of another form, or has a column of a name that is taken.

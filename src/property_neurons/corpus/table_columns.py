@@ -1,4 +1,4 @@
-"""What the tables of the user's say beside what the scan reads: accent, age, session, ...
+"""The columns of users' tables that the scan does not read: accent, age, session, ...
 
 They are read once the recordings are, so that a change of them reads no recording again and runs no model.
 """
@@ -23,7 +23,7 @@ _ALWAYS = ["utterance", "subset", "speaker", "gender"]
 
 @dataclass(frozen=True, eq=False)
 class TableColumns:
-    """What is known of the utterances of a corpus.
+    """Columns of the utterances of a corpus.
 
     columns: utterance, subset, speaker, gender, the fields of paths, and the user's own columns: text or numbers.
     report: a row for each trouble of an utterance in the tables, as of `scan.Scan`; those of `columns` have none.
@@ -49,7 +49,7 @@ def table_columns(
         corpus: its name, for the report.
         utterances: those fit for use.
         table, manifest, columns, speakers: as of `scanned_cells.scanned_digest`.
-        per_speaker: columns of which each speaker has one value, where there are any.
+        per_speaker: columns with one value for each speaker, checked where they exist.
 
     Raises:
         CorpusError: a table is absent or of another form, has a column of a name that is taken or one that is in the

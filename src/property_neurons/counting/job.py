@@ -46,10 +46,10 @@ def counting_arguments(
 
 @dataclass(frozen=True, eq=False)
 class OwnColumns:
-    """What the users' tables of corpora say, as the rule `read_columns` writes it.
+    """The columns of users' tables, as the rule `read_columns` writes them.
 
     tables: {folder of a corpus: its columns by utterance}.
-    refused: the (subset, utterance) pairs of which they contradict themselves.
+    refused: the (subset, utterance) pairs whose entries contradict each other.
     """
 
     tables: Mapping[Path, pd.DataFrame]

@@ -86,7 +86,7 @@ def units(config: Config, corpus: str, name: str) -> list[str]:
 
 
 def columns(config: Config, corpus: str, *names: str) -> list[str]:
-    """What the user's tables say of a corpus (`corpora.columns`), where one of these properties reads it."""
+    """The user's columns of a corpus (`corpora.columns`), where one of these properties reads them."""
     sections = [config.properties.get(name) for name in names]
     known = {"speaker", "gender", "subset", *corpora.path_fields(config, corpus)}
     own = any(isinstance(section, ColumnProperty) and section.column not in known for section in sections)

@@ -176,32 +176,32 @@ def scanned_speakers(config: Config, corpus: str) -> str | None:
 
 
 def scanned_per_speaker(config: Config, corpus: str) -> list[str]:
-    """The columns of which each speaker has one value, as far as the scan reads them: genders, and fields of paths."""
+    """The columns with one value for each speaker, as far as the scan reads them: genders, and fields of paths."""
     known = ("gender", *path_fields(config, corpus))
     return [name for name in config.corpora[corpus].per_speaker if name in known]
 
 
 def path_fields(config: Config, corpus: str) -> list[str]:
-    """What the paths of a corpus's recordings say of them, by name; of most corpora nothing."""
+    """The fields that the paths of a corpus's recordings give, by name; none for most corpora."""
     section = config.corpora[corpus]
     return fields_of(section.recordings) if isinstance(section, FolderCorpus) else []
 
 
 def tables(config: Config, corpus: str) -> list[str]:
-    """The tables of the user's, columns of which are read after the scan; none for most corpora."""
+    """The user's tables whose columns are read after the scan; none for most corpora."""
     section = config.corpora[corpus]
     return list(listed_in(config, corpus).values()) if isinstance(section, TableCorpus | FolderCorpus) else []
 
 
 def table_settings(config: Config, corpus: str) -> dict[str, Any]:
-    """What the user's tables are read by, as arguments of `corpus.table_columns.table_columns`."""
+    """How the user's tables are read, as arguments of `corpus.table_columns.table_columns`."""
     files = {"table": None, "manifest": None, "speakers": None} | listed_in(config, corpus)
     section = config.corpora[corpus]
     return files | {"columns": dict(getattr(section, "columns", {})), "per_speaker": list(section.per_speaker)}
 
 
 def scanned_digest(config: Config, corpus: str) -> str | None:
-    """What the scan reads of the user's tables, as a digest: of the rest it need not know. None where there are none.
+    """A digest of what the scan reads of the user's tables; None where there are none.
 
     Of a table that cannot be read it is what it was: the job that reads its columns says what is wrong. Once that is
     mended, no recording is read again.
