@@ -1,6 +1,7 @@
 """What a training sees: a pure function of seed and number, alike from waveforms and from stored states."""
 
 import math
+import pickle
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -323,6 +324,29 @@ def test_damaged_states_are_found(load, tmp_path):
     values.write_bytes(content)
     with pytest.raises(StoreError, match=r"the content of states\.npy is not what was written"):
         open_states(tmp_path / "states.manifest.json")
+
+
+# One of each front end.
+@pytest.mark.parametrize("name", ["HubertModel", "MelHubertModel", "Wav2Vec2BertModel", "WhisperEncoder"])
+def test_what_data_workers_are_given_can_be_sent_to_them(name, load, tmp_path):
+    """They begin without what this process has in memory where they are spawned: macOS, and Python from 3.14 on."""
+    encoder = load(name)
+    table = pd.DataFrame({"utterance": NAMES, "n_samples": LENGTHS, "reference": [[place] for place in range(5)]})
+    sources = [Waveforms(encoder, recordings())]
+    if name == "MelHubertModel":
+        store = stored(encoder, tmp_path / "states", recordings())
+        sources.append(StoredStates({"made": store}, [("made", utterance) for utterance in NAMES]))
+    for source in sources:
+        examples = Examples(table, "speaker_identification", source, n_examples=3, crop_seconds=0.3)
+        content = pickle.dumps((examples, collate))
+        # Neither the model nor the states that are stored.
+        assert len(content) < 300_000
+        there, collate_there = pickle.loads(content)
+        one, other = collate([examples[2]]), collate_there([there[2]])
+        assert torch.equal(one["labels"], other["labels"])
+        key = "states" if "states" in one else "windows"
+        first, second = (batch[key] if key == "states" else batch[key][0][0].values for batch in (one, other))
+        assert torch.equal(first, second)
 
 
 def test_audio_and_features_are_read_by_the_decoding_threads(load, tmp_path, monkeypatch):

@@ -66,3 +66,17 @@ def test_workers_do_not_outnumber_cores(monkeypatch, tmp_path, processes, worker
     settings = Optimisation(steps=1, batch_size=8, workers=6).model_dump() | {"max_grad_norm": 1.0, "seed": 0}
     arguments = training_arguments("made", str(tmp_path), "cpu", SimpleNamespace(**settings))
     assert arguments.dataloader_num_workers == workers
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "expected"),
+    [("cuda", "fp32", (True, False)), ("cuda", "bf16", (True, True)), ("cpu", "bf16", (None, False))],
+)
+def test_trainings_use_tf32_on_a_gpu_and_bf16_where_it_is_asked_for(device, precision, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(trainer.transformers, "TrainingArguments", lambda **arguments: SimpleNamespace(**arguments))
+    monkeypatch.setattr(trainer.transformers.utils, "is_torch_tf32_available", lambda: True)
+    monkeypatch.setattr(trainer.torch.cuda, "device_count", lambda: 1)
+    settings = Optimisation(steps=1, precision=precision).model_dump() | {"max_grad_norm": 1.0, "seed": 0}
+    arguments = training_arguments("made", str(tmp_path), device, SimpleNamespace(**settings))
+    assert (arguments.tf32, arguments.bf16) == expected
+    assert arguments.dataloader_pin_memory == (device == "cuda")
