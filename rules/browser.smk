@@ -44,6 +44,9 @@ rule tabulate_browser:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         columns=lambda wildcards: plan.analysis.columns(CONFIG, wildcards.corpus, *plan.browser.shown(CONFIG)),
         ranks=lambda wildcards: plan.analysis.ranks(CONFIG, wildcards.model, wildcards.corpus),
+        values=lambda wildcards: [
+            manifest for made in plan.browser.values(CONFIG, wildcards.corpus).values() for manifest in made
+        ],
         activations=lambda wildcards: plan.browser.activations(CONFIG, wildcards.model, wildcards.corpus),
         counts=expand(
             f"{RESULTS}/counts/{{{{model}}}}/{{{{corpus}}}}/{{property}}.manifest.json",
@@ -70,6 +73,8 @@ rule tabulate_browser:
         properties=plan.browser.properties(CONFIG),
         sampling=plan.browser.sampling(CONFIG),
         choice=plan.browser.choice(CONFIG),
+        # In the order of the input `values`, as many for each as there are shards.
+        with_values=lambda wildcards: list(plan.browser.values(CONFIG, wildcards.corpus)),
         code=code_fingerprint("property_neurons.browser.tables", "property_neurons.browser.table_inputs"),
     message:
         "Looking at the neurons of {wildcards.model} on {wildcards.corpus}"

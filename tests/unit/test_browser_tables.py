@@ -11,10 +11,13 @@ import property_neurons
 from property_neurons import neuron as command
 from property_neurons.browser.examples import KINDS, choose_examples
 from property_neurons.browser.neighbours import coactive, cosines, nearest
-from property_neurons.browser.pages import _index
+from property_neurons.browser.pages import _index, shares
 from property_neurons.browser.probabilities import LAGS, clusters_of, intervals
+from property_neurons.browser.speech import read_speech
 from property_neurons.browser.tables import EXAMPLE_COLUMNS, NEURON_COLUMNS, Choice, browser_tables, chosen_neurons
+from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import PHONES, VOWELS, Inventory
+from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
 from tests.unit.browser_inputs import EVIL, LAMBDA, S_NEURON, SILENT_NEURON, WOMEN_NEURON, Made
@@ -89,6 +92,22 @@ def test_probabilities_equal_the_counts_of_the_stores(made, tables):
                 phone = PHONES.index(counts.cells[cell][1])
                 found = [own.loc[neuron, "p_phone"][phone] for neuron in own.index]
                 np.testing.assert_allclose(found, counts.site_counts(site)[cell] / counts.n[cell])
+
+
+def test_a_property_of_a_track_has_the_groups_of_its_numbers(made):
+    shards, expected = [], []
+    for shard in made.shards:
+        number = np.arange(len(shard.frames.label), dtype=np.float32) % 5
+        number[number == 4] = np.nan
+        shards.append(replace(shard, beside={"loud": FrameValues(number=number)}))
+        expected += [-1 if np.isnan(value) else int(value > 1.5) for value in number]
+    layout = make_property("loud", track="energy", cuts=[1.5]).lay_out([shard.frames_of("loud") for shard in shards])
+    assert read_speech(shards, {"loud": layout}).group["loud"].tolist() == expected
+
+
+def test_a_share_that_is_not_known_is_none_on_the_pages():
+    """As of a property of many groups, whose means are left out: tables give them back as None."""
+    assert shares([0.5, np.nan, None]) == [5000, None, None]
 
 
 def test_examples_are_where_the_neuron_is_active_and_counter_examples_where_it_is_not(made, tables):

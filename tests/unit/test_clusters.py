@@ -309,7 +309,8 @@ def test_the_config_says_what_is_counted_and_no_more():
     stores = [plan.clusters.stores(config, "demo", name) for name in ("u", "v")]
     assert where == [(stores[0], []), (stores[1], stores[0]), ([], stores[0])]
     assert plan.clusters.used(config) == ["u", "v"]
-    # Pages are made of frame stores alone.
-    assert plan.browser.shown(config) == ["phone", "single_phone", "gender", "pitch", "duration"]
-    with pytest.raises(ConfigError, match=r"browser\.properties: the pages show no property of .* found 'age'"):
+    # Pages show cells of the corpus's own phones.
+    assert plan.browser.shown(config) == ["phone", "single_phone", "gender", "pitch", "duration", "unit"]
+    assert plan.browser.values(config, "demo") == {"unit": stores[0]}
+    with pytest.raises(ConfigError, match=r"browser\.properties: .* 'age' has clusters in their place"):
         load_config(MINIMAL | sections | {"properties": properties, "browser": {"properties": ["age"]}})

@@ -192,8 +192,8 @@ def _plain(value: Any) -> Any:
 
 
 def shares(values: Sequence[float]) -> list[int | None]:
-    """Probabilities in ten-thousandths, as the pages hold them; None for NaN."""
-    return [None if np.isnan(value) else round(float(value) * 10_000) for value in values]
+    """Probabilities in ten-thousandths, as the pages hold them; None for NaN, which tables may have read as None."""
+    return [None if value is None or np.isnan(value) else round(float(value) * 10_000) for value in values]
 
 
 def _with_examples(neurons: pd.DataFrame, examples: pd.DataFrame):

@@ -1,13 +1,14 @@
 """The speech whose activation values are kept, frame by frame: who says what, and in which group of each property."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from property_neurons.activations.store import ActivationStore
 from property_neurons.corpus.frame_store import FrameShard
+from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import ANY, PAPER_PHONES, Inventory
 from property_neurons.counting.join import rank_rows
 from property_neurons.counting.layout import NO_GROUP, Layout
@@ -18,11 +19,19 @@ from property_neurons.ranks.store import RankStore
 
 @dataclass(frozen=True)
 class Shard:
-    """The stores of one shard: of all its speech, and the values of some of it."""
+    """The stores of one shard: of all its speech, and the activation values of some of it.
+
+    beside: by property, the values of frames that it is made of, where it is made of some.
+    """
 
     frames: FrameShard
     ranks: RankStore
     values: ActivationStore
+    beside: Mapping[str, FrameValues] = field(default_factory=dict)
+
+    def frames_of(self, name: str) -> FrameShard:
+        """The frames as a property reads them."""
+        return replace(self.frames, values=self.beside[name]) if name in self.beside else self.frames
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
         sample = sample_frames(frames, whole)
         for name, layout in layouts.items():
             of_frame = np.full(len(frames.label), NO_GROUP)
-            cell_of_frame = layout.cells_of(frames, sample)
+            cell_of_frame = layout.cells_of(shard.frames_of(name), sample)
             number = {group: index for index, group in enumerate(layout.groups)}
             of_cell = np.array(
                 [number.get(group, NO_GROUP) if label in counted else NO_GROUP for group, label in layout.cells]

@@ -7,7 +7,7 @@ from property_neurons.activations.store import open_activations
 from property_neurons.browser.derived import Derived, read_derived
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import PropertyTables
-from property_neurons.corpus.frame_values import open_frame_files
+from property_neurons.corpus.frame_values import open_frame_files, open_values
 from property_neurons.corpus.gate import let_through
 from property_neurons.counting.count_store import open_counts
 from property_neurons.counting.job import OwnColumns, frame_files
@@ -22,11 +22,14 @@ def open_shards(job: Any) -> list[Shard]:
     columns = OwnColumns.read(job.input.columns)
     keep = columns.kept(let_through(job.input.checked))
     files = frame_files(job.input.frames, columns=columns)
-    stores = zip(files, job.input.ranks, job.input.activations, strict=True)
-    return [
-        Shard(open_frame_files(frames, keep), open_ranks(store_path(ranks)), open_activations(store_path(values)))
-        for frames, ranks, values in stores
-    ]
+    shards = []
+    for number, stores in enumerate(zip(files, job.input.ranks, job.input.activations, strict=True)):
+        frames = open_frame_files(stores[0], keep)
+        ranks, activations = open_ranks(store_path(stores[1])), open_activations(store_path(stores[2]))
+        of_property = zip(job.params.with_values, job.input.values[number :: len(files)], strict=True)
+        beside = {name: open_values(store_path(path), frames.utterances, frames.offset) for name, path in of_property}
+        shards.append(Shard(frames, ranks, activations, beside))
+    return shards
 
 
 def open_derived(job: Any, properties: Mapping[str, PropertyTables]) -> list[Derived]:

@@ -120,7 +120,9 @@ def browser_tables(
     """
     counts = next(iter(tables.values())).counts
     _check(shards, tables)
-    layouts = {name: table.property_.lay_out(shard.frames for shard in shards) for name, table in tables.items()}
+    layouts = {
+        name: table.property_.lay_out([shard.frames_of(name) for shard in shards]) for name, table in tables.items()
+    }
     speech = read_speech(shards, layouts)
     clusters = clusters_of(
         [shard.frames.columns["speaker"][index] for shard in shards for index in np.flatnonzero(shard.frames.kept)]

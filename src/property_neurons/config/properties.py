@@ -266,11 +266,8 @@ def may_confound(section: Property) -> bool:
     return not isinstance(section, PhoneProperty | PhoneSetProperty | F0Property | DurationProperty)
 
 
-def of_frames_alone(section: Property) -> bool:
-    """Whether a property needs frame stores alone, and no track, interval or cluster."""
-    beside = TrackProperty | ClusterProperty | TierProperty | IntervalProperty | WordProperty
-    if isinstance(section, beside) or getattr(section, "dictionary", None) is not None:
-        return False
+def of_cells_of_phones(section: Property) -> bool:
+    """Whether a property has the corpus's phones, or none, and no clusters in their place."""
     return getattr(section, "by", "phone") in ("phone", "none")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from property_neurons.config.corpora import DemoCorpus
-from property_neurons.config.properties import of_frames_alone
+from property_neurons.config.properties import of_cells_of_phones
 from property_neurons.config.root import Config
 from property_neurons.plan import analysis, corpora, paths
 
@@ -35,7 +35,13 @@ def shown(config: Config) -> list[str]:
     """The properties of the pages."""
     if config.browser.properties is not None:
         return config.browser.properties
-    return [name for name in analysis.used_properties(config) if of_frames_alone(config.properties[name])]
+    return [name for name in analysis.used_properties(config) if of_cells_of_phones(config.properties[name])]
+
+
+def values(config: Config, corpus: str) -> dict[str, list[str]]:
+    """The manifests of the stores of frames' values that properties of the pages are made of, by property."""
+    of_shown = {name: analysis.frame_values(config, corpus, name) for name in shown(config)}
+    return {name: manifests for name, manifests in of_shown.items() if manifests}
 
 
 def planes(config: Config) -> list[str]:

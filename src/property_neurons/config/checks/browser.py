@@ -2,7 +2,7 @@
 
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.models import EditedModel, PrunedModel
-from property_neurons.config.properties import of_frames_alone
+from property_neurons.config.properties import of_cells_of_phones
 from property_neurons.config.root import Config
 
 
@@ -14,13 +14,13 @@ def problems(config: Config) -> list[str]:
         "erasure": (config.browser.erasure, config.erasure),
     }
     named = [(f"browser.{key}", name, known) for key, (names, known) in sections.items() for name in names]
-    beside = [
-        f"browser.properties: the pages show no property of a track, of intervals or of clusters, found {name!r}; "
-        "leave it out"
+    by_clusters = [
+        f"browser.properties: the pages show cells of the corpus's phones, and {name!r} has clusters in their place "
+        "(`by`); leave it out"
         for name in config.browser.properties or []
-        if name in config.properties and not of_frames_alone(config.properties[name])
+        if name in config.properties and not of_cells_of_phones(config.properties[name])
     ]
-    return not_defined(named) + beside
+    return not_defined(named) + by_clusters
 
 
 def problems_with_studies(config: Config) -> list[str]:
