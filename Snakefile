@@ -58,7 +58,7 @@ rule erasures:
 
 
 # Snakemake passes over a misspelt rule in a profile; its jobs would go to the default partition, or without their group.
-for name in plan.profiles.unknown_rules(workflow) if workflow.is_main_process else ():
+for misspelt in plan.profiles.unknown_rules(workflow) if workflow.is_main_process else ():
     logger.warning(
-        printable(f"The profile or command line sets something for {name}, which is no rule: see snakemake --list.")
+        printable(f"The profile or command line sets something for {misspelt}, which is no rule: see snakemake --list.")
     )
