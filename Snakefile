@@ -58,7 +58,11 @@ rule erasures:
 
 
 # Snakemake passes over a misspelt rule in a profile; its jobs would go to the default partition, or without their group.
-for misspelt in plan.profiles.unknown_rules(workflow) if workflow.is_main_process else ():
-    logger.warning(
-        printable(f"The profile or command line sets something for {misspelt}, which is no rule: see snakemake --list.")
-    )
+# Of a workflow that uses this one as a module not all rules are read yet.
+if workflow.is_main_process and workflow.modifier.parent_modifier is None:
+    for misspelt in plan.profiles.unknown_rules(workflow):
+        logger.warning(
+            printable(
+                f"The profile or command line sets something for {misspelt}, which is no rule: see snakemake --list."
+            )
+        )
