@@ -80,7 +80,7 @@ rule assign_clusters:
     """The cluster of every frame, utterance or speaker of one shard."""
     input:
         # The gate changes when any subset does; the clusters of this shard change with the codebook.
-        checked=ancient(rules.check_corpus.output.checked),
+        checked=ancient(CHECKED),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         frames=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",
         codebook=rules.fit_clusters.output.codebook,

@@ -60,6 +60,9 @@ onerror:
 
 
 RESULTS = CONFIG.results
+# For ancient(), which marks the very object that it is given: ancient(rules.check_corpus.output.checked) would hold for
+# every rule that names that output.
+CHECKED = f"{RESULTS}/corpora/{{corpus}}/checked.json"
 # Resources that a profile, or the command line, gives to all rules and to some.
 BY_PROFILE = [
     workflow.resource_settings.default_resources or {},

@@ -204,7 +204,7 @@ rule build_frames:
     """The frame store of one shard: phone, segment and F0 of every 20 ms."""
     input:
         # The gate changes when any subset does; the frames of this shard do not.
-        checked=ancient(rules.check_corpus.output.checked),
+        checked=ancient(CHECKED),
         tables=lambda wildcards: (
             f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset_of(wildcards.shard)}/tables.manifest.json"
         ),

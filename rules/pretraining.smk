@@ -7,7 +7,7 @@ Stage 1 predicts clusters of log-Mel frames, every later one clusters of a hidde
 rule extract_log_mel:
     """The log-Mel frames of one shard, read at random by training."""
     input:
-        checked=ancient(rules.check_corpus.output.checked),
+        checked=ancient(CHECKED),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
     output:
         folder=directory(f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}"),

@@ -8,7 +8,7 @@ rule rank_neurons:
     """The ids of the most active neurons of every frame and layer, in rank order."""
     input:
         # The gate changes when any subset does; the ranks of this shard do not.
-        checked=ancient(rules.check_corpus.output.checked),
+        checked=ancient(CHECKED),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         model=f"{RESULTS}/models/{{model}}.manifest.json",
         # Only ranks of middle frames need to know where segments lie.

@@ -28,6 +28,11 @@ def test_every_rule_says_what_it_needs():
             assert key in body, f"{name} has no {key}"
 
 
+def test_no_output_of_a_rule_is_marked_ancient_for_all_that_read_it():
+    """Snakemake marks the object itself: every rule that names it would take it for ancient."""
+    assert not [name for name, body in RULES.items() if "ancient(rules." in body]
+
+
 def test_slurm_gives_a_partition_to_exactly_the_rules_that_ask_for_gpus():
     asking = {name for name, body in RULES.items() if " gpu=" in body}
     resources = profile("slurm")["set-resources"]
