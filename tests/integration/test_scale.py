@@ -76,7 +76,10 @@ def test_the_number_of_jobs_is_that_of_the_formula_and_no_utterance_is_looked_at
         for number in range(utterances):
             (chapter / f"1-1-{number:04d}.flac").touch()
     (root / "SPEAKERS.TXT").write_text("1 | F | train-a | 25.0 | stub\n")
-    assert planned(project.snakemake("-n")) == jobs_of_the_figures(subsets=2, shards=40, models=3)
+    printed = project.snakemake("-n", "--set-resources", "rank_neuron:mem_mb=1", "rank_neurons:mem_mb=1")
+    assert planned(printed) == jobs_of_the_figures(subsets=2, shards=40, models=3)
+    assert "rank_neuron, which is no rule" in printed
+    assert "rank_neurons, which" not in printed
 
 
 EVERY_FIGURE = ["all", *(f"results/paper/figures/{name}.pdf" for name in ("fig6", "fig9", "table1"))]
