@@ -91,10 +91,11 @@ def test_times_are_shown_and_what_has_none_is_named(tmp_path):
     uses = [TimeUse("scan of a", "b", 90, None), TimeUse("ranks of m on a", "c", 7200, 30, 0.5)]
     report = str(Report("results", [], [], uses, ["the training of t"], []))
     assert "scan of a" in report
-    assert (together(uses), with_gpu(uses)) == (90 + 3600, 90 + 15)
+    assert (together(uses), with_gpu(uses)) == (90 + 3600, (15, 90))
     lines = [line.split() for line in report.splitlines()]
     assert ["ranks", "of", "m", "on", "a", "1.0", "h", "15", "s", "c"] in lines
-    assert ["together,", "for", "the", "default", "target", "1.0", "h", "1.8", "min"] in lines
+    together_line = next(" ".join(line) for line in lines if line[:1] == ["together,"])
+    assert together_line == "together, for the default target 1.0 h 15 s with the GPU, 1.5 min on a core besides"
     assert "Not estimated: the training of t." in report
 
 

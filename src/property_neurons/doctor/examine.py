@@ -53,12 +53,13 @@ class Report:
         if not self.times:
             return []
         width = max(len(use.what) for use in self.times)
-        lines = ["Time, very roughly, on one core of a server; beside it with an A100 for the models (not measured):"]
+        lines = ["Time, very roughly: on one core of a server, and on an A100 what a GPU can do (not measured):"]
         for use in self.times:
             core, gpu = duration(use.core * use.lacking), use.gpu and duration(use.gpu * use.lacking)
             lines.append(f"  {use.what:<{width}}  {core:>8}  {gpu or '':>8}  {use.detail}")
-        totals = [duration(seconds(self.times)) for seconds in (together, with_gpu)]
-        lines.append(f"  {'together, for the default target':<{width}}  {totals[0]:>8}  {totals[1]:>8}")
+        on_gpu, beside = map(duration, with_gpu(self.times))
+        total = f"  {'together, for the default target':<{width}}  {duration(together(self.times)):>8}  {on_gpu:>8}"
+        lines.append(f"{total}  with the GPU, {beside} on a core besides")
         if self.not_timed:
             lines.append(f"  Not estimated: {some_of(self.not_timed)}.")
         return ["\n".join(lines)]

@@ -68,9 +68,10 @@ def together(uses: list[TimeUse]) -> float:
     return sum(use.core * use.lacking for use in uses)
 
 
-def with_gpu(uses: list[TimeUse]) -> float:
-    """Seconds on one core and, where a GPU can do it, on an A100."""
-    return sum((use.core if use.gpu is None else use.gpu) * use.lacking for use in uses)
+def with_gpu(uses: list[TimeUse]) -> tuple[float, float]:
+    """Seconds on an A100 of what a GPU can do, and on one core of the rest."""
+    on_gpu = sum(use.gpu * use.lacking for use in uses if use.gpu is not None)
+    return on_gpu, sum(use.core * use.lacking for use in uses if use.gpu is None)
 
 
 def not_estimated(config: Config, needs: Needs) -> list[str]:
