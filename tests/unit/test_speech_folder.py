@@ -1,5 +1,7 @@
 """Recordings in the layouts that corpora come in, each tree made as it is: MFA, TIMIT, VCTK, Common Voice."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
@@ -222,3 +224,29 @@ def test_phn_files_that_are_none(tmp_path, text):
     (tmp_path / "a.phn").write_text(text)
     with pytest.raises(CorpusError, match="unreadable_alignment"):
         read_phn(tmp_path / "a.phn", SHIPPED["timit"])
+
+
+def test_a_table_that_cannot_be_read_does_not_scan_again(tmp_path):
+    """What the last scan read of it holds until it is mended."""
+    table, speakers = tmp_path / "t.csv", tmp_path / "who.csv"
+    table.write_text("audio,speaker\na.wav,anna\n")
+    speakers.write_text("speaker,gender\nanna,F\n")
+    loaded = config(tmp_path, kind="table", table="t.csv", speakers="who.csv")
+    before = corpora.scanned_digest(loaded, "own")
+    scanned = tmp_path / "results/corpora/own/subsets/table/tables.manifest.json"
+    loaded = loaded.model_copy(update={"results": str(tmp_path / "results")})
+    for path in (table, speakers):
+        whole = path.read_text()
+        path.write_text(f"{whole}x,y,z\n")
+        assert corpora.scanned_digest(loaded, "own") is None
+        scanned.parent.mkdir(parents=True, exist_ok=True)
+        scanned.write_text(json.dumps({"source": {"speakers": str(speakers)}, "scanned": before}))
+        assert corpora.scanned_digest(loaded, "own") == before
+        assert corpora.scanned_speakers(loaded, "own") == str(speakers)
+        path.write_text(whole)
+        scanned.unlink()
+    assert corpora.scanned_digest(loaded, "own") == before
+    # Without genders the scan does not read the table of speakers.
+    speakers.write_text("speaker,age\nanna,3\n")
+    assert corpora.scanned_tables(loaded, "own") == [str(table)]
+    assert corpora.columns(loaded, "own")[0].endswith("/own/columns.parquet")
