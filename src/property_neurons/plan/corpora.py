@@ -219,9 +219,10 @@ def scanned_digest(config: Config, corpus: str) -> str | None:
 def _last_scan(config: Config, corpus: str) -> dict[str, Any]:
     """What the manifest of the last scan of a corpus of one subset says; {} where there is none that can be read."""
     (subset_name,) = subsets(config, corpus)
+    manifest = Path(f"{paths.subset(config, corpus, subset_name)}/tables.manifest.json")
     # Without the readers of manifests, which planning would have to load.
     try:
-        noted = json.loads(Path(f"{paths.subset(config, corpus, subset_name)}/tables.manifest.json").read_text("utf-8"))
+        noted = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return noted if isinstance(noted, dict) else {}
