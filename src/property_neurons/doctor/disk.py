@@ -12,11 +12,10 @@ from property_neurons.config.root import Config
 from property_neurons.counting.unit_counts import summed_up
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
-from property_neurons.doctor.speech import speech_of
+from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
 from property_neurons.progress import duration
 from property_neurons.ranks.sites import active_neurons
 
-FRAMES_PER_SECOND = 50
 # Middle frames of segments, as a share of all frames (LibriSpeech dev-clean).
 _MIDDLE_SHARE = 0.21
 _LOG_MEL_BYTES_PER_SECOND = 16_000

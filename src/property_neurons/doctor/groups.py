@@ -15,9 +15,8 @@ from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.corpus.utterance_columns import known_columns
 from property_neurons.counting.properties import CategoryProperty, make_property
-from property_neurons.doctor.disk import FRAMES_PER_SECOND
 from property_neurons.doctor.finding import Finding
-from property_neurons.doctor.speech import speech_of
+from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
 from property_neurons.errors import PropertyNeuronsError, printable, some_of
 from property_neurons.neurons.cells import enough_frames
 from property_neurons.progress import duration

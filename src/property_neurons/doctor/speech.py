@@ -16,6 +16,8 @@ from property_neurons.errors import StoreError
 from property_neurons.stores.files import read_table
 from property_neurons.stores.tree import walk
 
+# Of a model: one every 20 ms.
+FRAMES_PER_SECOND = 50
 # Subset of LibriSpeech: hours, utterances, speakers.
 LIBRISPEECH = {
     "dev-clean": (5.39, 2703, 40),

@@ -14,7 +14,7 @@ from property_neurons.config.models import TunedModel
 from property_neurons.config.root import Config
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
-from property_neurons.doctor.speech import speech_of, subset_speech
+from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of, subset_speech
 from property_neurons.progress import duration
 from property_neurons.ranks.sites import active_neurons
 
@@ -37,7 +37,6 @@ _CORE, _CORE_SMALL, _SMALL_PARAMETERS = 77e9, 31e9, 30e6
 _GPU, _GPU_BF16 = 0.35 * 19.5e12, 0.35 * 312e12
 # Convolutions of HuBERT and its kin over a second of waveform.
 _CONVOLUTIONS = 4.9e9
-_FRAMES_PER_SECOND = 50
 # A training step is a forward and a backward pass.
 _PASSES = 3
 
@@ -87,7 +86,7 @@ def operations(shape: Shape, seconds: float, utterances: int) -> float:
     if shape.window_seconds:
         seconds = max(seconds, utterances * shape.window_seconds)
     convolutions = _CONVOLUTIONS if shape.reads_waveform else 0.0
-    return seconds * (2 * _FRAMES_PER_SECOND * shape.parameters + convolutions)
+    return seconds * (2 * FRAMES_PER_SECOND * shape.parameters + convolutions)
 
 
 def _on_core(shape: Shape, n_operations: float) -> float:
