@@ -29,9 +29,9 @@ def encoder_of(model, folder):
     return SpeechEncoder(model, load_front_end(folder, model.config))
 
 
-def pruned(model):
-    """One neuron left in each network."""
-    return remove_neurons(model, [torch.tensor([3])] * len(ffn_sites(model)))
+def pruned(model, neurons=1):
+    """So many neurons left in each network."""
+    return remove_neurons(model, [torch.arange(neurons)] * len(ffn_sites(model)))
 
 
 @pytest.fixture
@@ -112,8 +112,9 @@ def test_operations_are_those_of_the_weights_and_of_attention(tmp_path):
 def test_models_take_turns_on_the_same_noise_with_one_thread(tmp_path):
     seen = []
 
-    def watched(name, seed):
-        encoder = encoder_of(small_models.small_model("HubertModel", seed), tmp_path)
+    def watched(name, neurons=None):
+        model = small_models.small_model("HubertModel")
+        encoder = encoder_of(model if neurons is None else pruned(model, neurons), tmp_path)
         encoder.model.register_forward_pre_hook(
             lambda _, inputs: seen.append((name, torch.get_num_threads(), inputs[0].clone()))
         )
@@ -122,12 +123,15 @@ def test_models_take_turns_on_the_same_noise_with_one_thread(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        reference = watched("r", 0)
-        measure_speed(reference, {"b": lambda: watched("b", 1), "a": lambda: watched("a", 2)}, seconds=0.1, rounds=2)
+        reference = watched("r")
+        others = {"b": lambda: watched("b", 1), "a": lambda: watched("a", 2), "as b": lambda: watched("c", 1)}
+        table = measure_speed(reference, others, seconds=0.1, rounds=2).set_index("model")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
-    # Three rounds, and one pass whose operations are counted.
+    # Three rounds, and one pass whose operations are counted; of a shape that was measured before, none.
+    assert table.loc["as b"].equals(table.loc["b"])
+    assert not table.loc["a"].equals(table.loc["b"])
     assert "".join(name for name, _, _ in seen) == "rr" * 3 + "r" + "rb" * 3 + "b" + "ra" * 3 + "a"
     assert {used for _, used, _ in seen} == {1}
     assert all(torch.equal(values, seen[0][2]) for _, _, values in seen)

@@ -114,7 +114,8 @@ def measure_speed(
 
     Args:
         reference: the model to compare with, on the CPU.
-        others: what loads each other model, by name; a model is let go before the next one is loaded.
+        others: what loads each other model, by name; a model is let go before the next one is loaded. Models whose
+            parameters have the same shapes share the measurement of the first.
         seconds: duration of the noise.
         rounds: passes of each model of a pair; one more, before these, is not counted.
         seed: of the noise.
@@ -136,17 +137,20 @@ def measure_speed(
         )
     noise = np.random.default_rng(seed).normal(0, _LEVEL, round(seconds * SAMPLING_RATE)).astype(np.float32)
     loaders = {REFERENCE: lambda: reference, **others}
-    rows = []
+    rows, measured = [], {}
     with _single_thread():
         own = _inputs(REFERENCE, reference, noise)
         for name, load in progress(loaders.items(), total=len(loaders), what="speed", unit="model"):
             other = load()
             inputs = own, _inputs(name, other, noise)
-            # The first pass of a model allocates what later ones reuse.
-            passes = paired_ratios(reference.model, other.model, inputs, rounds + 1)[1:]
-            whole, encoder, taken = np.median(passes, axis=0).tolist()
-            macs = multiply_accumulates(other.model, inputs[1]) / seconds
-            rows.append((name, whole, encoder, rounds, taken / seconds, macs))
+            shapes = tuple((key, value.shape) for key, value in other.model.named_parameters())
+            if shapes not in measured:
+                # The first pass of a model allocates what later ones reuse.
+                passes = paired_ratios(reference.model, other.model, inputs, rounds + 1)[1:]
+                whole, encoder, taken = np.median(passes, axis=0).tolist()
+                macs = multiply_accumulates(other.model, inputs[1]) / seconds
+                measured[shapes] = whole, encoder, rounds, taken / seconds, macs
+            rows.append((name, *measured[shapes]))
             # A model goes before the next one comes.
             del other, inputs
     return pd.DataFrame(rows, columns=list(SPEED_COLUMNS))
