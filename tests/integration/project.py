@@ -114,6 +114,27 @@ class Project:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
 
+    def remade_from_archive(self, study: str, *targets: str) -> set[str]:
+        """Pack a finished study, unpack it in a folder of its own, and make there `targets` (below results/) anew.
+
+        They must have the same bytes; returns the rules that ran.
+        """
+        packed, again = self.folder / f"{study}.tar.xz", self.folder / "unpacked"
+        command = [sys.executable, "-m", "property_neurons.plan.archive", study, str(packed)]
+        said = subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, check=False, timeout=60
+        )
+        assert said.returncode == 0, said.stdout
+        shutil.unpack_archive(packed, again, filter="data")
+        names = [f"unpacked/{target}" for target in targets]
+        there = "--config", "results=unpacked"
+        rules = set(self.planned(*names, *there).values())
+        self.snakemake(*names, *there)
+        for target in targets:
+            assert (again / target).read_bytes() == (self.folder / "results" / target).read_bytes()
+        assert self.planned(*names, *there) == {}
+        return rules
+
     def planned(self, *arguments: str) -> dict[str, str]:
         """What a run would make, below results/, with the rule that makes it: {"figures/fig2.tsv": "draw_fig2"}."""
         plan = {}

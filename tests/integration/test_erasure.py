@@ -126,6 +126,12 @@ def test_sets_are_found_on_what_the_task_is_trained_on_and_nothing_else(erased):
     assert counts.corpus == "training part of sid-tuned"
 
 
+def test_an_archive_gives_the_same_tables_without_models(erased):
+    tables = ["tables/table1.tsv", "figures/table1.tsv", "figures/table1_dose.tsv", "figures/table1_selectors.tsv"]
+    drawn = {"draw_erasure", "draw_erasure_dose", "draw_erasure_selectors"}
+    assert erased.remade_from_archive("table1", *tables) == {"tabulate_erasure", *drawn}
+
+
 def test_more_draws_train_nothing_again(erased):
     changed = copy.deepcopy(CONFIG)
     changed["erasure"]["table1"]["draws"] = 2

@@ -124,6 +124,12 @@ def test_a_changed_task_runs_that_task_alone(studied):
     assert set(planned.values()) == {"store_states", "train_task", *after}
 
 
+@pytest.mark.parametrize(("study", "figure"), [("general", "fig6"), ("task_specific", "fig9")])
+def test_an_archive_gives_the_same_tables_without_models(studied, study, figure):
+    tables = [f"pruning/{study}/runs.tsv", f"pruning/{study}/comparisons.tsv", f"figures/{figure}.tsv"]
+    assert studied.remade_from_archive(study, *tables) == {"collect_pruning", f"draw_{figure}"}
+
+
 def test_another_interval_trains_and_runs_nothing_again(studied):
     module = studied.folder / "src/property_neurons/tasks/intervals.py"
     text = module.read_text()

@@ -1,6 +1,6 @@
 """Loading a configuration: all its errors at once, each naming the key, what was found and what would do."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,34 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
     if problems := contradictions_with_studies(config):
         raise _refused(source, problems)
     return config
+
+
+def load_files(files: Iterable[str | Path], overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration from files, as Snakemake does with `--configfile` and `--config`.
+
+    Args:
+        files: each later one changes keys of those before.
+        overrides: "KEY=VALUE", the value in YAML.
+
+    Raises:
+        ConfigError, StoreError: as `load_config` and `check_written`; a file is absent or no YAML; an override has no
+            value.
+    """
+    from snakemake.cli import parse_config
+    from snakemake.common.configfile import load_configfile
+    from snakemake.exceptions import WorkflowError
+    from snakemake.utils import update_config
+
+    files = list(map(str, files))
+    content: dict[str, Any] = {}
+    check_written(files)
+    try:
+        for file in files:
+            update_config(content, load_configfile(file))
+        update_config(content, parse_config(overrides))
+    except (WorkflowError, OSError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+    return load_config(content, ", ".join(files))
 
 
 def check_written(files: Iterable[str | Path]) -> None:

@@ -30,24 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _examine(options: argparse.Namespace) -> int:
-    from snakemake.cli import parse_config
-    from snakemake.common.configfile import load_configfile
-    from snakemake.exceptions import WorkflowError
-    from snakemake.utils import update_config
-
-    from property_neurons.config.load import check_written, load_config
+    from property_neurons.config.load import load_files
     from property_neurons.doctor.examine import examine
     from property_neurons.errors import PropertyNeuronsError
 
     source = ", ".join(options.configfile)
-    content: dict = {}
     try:
-        check_written(options.configfile)
-        for file in options.configfile:
-            update_config(content, load_configfile(file))
-        update_config(content, parse_config(options.config))
-        config = load_config(content, source)
-    except (PropertyNeuronsError, WorkflowError, OSError, ValueError) as error:
+        config = load_files(options.configfile, options.config)
+    except PropertyNeuronsError as error:
         print(printable_lines(error))
         return 1
     try:

@@ -141,6 +141,16 @@ def metrics(config: Config, task: str, model_name: str, seed: int | str) -> str:
     return f"{training(config, task, model_name, seed)}.metrics.json"
 
 
+def speed(config: Config, study: str) -> str:
+    """The speeds of a pruning study's models."""
+    return f"{config.results}/pruning/{study}/speed.tsv"
+
+
+def erased(config: Config, study: str, seed: int | str) -> str:
+    """The folder of the scores of an erasure study's conditions on one seed's model."""
+    return f"{config.results}/erasure/{study}/seed{seed}"
+
+
 def erasure_table(config: Config, study: str) -> str:
     """The table of an erasure study."""
     return f"{config.results}/tables/{study}.tsv"

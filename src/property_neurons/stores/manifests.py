@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -203,14 +203,21 @@ def _ends_of_folders(name: str) -> Iterator[int]:
     return (place for place, letter in enumerate(name) if letter == "/")
 
 
-def verify_files(directory: str | Path, manifest: str | Path) -> dict[str, Any]:
-    """Check every file in `directory` against `manifest`; returns the manifest.
+def verify_files(directory: str | Path, manifest: str | Path, *, only: Collection[str] | None = None) -> dict[str, Any]:
+    """Check every file in `directory`, or those named `only`, against `manifest`; returns the manifest.
 
     Raises:
-        StoreError: the directory or the manifest is absent, or a file in it is missing, altered, or a link.
+        StoreError: the directory or the manifest is absent, or a file in it is missing, altered, or a link; the
+            manifest has none of these names.
     """
     content = read_manifest(manifest)
-    verify_content(directory, content, manifest)
+    files = content["files"] if only is None else {name: content["files"].get(name) for name in only}
+    if None in files.values():
+        raise StoreError(
+            f"{printable(manifest)}: expected {', '.join(only)} among its files, found "
+            f"{', '.join(map(printable, content['files'])) or 'none'}; {_remedy(manifest)}"
+        )
+    verify_content(directory, content | {"files": files}, manifest)
     return content
 
 
