@@ -446,6 +446,22 @@ def test_a_head_is_taken_over_or_refused(job):
         train_task(on)
 
 
+def test_without_steps_the_test_part_is_scored_and_nothing_else(job, monkeypatch):
+    first = job(name="first")
+    train_task(first)
+    scored, scores = [], train.TaskTrainer.scores
+    monkeypatch.setattr(
+        train.TaskTrainer, "scores", lambda self, examples: scored.append(examples) or scores(self, examples)
+    )
+    only = job(name="only", initial=first.folder, settings={"steps": 0})
+    train_task(only)
+    assert [set(examples.table["part"]) for examples in scored] == [{"test"}]
+    assert result(only, "scores.tsv").equals(result(first, "scores.tsv"))
+    assert read_json(Path(only.folder) / "training.json")["dev"] == {"step": 0, "value": None}
+    assert result(only, "curves.tsv").empty
+    assert files_of(only)["head.safetensors"] == files_of(first)["head.safetensors"]
+
+
 MASKED = {"apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}
 
 

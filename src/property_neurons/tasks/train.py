@@ -86,7 +86,10 @@ def _train(job: TaskJob) -> _Trained:
                 checkpoint = None
             if settings.steps:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            best = trainer.restore_best()
+                best = trainer.restore_best()
+            else:
+                # One state alone: nothing to choose on dev.
+                best = {"step": 0, "value": None}
     return _Trained(settings, data, encoder, sets["test"], trainer, best)
 
 
