@@ -200,7 +200,11 @@ rule tabulate_erasure:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        code=code_fingerprint("property_neurons.erasure.report", "property_neurons.erasure.specificity"),
+        code=code_fingerprint(
+            "property_neurons.erasure.markdown",
+            "property_neurons.erasure.report",
+            "property_neurons.erasure.specificity",
+        ),
     message:
         "Tabulating the erasure {wildcards.erasure}"
     script:

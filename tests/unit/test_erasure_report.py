@@ -12,7 +12,8 @@ from figure_inputs import drawn, drawn_twice
 from matplotlib.text import Text
 
 from property_neurons.erasure import report
-from property_neurons.erasure.report import erasure_tables, markdown_table
+from property_neurons.erasure.markdown import markdown_table
+from property_neurons.erasure.report import erasure_tables
 from property_neurons.erasure.specificity import selector_table
 from property_neurons.errors import StoreError
 from property_neurons.figures import erasure, erasure_dose, erasure_selectors

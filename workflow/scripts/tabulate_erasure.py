@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from property_neurons.erasure.report import erasure_tables, markdown_table
+from property_neurons.erasure.markdown import markdown_table
+from property_neurons.erasure.report import erasure_tables
 from property_neurons.erasure.specificity import selector_table
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import atomic_path, write_table

@@ -1,0 +1,85 @@
+"""The cells of an erasure study as Markdown tables."""
+
+import pandas as pd
+
+from property_neurons.counting.group_titles import group_title
+from property_neurons.editing.vocabulary import ALL
+from property_neurons.erasure.report import column_of
+from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, OTHERS, OWN
+from property_neurons.tasks.intervals import few_speakers_note
+
+
+def markdown_table(cells: pd.DataFrame) -> str:
+    """The cells as Markdown tables, one for each metric.
+
+    An erased group is a row, a part a column; delta (interval), random neurons in brackets.
+    """
+    return "\n".join(_markdown_lines(rows) for _, rows in cells.groupby("metric", sort=False))
+
+
+def _markdown_lines(cells: pd.DataFrame) -> str:
+    unit = cells["unit"].iloc[0]
+    digits = {"points": 1, "nats": 3}.get(unit, 4)
+    what = {CROSS_ENTROPY: "Cross-entropy", BY_UTTERANCE: "Error by utterance, all its clips together,"}
+    what = what.get(cells["metric"].iloc[0], "Error")
+    parts = list(dict.fromkeys(cells["part"]))
+    lines = [
+        f"{what} after minus before erasing, in {unit}: delta (95 % interval, test speakers resampled) [mean of random "
+        "neurons, least to most].",
+        f"`*`: beyond random neurons (q <= {BEYOND}, one correction for the table; without draws: other than zero). "
+        "Elsewhere the excess (without draws: the change) that could have been detected.",
+        "",
+        "| erased (neurons) | " + " | ".join(map(_cell_text, parts)) + " |",
+        "| --- |" + " --- |" * len(parts),
+    ]
+    for group, rows in cells.groupby("erased", sort=False):
+        by_part = rows.set_index("part")
+        written = [_written(by_part.loc[part], digits) if part in by_part.index else "" for part in parts]
+        lines.append(f"| {_cell_text(group)} ({rows['neurons'].iloc[0]:.0f}) | " + " | ".join(written) + " |")
+    lines.append("")
+    before = cells.drop_duplicates(["part", "before"]).head(len(parts))
+    if set(parts) != {OWN, OTHERS, ALL}:
+        said = ", ".join(f"{group_title(row.part)} {row.before:.{digits}f}" for row in before.itertuples())
+        lines += [f"Before: {said}.", ""]
+    lines += _causal_lines(cells, unit, digits)
+    if note := few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min()):
+        lines += [f"{note}.", ""]
+    return "\n".join(lines)
+
+
+def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
+    rows = cells[cells["causal_excess"].notna()]
+    if MEAN in set(rows["erased"]):
+        rows = rows[rows["erased"] == MEAN]
+    if rows.empty:
+        return []
+    said = [
+        f"{group_title(row.erased)} {row.causal_excess:+.{digits}f} ({row.causal_excess_low:.{digits}f} to "
+        f"{row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
+        + _power(row.causal_excess_detectable, row.causal_excess_q, digits)
+        for row in rows.itertuples()
+    ]
+    return [f"Causal excess (own minus others, minus the same of random neurons, in {unit}): {'; '.join(said)}.", ""]
+
+
+def _power(detectable: float, q: float, digits: int) -> str:
+    """The difference that a null result could have detected, as text."""
+    if q <= BEYOND:
+        return ""
+    return ", nothing varies" if pd.isna(detectable) else f", detectable {detectable:.{digits}f}"
+
+
+def _cell_text(name: str) -> str:
+    """A name in a Markdown table, with its bars escaped."""
+    return group_title(name).replace("|", r"\|")
+
+
+def _written(row: pd.Series, digits: int) -> str:
+    mark = "*" if (row["beyond"] if row["draws"] else row["q"] <= BEYOND) else ""
+    text = f"{row['delta']:+.{digits}f}{mark} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+    if row["draws"]:
+        text += (
+            f" [{row['random_mean']:+.{digits}f}, {row['random_least']:.{digits}f} to {row['random_most']:.{digits}f}]"
+        )
+    of = "excess" if row["draws"] else "delta"
+    return text + _power(row[column_of(of, "detectable")], row[column_of(of, "q")], digits)
