@@ -187,6 +187,16 @@ def test_a_recovery_says_which_learning_rate_it_was_trained_with(add_run, models
     assert sorted(chain(*columns)) == sorted(table.columns)
 
 
+@pytest.mark.parametrize(
+    ("record", "found"), [({"loss": 1}, "loss"), ({"settings": {"steps": 3}}, "steps"), ({}, "nothing")]
+)
+def test_a_recovery_that_states_no_learning_rate_is_refused(add_run, models, tmp_path, record, found):
+    write_json(tmp_path / "record.json", record)
+    run = replace(add_run("unpruned", 0, 0, "whole", errors(1)), recovery=tmp_path / "record.json")
+    with pytest.raises(StoreError, match=rf"record\.json: expected the learning_rate of a recovery, found {found};"):
+        collect_runs([run], models, SPEED)
+
+
 def test_what_does_not_fit_together_is_refused(add_run, models):
     whole = add_run("unpruned", 0, 0, "whole", errors(1))
     other = add_run("protect", 1, 0, "protect-1", errors(2), split="another")

@@ -94,7 +94,7 @@ def collect_runs(
 
     Raises:
         StoreError: a run is not what it is said to be, is there twice, or has no unpruned run beside it; runs of one
-            task were scored on different splits; a model has no manifest.
+            task were scored on different splits; a model has no manifest; a recovery has no learning rate.
     """
     metrics = _read_metrics(runs)
     sizes = {model: _size(model, models) for model in dict.fromkeys(run.model for run in runs)}
@@ -236,11 +236,22 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _recovery_rate(record: str | Path | None) -> float:
-    """The learning rate that a stage of pre-training, or a distillation, was trained with."""
+    """The learning rate that a stage of pre-training, or a distillation, was trained with.
+
+    Raises:
+        StoreError: the record states none.
+    """
     if record is None:
         return math.nan
     found = read_json(record)
-    return (found if "learning_rate" in found else found["settings"])["learning_rate"]
+    # A distillation states all its settings. One form for both would change the code of a training, and so repeat it.
+    settings = found.get("settings", found)
+    if "learning_rate" not in settings:
+        raise StoreError(
+            f"{record}: expected the learning_rate of a recovery, found {', '.join(settings) or 'nothing'}; move the "
+            "folder of this training aside, and run again"
+        )
+    return settings["learning_rate"]
 
 
 def _all_of(rates: pd.Series) -> str:
