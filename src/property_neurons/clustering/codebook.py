@@ -32,7 +32,9 @@ class Codebook:
     def nearest(self, points: np.ndarray) -> np.ndarray:
         """The centroid nearest to each point (the first of equals): int64 [points], of float32 [points, width]."""
         scaled = (points - self.mean) / self.scale
-        # |x - c|^2 without |x|^2, which is the same for all c.
+        # |x - c|^2 without |x|^2, which is the same for all c. `pretraining.assign_targets.nearest` computes it by
+        # torch, on any device. Half of these values differ in their last bits: with one function for both, points
+        # midway between centroids could change their cluster.
         return (np.square(self.centroids).sum(axis=1) - 2 * scaled @ self.centroids.T).argmin(axis=1)
 
 

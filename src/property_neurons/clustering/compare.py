@@ -67,6 +67,8 @@ def agreements(table: pd.DataFrame) -> pd.DataFrame:
         cluster_purity (with the commonest cluster of their label), information (mutual information by the entropy of
         the labels), nmi (by the mean of both entropies); NaN where there is one label
     """
+    # `probing.clusters.agreement` divides each count by the total before it sums: of most tables its purities differ in
+    # their last bits, so these are two.
     rows = []
     for against, part in table.groupby("against", sort=False):
         joint = part.pivot_table("n", "label", "cluster", aggfunc="sum", fill_value=0).to_numpy()

@@ -25,7 +25,8 @@ def nearest(frames: np.ndarray, centroids: np.ndarray | torch.Tensor) -> np.ndar
     """
     centres = torch.as_tensor(centroids)
     points = torch.from_numpy(frames).to(centres.device)
-    # |x - c|^2 without |x|^2, which is the same for all c.
+    # |x - c|^2 without |x|^2, which is the same for all c. `Codebook.nearest` says why this formula stands
+    # in two places.
     distances = torch.addmm(centres.square().sum(1)[None], points, centres.T, beta=1, alpha=-2)
     return distances.argmin(1).cpu().numpy().astype(np.uint16)
 

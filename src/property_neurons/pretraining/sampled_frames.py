@@ -34,6 +34,8 @@ def sample_frames(
     Returns:
         float32 [frames, size]
     """
+    # Utterances in the order of shards; `clustering.sampled_points.draw_utterances` has them in the order of ids. For
+    # the same seed the two draw different utterances.
     rng = np.random.default_rng(seed)
     utterances = [(shard, index) for shard in shards for index in range(len(shard.utterances))]
     budget = hours * 3600 * _FRAMES_PER_SECOND_OF_LOG_MEL
