@@ -9,9 +9,10 @@ import pytest
 import scipy.io.wavfile
 import soundfile
 
-from property_neurons.corpus import containers
 from property_neurons.corpus.audio import UnusableAudio, read_audio
-from property_neurons.corpus.containers import UncheckedContainer, announced
+from property_neurons.corpus.containers import mp3
+from property_neurons.corpus.containers.announced import announced
+from property_neurons.corpus.containers.outcome import UncheckedContainer
 
 N_SAMPLES = 16_000
 
@@ -212,7 +213,7 @@ def test_the_checksum_of_mp3_is_crc_16(size):
         value ^= byte
         for _ in range(8):
             value = value >> 1 ^ (0xA001 if value & 1 else 0)
-    assert containers._lame_checksum(music) == value
+    assert mp3._lame_checksum(music) == value
 
 
 def test_other_mpeg_audio_is_refused_by_name():

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from property_neurons.corpus.containers import Announced, UncheckedContainer, announced
+from property_neurons.corpus.containers.announced import announced
+from property_neurons.corpus.containers.outcome import Announced, UncheckedContainer
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import AudioError, printable
 from property_neurons.stores.tree import walk
