@@ -9,6 +9,7 @@ from property_neurons.config.load import load_config
 from property_neurons.errors import ConfigError
 
 STAGE = {"steps": 10, "log_every": 1, "save_every": 5}
+PACE = {"log_every": 100, "save_every": 250}
 THREE = "expected corpora of its own for each part, found train"
 PR, SID, F0 = (f"tasks.{name}" for name in ("pr", "sid", "f0"))
 
@@ -237,6 +238,19 @@ def test_what_the_study_sets_itself_is_left_out(given, named):
 def test_intervals_and_batches_of_a_task_are_whole(pace, expected):
     task = content()["tasks"]["pr"]
     assert problems(changed("tasks.pr", task | pace)) == [f"tasks.pr: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [
+        ("pretraining.own", {"stages": [STAGE | PACE]}),
+        ("models.recovered", {"kind": "distilled", "of": "mini", "teacher": "mini", "steps": 10} | PACE),
+    ],
+)
+def test_points_of_a_training_without_labels_are_whole(path, section):
+    (line,) = problems(changed(path, section | {"corpus": "libri"}))
+    assert line.startswith(path)
+    assert "save_every (250) must be a multiple of log_every (100): a resumed training begins a new point" in line
 
 
 def test_parts_of_a_split_leave_some_to_train_on():

@@ -40,12 +40,7 @@ class Distillation(Optimisation):
     )
 
     @model_validator(mode="after")
-    def _points_are_whole(self) -> "Distillation":
-        if self.save_every % self.log_every:
-            raise ValueError(
-                f"save_every ({self.save_every}) must be a multiple of log_every ({self.log_every}): a resumed "
-                "training begins a new point of its curve"
-            )
+    def _layers_and_batches_are_whole(self) -> "Distillation":
         if self.layers is not None and (len(set(self.layers)) != len(self.layers) or min(self.layers) < 1):
             raise ValueError(f"layers: expected distinct numbers from 1, found {self.layers}")
         if problem := self.batch_problem():

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from property_neurons.config.section import Section
 
@@ -46,6 +46,15 @@ class Optimisation(Section):
     save_every: int = Field(default=1000, ge=1, description="steps between the checkpoints a killed job resumes from")
     log_every: int = Field(default=50, ge=1, description="steps between points of the training curve")
     workers: int = Field(default=0, ge=0, description="processes that prepare batches; 0 for none but the training's")
+
+    @model_validator(mode="after")
+    def _points_are_whole(self) -> "Optimisation":
+        if self.save_every % self.log_every:
+            raise ValueError(
+                f"save_every ({self.save_every}) must be a multiple of log_every ({self.log_every}): a resumed "
+                "training begins a new point of its curve"
+            )
+        return self
 
     def batch_problem(self, gpus: int = 1) -> str | None:
         """Why the utterances of a step do not divide evenly into its batches; None where they do."""

@@ -86,15 +86,6 @@ class Stage(Optimisation):
     )
     seed: int = Field(default=0, ge=0, description="seed of weights, crops, masks and dropout")
 
-    @model_validator(mode="after")
-    def _points_are_whole(self) -> "Stage":
-        if self.save_every % self.log_every:
-            raise ValueError(
-                f"save_every ({self.save_every}) must be a multiple of log_every ({self.log_every}): a resumed "
-                "training begins a new point of its curve"
-            )
-        return self
-
 
 class MaskedPrediction(Section):
     """What pre-training itself and fine-tuning after pruning share."""

@@ -34,6 +34,7 @@ class _Task(Optimisation):
         "one task changes, the states are made anew, and every other task of the run that shares them is trained again",
     )
 
+    # In place of that of `Optimisation`, which has the same name.
     @model_validator(mode="after")
     def _points_are_whole(self) -> "_Task":
         if self.save_every % self.evaluate_every:
