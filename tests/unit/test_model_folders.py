@@ -8,7 +8,7 @@ import pytest
 import small_models
 import torch
 from safetensors.torch import load_file, save_file
-from test_loading import encoder_of, read_all
+from test_loading import edit_config, encoder_of, read_all
 
 from property_neurons.doctor.shapes import _shape_in
 from property_neurons.errors import ModelError
@@ -34,11 +34,6 @@ def pristine(tmp_path_factory):
 @pytest.fixture
 def folder(pristine, tmp_path):
     return shutil.copytree(pristine[0], tmp_path / "m")
-
-
-def set_config(folder, **fields):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
 def write_weights(folder, weights):
@@ -76,7 +71,7 @@ HOW_IT_IS_RUN = [
 def test_what_config_json_says_about_running_the_model_changes_nothing(fields, pristine, folder, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
     (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
-    set_config(folder, **fields)
+    edit_config(folder, **fields)
     assert same(read_all(load_encoder(folder), SPEECH), pristine[2])
     prepare_model(folder.parent / "out", folder.parent / "out.json", LocalFolder(str(folder)))
     prepared = json.loads((folder.parent / "out" / "config.json").read_text())
@@ -113,7 +108,7 @@ def test_what_config_json_says_about_running_the_model_changes_nothing(fields, p
 )
 def test_a_config_that_asks_for_another_model_is_refused(fields, found, folder):
     (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
-    set_config(folder, **fields)
+    edit_config(folder, **fields)
     with pytest.raises(ModelError, match=found):
         load_base_model(folder, "auto")
 
@@ -226,7 +221,7 @@ def test_weights_of_the_convolutions_that_the_config_has_no_place_for_are_an_err
     model = small_models.small_model("HubertModel", feat_extract_norm="layer", conv_bias=True)
     folder = small_models.save_model(model, tmp_path / "m")
     for fields in ({"feat_extract_norm": "group"}, {"conv_bias": False}):
-        set_config(folder, **fields)
+        edit_config(folder, **fields)
         with pytest.raises(ModelError, match=r"no place \(feature_extractor\.conv_layers\.\d\..* feat_extract_norm"):
             load_encoder(folder)
 
@@ -239,7 +234,7 @@ def test_a_group_norm_model_without_preprocessor_is_read_raw(pristine, folder):
 
 @pytest.mark.parametrize("said", ["bfloat16", "float16", "float64"])
 def test_the_precision_is_that_of_the_stored_weights_whatever_config_json_says(said, pristine, folder, tmp_path):
-    set_config(folder, dtype=said, torch_dtype=said)
+    edit_config(folder, dtype=said, torch_dtype=said)
     prepare_model(tmp_path / "o", tmp_path / "o.json", LocalFolder(str(folder)))
     stored = load_file(tmp_path / "o" / "model.safetensors")
     assert {values.dtype for values in stored.values()} == {torch.float32}
@@ -410,7 +405,7 @@ def test_a_link_to_a_file_that_is_gone_is_named(folder):
 
 def bomb(folder, class_name, **fields):
     small_models.save_model(small_models.small_model(class_name), folder)
-    set_config(folder, **fields)
+    edit_config(folder, **fields)
     return folder
 
 
@@ -510,7 +505,7 @@ def test_empty_tensors_of_a_sharded_training_are_refused_by_name(folder):
 
 
 def test_the_inspection_sees_more_blocks_than_are_stored(folder):
-    set_config(folder, num_hidden_layers=10_000_000)
+    edit_config(folder, num_hidden_layers=10_000_000)
     with pytest.raises(ModelError, match=r"num_hidden_layers: .*the 2 Transformer blocks .*found 10,000,000"):
         inspect_folder(folder)
 

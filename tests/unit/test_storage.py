@@ -24,14 +24,18 @@ from property_neurons.stores.manifests import manifest_path, store_path
 from property_neurons.stores.zarr import add_array, new_store, open_store
 
 
-@pytest.fixture
-def store(tmp_path):
-    path = tmp_path / "x" / "0.zarr"
+def write_store(path):
     with new_store(path) as group:
         add_array(group, "counts/00", np.arange(60, dtype=np.int64).reshape(6, 10), chunks=(2, 10))
         add_array(group, "zeros", np.zeros(5, dtype=np.uint16))
         add_array(group, "nothing", np.zeros(0, dtype=np.int64))
         group.attrs["cells"] = [["M", "AH"]]
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "x" / "0.zarr"
+    write_store(path)
     return path
 
 
@@ -49,11 +53,7 @@ def test_manifest_and_store_name_each_other(store):
 
 def test_same_content_gives_the_same_manifest(store, tmp_path):
     other = tmp_path / "y" / "0.zarr"
-    with new_store(other) as group:
-        add_array(group, "counts/00", np.arange(60, dtype=np.int64).reshape(6, 10), chunks=(2, 10))
-        add_array(group, "zeros", np.zeros(5, dtype=np.uint16))
-        add_array(group, "nothing", np.zeros(0, dtype=np.int64))
-        group.attrs["cells"] = [["M", "AH"]]
+    write_store(other)
     assert manifest_path(store).read_bytes() == manifest_path(other).read_bytes()
 
 
