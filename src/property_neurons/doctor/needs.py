@@ -97,15 +97,15 @@ def _add_model(config: Config, model: str, needs: Needs) -> None:
         case PrunedModel():
             _add_model(config, section.of, needs)
             if section.needs_neurons:
-                _rank(config, section.sizes_of or section.of, plan.pruning.corpus(config, model), needs)
+                _rank(config, section.sizes_of or section.of, plan.models.found_on(config, model), needs)
             if section.needs_frequencies:
-                _rank(config, section.of, plan.pruning.corpus(config, model), needs)
+                _rank(config, section.of, plan.models.found_on(config, model), needs)
         case DistilledModel():
             _add_model(config, section.of, needs)
             _add_model(config, section.teacher, needs)
             _add_corpora([section.corpus], needs)
         case EditedModel():
-            _rank(config, section.of, plan.editing.corpus(config, model), needs)
+            _rank(config, section.of, plan.models.found_on(config, model), needs)
         case TunedModel():
             _add_model(config, section.of, needs)
             _add_corpora(split_corpora(config.splits[config.tasks[section.task].split]), needs)

@@ -5,6 +5,7 @@ from typing import Any
 from property_neurons.config.models import EditedModel
 from property_neurons.config.root import Config
 from property_neurons.plan import paths
+from property_neurons.plan.models import found_on
 
 
 def models(config: Config) -> list[str]:
@@ -19,12 +20,7 @@ def settings(config: Config, model: str) -> dict[str, Any]:
     return own | ({"factor": section.factor} if section.action == "scale" else {})
 
 
-def corpus(config: Config, model: str) -> str:
-    """The corpus on which the edited neurons were found."""
-    return config.models[model].corpus or config.figures.corpus
-
-
 def neuron_table(config: Config, model: str) -> str:
     """The neuron table with the set of an edit."""
     section = config.models[model]
-    return paths.neurons(config, section.of, corpus(config, model), section.property)
+    return paths.neurons(config, section.of, found_on(config, model), section.property)

@@ -53,6 +53,11 @@ def source(config: Config, model: str) -> dict[str, Any]:
     return {"kind": section.kind}
 
 
+def found_on(config: Config, model: str) -> str:
+    """The corpus on which the neurons that a pruned or an edited model depends on were found."""
+    return config.models[model].corpus or config.figures.corpus
+
+
 def source_files(config: Config, model: str) -> list[str]:
     """The files a model is made from: manifests of what this workflow makes, or the user's own files."""
     section, made_from = config.models[model], source(config, model)

@@ -9,6 +9,7 @@ from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.plan import corpora, paths, pretraining, tasks
+from property_neurons.plan.models import found_on
 
 
 def models(config: Config) -> list[str]:
@@ -32,11 +33,6 @@ def distillation_running_settings(config: Config, model: str) -> dict[str, Any]:
     return config.models[model].model_dump(include={"workers", "save_every"})
 
 
-def corpus(config: Config, model: str) -> str:
-    """The corpus on which property neurons and frequencies were found."""
-    return config.models[model].corpus or config.figures.corpus
-
-
 def settings(config: Config, model: str) -> dict[str, Any]:
     """The settings of a pruned model, as fields of `pruning.prune.Cut`: only those that can change it."""
     section = config.models[model]
@@ -56,7 +52,7 @@ def neuron_tables(config: Config, model: str) -> list[str]:
     section = config.models[model]
     if not section.needs_neurons:
         return []
-    found_in, on = section.sizes_of or section.of, corpus(config, model)
+    found_in, on = section.sizes_of or section.of, found_on(config, model)
     return [paths.neurons(config, found_in, on, name) for name in section.properties]
 
 
@@ -72,7 +68,7 @@ def frequency_counts(config: Config, model: str) -> list[str]:
     if not section.needs_frequencies:
         return []
     name = frequency_property(section.properties, config.properties)
-    return [paths.manifest(paths.counts(config, section.of, corpus(config, model), name))]
+    return [paths.manifest(paths.counts(config, section.of, found_on(config, model), name))]
 
 
 CALIBRATED_ON_TASK = "training_part"
@@ -104,7 +100,7 @@ def gates_settings(config: Config, model: str) -> dict[str, Any]:
 def calibration_on(config: Config, model: str) -> str:
     """The speech that calibrates the model which `model` is pruned out of: a corpus, or `CALIBRATED_ON_TASK`."""
     of = config.models[model].of
-    return corpus(config, model) if tuned_under(config, of) is None else CALIBRATED_ON_TASK
+    return found_on(config, model) if tuned_under(config, of) is None else CALIBRATED_ON_TASK
 
 
 def calibration_corpus(config: Config, model: str) -> list[str]:
