@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io.wavfile
 import soundfile
+from test_audio import speech_like
 
 from property_neurons.corpus.audio import UnusableAudio, read_audio
 from property_neurons.corpus.containers import mp3
@@ -17,16 +18,9 @@ from property_neurons.corpus.containers.outcome import UncheckedContainer
 N_SAMPLES = 16_000
 
 
-@cache
-def speech_like(n_samples: int = N_SAMPLES) -> np.ndarray:
-    """Noise with a slow envelope, float32 [n_samples]."""
-    noise = np.random.default_rng(0).standard_normal(n_samples)
-    return (0.1 * noise * (1.2 + np.sin(np.arange(n_samples) / 900))).astype(np.float32)
-
-
 def coded(form: str, subtype: str, **options) -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, speech_like(), 16_000, format=form, subtype=subtype, **options)
+    soundfile.write(file, speech_like(N_SAMPLES), 16_000, format=form, subtype=subtype, **options)
     return file.getvalue()
 
 
@@ -102,10 +96,10 @@ def test_whole_files_are_read_whatever_their_name(outcome, name):
     assert samples.dtype == np.float32
     np.testing.assert_array_equal(samples, samples_of(name))
     if name.startswith(("OGG", "MP3")):
-        assert np.corrcoef(samples, speech_like())[0, 1] > 0.6
+        assert np.corrcoef(samples, speech_like(N_SAMPLES))[0, 1] > 0.6
     else:
         step = 2**-7 if "8 bits" in name else 0.02 if "law" in name else 2**-15
-        np.testing.assert_allclose(samples, speech_like(), atol=step, rtol=0)
+        np.testing.assert_allclose(samples, speech_like(N_SAMPLES), atol=step, rtol=0)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -235,7 +229,7 @@ def riff(*chunks: bytes) -> bytes:
 
 
 FMT = chunk(b"fmt ", b"\1\0\1\0" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little") + b"\2\0\x10\0")
-INTEGERS = (speech_like() * 32_767).astype("<i2")
+INTEGERS = (speech_like(N_SAMPLES) * 32_767).astype("<i2")
 DATA = chunk(b"data", INTEGERS.tobytes())
 
 

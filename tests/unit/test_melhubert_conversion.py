@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import pytest
 import small_models
 import torch
 from test_loading import read_all
+from test_pickles import Malicious
 from test_prepare import prepare
 from torch.nn import functional
 
@@ -173,16 +173,6 @@ def test_half_precision_is_widened(tmp_path):
     model, _ = load_release(save_release(tmp_path / "release.ckpt", weights), STATISTICS)
     assert model.final_proj.weight.dtype == torch.float32
     assert torch.equal(model.final_proj.weight, weights["final_proj.weight"].float())
-
-
-class Malicious:
-    """Unpickled by pickle itself, it would create a file."""
-
-    def __init__(self, victim):
-        self.victim = victim
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.victim}",)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
