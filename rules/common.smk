@@ -50,6 +50,14 @@ if CONFIG.cache and not os.path.isdir(CONFIG.cache):
     )
 
 
+onstart:
+    # Unless told otherwise, Snakemake starts at most 100 jobs a second. To look again after a second it sets a timer each time
+    # that it has looked; the timers add up, and after some hundred jobs looking takes a third of a core and more.
+    limit = workflow.scheduler.job_rate_limiter
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 onerror:
     # Snakemake notes the inputs of a job that failed as if it had made of them what it was to make. What was made earlier
     # of other inputs would then count as up to date.
