@@ -60,7 +60,12 @@ def load_files(files: Iterable[str | Path], overrides: Sequence[str] = ()) -> Co
         for file in files:
             update_config(content, load_configfile(file))
         update_config(content, parse_config(overrides))
-    except (WorkflowError, OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{printable(str(error.filename))}: expected a configuration in YAML, found {error.strerror}; correct the "
+            "path"
+        ) from None
+    except (WorkflowError, ValueError) as error:
         raise ConfigError(str(error)) from None
     return load_config(content, ", ".join(files))
 

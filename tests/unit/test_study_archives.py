@@ -1,0 +1,66 @@
+"""The archives in docs/studies fit config/claims.yaml, and docs/results.md states what is in them."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from property_neurons import plan
+from property_neurons.config.load import load_files
+from property_neurons.plan.archive import archived_files
+from property_neurons.stores.files import read_json, read_table
+from property_neurons.stores.manifests import verify_files
+
+ARCHIVES = sorted(Path("docs/studies").glob("*.tar.xz"))
+ARMS = {
+    "norm": "norm",
+    "protect": "protect, then norm",
+    "random_protect": "one matched random set, then norm",
+    "frequency": "frequency",
+    "wanda": "wanda",
+    "protect_wanda": "protect, then wanda",
+    "taylor": "taylor",
+}
+
+
+def unpacked(archive, folder):
+    shutil.unpack_archive(archive, folder, filter="data")
+    return load_files(["config/claims.yaml"], [f"results={folder}"])
+
+
+def study_of(archive):
+    return archive.name.removesuffix(".tar.xz")
+
+
+def test_every_archive_is_described():
+    described = re.findall(
+        r"^\| \[?`(\S+\.tar\.xz)`", Path("docs/studies/README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(described) == [archive.name for archive in ARCHIVES]
+    assert described
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=study_of)
+def test_an_archive_has_what_today_s_study_is_made_from(archive, tmp_path):
+    config, study = unpacked(archive, tmp_path), study_of(archive)
+    files = archived_files(config, study)
+    assert sorted(files) == sorted(file for file in tmp_path.rglob("*") if file.is_file())
+    assert not [file for file in files if file.suffix in (".safetensors", ".bin")]
+
+
+def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
+    config = unpacked(Path("docs/studies/whisper-phones.tar.xz"), tmp_path)
+    values = {}
+    for run, metrics in zip(
+        plan.pruning.runs(config, "whisper-phones"), plan.pruning.metrics(config, "whisper-phones"), strict=True
+    ):
+        value, folder = read_json(metrics)["value"], Path(metrics.removesuffix(".metrics.json"))
+        verify_files(folder, f"{folder}.manifest.json", only=["scores.tsv"])
+        scores = read_table(folder / "scores.tsv")
+        assert scores["error"].sum() / scores["weight"].sum() == pytest.approx(value)
+        values.setdefault((run.arm, run.step), []).append(100 * value)
+    text = Path("docs/results.md").read_text(encoding="utf-8")
+    for arm, title in ARMS.items():
+        cells = r"[^|]*\| \**".join(rf"{sum(values[arm, step]) / 3:.1f}\b" for step in (1, 2, 3))
+        assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
