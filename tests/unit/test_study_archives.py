@@ -64,3 +64,22 @@ def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
     for arm, title in ARMS.items():
         cells = r"[^|]*\| \**".join(rf"{sum(values[arm, step]) / 3:.1f}\b" for step in (1, 2, 3))
         assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
+
+
+def test_the_errors_of_phones_whisper_stand_in_the_results(tmp_path):
+    unpacked(Path("docs/studies/phones-whisper.tar.xz"), tmp_path)
+    changes = []
+    for seed in range(3):
+        folder = tmp_path / f"erasure/phones-whisper/seed{seed}"
+        verify_files(folder, f"{folder}.manifest.json")
+        sums = read_table(folder / "scores.parquet").groupby(["condition", "part"])[["error", "weight"]].sum()
+        rates = 100 * (sums["error"] / sums["weight"]).unstack()
+        conditions = read_table(folder / "conditions.tsv")
+        group = conditions.index[conditions["kind"] == "group"]
+        changes.append((rates.loc[group] - rates.loc[0]).set_axis(conditions.loc[group, "erased"]))
+    text = Path("docs/results.md").read_text(encoding="utf-8")
+    for erased, change in (sum(changes) / 3).iterrows():
+        row = re.search(rf"^\| {erased} \(\d+, .*$", text, re.MULTILINE)
+        told = [float(number) for number in re.findall(r"\| \**([+-]\d+\.\d)", row[0])]
+        parts = ["vowel", "voiced consonant", "unvoiced consonant", "all"]
+        assert told == pytest.approx(change[parts].to_list(), abs=0.051), erased
