@@ -179,7 +179,7 @@ rule tabulate_erasure:
     """Tables of an erasure study: errors of each group before and after, with intervals, beside random neurons."""
     input:
         runs=lambda wildcards: [
-            f"{RESULTS}/erasure/{wildcards.erasure}/seed{seed}.manifest.json"
+            plan.paths.manifest(plan.paths.erased(CONFIG, wildcards.erasure, seed))
             for seed in CONFIG.erasure[wildcards.erasure].seeds
         ],
     output:

@@ -128,7 +128,7 @@ class Project:
         shutil.unpack_archive(packed, again, filter="data")
         names = [f"unpacked/{target}" for target in targets]
         there = "--config", "results=unpacked"
-        rules = set(self.planned(*names, *there).values())
+        rules = self.planned_rules(*names, *there)
         self.snakemake(*names, *there)
         for target in targets:
             assert (again / target).read_bytes() == (self.folder / "results" / target).read_bytes()

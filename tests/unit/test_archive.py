@@ -41,6 +41,5 @@ def test_a_study_that_is_not_there_is_refused_and_nothing_is_written(study, said
     [(["--configfile", "absent.yaml"], "absent.yaml"), (["--config", "no_such_key=1"], "no_such_key")],
 )
 def test_a_bad_configuration_is_refused(arguments, said, config, tmp_path, capsys):
-    given = arguments if "--configfile" in arguments else ["--configfile", config, *arguments]
-    assert main(["table1", str(tmp_path / "x.tar.xz"), *given]) == 1
+    assert main(["table1", str(tmp_path / "x.tar.xz"), "--configfile", config, *arguments]) == 1
     assert said in capsys.readouterr().out
