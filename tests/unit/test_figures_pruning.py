@@ -79,6 +79,13 @@ def test_one_seed_has_the_same_kind_of_error_bar_as_several():
     assert "published" not in set(table["part"])
 
 
+@pytest.mark.parametrize(("seeds", "named"), [(1, 0), (3, 1)])
+def test_the_legend_names_dots_of_seeds_where_there_are_any(seeds, named):
+    figure, _ = drawn(fig6, study_of(small("general", seeds)))
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries.count("error of one seed") == named
+
+
 @pytest.mark.slow
 def test_fig9_draws_the_steps_and_the_last_one():
     runs = small("task_specific", 3, sizes=(3072, 528, 128))

@@ -116,12 +116,14 @@ def draw_panels(rows: Sequence[Sequence[Axes]], table: pd.DataFrame) -> None:
 def legend(table: pd.DataFrame) -> list[Line2D]:
     """Legend handles for marks without a label in the panels."""
     parts = set(table["part"])
+    several_seeds = (table["seeds"] > 1).any()
     handles = [
         Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
         Line2D([], [], label="none shown; in brackets: detectable", **_difference_look(style.BLUE, beyond=False)),
         Line2D([], [], label=INTERVAL, **_ERROR),
-        Line2D([], [], label="error of one seed", linestyle="", **_SEED),
     ]
+    if several_seeds:
+        handles.append(Line2D([], [], label="error of one seed", linestyle="", **_SEED))
     if "published" in parts:
         handles.append(Line2D([], [], label="published", linestyle="", **_PUBLISHED))
     return handles
