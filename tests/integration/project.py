@@ -119,21 +119,25 @@ class Project:
 
         They must have the same bytes; returns the rules that ran.
         """
-        packed, again = self.folder / f"{study}.tar.xz", self.folder / "unpacked"
-        command = [sys.executable, "-m", "property_neurons.plan.archive", study, str(packed)]
-        said = subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, check=False, timeout=60
-        )
-        assert said.returncode == 0, said.stdout
-        shutil.unpack_archive(packed, again, filter="data")
-        names = [f"unpacked/{target}" for target in targets]
-        there = "--config", "results=unpacked"
+        packed, unpacked = self.folder / f"{study}.tar.xz", f"unpacked-{study}"
+        names = [f"{unpacked}/{target}" for target in targets]
+        there = "--config", f"results={unpacked}"
+        self.archive(study, packed)
+        self.archive(study, packed, "--unpack", *there)
         rules = self.planned_rules(*names, *there)
         self.snakemake(*names, *there)
         for target in targets:
-            assert (again / target).read_bytes() == (self.folder / "results" / target).read_bytes()
+            assert (self.folder / unpacked / target).read_bytes() == (self.folder / "results" / target).read_bytes()
         assert self.planned(*names, *there) == {}
         return rules
+
+    def archive(self, study: str, file: Path, *options: str) -> None:
+        """Pack a study, or unpack it."""
+        command = [sys.executable, "-m", "property_neurons.plan.archive", study, str(file), *options]
+        done = subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stdout
 
     def planned(self, *arguments: str) -> dict[str, str]:
         """What a run would make, below results/, with the rule that makes it: {"figures/fig2.tsv": "draw_fig2"}."""
