@@ -1,5 +1,6 @@
 """What `property_neurons.plan.archive` packs, unpacks and refuses; tests/integration makes studies from archives."""
 
+import os
 import re
 import shutil
 import tarfile
@@ -80,12 +81,45 @@ def test_all_that_is_unpacked_has_the_time_of_now(tmp_path, capsys):
     assert before <= changed / 1e9 <= time.time()
 
 
-def test_results_are_not_overwritten(tmp_path, capsys):
+def test_the_same_files_give_the_same_bytes(tmp_path):
+    assert unpacked(ARCHIVE, tmp_path / "one") == unpacked(ARCHIVE, tmp_path / "other") == 0
+    for number, path in enumerate(sorted((tmp_path / "other").rglob("*"))):
+        os.utime(path, (number, number))
+        path.chmod(0o700)
+    assert asked("phones-whisper", tmp_path / "one.tar.xz", tmp_path / "one") == 0
+    assert asked("phones-whisper", tmp_path / "other.tar.xz", tmp_path / "other") == 0
+    assert (tmp_path / "one.tar.xz").read_bytes() == (tmp_path / "other.tar.xz").read_bytes()
+    with tarfile.open(tmp_path / "one.tar.xz") as archive:
+        assert {(one.uid, one.gid, one.uname, one.gname, one.mtime) for one in archive} == {(0, 0, "", "", 0)}
+        assert not [one.name for one in archive if one.name.startswith("/") or ".." in one.name]
+
+
+def test_links_are_packed_as_the_files_they_lead_to(tmp_path):
+    results = tmp_path / "results"
+    assert unpacked(ARCHIVE, results) == 0
+    first, second = (results / f"erasure/phones-whisper/seed{seed}/description.json" for seed in (0, 1))
+    shutil.copy(first, second)
+    assert asked("phones-whisper", tmp_path / "files.tar.xz", results) == 0
+    second.unlink()
+    second.hardlink_to(first)
+    scores = first.with_name("scores.parquet")
+    scores.rename(tmp_path / "elsewhere.parquet")
+    scores.symlink_to(tmp_path / "elsewhere.parquet")
+    assert asked("phones-whisper", tmp_path / "links.tar.xz", results) == 0
+    assert (tmp_path / "links.tar.xz").read_bytes() == (tmp_path / "files.tar.xz").read_bytes()
+
+
+def test_neither_results_nor_an_archive_are_overwritten(tmp_path, capsys):
     (tmp_path / "results").mkdir()
     (tmp_path / "results/mine").touch()
     assert unpacked(ARCHIVE, tmp_path / "results") == 1
     assert "results: expected nothing or an empty folder, found a folder with content" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["mine"]
+    assert unpacked(ARCHIVE, tmp_path / "again") == 0
+    (tmp_path / "x.tar.xz").write_text("of days")
+    assert asked("phones-whisper", tmp_path / "x.tar.xz", tmp_path / "again") == 1
+    assert "x.tar.xz: expected nothing there, found a file or folder; delete it" in capsys.readouterr().out
+    assert (tmp_path / "x.tar.xz").read_text() == "of days"
 
 
 @pytest.mark.parametrize(

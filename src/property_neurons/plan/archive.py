@@ -42,9 +42,11 @@ def archived_files(config: Config, study: str) -> list[Path]:
 def pack(config: Config, study: str, file: str | Path) -> int:
     """Write the files of a study to a .tar.xz, named from the folder of results on; returns their number.
 
+    The same files give the same bytes.
+
     Raises:
         ConfigError: the configuration has no such study.
-        StoreError: the study is not finished.
+        StoreError: the study is not finished, or something is at `file`.
     """
     files = archived_files(config, study)
     if absent := [file for file in files if not file.exists()]:
@@ -52,7 +54,9 @@ def pack(config: Config, study: str, file: str | Path) -> int:
             f"study {study}: expected {len(files)} files of it, found {len(files) - len(absent)}; {absent[0]} is "
             "absent: run the study to its end first"
         )
-    with atomic_path(Path(file)) as temporary, tarfile.open(temporary, "w:xz") as archive:
+    if os.path.lexists(file):
+        raise StoreError(f"{file}: expected nothing there, found a file or folder; delete it, or choose another name")
+    with atomic_path(Path(file)) as temporary, tarfile.open(temporary, "w:xz", dereference=True) as archive:
         for one in files:
             archive.add(one, one.relative_to(config.results), recursive=False, filter=_anonymous)
     return len(files)
@@ -131,6 +135,7 @@ def _with_companions(path: Path) -> list[Path]:
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
+    entry.mtime, entry.mode = 0, 0o644
     return entry
 
 
