@@ -12,6 +12,7 @@ from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import verify_files
 
 ARCHIVES = sorted(Path("docs/studies").glob("*.tar.xz"))
+STUDIES = load_files(["config/claims.yaml"], [])
 ARMS = {
     "norm": "norm",
     "protect": "protect, then norm",
@@ -45,6 +46,22 @@ def test_every_archive_is_described():
 def test_an_archive_is_of_today_s_study_and_holds_no_model(archive, tmp_path):
     unpacked(archive, tmp_path)
     assert not [file for file in tmp_path.rglob("*") if file.suffix in (".safetensors", ".bin")]
+
+
+@pytest.mark.parametrize("archive", [one for one in ARCHIVES if study_of(one) in STUDIES.erasure], ids=study_of)
+def test_an_erasure_scored_what_today_s_study_states(archive, tmp_path):
+    config = unpacked(archive, tmp_path)
+    study = config.erasure[study_of(archive)]
+    for seed in study.seeds:
+        folder = Path(plan.paths.erased(config, study_of(archive), seed))
+        described, conditions = read_json(folder / "description.json"), read_table(folder / "conditions.tsv")
+        assert (described["action"], described["random"]) == (study.action, study.random)
+        scored = conditions.groupby(["kind", "erased", "dose"]).size().to_dict()
+        groups = study.groups or described["groups"]
+        stated = {("whole", "", 0.0): 1}
+        for kind, number in (("group", 1), ("random", study.draws)):
+            stated |= {(kind, group, dose): number for group in groups for dose in study.doses}
+        assert scored == stated
 
 
 def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
