@@ -81,20 +81,54 @@ def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
         assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
 
 
-def test_the_errors_of_phones_whisper_stand_in_the_results(tmp_path):
-    unpacked(Path("docs/studies/phones-whisper.tar.xz"), tmp_path)
-    changes = []
-    for seed in range(3):
-        folder = tmp_path / f"erasure/phones-whisper/seed{seed}"
-        verify_files(folder, f"{folder}.manifest.json")
-        sums = read_table(folder / "scores.parquet").groupby(["condition", "part"])[["error", "weight"]].sum()
-        rates = 100 * (sums["error"] / sums["weight"]).unstack()
-        conditions = read_table(folder / "conditions.tsv")
-        group = conditions.index[conditions["kind"] == "group"]
-        changes.append((rates.loc[group] - rates.loc[0]).set_axis(conditions.loc[group, "erased"]))
+CLASSES = ["vowel", "voiced consonant", "unvoiced consonant"]
+
+
+@pytest.mark.parametrize(
+    ("study", "titles", "parts"),
+    [
+        ("phones-whisper", {one: one for one in CLASSES}, [*CLASSES, "all"]),
+        ("table1-whisper", {"M": "male", "F": "female"}, ["M", "F", "all"]),
+    ],
+)
+def test_the_errors_of_an_erasure_stand_in_the_results(study, titles, parts, tmp_path):
+    config = unpacked(Path(f"docs/studies/{study}.tar.xz"), tmp_path / "results")
+    changes, numbers = zip(*(_changes(Path(plan.paths.erased(config, study, seed))) for seed in range(3)), strict=True)
     text = Path("docs/results.md").read_text(encoding="utf-8")
-    for erased, change in (sum(changes) / 3).iterrows():
-        row = re.search(rf"^\| {erased} \(\d+, .*$", text, re.MULTILINE)
-        told = [float(number) for number in re.findall(r"\| \**([+-]\d+\.\d)", row[0])]
-        parts = ["vowel", "voiced consonant", "unvoiced consonant", "all"]
-        assert told == pytest.approx(change[parts].to_list(), abs=0.051), erased
+    for erased, title in titles.items():
+        neurons = ", ".join(str(number[erased]) for number in numbers)
+        row = re.search(rf"^\| {title} \({neurons}\) .*$", text, re.MULTILINE)
+        told = [float(number) for number in re.findall(r"\| \**([+-]?\d+\.\d)", row[0])]
+        change = sum(changes) / 3
+        assert told[: len(parts)] == pytest.approx(change.loc[erased, parts].to_list(), abs=0.051), erased
+
+
+@pytest.mark.parametrize("action", ["mean", "clamp", "four"])
+def test_what_replaces_the_neurons_stands_in_the_results(action, tmp_path):
+    config = unpacked(Path(f"docs/studies/table1-whisper-{action}.tar.xz"), tmp_path / "results")
+    folders = [Path(plan.paths.erased(config, f"table1-whisper-{action}", seed)) for seed in range(3)]
+    change = sum(_changes(folder)[0] for folder in folders) / 3
+    section = Path("docs/results.md").read_text(encoding="utf-8").split("### What replaces the neurons")[1]
+    title = {"mean": r"their mean \| 60", "clamp": r"clamped \| 60", "four": r"zero \| four [^|]*"}[action]
+    told = re.search(rf"^\| {title} \| (\S+) [^;]*; (\S+) ", section, re.MULTILINE)
+    assert [float(told[1]), float(told[2])] == pytest.approx([change.loc["M", "M"], change.loc["F", "F"]], abs=0.051)
+
+
+def test_single_speakers_stand_in_the_results(tmp_path):
+    config = unpacked(Path("docs/studies/speaker-whisper.tar.xz"), tmp_path / "results")
+    changes = [_changes(Path(plan.paths.erased(config, "speaker-whisper", seed)))[0] for seed in range(3)]
+    own = sum(sum(change.loc[one, one] for one in change.index) / len(change) for change in changes) / 3
+    section = Path("docs/results.md").read_text(encoding="utf-8").split("## Erasing one speaker's neurons")[1]
+    told = re.findall(r"^\| errors \| [^|]* \| (\S+) points", section, re.MULTILINE)
+    assert float(told[1]) == pytest.approx(own, abs=0.051)
+
+
+def _changes(folder):
+    """What each group's neurons change in each part, in points of errors, and how many they are."""
+    verify_files(folder, f"{folder}.manifest.json")
+    sums = read_table(folder / "scores.parquet").groupby(["condition", "part"])[["error", "weight"]].sum()
+    rates = 100 * (sums["error"] / sums["weight"]).unstack()
+    conditions = read_table(folder / "conditions.tsv")
+    group = conditions[conditions["kind"] == "group"]
+    changes = (rates.loc[group.index] - rates.loc[0]).set_axis(group["erased"].astype(str))
+    return changes, dict(zip(group["erased"], group["neurons"], strict=True))
