@@ -17,6 +17,7 @@ from property_neurons.erasure.report import erasure_tables
 from property_neurons.erasure.specificity import selector_table
 from property_neurons.errors import StoreError
 from property_neurons.figures import erasure, erasure_dose, erasure_selectors
+from property_neurons.figures.erased_parts import neurons_title
 from property_neurons.stores import files
 
 
@@ -353,6 +354,35 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     named = [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()]
     random = ["the erased group, random neurons", "their range over 2 draws"]
     assert named == [*groups, "all", *random]
+
+
+def test_sizes_are_means_over_seeds(tmp_path):
+    folders = [write_run(tmp_path / str(seed), ["F", "M"], seed=seed) for seed in range(2)]
+    file = folders[1] / "conditions.tsv"
+    conditions = files.read_table(file)
+    of_f = (conditions["kind"] == "group") & (conditions["erased"] == "F") & (conditions["dose"] == 1)
+    conditions.loc[of_f, ["neurons", "neurons_per_layer"]] = [27, "22,5"]
+    files.write_table(file, conditions)
+    cells, _ = erasure_tables("table1", folders)
+    found = cells.drop_duplicates("erased").set_index("erased")[["neurons", "neurons_per_layer"]]
+    assert found.loc["F"].tolist() == [23.5, "18.5,5"]
+    assert found.loc["M"].tolist() == [20, "15,5"]
+
+
+def test_numbers_of_neurons_are_said_as_means():
+    assert [neurons_title(one) for one in (349.7, 17, 1 / 3, 0)] == [
+        "350 neurons",
+        "17 neurons",
+        "0.3 neurons",
+        "0 neurons",
+    ]
+
+
+@pytest.mark.parametrize(("draws", "said"), [(1, "random neurons"), (2, "random neurons: 2 draws and their mean")])
+def test_the_legend_says_how_many_random_sets(draws, said, tmp_path):
+    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"], draws=draws)])
+    figure, _ = drawn(erasure, cells, "m", "c")
+    assert said in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     for group, rows in cells.groupby("erased", sort=False):
         by_part = rows.set_index("part")
         written = [_written(by_part.loc[part], digits) if part in by_part.index else "" for part in parts]
-        lines.append(f"| {_cell_text(group)} ({rows['neurons'].iloc[0]:.0f}) | " + " | ".join(written) + " |")
+        lines.append(f"| {_cell_text(group)} ({rows['neurons'].iloc[0]:.4g}) | " + " | ".join(written) + " |")
     lines.append("")
     before = cells.drop_duplicates(["part", "before"]).head(len(parts))
     if set(parts) != {OWN, OTHERS, ALL}:

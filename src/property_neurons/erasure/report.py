@@ -264,13 +264,12 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
     told = [measured.rates(at, part, group) for at in (before, after)]
     drawn = [measured.drawn_rates(at, part, group) for at in (before, after)]
     resampled = {"delta": measured.mean_of_seeds(drawn[1] - drawn[0])}
-    condition, tested = runs[0].conditions.loc[after[0][1]], measured.sums.tested(part, group)
+    tested = measured.sums.tested(part, group)
     row = measured.fixed | {
         "erased": group,
         "part": part,
         "sigma": wanted["sigma"],
-        "neurons": condition["neurons"],
-        "neurons_per_layer": condition["neurons_per_layer"],
+        **_sizes([runs[seed].conditions.loc[one] for seed, one in after]),
         "before": told[0].mean(),
         "after": told[1].mean(),
         **estimated("delta", float((told[1] - told[0]).mean()), resampled["delta"], tested.units),
@@ -285,6 +284,15 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
         row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
         row |= estimated("excess", row["delta"] - row["random_mean"], resampled["excess"], tested.units)
     return Cell(row, resampled)
+
+
+def _sizes(conditions: Sequence[pd.Series]) -> dict[str, Any]:
+    """How many neurons are erased, a mean over seeds: each finds sets in a model of its own."""
+    layers = np.mean([[int(size) for size in one["neurons_per_layer"].split(",")] for one in conditions], axis=0)
+    return {
+        "neurons": np.mean([one["neurons"] for one in conditions]),
+        "neurons_per_layer": ",".join(f"{size:.4g}" for size in layers),
+    }
 
 
 def add_causal_excess(own: Cell, others: Cell) -> None:

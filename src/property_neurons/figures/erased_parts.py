@@ -32,6 +32,11 @@ def part_title(part: str, metric: str) -> str:
     return "all, with insertions" if (part, metric) == (ALL, _PHONES) else titles.get(part, style.group_title(part))
 
 
+def neurons_title(neurons: float) -> str:
+    """How many neurons, a mean over seeds: "314 neurons"; few with a decimal, so that a third of one is not none."""
+    return f"{neurons:.0f} neurons" if neurons >= 10 or neurons == int(neurons) else f"{neurons:.1f} neurons"
+
+
 def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows of a table that are drawn, and a sentence about the others: erasures that changed no answer.
 
@@ -48,7 +53,7 @@ def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     neurons = table.groupby("erased")["neurons"].max()
     said = [f"No answer changed, so not drawn: {_MEASURES[metric]}" for metric in still]
     if groups:
-        named = ", ".join(f"{style.group_title(group)} ({neurons[group]:.0f} neurons)" for group in groups)
+        named = ", ".join(f"{style.group_title(group)} ({neurons_title(neurons[group])})" for group in groups)
         said.append(f"No answer changed by erasing {named}")
     left_out = groups[1:] if of_group.all() else groups
     return table[~table["metric"].isin(still) & ~table["erased"].isin(left_out)], "; ".join(said)

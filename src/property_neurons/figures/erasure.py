@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, what_changed
+from property_neurons.figures.erased_parts import measure_title, neurons_title, part_looks, part_title, what_changed
 from property_neurons.figures.published import read_table1
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
@@ -82,7 +82,7 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
         title = "mean" if erased == MEAN else style.group_title(erased)
         headings.append(len(places))
         places.append(place)
-        names.append(f"erased: {title} ({rows['neurons'].iloc[0]:.0f} neurons)")
+        names.append(f"erased: {title} ({neurons_title(rows['neurons'].iloc[0])})")
         axes.plot([0, 0], [place + 0.5, place + len(rows) + 0.5], color=style.REFERENCE, linewidth=0.6, zorder=0)
         for row in rows.itertuples():
             place += 1
@@ -123,6 +123,10 @@ def _write_power(axes: Axes, row: Any, place: float) -> None:
         style.write_detectable(axes, place, detectable, 1 if row.unit == "points" else 3)
 
 
+def _of_random(draws: float) -> str:
+    return "random neurons" if draws == 1 else f"random neurons: {draws:.0f} draws and their mean"
+
+
 def _legend(table: pd.DataFrame) -> list[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
     if table["draws"].max():
@@ -131,7 +135,7 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
             Line2D(
                 [], [], marker="o", markerfacecolor="white", label="not beyond them; in brackets: detectable", **dark
             ),
-            Line2D([], [], label=f"random neurons: {table['draws'].max():.0f} draws and their mean", **_RANDOM),
+            Line2D([], [], label=_of_random(table["draws"].max()), **_RANDOM),
         ]
     else:
         handles = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label="change", **dark)]
