@@ -5,7 +5,7 @@ import yaml
 
 from tests.integration.project import ROOT, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 STUDIES = {
     "whisper-phones": ("figures/whisper-phones_cut.tsv", {"collect_pruning", "draw_whisper-phones_cut"}),
     "phones-whisper": ("figures/phones-whisper.tsv", {"tabulate_erasure", "draw_erasure"}),
