@@ -369,6 +369,11 @@ def test_sizes_are_means_over_seeds(tmp_path):
     assert found.loc["M"].tolist() == [20, "15,5"]
 
 
+def test_many_neurons_are_written_out(tmp_path):
+    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
+    assert "| female (12345.7) |" in markdown_table(cells.assign(neurons=12345 + 2 / 3))
+
+
 def test_numbers_of_neurons_are_said_as_means():
     assert [neurons_title(one) for one in (349.7, 17, 1 / 3, 0)] == [
         "350 neurons",

@@ -5,7 +5,7 @@ import pandas as pd
 from property_neurons.counting.group_titles import group_title
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.report import column_of
-from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, OTHERS, OWN
+from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, OTHERS, OWN, mean_count
 from property_neurons.tasks.intervals import few_speakers_note
 
 
@@ -35,7 +35,7 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     for group, rows in cells.groupby("erased", sort=False):
         by_part = rows.set_index("part")
         written = [_written(by_part.loc[part], digits) if part in by_part.index else "" for part in parts]
-        lines.append(f"| {_cell_text(group)} ({rows['neurons'].iloc[0]:.4g}) | " + " | ".join(written) + " |")
+        lines.append(f"| {_cell_text(group)} ({mean_count(rows['neurons'].iloc[0])}) | " + " | ".join(written) + " |")
     lines.append("")
     before = cells.drop_duplicates(["part", "before"]).head(len(parts))
     if set(parts) != {OWN, OTHERS, ALL}:

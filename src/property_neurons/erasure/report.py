@@ -19,6 +19,7 @@ from property_neurons.erasure.table_terms import (
     MOST_SPELLED_OUT,
     OTHERS,
     OWN,
+    mean_count,
 )
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
@@ -291,7 +292,7 @@ def _sizes(conditions: Sequence[pd.Series]) -> dict[str, Any]:
     layers = np.mean([[int(size) for size in one["neurons_per_layer"].split(",")] for one in conditions], axis=0)
     return {
         "neurons": np.mean([one["neurons"] for one in conditions]),
-        "neurons_per_layer": ",".join(f"{size:.4g}" for size in layers),
+        "neurons_per_layer": ",".join(map(mean_count, layers)),
     }
 
 

@@ -16,3 +16,8 @@ MOST_SPELLED_OUT = 4
 """Groups up to which a table has a row for every part; with more: own, others and all, and their mean."""
 BEYOND = 0.05
 """The false discovery rate up to which a change is called beyond random neurons, over all cells of a table."""
+
+
+def mean_count(value: float) -> str:
+    """A mean of whole numbers over seeds, to a tenth: "314", "0.3", "12345.7"."""
+    return f"{value:.1f}".removesuffix(".0")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, OTHERS, OWN
+from property_neurons.erasure.table_terms import CROSS_ENTROPY, MEAN, OTHERS, OWN, mean_count
 from property_neurons.figures import style
 
 _PHONES = "phone_recognition"
@@ -34,7 +34,7 @@ def part_title(part: str, metric: str) -> str:
 
 def neurons_title(neurons: float) -> str:
     """How many neurons, a mean over seeds: "314 neurons"; few with a decimal, so that a third of one is not none."""
-    return f"{neurons:.0f} neurons" if neurons >= 10 or neurons == int(neurons) else f"{neurons:.1f} neurons"
+    return f"{neurons:.0f} neurons" if neurons >= 10 else f"{mean_count(neurons)} neurons"
 
 
 def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
