@@ -1,6 +1,8 @@
 """One real run of a reduced default configuration, shared by the tests that ask what runs again."""
 
 import copy
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +36,33 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory, cache) -> tuple[Project, str]:
-    folder = tmp_path_factory.mktemp("run") / "project"
-    project = Project.copy(folder, reduced_default() | {"cache": str(cache)})
-    printed = project.snakemake()
-    # What tests make again from here on is made, and not taken.
-    project.configure(reduced_default())
-    return project, printed
+    """The project, and what its run printed.
+
+    Where PROPERTY_NEURONS_TEST_RUN names a folder, the run is kept there, and taken from there by the next tests of the
+    same code: .ci/run starts pytest twice.
+    """
+    project = Project(tmp_path_factory.mktemp("run") / "project")
+    kept = Path(os.environ.get("PROPERTY_NEURONS_TEST_RUN") or tmp_path_factory.mktemp("kept"))
+    printed = kept / "printed"
+    if printed.exists():
+        _copy(kept / "project", project.folder)
+        _copy(kept / "cache", cache)
+    else:
+        Project.copy(project.folder, reduced_default() | {"cache": str(cache)})
+        text = project.snakemake()
+        # What tests make again from here on is made, and not taken.
+        project.configure(reduced_default())
+        if "PROPERTY_NEURONS_TEST_RUN" in os.environ:
+            _copy(project.folder, kept / "project")
+            _copy(cache, kept / "cache")
+        printed.write_text(text)
+    return project, printed.read_text()
+
+
+def _copy(source: Path, to: Path) -> None:
+    """Copy what a folder holds, with its times: Snakemake goes by these."""
+    to.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", f"{source}/.", to], check=True)
 
 
 @pytest.fixture(scope="session")

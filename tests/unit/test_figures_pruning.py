@@ -9,7 +9,7 @@ from test_figures import rendered
 from test_pruning_report import run_script
 
 from property_neurons.errors import ConfigError
-from property_neurons.figures import fig6, fig9
+from property_neurons.figures import cut_cost, fig6, fig9
 from property_neurons.figures.pruning_tables import INTERVAL, MEASURES, Study, task_titles
 from property_neurons.figures.published import read_bars
 from property_neurons.stores.files import read_table, write_table
@@ -105,6 +105,14 @@ def test_fig9_draws_the_steps_and_the_last_one():
     published = only(table, part="published")
     assert published["task"].unique().tolist() == ["pr"]
     assert dict(zip(published["arm"], published["value"], strict=True)) == PUBLISHED["fig9"]["phone_error_rate"]
+
+
+@pytest.mark.parametrize(("sizes", "curve"), [((3072, 577), False), ((3072, 528, 128), True)])
+def test_models_without_recovery_have_a_curve_where_there_are_several_sizes(sizes, curve):
+    figure, table = drawn(cut_cost, study_of(small("general", 2, sizes)))
+    assert ("curve" in set(table["part"])) == curve
+    heading = figure.get_suptitle().replace("\n", " ")
+    assert heading.startswith(f"Pruned once, not fine-tuned after, to {sizes[-1]} neurons per layer")
 
 
 @pytest.mark.slow

@@ -59,6 +59,21 @@ def test_a_seed_is_a_repetition_and_a_cut_without_chance_is_made_once():
     assert cuts == ["general-protect-cut1", "general-random-s0-cut1", "general-random-s1-cut1"]
 
 
+def test_the_one_cut_to_the_size_of_the_property_neurons_is_scored_before_its_recovery_too():
+    config = load_config(content(cost_of_cut=True))
+    runs = plan.pruning.runs(config, "general")
+    scored = [(run.arm, run.step, run.seed, run.model) for run in runs if not run.recovered]
+    assert scored == [
+        ("protect", 1, 0, "general-protect-cut1"),
+        ("random", 1, 0, "general-random-s0-cut1"),
+        ("protect", 1, 1, "general-protect-cut1"),
+        ("random", 1, 1, "general-random-s1-cut1"),
+    ]
+    assert all(config.models[run.model].rows is None for run in runs if not run.recovered)
+    with_recovery = [(run.arm, run.seed, run.model) for run in runs if run.recovered and run.step]
+    assert with_recovery == [(arm, seed, f"general-{arm}-s{seed}-step1") for arm, _, seed, _ in scored]
+
+
 def test_all_arms_are_fine_tuned_on_the_targets_of_the_unpruned_model():
     config = load_config(content())
     run = "general-random-s1-step1"

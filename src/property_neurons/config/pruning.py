@@ -25,8 +25,8 @@ class _Study(Section):
     random: RandomSets = Field(default="matched", description="random sets (see `models`, kind pruned)")
     cost_of_cut: bool = Field(
         default=False,
-        description="also prune the unpruned model to each size of `rows` in one step, and score it without "
-        "fine-tuning",
+        description="also prune the unpruned model to each size of `rows` (or of null) in one step, and score it "
+        "without fine-tuning",
     )
     seeds: list[int] = Field(
         default=[0],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from property_neurons.figures import fig9, style
+from property_neurons.figures import fig6, fig9, style
 from property_neurons.figures.pruning_tables import Study, read_study
 
 
@@ -12,9 +12,10 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study) -> style.Drawing:
-    """As Figure 9, for models that are not fine-tuned after the pruning step.
+    """As Figure 9, or as Figure 6 where there is one size, for models that are not fine-tuned after the pruning step.
 
     Raises:
         ConfigError: nothing was scored before recovery in this study.
     """
-    return fig9.draw(study, "Pruned once, not fine-tuned after, to {sizes}")
+    as_figure = fig9 if study.runs["step"].max() > 1 else fig6
+    return as_figure.draw(study, "Pruned once, not fine-tuned after, to {sizes}")

@@ -11,8 +11,11 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig6")}
 
 
-def draw(study: Study) -> style.Drawing:
+def draw(study: Study, heading: str = "Pruned once, to {sizes}") -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, protect minus the others, and the errors.
+
+    Args:
+        heading: with the smallest sizes to be put in.
 
     Raises:
         ConfigError: nothing was pruned in this study.
@@ -27,5 +30,5 @@ def draw(study: Study) -> style.Drawing:
     for axes, title in zip(grid[0], task_titles(table).values(), strict=True):
         axes.set_title(title, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
-    style.heading(figure, f"Pruned once, to {cut_to(table)}", study.model, study.corpus, study.note)
+    style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table
