@@ -64,21 +64,42 @@ def test_an_erasure_scored_what_today_s_study_states(archive, tmp_path):
         assert scored == stated
 
 
-def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
-    config = unpacked(Path("docs/studies/whisper-phones.tar.xz"), tmp_path)
+def errors_of(study, folder):
+    """The error of each seed, by arm, step, task and whether it is after a recovery; its own scores give it."""
+    config = unpacked(Path(f"docs/studies/{study}.tar.xz"), folder)
     values = {}
-    for run, metrics in zip(
-        plan.pruning.runs(config, "whisper-phones"), plan.pruning.metrics(config, "whisper-phones"), strict=True
-    ):
+    for run, metrics in zip(plan.pruning.runs(config, study), plan.pruning.metrics(config, study), strict=True):
         value, folder = read_json(metrics)["value"], Path(metrics.removesuffix(".metrics.json"))
         verify_files(folder, f"{folder}.manifest.json", only=["scores.tsv"])
         scores = read_table(folder / "scores.tsv")
         assert scores["error"].sum() / scores["weight"].sum() == pytest.approx(value)
-        values.setdefault((run.arm, run.step), []).append(100 * value)
+        values.setdefault((run.arm, run.step, run.task, run.recovered), []).append(value)
+    assert {len(of_seeds) for of_seeds in values.values()} == {3}
+    return {key: sum(of_seeds) / 3 for key, of_seeds in values.items()}
+
+
+def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
+    errors = errors_of("whisper-phones", tmp_path)
     text = Path("docs/results.md").read_text(encoding="utf-8")
     for arm, title in ARMS.items():
-        cells = r"[^|]*\| \**".join(rf"{sum(values[arm, step]) / 3:.1f}\b" for step in (1, 2, 3))
+        cells = r"[^|]*\| \**".join(rf"{100 * errors[arm, step, 'pr', False]:.1f}\b" for step in (1, 2, 3))
         assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
+
+
+def test_the_errors_of_whisper_distilled_stand_in_the_results(tmp_path):
+    errors = errors_of("whisper-distilled", tmp_path)
+    section = Path("docs/results.md").read_text(encoding="utf-8").split("judged by tasks (Figure 6)\n")[1]
+    titles = {"protect": "protect", "norm": "norm", "random_protect": "one matched random set"}
+    for task, column, scale, spread in (("pr", 0, 100, 0.051), ("sid", 1, 100, 0.051), ("f0", 2, 1, 0.00051)):
+        told = re.search(r"^\| unpruned \|(.*)\|$", section, re.MULTILINE)[1].split("|")[column]
+        assert float(told.split()[0]) == pytest.approx(
+            scale * errors["unpruned", 0, f"{task}-frozen", True], abs=spread
+        )
+        for arm, title in titles.items():
+            cell = re.search(rf"^\| {title} \|(.*)\|$", section, re.MULTILINE)[1].split("|")[column]
+            told = [float(part.split()[0]) for part in cell.split(";")]
+            own = [scale * errors[arm, 1, f"{task}-frozen", recovered] for recovered in (False, True)]
+            assert told == pytest.approx(own, abs=spread), (arm, task)
 
 
 CLASSES = ["vowel", "voiced consonant", "unvoiced consonant"]
