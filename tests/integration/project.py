@@ -17,6 +17,8 @@ from property_neurons.stores.manifests import described_folder, verify_files
 ROOT = Path(__file__).resolve().parents[2]
 # The same bytes on machines with a GPU.
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+# Trials run beside each other: a job on two threads would wait for the other's.
+_SNAKEMAKE = ("-m", "snakemake", "--cores", "2", "--max-threads", "1")
 # The smallest that tasks can be trained on: six voices, divided by speaker and by utterance.
 SMALL = {
     "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
@@ -49,12 +51,12 @@ class Project:
 
     @classmethod
     def copy(cls, folder: Path, config: dict[str, Any]) -> "Project":
-        """Copy everything the workflow needs, and write `config` as its default configuration."""
+        """Copy everything the workflow needs, compiled, and write `config` as its default configuration."""
         folder.mkdir(parents=True)
         for part in _PARTS:
             source = ROOT / part
             if source.is_dir():
-                ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*.tmp*")
+                ignore = shutil.ignore_patterns("*.egg-info", ".*.tmp*", "*.pyc.*", "*.json.*")
                 shutil.copytree(source, folder / part, ignore=ignore)
             else:
                 shutil.copy(source, folder / part)
@@ -71,7 +73,7 @@ class Project:
 
         With `fails`, a failure is what is expected.
         """
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        command = [sys.executable, *_SNAKEMAKE, *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -88,7 +90,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run Snakemake beside the test, which reads what it prints from `stdout`."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [sys.executable, *_SNAKEMAKE, *arguments],
             cwd=self.folder,
             env=ENVIRONMENT,
             text=True,
@@ -99,7 +101,7 @@ class Project:
     def kill_training(self, target: str, work: Path, *arguments: str) -> None:
         """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
         running = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--force", target],
+            [sys.executable, *_SNAKEMAKE, *arguments, "--force", target],
             cwd=self.folder,
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,

@@ -43,8 +43,6 @@ CONFIG = {
     "figures": {"corpus": "demo", "model": "tiny", "control": "tiny-random"},
 }
 TARGETS = ("results/figures/pretraining_tiny.pdf", "results/ranks/tiny/demo/demo-000.manifest.json")
-# A model so small trains no faster on two threads, and takes three times the processor time.
-THREADS = ("--max-threads", "1")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def cache(tmp_path_factory) -> Path:
 def trained(tmp_path_factory, cache) -> Project:
     load_config(CONFIG)
     project = Project.copy(tmp_path_factory.mktemp("pretraining") / "project", CONFIG | {"cache": str(cache)})
-    project.snakemake(*THREADS, "--", *TARGETS)
+    project.snakemake(*TARGETS)
     project.configure(CONFIG)
     return project
 
@@ -89,12 +87,16 @@ def test_another_directory_takes_both_stages_under_its_own_name(trained, cache, 
         "cache": str(cache),
     }
     second = Project.copy(tmp_path / "second", CONFIG | own)
-    shutil.copytree(trained.folder / "results/corpora", second.folder / "results/corpora")
+    results = trained.folder / "results", second.folder / "results"
+    shutil.copytree(results[0] / "corpora", results[1] / "corpora")
+    # What names no run; the second stage's targets are made under the name of this one.
+    shutil.copytree(results[0] / "pretraining/tiny/stage1", results[1] / "pretraining/small/stage1")
+    shutil.copy2(results[0] / "pretraining/tiny/log_mel.json", results[1] / "pretraining/small/log_mel.json")
     stages = {
         name: [(f"pretrain/{name}-stage{stage}", f"checkpoints/{name}-stage{stage}") for stage in (1, 2)]
         for name in ("tiny", "small")
     }
-    second.snakemake(*THREADS, "--", *[f"results/{output}.manifest.json" for _, output in stages["small"]])
+    second.snakemake(*[f"results/{output}.manifest.json" for _, output in stages["small"]])
     check_taken(trained, second, dict(zip(stages["tiny"], stages["small"], strict=True)))
 
 
@@ -114,13 +116,13 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained):
     undisturbed = read_json(manifest)["files"]
     target = "results/checkpoints/tiny-stage1.manifest.json"
     work = folder.parent / ".tiny-stage1.work"
-    trained.kill_training(target, work, *THREADS)
+    trained.kill_training(target, work)
     assert not manifest.exists()
     # Snakemake has deleted what was finished; it is beside, as it was.
     (aside,) = (path for path in folder.parent.glob(".old/tiny-stage1-*") if path.is_dir())
     assert verify_files(aside, f"{aside}.manifest.json")["files"] == undisturbed
     trained.snakemake("--unlock")
-    trained.snakemake(*THREADS, "--rerun-incomplete", target)
+    trained.snakemake("--rerun-incomplete", target)
     log = (trained.folder / "results/logs/pretrain/tiny-stage1.log").read_text()
     assert "| 0/120" not in log
     assert read_json(manifest)["files"] == undisturbed
