@@ -257,6 +257,15 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     assert said.endswith("Too little speech; n: test utterances, of 10 speakers")
 
 
+def test_a_small_mean_squared_error_is_written_out(tmp_path):
+    """Their differences are a few thousandths: three decimals would say that nothing at all could go unseen."""
+    cells, _ = erasure_tables("pitch", [write_run(tmp_path / "a", ["F", "M"])])
+    shown = errors_of(cells).assign(metric="f0_reconstruction", unit="MSE", beyond=False, excess_detectable=0.00038)
+    axes = erasure.draw(shown.assign(before=0.0147), "melhubert-mini", "train-clean-100")[0].axes[0]
+    assert [text.get_text() for text in axes.texts] == ["(0.0004)"] * 6
+    assert sum("before: 0.0147)" in label.get_text() for label in axes.get_yticklabels()) == 6
+
+
 @pytest.mark.slow
 def test_groups_and_measures_without_any_change_are_told_not_drawn(tmp_path):
     """Four speakers, of whom erasing one changes errors; the errors of all change nothing in the second table."""

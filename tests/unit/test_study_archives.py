@@ -103,18 +103,23 @@ def test_the_errors_of_whisper_distilled_stand_in_the_results(tmp_path):
 
 
 CLASSES = ["vowel", "voiced consonant", "unvoiced consonant"]
+RANGES = ["low", "middle", "high"]
 
 
 @pytest.mark.parametrize(
-    ("study", "titles", "parts"),
+    ("study", "titles", "parts", "scale"),
     [
-        ("phones-whisper", {one: one for one in CLASSES}, [*CLASSES, "all"]),
-        ("table1-whisper", {"M": "male", "F": "female"}, ["M", "F", "all"]),
+        ("phones-whisper", {one: one for one in CLASSES}, [*CLASSES, "all"], 100),
+        ("table1-whisper", {"M": "male", "F": "female"}, ["M", "F", "all"], 100),
+        ("pitch-whisper", {one: one for one in RANGES}, [*RANGES, "all"], 1000),
+        ("pitch-mini", {one: one for one in RANGES}, [*RANGES, "all"], 1000),
     ],
 )
-def test_the_errors_of_an_erasure_stand_in_the_results(study, titles, parts, tmp_path):
+def test_the_errors_of_an_erasure_stand_in_the_results(study, titles, parts, scale, tmp_path):
     config = unpacked(Path(f"docs/studies/{study}.tar.xz"), tmp_path / "results")
-    changes, numbers = zip(*(_changes(Path(plan.paths.erased(config, study, seed))) for seed in range(3)), strict=True)
+    changes, numbers = zip(
+        *(_changes(Path(plan.paths.erased(config, study, seed)), scale) for seed in range(3)), strict=True
+    )
     text = Path("docs/results.md").read_text(encoding="utf-8")
     for erased, title in titles.items():
         neurons = ", ".join(str(number[erased]) for number in numbers)
@@ -144,11 +149,11 @@ def test_single_speakers_stand_in_the_results(tmp_path):
     assert float(told[1]) == pytest.approx(own, abs=0.051)
 
 
-def _changes(folder):
-    """What each group's neurons change in each part, in points of errors, and how many they are."""
+def _changes(folder, scale=100):
+    """What each group's neurons change in each part, in points of errors (1000: thousandths), and how many they are."""
     verify_files(folder, f"{folder}.manifest.json")
     sums = read_table(folder / "scores.parquet").groupby(["condition", "part"])[["error", "weight"]].sum()
-    rates = 100 * (sums["error"] / sums["weight"]).unstack()
+    rates = scale * (sums["error"] / sums["weight"]).unstack()
     conditions = read_table(folder / "conditions.tsv")
     group = conditions[conditions["kind"] == "group"]
     changes = (rates.loc[group.index] - rates.loc[0]).set_axis(group["erased"].astype(str))

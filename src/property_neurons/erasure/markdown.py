@@ -5,7 +5,16 @@ import pandas as pd
 from property_neurons.counting.group_titles import group_title
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.report import column_of
-from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, OTHERS, OWN, mean_count
+from property_neurons.erasure.table_terms import (
+    BEYOND,
+    BY_UTTERANCE,
+    CROSS_ENTROPY,
+    MEAN,
+    OTHERS,
+    OWN,
+    decimals_of,
+    mean_count,
+)
 from property_neurons.tasks.intervals import few_speakers_note
 
 
@@ -19,7 +28,7 @@ def markdown_table(cells: pd.DataFrame) -> str:
 
 def _markdown_lines(cells: pd.DataFrame) -> str:
     unit = cells["unit"].iloc[0]
-    digits = {"points": 1, "nats": 3}.get(unit, 4)
+    digits = decimals_of(unit)
     what = {CROSS_ENTROPY: "Cross-entropy", BY_UTTERANCE: "Error by utterance, all its clips together,"}
     what = what.get(cells["metric"].iloc[0], "Error")
     parts = list(dict.fromkeys(cells["part"]))

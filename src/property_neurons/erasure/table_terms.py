@@ -18,6 +18,11 @@ BEYOND = 0.05
 """The false discovery rate up to which a change is called beyond random neurons, over all cells of a table."""
 
 
+def decimals_of(unit: str) -> int:
+    """Decimals with which an error or a difference in this unit is written."""
+    return {"points": 1, "nats": 3}.get(unit, 4)
+
+
 def mean_count(value: float) -> str:
     """A mean of whole numbers over seeds, to a tenth: "314", "0.3", "12345.7"."""
     return f"{value:.1f}".removesuffix(".0")

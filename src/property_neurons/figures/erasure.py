@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN
+from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, decimals_of
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title, neurons_title, part_looks, part_title, what_changed
 from property_neurons.figures.published import read_table1
@@ -104,7 +104,7 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
             if not pd.isna(row.published):
                 axes.plot([row.published], [place], linestyle="", marker="x", color=style.ORANGE, zorder=5)
             places.append(place)
-            before = f"{row.before:.1f} %" if unit == "points" else f"{row.before:.3f}"
+            before = f"{row.before:.{decimals_of(unit)}f}{' %' if unit == 'points' else ''}"
             title = part_title(row.part, row.metric)
             names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
             _write_power(axes, row, place)
@@ -120,7 +120,7 @@ def _write_power(axes: Axes, row: Any, place: float) -> None:
     """Write the detectable difference at the right of a null result."""
     detectable = row.excess_detectable if row.draws else row.detectable
     if not (row.beyond if row.draws else row.q <= BEYOND) and pd.notna(detectable):
-        style.write_detectable(axes, place, detectable, 1 if row.unit == "points" else 3)
+        style.write_detectable(axes, place, detectable, decimals_of(row.unit))
 
 
 def _of_random(draws: float) -> str:
