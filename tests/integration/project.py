@@ -17,8 +17,6 @@ from property_neurons.stores.manifests import described_folder, verify_files
 ROOT = Path(__file__).resolve().parents[2]
 # The same bytes on machines with a GPU.
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-# Trials run beside each other: a job on two threads would wait for the other's.
-_SNAKEMAKE = ("-m", "snakemake", "--cores", "2", "--max-threads", "1")
 # The smallest that tasks can be trained on: six voices, divided by speaker and by utterance.
 SMALL = {
     "corpora": {"demo": {"kind": "demo", "voices": 6, "minutes": 4, "shards": 1, "pitch": {"method": "praat"}}},
@@ -73,9 +71,8 @@ class Project:
 
         With `fails`, a failure is what is expected.
         """
-        command = [sys.executable, *_SNAKEMAKE, *arguments]
         done = subprocess.run(
-            command,
+            _command(*arguments),
             cwd=self.folder,
             env=ENVIRONMENT,
             text=True,
@@ -90,7 +87,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run Snakemake beside the test, which reads what it prints from `stdout`."""
         return subprocess.Popen(
-            [sys.executable, *_SNAKEMAKE, *arguments],
+            _command(*arguments),
             cwd=self.folder,
             env=ENVIRONMENT,
             text=True,
@@ -98,10 +95,10 @@ class Project:
             stderr=subprocess.STDOUT,
         )
 
-    def kill_training(self, target: str, work: Path, *arguments: str) -> None:
+    def kill_training(self, target: str, work: Path) -> None:
         """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
         running = subprocess.Popen(
-            [sys.executable, *_SNAKEMAKE, *arguments, "--force", target],
+            _command("--force", target),
             cwd=self.folder,
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,
@@ -154,6 +151,11 @@ class Project:
     def planned_rules(self, *arguments: str) -> set[str]:
         """The rules of which a run would run a job."""
         return set(self.planned(*arguments).values())
+
+
+def _command(*arguments: str) -> list[str]:
+    """A run of Snakemake. Tests run beside each other: a job on two threads would wait for the other's."""
+    return [sys.executable, "-m", "snakemake", "--cores", "2", "--max-threads", "1", *arguments]
 
 
 def check_taken(made: Project, taken: Project, trainings: dict[tuple[str, str], tuple[str, str]]) -> None:

@@ -93,6 +93,7 @@ def test_a_second_run_elsewhere_gives_the_same_tables(finished, config, tmp_path
     # The models are copied: they are the slow part and another test compares their bytes.
     shutil.copytree(finished.folder / "results/models", again.folder / "results/models")
     names = (
+        "figures/fig8.tsv",
         f"neurons/{MODEL}/demo/pitch.summary.tsv",
         f"embeddings/{MODEL}/demo/gender.silhouettes.tsv",
     )
