@@ -26,8 +26,6 @@ _PANEL = 2.5
 _FRAME = 0.65
 _HEADING = 0.4
 _LEGEND_LINE = 0.17
-# Spaces between numbers of an axis, at most: those of small differences, such as -0.004, are wide.
-_TICKS = 4
 # Share of a panel that differences leave on either side of zero, so that both sides can be named.
 _SIDE = 0.28
 # Criteria have colours, those that protect neurons in front of another score a lighter one; what keeps every neuron
@@ -158,11 +156,16 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
     span = (max(far) - min(far)) or 1.0
     # At the right the numbers stand.
     axes.set_xlim(min(far) - 0.06 * span, max(far) + 0.3 * span)
-    axes.xaxis.set_major_locator(MaxNLocator(_TICKS, steps=[1, 2, 5, 10]))
+    _space_ticks(axes)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     constant = by_part["constant"]["value"].iloc[0] if "constant" in by_part else None
     best = "" if constant is None else f" (constant: {constant:.{measure.decimals}f})"
     axes.set_xlabel(measure.label + best)
+
+
+def _space_ticks(axes: Axes) -> None:
+    """Number the x axis in four spaces at most: numbers of small differences, such as -0.004, are wide."""
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
 def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], column: str) -> None:
@@ -183,7 +186,7 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], colu
     # The side without differences is drawn out until its name has room.
     low, high = min(low, -high * _SIDE / (1 - _SIDE)), max(high, -low * _SIDE / (1 - _SIDE))
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(MaxNLocator(_TICKS, steps=[1, 2, 5, 10]))
+    _space_ticks(axes)
     axes.set_ylim(len(names) - 0.5, -0.5)
     for text, side, shift in (("← better", "right", -3), ("worse →", "left", 3)):
         axes.annotate(
