@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -227,6 +228,20 @@ def test_one_neuron_as_data_frames(made):
     assert one.examples["value"].iloc[0] == 12
     assert len(one.snippet(0)) == 6400
     assert set(one.by_phone["property"]) == {"gender"}
+
+
+def test_what_selectors_choose_is_no_property_of_a_neuron(made):
+    before = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON).sets
+    folder = made.results / "neurons/made-up/all"
+    chosen = pd.DataFrame(
+        {"selector": ["entropy"], "group": ["unvoiced consonant"], "layer": [1], "neuron": [S_NEURON]}
+    )
+    try:
+        chosen.to_parquet(folder / "phone.selectors.parquet")
+        after = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON).sets
+    finally:
+        (folder / "phone.selectors.parquet").unlink()
+    pd.testing.assert_frame_equal(before, after)
 
 
 @pytest.mark.parametrize(

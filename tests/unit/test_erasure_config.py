@@ -137,6 +137,12 @@ def test_selectors_of_values_read_the_speech_that_gives_the_sets():
             "a property of label does not divide the errors of speaker",
         ),
         ("erasure.table1.property", "duration", "a property of duration does not divide"),
+        # Phones are tested on speakers who were not trained on, of whom there are no sets.
+        (
+            "properties",
+            {"phone": {"column": "speaker"}},
+            "erasure.phones.property: a property of speaker does not divide the errors of phone_recognition; expected",
+        ),
         ("erasure.table1.groups", ["female"], "erasure.table1.groups: female unknown; 'gender' has M, F"),
         ("erasure.table1.doses", [0.5, 0.25], "shares above 0 that rise to 1"),
         ("erasure.table1.doses", [0.5], "shares above 0 that rise to 1"),

@@ -154,6 +154,25 @@ def test_many_groups_are_their_own_and_others(tmp_path, monkeypatch):
     assert set(cells["sigma"]) == {0.8}
 
 
+@pytest.mark.parametrize(("tested", "groups"), [(5, 7), (3, 6)])
+def test_a_group_of_whom_nobody_is_tested_has_no_error_of_its_own(tested, groups, tmp_path, monkeypatch):
+    """Whether the groups that are tested are few or many, erased ones that are not have rows of all others."""
+    monkeypatch.setattr(report, "_RESAMPLES", 100)
+    names = [f"s{number}" for number in range(groups)]
+    run = write_run(tmp_path / "a", names)
+    scores = files.read_table(run / "scores.parquet")
+    unseen = scores["utterance"].str.split("-").str[0].isin(names[tested:])
+    files.write_table(run / "scores.parquet", scores[~unseen].reset_index(drop=True))
+    cells, curves = map(errors_of, erasure_tables("speaker", [run]))
+    last = cells[cells["erased"] == names[-1]]
+    assert last["part"].tolist() == (["others", "all"] if tested > 4 else [*names[:tested], "all"])
+    assert last["delta"].tolist() == pytest.approx([0] * len(last))
+    mean = cells[cells["erased"] == "mean"].set_index("part")["delta"]
+    assert mean.get("own", 80) == pytest.approx(80)
+    assert mean["all"] == pytest.approx(80 / groups)
+    assert set(curves["erased"]) == set(names)
+
+
 def test_speakers_have_their_cross_entropy_beside_their_errors(tmp_path):
     cells, curves = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
     softly = cells[cells["metric"] == "cross_entropy"]

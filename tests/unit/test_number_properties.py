@@ -168,11 +168,23 @@ def test_utterances_without_a_value_are_not_counted():
     assert make_property("p", "c").lay_out(numbered).groups == ("10", "2")
 
 
+def test_a_number_that_is_a_name_keeps_all_of_its_digits():
+    dates = shard_with(20240101.0, 20240102.0)
+    assert make_property("p", "c").lay_out(dates).groups == ("20240101", "20240102")
+    assert make_property("p", "c", order=["20240102", "20240101"]).lay_out(dates).groups == ("20240102", "20240101")
+    assert make_property("p", "c").lay_out(shard_with(0.1, 1e6)).groups == ("0.1", "1000000")
+    ranges = make_property("p", "c", cuts=[20240101.0, 20240102.5]).lay_out(dates + shard_with(20240102.75, None))
+    assert ranges.groups == ("up to 20240101", "20240101 to 20240102.5", "above 20240102.5")
+
+
 def test_many_numbers_are_no_names():
-    shard = shard_of([(0, 60, "AA")])
-    many = dataclasses.replace(shard, columns={"speaker": ("a",) * 30, "c": tuple(map(float, range(30)))})
-    with pytest.raises(CountingError, match=r"expected names in the column c, found 30 different .* `cuts: tertiles`"):
-        make_property("p", "c").lay_out([many])
+    # Two of each shard, which has no more: numbers are counted over the corpus.
+    many = [shard for number in range(0, 30, 2) for shard in shard_with(float(number), float(number + 1))]
+    with pytest.raises(
+        CountingError, match=r"names in the column c, or at most 20 different numbers, found 30; .* `cuts: tertiles`"
+    ):
+        make_property("p", "c").lay_out(many)
+    assert len(make_property("p", "c").lay_out(many[:20] + shard_with(None, None)).groups) == 20
 
 
 def test_values_of_other_frames_are_refused(tmp_path):

@@ -204,6 +204,13 @@ def test_a_table_of_another_model_is_refused(widths, message):
         property_masks(TABLE, widths, name="phone")
 
 
+@pytest.mark.parametrize("neuron", [-1, 4])
+def test_a_table_with_a_neuron_that_is_not_there_is_refused(neuron):
+    wrong = TABLE.assign(neuron=[neuron, *TABLE["neuron"][1:]])
+    with pytest.raises(ModelError, match=f"phone: expected neurons from 0 to 3 in layer 1, found {neuron}; find the"):
+        property_masks(wrong, [4, 5, 2], name="phone")
+
+
 def test_scores_of_a_model_on_another_device_or_precision_are_float64():
     model = small_models.small_model("HubertModel").to(torch.bfloat16)
     assert all(one.dtype == np.float64 for one in L1Norm().scores(Evidence(model)))

@@ -1,11 +1,13 @@
 """What would be submitted: the table of property_neurons.jobs.requests."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from property_neurons.jobs.requests import Submission, requests_table
+from property_neurons.jobs.requests import _NOT_SUBMITTED, Submission, requests_table
 
 SNAKEFILE = """
 rule all:
@@ -62,6 +64,17 @@ def test_what_shares_a_rule_is_one_row_and_the_last_row_is_of_all():
 )
 def test_gpus_are_read_as_the_profile_asks_for_them(resources, gpus):
     assert submission("train_task", **resources).gpus == gpus
+
+
+def test_rules_that_name_what_others_make_are_not_submitted():
+    rules = {
+        name: body
+        for file in ["Snakefile", *map(str, Path("rules").glob("*.smk"))]
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", Path(file).read_text(), re.MULTILINE)
+    }
+    assert len(rules) > 40
+    nothing_to_do = {name for name, body in rules.items() if "    script:" not in body}
+    assert nothing_to_do | {"doctor"} == set(_NOT_SUBMITTED)
 
 
 @pytest.mark.slow

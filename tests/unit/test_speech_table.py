@@ -75,6 +75,13 @@ def test_the_users_own_columns_reach_the_table_of_utterances_with_their_types(fo
     assert len(found.segments) == 3
 
 
+def test_whole_numbers_that_a_float_would_round_are_names(folder):
+    ids = ("9007199254740992", "9007199254740993", "9007199254740992")
+    rows = [f"{row.rpartition(',')[0]},{one}" for row, one in zip(ROWS, ids, strict=True)]
+    assert scan(folder, *rows).utterances["session"].tolist() == list(ids)
+    assert scan(folder, *[row.replace("9007199254740993", "12") for row in rows]).utterances["session"].dtype == float
+
+
 def test_columns_are_read_beside_the_frame_store(folder):
     found = scan(folder, *ROWS)
     shard_list = found.utterances[list(SHARD_COLUMNS)]

@@ -148,6 +148,23 @@ def test_a_name_that_a_study_needs_is_refused():
         load_config(taken)
 
 
+def test_two_studies_that_make_one_name_in_two_ways_are_refused():
+    written = content()
+    general, specific = written["pruning"]["general"], written["pruning"]["task_specific"]
+    one = specific | {"arms": ["protect"]}
+    distilled = {key: value for key, value in general.items() if key != "fine_tuning"}
+    distilled |= {"distillation": {"corpus": "demo", "steps": 10}}
+    written["pruning"]["studies"] = {"a": one, "a-pr-tuned": distilled}
+    with pytest.raises(ConfigError, match=r"models\.a-pr-tuned-protect-s0-step1: two studies make this, each in its"):
+        load_config(written)
+    written["pruning"]["studies"] = {"a": one, "A": one}
+    with pytest.raises(ConfigError, match=r"two studies make this, each in its own way \(one calls it a-pr-tuned"):
+        load_config(written)
+    # Trainings that several studies share are no contradiction.
+    written["pruning"]["studies"] = {"a": one, "b": one}
+    assert load_config(written).tasks["a-pr-tuned-after-cut"].steps == 7
+
+
 def test_figures_go_on_comparing_the_models_of_the_config():
     assert load_config(content()).figures.compare == ["mini"]
 

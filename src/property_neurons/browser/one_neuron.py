@@ -150,6 +150,9 @@ def _with_p(table: pd.DataFrame) -> pd.DataFrame:
 def _sets(folder: Path, layer: int, neuron: int) -> pd.DataFrame:
     found = []
     for path in sorted(folder.glob("*.parquet")):
+        # Beside the sets of a property lie what selectors choose; no name of a property has a dot.
+        if "." in path.stem:
+            continue
         table = read_table(path)
         own = table[(table["layer"] == layer) & (table["neuron"] == neuron)]
         if len(own):

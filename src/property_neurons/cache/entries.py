@@ -216,7 +216,7 @@ def prune(cache: str | Path, days: float) -> list[Entry]:
     Returns:
         the removed entries; entries of other users may have to stay.
 
-    Leftovers stay for a day at least: they may be those of a job that is publishing.
+    Leftovers go after a day, whatever `days` says; before that they may be those of a job that is publishing.
     """
     now = time.time()
     old = [entry for entry in entries(cache) if now - entry.used >= days * _DAY_S]
@@ -226,7 +226,7 @@ def prune(cache: str | Path, days: float) -> list[Entry]:
     for path in _folders(cache):
         with suppress(FileNotFoundError):
             # By their whole name: what others put here may be a link to a folder of theirs.
-            if _LEFT.fullmatch(path.name) and now - path.stat().st_mtime >= max(days, 1) * _DAY_S:
+            if _LEFT.fullmatch(path.name) and now - path.stat().st_mtime >= _DAY_S:
                 shutil.rmtree(path, ignore_errors=True)
     return gone
 

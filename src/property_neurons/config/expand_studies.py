@@ -51,13 +51,35 @@ class Run:
         return asdict(self)
 
 
+class Added(dict[str, Any]):
+    """What studies add to a section of a config, by name.
+
+    Raises:
+        ConfigError: a name is given to two things that differ, or that are one folder where case does not matter.
+    """
+
+    def __init__(self, section: str) -> None:
+        super().__init__()
+        self._section = section
+        self._written: dict[str, str] = {}
+
+    def __setitem__(self, name: str, part: Any) -> None:
+        written = self._written.setdefault(name.casefold(), name)
+        if written != name or self.get(name, part) != part:
+            raise ConfigError(
+                f"{self._section}.{name}: two studies make this, each in its own way"
+                f"{'' if written == name else f' (one calls it {written})'}; give one of the studies another name"
+            )
+        super().__setitem__(name, part)
+
+
 @dataclass
 class Expansion:
     """What the studies add to a config, and the runs they consist of."""
 
-    models: dict[str, Model] = field(default_factory=dict)
-    pretraining: dict[str, Pretraining] = field(default_factory=dict)
-    tasks: dict[str, Task] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=lambda: Added("models"))
+    pretraining: dict[str, Pretraining] = field(default_factory=lambda: Added("pretraining"))
+    tasks: dict[str, Task] = field(default_factory=lambda: Added("tasks"))
     runs: list[Run] = field(default_factory=list)
 
 
@@ -65,7 +87,7 @@ def with_studies(config: Config) -> Config:
     """The config with the models and tasks of its studies added; Figure 5 compares the models of the section `models`.
 
     Raises:
-        ConfigError: a name is taken.
+        ConfigError: a name is taken, by the config itself or by another study.
     """
     added = expand(config)
     sections: dict[str, Any] = {}

@@ -3,8 +3,8 @@
 `python -m property_neurons.config.reference config` writes them; a test holds them to the models.
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -85,4 +85,8 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "config"))
+    parser = argparse.ArgumentParser(
+        prog="python -m property_neurons.config.reference", description="Write schema.json and the keys in README.md."
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("config"), help="holds README.md (config)")
+    write(parser.parse_args().folder)

@@ -1,7 +1,7 @@
 """Tables that users make (CSV, TSV or parquet), read as text, and the types of their columns.
 
 A cell that is empty, NA or nan is a missing value. A column whose other cells are all numbers is numeric; 007 is a
-name. Everything else is text.
+name, and so is a whole number with more digits than a float64 holds. Everything else is text.
 """
 
 import math
@@ -17,6 +17,7 @@ from property_neurons.stores.outside import check_parquet, composed
 
 # No number begins with a zero before another digit: 007 is a name.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{16,300}", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 
 
@@ -43,7 +44,7 @@ def typed_columns(path: str | Path, table: pd.DataFrame, names: Collection[str])
     types, endless = {}, []
     for name in names:
         present = {cell for cell in table[name] if cell}
-        numbers = {cell for cell in present if _NUMBER.fullmatch(cell)}
+        numbers = {cell for cell in present if _NUMBER.fullmatch(cell) and _is_held(cell)}
         others = present - numbers
         wrong = {cell for cell in others if _NOT_FINITE.fullmatch(cell)}
         # One too large for a number of 64 bits is infinite, too.
@@ -58,6 +59,11 @@ def typed_columns(path: str | Path, table: pd.DataFrame, names: Collection[str])
             "leave the cells empty where a value is missing"
         )
     return types
+
+
+def _is_held(cell: str) -> bool:
+    """Whether a float64 is the same number; long ids would else be rounded to one."""
+    return not _WHOLE.fullmatch(cell) or float(cell) == int(cell)
 
 
 def typed(cell: str, kind: str) -> str | float | None:

@@ -20,6 +20,11 @@ Within = Literal["corpus", "speaker"]
 _THIRDS = ("low", "middle", "high")
 
 
+def number_name(number: float) -> str:
+    """A number as the name of a group, or in one: with all of its digits and no exponent (20240101, 0.5)."""
+    return np.format_float_positional(number, trim="-")
+
+
 def check_two(name: str, what: str, groups: Sequence[str]) -> None:
     """Refuse a property that has one group: all of its neurons would be that group's."""
     if len(groups) < 2:
@@ -62,7 +67,7 @@ class _Ranges:
     def _groups(self, cuts: np.ndarray) -> tuple[str, ...]:
         if self.names is not None or isinstance(self.cuts, str):
             return self.names or _THIRDS
-        shown = [f"{cut:g}" for cut in cuts]
+        shown = [number_name(cut) for cut in cuts]
         between = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
         return (f"up to {shown[0]}", *between, f"above {shown[-1]}")
 

@@ -15,7 +15,7 @@ from property_neurons.corpus.group_names import name_problem, names_problem
 from property_neurons.corpus.phones import PHONE_CLASSES, Inventory, group_problems
 from property_neurons.counting.interval_properties import NamedProperty, WordProperty
 from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts, with_phones
-from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two
+from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two, number_name
 from property_neurons.counting.pitch_bins import (
     AtLowerCut,
     F0Padding,
@@ -136,12 +136,20 @@ class CategoryProperty:
 
     def _found(self, shards: Iterable[FrameShard]) -> set[str]:
         found: set[str] = set()
+        numbers: set[str] = set()
         for shard in shards:
             values = self._values(shard)
             for index in np.flatnonzero(shard.kept):
                 if values[index] is not None and values[index] not in found:
                     self._check_value(values[index], shard, index)
                     found.add(values[index])
+                    if isinstance(shard.columns[self.column][index], float):
+                        numbers.add(values[index])
+        if len(numbers) > _MOST_NUMBERED:
+            raise CountingError(
+                f"property {self.name}: expected names in the column {self.column}, or at most {_MOST_NUMBERED} "
+                f"different numbers, found {len(numbers)}; give `cuts: tertiles`, or two values or more"
+            )
         return found
 
     def _groups(self, found: set[str]) -> tuple[str, ...]:
@@ -181,14 +189,7 @@ class CategoryProperty:
 
     def _values(self, shard: FrameShard) -> Sequence[str | None]:
         values = shard.column(self.column, self.name)
-        if not any(isinstance(value, float) for value in values):
-            return values
-        if len(set(values)) > _MOST_NUMBERED:
-            raise CountingError(
-                f"property {self.name}: expected names in the column {self.column}, found {len(set(values))} different "
-                f"numbers in {shard.name}; give `cuts: tertiles`, or two values or more"
-            )
-        return [None if value is None else f"{value:g}" for value in values]
+        return [number_name(value) if isinstance(value, float) else value for value in values]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.corpus.utterance_columns import known_columns
+from property_neurons.counting.numbers import number_name
 from property_neurons.counting.properties import CategoryProperty, make_property
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
@@ -79,7 +80,8 @@ def _few_speakers(name: str, column: str, groups: Collection[str], utterances: p
     by_speaker = utterances[utterances[column].notna()].groupby("speaker")[column]
     if column == "speaker" or by_speaker.nunique().max() != 1:
         return
-    counts = by_speaker.first().map(lambda value: f"{value:g}" if isinstance(value, float) else value).value_counts()
+    names = by_speaker.first().map(lambda value: number_name(value) if isinstance(value, float) else value)
+    counts = names.value_counts()
     sizes = {group: int(counts.get(group, 0)) for group in groups}
     if (least := least_p(sizes.values())) > _USUAL_P:
         yield Finding(

@@ -43,7 +43,8 @@ def divide_errors(data: TaskData, counts: Counts, column: str, f0: Mapping[str, 
     if column not in DIVIDED_BY[data.kind]:
         raise TaskError(
             f"erasure of {counts.property_name}: a property of {column} does not divide the errors of {data.kind}; "
-            "erase phone classes in phone_recognition, pitch in f0_reconstruction, gender or speaker anywhere"
+            "erase phone classes in phone_recognition, pitch in f0_reconstruction, speakers in speaker_identification, "
+            "gender anywhere"
         )
     if column in _COLUMNS:
         return own_errors(data, column)

@@ -101,8 +101,12 @@ class Measured:
         groups = [part for part in self.runs[0].described["groups"] if part in found]
         if len(groups) > MOST_SPELLED_OUT:
             return [OWN, OTHERS, ALL]
-        # A group whose neurons can be erased without anyone of it in the test part has no error of its own.
         return [*groups, ALL]
+
+    def parts_of(self, erased: str) -> list[str]:
+        """The parts where one group is erased: a group of whom nobody is tested has no error of its own."""
+        tested = erased in set(self.runs[0].scores["part"])
+        return [part for part in self.parts if part != OWN or tested]
 
     def conditions(self, **wanted: Any) -> list[tuple[int, int]]:
         """Pairs of seed and condition that have these fields, seed by seed."""
@@ -241,18 +245,19 @@ def estimated(name: str, value: float, resampled: np.ndarray, units: int) -> dic
 
 
 def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
-    parts, cells = measured.parts, []
+    cells = []
     for number, group in enumerate(measured.erased):
         at = {"erased": group, "sigma": measured.sigma, "dose": 1.0, "selector": PAPER}
-        of_group = {part: cell_of(measured, at, part, number) for part in parts}
-        own = of_group.get(OWN if OWN in parts else group)
+        of_group = {part: cell_of(measured, at, part, number) for part in measured.parts_of(group)}
+        own = of_group.get(OWN, of_group.get(group))
         if own is not None and own.row["draws"] and len(set(measured.runs[0].scores["part"])) > 2:
             add_causal_excess(own, of_group.get(OTHERS) or cell_of(measured, at, OTHERS, number))
         cells += of_group.values()
     yield from (cell.row for cell in cells)
     if len(measured.erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
-            yield _mean_cell([cell for cell in cells if cell.row["part"] == part])
+            if of_part := [cell for cell in cells if cell.row["part"] == part]:
+                yield _mean_cell(of_part)
 
 
 def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) -> Cell:
@@ -327,7 +332,7 @@ def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
     for row in wanted.itertuples(index=False):
         where = {"erased": row.erased, "sigma": row.sigma, "dose": row.dose}
         at = where | {"selector": PAPER}
-        for part in measured.parts:
+        for part in measured.parts_of(row.erased):
             without = measured.rates(before, part, row.erased)
             for kind in (GROUP, RANDOM):
                 found = measured.conditions(kind=kind, **at)

@@ -14,6 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+_NOT_SUBMITTED = ("all", "browsers", "erasures", "doctor")
+"""Rules that name what others make, and the one that looks at the machine it is started on."""
+
 
 @dataclass
 class Submission:
@@ -90,7 +93,7 @@ class _Collector:
         event = getattr(getattr(record, "event", None), "value", None)
         if event == "group_info":
             self.submissions.append(Submission())
-        elif event == "job_info" and record.rule_name not in ("all", "doctor"):
+        elif event == "job_info" and record.rule_name not in _NOT_SUBMITTED:
             # The members of a group follow it, indented.
             if not record.indent:
                 self.submissions.append(Submission())

@@ -1,5 +1,6 @@
 """What re-runs after an edit: `python -m property_neurons.jobs.what_reruns` writes the table of docs/development.md."""
 
+import argparse
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,4 +55,7 @@ def write_table(document: Path, table: str) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m property_neurons.jobs.what_reruns", description="Write the table of docs/development.md anew."
+    ).parse_args()
     write_table(PROJECT / "docs/development.md", rerun_table(rule_roots()))

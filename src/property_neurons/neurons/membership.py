@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from property_neurons.errors import ModelError
+from property_neurons.errors import ModelError, some_of
 
 
 def property_masks(table: pd.DataFrame, widths: Sequence[int], *, name: str = "neuron table") -> list[np.ndarray]:
@@ -17,7 +17,7 @@ def property_masks(table: pd.DataFrame, widths: Sequence[int], *, name: str = "n
         name: of the table, for messages.
 
     Raises:
-        ModelError: the table is of a model of other widths.
+        ModelError: the table is of a model of other widths, or names a neuron that is not there.
     """
     return _masks(table[table["exclusive"]], widths, name)
 
@@ -28,7 +28,7 @@ def group_masks(
     """The group neurons G (equation 4) of one group: bool [neurons] for each feed-forward network.
 
     Raises:
-        ModelError: the table is of a model of other widths.
+        ModelError: the table is of a model of other widths, or names a neuron that is not there.
     """
     return _masks(table[table["exclusive"] & (table["group"] == group)], widths, name)
 
@@ -77,5 +77,11 @@ def _masks(rows: pd.DataFrame, widths: Sequence[int], name: str) -> list[np.ndar
             raise ModelError(
                 f"{name}: layer {layer} was found on a model with {found} neurons there, this model has {model}; "
                 "find the neurons on this model"
+            )
+        beyond = part["neuron"][~part["neuron"].between(0, found - 1)]
+        if len(beyond):
+            raise ModelError(
+                f"{name}: expected neurons from 0 to {found - 1} in layer {layer}, found "
+                f"{some_of(sorted(set(map(str, beyond))))}; find the neurons on this model"
             )
     return layer_masks(rows, widths)

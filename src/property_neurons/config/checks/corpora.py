@@ -2,6 +2,7 @@
 
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
+from property_neurons.config.properties import PAPER_PROPERTIES, source_of
 from property_neurons.config.pruning import GeneralPruning
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
@@ -23,12 +24,28 @@ def problems(config: Config) -> list[str]:
                 "convert them yourself (sox IN.wav -r 16000 -c 1 OUT.wav), or give TextGrids"
             )
     corpus = config.corpora.get(config.figures.corpus)
-    if corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none":
+    made_of_f0 = sorted(name for name in _shown(config) if _is_of_f0(config, name))
+    without_f0 = corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none"
+    if without_f0 and made_of_f0:
         found.append(
-            f"corpora.{config.figures.corpus}.pitch.method: the figures show pitch, so `none` will not do; "
-            "choose yaapt, praat, pyin or bins"
+            f"corpora.{config.figures.corpus}.pitch.method: `none` gives no F0, of which the figures show "
+            f"{', '.join(made_of_f0)}; choose yaapt, praat, pyin or bins, or name other properties in "
+            "figures.properties and figures.overlap, and null for those of F0 in statistics.confounds"
         )
     return found
+
+
+def _shown(config: Config) -> set[str]:
+    """The properties and confounds that the default target shows."""
+    figures = config.figures
+    shown = {*(figures.properties or PAPER_PROPERTIES), *(figures.overlap or PAPER_PROPERTIES)}
+    held = {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
+    return shown | held.keys() | set(held.values())
+
+
+def _is_of_f0(config: Config, name: str) -> bool:
+    section = config.properties.get(name)
+    return name == "f0" if section is None else source_of(section) in ("f0", "f0_slope")
 
 
 def _uses_of_phones(config: Config) -> list[tuple[str, str]]:
