@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 from figure_inputs import PUBLISHED, PUBLISHED_JSON, drawn, drawn_twice
 from pruning_inputs import ARMS, TASKS, collected, compared
@@ -144,6 +145,20 @@ def test_two_tasks_of_a_kind_and_a_missing_arm_are_drawn():
     _, table = drawn(fig6, study_of(runs))
     assert only(table, part="difference")["task"].unique().tolist() == ["pr-phones"]
     assert set(task_titles(table).values()) == {"phone recognition: pr", "phone recognition: pr-phones"}
+
+
+def test_more_than_four_tasks_are_drawn_in_several_rows():
+    """Of six, three and three; of five, three and two, and no empty panel."""
+    runs = collected("general", ("pr", "sid"), FEW)
+    for number, rows in ((5, (3, 2)), (6, (3, 3))):
+        names = ["pr", "sid", "pr2", "sid2", "pr3", "sid3"][:number]
+        many = pd.concat([runs[runs["task"] == name.rstrip("23")].assign(task=name) for name in names])
+        figure, table = drawn(fig6, study_of(many))
+        assert table["task"].unique().tolist() == names
+        titled = [axes for axes in figure.axes if axes.get_title()]
+        heights = [round(axes.get_position().y0, 3) for axes in titled]
+        assert tuple(heights.count(height) for height in dict.fromkeys(heights)) == rows
+        assert len(figure.axes) == 3 * number
 
 
 @pytest.mark.parametrize("module", STUDIES)

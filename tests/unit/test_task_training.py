@@ -66,16 +66,17 @@ def job(tmp_path, data, model):
 @pytest.fixture(
     scope="module",
     params=[
-        *((kind, "frozen") for kind in KINDS),
-        ("phone_recognition", "fine_tuned"),
-        ("f0_reconstruction", "fine_tuned"),
+        *((kind, "frozen", "all") for kind in KINDS),
+        ("speaker_identification", "frozen", "last"),
+        ("phone_recognition", "fine_tuned", "all"),
+        ("f0_reconstruction", "fine_tuned", "all"),
     ],
     ids=" ".join,
 )
 def finished(request, tmp_path_factory, data, model) -> TaskJob:
     """A finished training of each kind."""
-    kind, mode = request.param
-    done = make_job(tmp_path_factory.mktemp("finished"), data, model, kind, mode=mode)
+    kind, mode, layers = request.param
+    done = make_job(tmp_path_factory.mktemp("finished"), data, model, kind, mode=mode, settings={"layers": layers})
     train_task(done)
     return done
 
@@ -186,6 +187,7 @@ def test_the_head_that_is_left_is_the_best_one_and_gives_the_scores(finished):
         with torch.inference_mode():
             states = torch.stack(encoder.model(features, output_hidden_states=True).hidden_states)[:, 0]
         hidden = states[-1]
+        assert ("weights" in weights) == (not tuned and finished.settings["layers"] == "all")
         if "weights" in weights:
             hidden = sum(share * state for share, state in zip(weights["weights"].softmax(0), states, strict=True))
         if "projector.weight" in weights:
@@ -248,6 +250,8 @@ def test_what_is_trained_is_counted(finished):
         "f0_reconstruction": 3 + (16 + 1),
     }
     expected = heads[finished.task]
+    if finished.settings["layers"] == "last":
+        expected -= 3
     if finished.mode == "fine_tuned":
         encoder = load_encoder(Path(finished.model).with_name("tiny")).model
         expected += sum(parameter.numel() for parameter in encoder.parameters()) - 3

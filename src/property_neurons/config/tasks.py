@@ -14,8 +14,13 @@ class _Task(Optimisation):
     split: Name = Field(description="name of a split")
     mode: Literal["frozen", "fine_tuned"] = Field(
         default="frozen",
-        description="`frozen`: a head on a learned weighted sum of all layers; `fine_tuned`: the whole model, with the "
-        "head on its last layer",
+        description="`frozen`: a head on the model as it is; `fine_tuned`: the whole model, with the head on its last "
+        "layer",
+    )
+    layers: Literal["all", "last"] = Field(
+        default="all",
+        description="what the head of a frozen model reads: a learned weighted sum of all layers and of their input "
+        "(SUPERB), which lets it go round a pruned layer, or the last layer alone",
     )
     steps: int = Field(default=100_000, ge=1, description="optimiser steps")
     evaluate_every: int = Field(default=2000, ge=1, description="steps between scorings of dev; the best one is kept")

@@ -1,9 +1,15 @@
 """Figure 6: the tasks of a model after one pruning and recovery without labels."""
 
+import math
 from typing import Any
+
+import numpy as np
 
 from property_neurons.figures import pruning_panels, style
 from property_neurons.figures.pruning_tables import Study, cut_to, final_rows, read_study, task_titles
+
+_ABREAST = 4
+"""Tasks beside each other; more are drawn in further rows."""
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -21,14 +27,19 @@ def draw(study: Study, heading: str = "Pruned once, to {sizes}") -> style.Drawin
         ConfigError: nothing was pruned in this study.
     """
     table = final_rows(study)
-    tasks = table["task"].nunique()
+    titles = task_titles(table)
+    blocks = math.ceil(len(titles) / _ABREAST)
+    abreast = math.ceil(len(titles) / blocks)
     heights = pruning_panels.heights(table)
     handles = pruning_panels.legend(table)
-    figure = pruning_panels.new_figure(tasks, heights, handles)
-    grid = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
-    pruning_panels.draw_panels(grid, table)
-    for axes, title in zip(grid[0], task_titles(table).values(), strict=True):
-        axes.set_title(title, pad=pruning_panels.TITLE_PAD)
+    figure = pruning_panels.new_figure(abreast, heights * blocks, handles)
+    grid = figure.subplots(len(heights) * blocks, abreast, height_ratios=heights * blocks, squeeze=False)
+    for panels, tasks in zip(np.split(grid, blocks), np.array_split(list(titles), blocks), strict=True):
+        for unused in panels[:, len(tasks) :].flat:
+            unused.remove()
+        pruning_panels.draw_panels(panels[:, : len(tasks)], table[table["task"].isin(tasks)])
+        for axes, task in zip(panels[0], tasks, strict=False):
+            axes.set_title(titles[task], pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table

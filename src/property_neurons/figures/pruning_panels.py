@@ -181,8 +181,9 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], colu
             style.write_detectable(axes, place, row.detectable, MEASURES[row.metric].decimals)
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
-    # At the right, what could have been seen stands in brackets.
-    low, high = reach[0] - 0.06 * span, reach[1] + 0.2 * span
+    # At the right, what could have been seen stands in brackets: three decimals are wider than one.
+    room = 0.27 if len(rows) and MEASURES[rows["metric"].iloc[0]].decimals > 1 else 0.21
+    low, high = reach[0] - 0.06 * span, reach[1] + room * span
     # The side without differences is drawn out until its name has room.
     low, high = min(low, -high * _SIDE / (1 - _SIDE)), max(high, -low * _SIDE / (1 - _SIDE))
     axes.set_xlim(low, high)

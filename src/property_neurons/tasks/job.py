@@ -13,6 +13,7 @@ class TaskTraining(Optimisation):
     """How a task is trained; see `optimisation.Optimisation` for what is not said here.
 
     projector: width of the head's first linear layer; F0 has none.
+    layers: of a frozen model, "all" (a learned weighted sum) or "last"; a fine-tuned model is read at the last.
     crop_seconds: longest piece of an utterance in training; None for none.
     test_seconds, test_clips: length and number of the clips of each utterance that is scored; None for whole ones.
     group_by_length: whether the utterances of a batch are of similar lengths.
@@ -21,6 +22,7 @@ class TaskTraining(Optimisation):
 
     max_grad_norm: float = 1.0
     projector: int = 256
+    layers: str = "all"
     crop_seconds: float | None = None
     test_seconds: float | None = None
     test_clips: int = 1

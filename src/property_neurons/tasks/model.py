@@ -93,7 +93,7 @@ def new_head(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: Spee
         torch.manual_seed(settings.seed)
         head = Head(
             data.kind,
-            states=blocks + 1 if job.mode == "frozen" else 1,
+            states=blocks + 1 if job.mode == "frozen" and settings.layers == "all" else 1,
             hidden_size=config.hidden_size,
             outputs=outputs,
             projector=settings.projector,
