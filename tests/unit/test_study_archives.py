@@ -86,19 +86,27 @@ def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
         assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
 
 
-def test_the_errors_of_whisper_distilled_stand_in_the_results(tmp_path):
-    errors = errors_of("whisper-distilled", tmp_path)
-    section = Path("docs/results.md").read_text(encoding="utf-8").split("judged by tasks (Figure 6)\n")[1]
+@pytest.mark.parametrize(
+    ("study", "heading", "heads"),
+    [
+        ("whisper-distilled", "judged by tasks (Figure 6)\n", "frozen"),
+        ("mini-distilled", "| heads on all layers |", "frozen"),
+        ("mini-distilled", "| heads on the last layer |", "last"),
+    ],
+)
+def test_the_errors_after_a_recovery_stand_in_the_results(study, heading, heads, tmp_path):
+    errors = errors_of(study, tmp_path)
+    section = Path("docs/results.md").read_text(encoding="utf-8").split(heading)[1]
     titles = {"protect": "protect", "norm": "norm", "random_protect": "one matched random set"}
     for task, column, scale, spread in (("pr", 0, 100, 0.051), ("sid", 1, 100, 0.051), ("f0", 2, 1, 0.00051)):
         told = re.search(r"^\| unpruned \|(.*)\|$", section, re.MULTILINE)[1].split("|")[column]
         assert float(told.split()[0]) == pytest.approx(
-            scale * errors["unpruned", 0, f"{task}-frozen", True], abs=spread
+            scale * errors["unpruned", 0, f"{task}-{heads}", True], abs=spread
         )
         for arm, title in titles.items():
             cell = re.search(rf"^\| {title} \|(.*)\|$", section, re.MULTILINE)[1].split("|")[column]
             told = [float(part.split()[0]) for part in cell.split(";")]
-            own = [scale * errors[arm, 1, f"{task}-frozen", recovered] for recovered in (False, True)]
+            own = [scale * errors[arm, 1, f"{task}-{heads}", recovered] for recovered in (False, True)]
             assert told == pytest.approx(own, abs=spread), (arm, task)
 
 
