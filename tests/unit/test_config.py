@@ -200,6 +200,18 @@ def test_options_of_pitch_concern_the_pitch_property_alone():
     assert plan.analysis.counting_settings(before) == plan.analysis.counting_settings(after)
 
 
+def test_a_corpus_without_f0_goes_with_figures_that_show_none():
+    without = MINIMAL | {"corpora": {"demo": MINIMAL["corpora"]["demo"] | {"pitch": {"method": "none"}}}}
+    assert "corpora.demo.pitch.method: `none` gives no F0, of which the figures show f0, pitch;" in message(without)
+    figures = MINIMAL["figures"] | {"properties": ["phone", "gender"], "overlap": ["phone", "gender"]}
+    assert "the figures show f0, pitch;" in message(without | {"figures": figures})
+    unconfounded = {"statistics": {"confounds": {"gender": None, "pitch": None}}}
+    assert load_config(without | {"figures": figures} | unconfounded).corpora["demo"].pitch.method == "none"
+    sloping = {"properties": {"slope": {"track": "f0_slope"}}}
+    figures = figures | {"overlap": ["phone", "slope"]}
+    assert "the figures show slope;" in message(without | {"figures": figures} | unconfounded | sloping)
+
+
 def test_shards_are_named_subset_by_subset():
     subsets = {"dev-clean": {"shards": 2}, "test-clean": {}}
     corpus = {"kind": "librispeech", "root": "L", "subsets": subsets, "alignments": {"kind": "pocketsphinx"}}
