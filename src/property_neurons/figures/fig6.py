@@ -37,8 +37,9 @@ def draw(study: Study, heading: str = "Pruned once, to {sizes}") -> style.Drawin
     for panels, tasks in zip(np.split(grid, blocks), np.array_split(list(titles), blocks), strict=True):
         for unused in panels[:, len(tasks) :].flat:
             unused.remove()
-        pruning_panels.draw_panels(panels[:, : len(tasks)], table[table["task"].isin(tasks)])
-        for axes, task in zip(panels[0], tasks, strict=False):
+        used = panels[:, : len(tasks)]
+        pruning_panels.draw_panels(used, table[table["task"].isin(tasks)])
+        for axes, task in zip(used[0], tasks, strict=True):
             axes.set_title(titles[task], pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
