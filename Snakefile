@@ -40,7 +40,7 @@ rule all:
     default_target: True
     input:
         plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
-        plan.figures.files(CONFIG, ["confounds"] if plan.analysis.confounds(CONFIG) else []),
+        plan.figures.files(CONFIG, ["confounds"] if CONFIG.statistics.given else []),
         plan.clusters.tables(CONFIG),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),
 

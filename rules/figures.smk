@@ -21,8 +21,8 @@ class Figure:
 
 MODEL, CORPUS = CONFIG.figures.model, CONFIG.figures.corpus
 SHOWN, COMPARED = plan.figures.shown_models(CONFIG), plan.figures.compared_models(CONFIG)
-PLANE_PROPERTIES, LAYER_PROPERTIES = plan.figures.plane_properties(CONFIG), plan.figures.layer_properties(CONFIG)
-OVERLAP_PROPERTIES = plan.figures.overlap_properties(CONFIG)
+PLANE_PROPERTIES, LAYER_PROPERTIES = CONFIG.figures.plane_properties, CONFIG.figures.layer_properties
+OVERLAP_PROPERTIES = CONFIG.figures.overlap_properties
 PUBLISHED = plan.paths.shipped("resources/published.json")
 
 FIGURES = {
@@ -206,7 +206,7 @@ FIGURES = {
 }
 
 # What stays of the sets where a confound is the same. A config that names no confound has no such figure.
-if confounds := plan.analysis.confounds(CONFIG):
+if confounds := CONFIG.statistics.given:
     FIGURES["confounds"] = Figure(
         "what confounds leave of the property neurons",
         "Property neurons",

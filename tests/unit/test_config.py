@@ -464,7 +464,7 @@ def test_a_property_but_of_phones_alone_is_a_confound():
 
 def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     config = load_config(MINIMAL | {"statistics": {"confounds": {"duration": "speaker", "pitch": None}}})
-    assert plan.analysis.confounds(config) == {"gender": "f0", "phone": "duration", "duration": "speaker"}
+    assert config.statistics.given == {"gender": "f0", "phone": "duration", "duration": "speaker"}
     assert plan.analysis.strata_settings(config, "gender", "f0") == {"column": "f0", "f0_padding": "end"}
     assert plan.analysis.strata_settings(config, "phone", "duration")["edges_ms"] == (60, 100)
     assert plan.analysis.strata_settings(config, "pitch", "speaker")["within"] == "speaker"

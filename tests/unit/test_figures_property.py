@@ -66,10 +66,10 @@ def test_groups_look_different_until_colours_and_markers_are_used_up():
 
 def test_the_config_says_what_figures_show():
     config = load_config(CONFIG)
-    assert plan.figures.plane_properties(config) == ["phone", "gender", "pitch"]
+    assert config.figures.plane_properties == ["phone", "gender", "pitch"]
     chosen = load_config(CONFIG | {"figures": CONFIG["figures"] | {"properties": ["manner", "pitch"]}})
-    assert plan.figures.plane_properties(chosen) == plan.figures.layer_properties(chosen) == ["manner", "pitch"]
-    assert plan.figures.overlap_properties(chosen) == ["phone", "gender", "pitch"]
+    assert chosen.figures.plane_properties == chosen.figures.layer_properties == ["manner", "pitch"]
+    assert chosen.figures.overlap_properties == ["phone", "gender", "pitch"]
     shown = plan.figures.of_properties(chosen, ["confounds"])
     assert shown["manner"] == "manner"
 

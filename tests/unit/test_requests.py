@@ -69,8 +69,8 @@ def test_gpus_are_read_as_the_profile_asks_for_them(resources, gpus):
 def test_rules_that_name_what_others_make_are_not_submitted():
     rules = {
         name: body
-        for file in ["Snakefile", *map(str, Path("rules").glob("*.smk"))]
-        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", Path(file).read_text(), re.MULTILINE)
+        for file in [Path("Snakefile"), *Path("rules").glob("*.smk")]
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(), re.MULTILINE)
     }
     assert len(rules) > 40
     nothing_to_do = {name for name, body in rules.items() if "    script:" not in body}

@@ -51,7 +51,7 @@ class Run:
         return asdict(self)
 
 
-class Added(dict[str, Any]):
+class _Added(dict[str, Any]):
     """What studies add to a section of a config, by name.
 
     Raises:
@@ -77,9 +77,9 @@ class Added(dict[str, Any]):
 class Expansion:
     """What the studies add to a config, and the runs they consist of."""
 
-    models: dict[str, Model] = field(default_factory=lambda: Added("models"))
-    pretraining: dict[str, Pretraining] = field(default_factory=lambda: Added("pretraining"))
-    tasks: dict[str, Task] = field(default_factory=lambda: Added("tasks"))
+    models: dict[str, Model] = field(default_factory=lambda: _Added("models"))
+    pretraining: dict[str, Pretraining] = field(default_factory=lambda: _Added("pretraining"))
+    tasks: dict[str, Task] = field(default_factory=lambda: _Added("tasks"))
     runs: list[Run] = field(default_factory=list)
 
 

@@ -32,6 +32,21 @@ class Figures(Section):
         description="show only neurons with q at or below this in Figure 8 (null: all of the sets)",
     )
 
+    @property
+    def plane_properties(self) -> list[str]:
+        """The properties of Figures 3 and 5."""
+        return self.properties or ["phone", "gender", "pitch"]
+
+    @property
+    def layer_properties(self) -> list[str]:
+        """The properties of Figures 4, 7, stability and selectors."""
+        return self.properties or ["phone", "gender", "pitch", "duration"]
+
+    @property
+    def overlap_properties(self) -> list[str]:
+        """The properties of Figure 8."""
+        return self.overlap or ["phone", "gender", "pitch"]
+
     @field_validator("properties", "overlap")
     @classmethod
     def _each_once(cls, value: list[str] | None) -> list[str] | None:

@@ -50,6 +50,11 @@ class Statistics(Section):
         "here are added to, or replace, these three (null: none)",
     )
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The confound of each property that has one."""
+        return {name: confound for name, confound in self.confounds.items() if confound is not None}
+
     @field_validator("confounds", mode="before")
     @classmethod
     def _keep_those_of_the_defaults(cls, value: object) -> object:

@@ -20,9 +20,9 @@ Within = Literal["corpus", "speaker"]
 _THIRDS = ("low", "middle", "high")
 
 
-def number_name(number: float) -> str:
-    """A number as the name of a group, or in one: with all of its digits and no exponent (20240101, 0.5)."""
-    return np.format_float_positional(number, trim="-")
+def name_of(value: str | float | None) -> str | None:
+    """A value of a column, or a cut, as a group's name; numbers with all of their digits and no exponent (20240101)."""
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else value
 
 
 def check_two(name: str, what: str, groups: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ class _Ranges:
     def _groups(self, cuts: np.ndarray) -> tuple[str, ...]:
         if self.names is not None or isinstance(self.cuts, str):
             return self.names or _THIRDS
-        shown = [number_name(cut) for cut in cuts]
+        shown = [name_of(cut) for cut in cuts]
         between = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
         return (f"up to {shown[0]}", *between, f"above {shown[-1]}")
 

@@ -15,7 +15,7 @@ from property_neurons.corpus.group_names import name_problem, names_problem
 from property_neurons.corpus.phones import PHONE_CLASSES, Inventory, group_problems
 from property_neurons.counting.interval_properties import NamedProperty, WordProperty
 from property_neurons.counting.layout import NO_GROUP, By, Layout, crossed, of_utterances, with_cuts, with_phones
-from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two, number_name
+from property_neurons.counting.numbers import NumberProperty, TrackProperty, check_two, name_of
 from property_neurons.counting.pitch_bins import (
     AtLowerCut,
     F0Padding,
@@ -188,8 +188,7 @@ class CategoryProperty:
             )
 
     def _values(self, shard: FrameShard) -> Sequence[str | None]:
-        values = shard.column(self.column, self.name)
-        return [number_name(value) if isinstance(value, float) else value for value in values]
+        return list(map(name_of, shard.column(self.column, self.name)))
 
 
 @dataclass(frozen=True)

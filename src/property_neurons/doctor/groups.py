@@ -14,7 +14,7 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.corpus.utterance_columns import known_columns
-from property_neurons.counting.numbers import number_name
+from property_neurons.counting.numbers import name_of
 from property_neurons.counting.properties import CategoryProperty, make_property
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
@@ -36,11 +36,8 @@ def group_findings(config: Config, corpus: str, utterances: pd.DataFrame, *, fat
     """
     if corpus != config.figures.corpus or utterances.empty:
         return
-    drawn = {
-        *plan.figures.plane_properties(config),
-        *plan.figures.layer_properties(config),
-        *plan.figures.overlap_properties(config),
-    }
+    figures = config.figures
+    drawn = {*figures.plane_properties, *figures.layer_properties, *figures.overlap_properties}
     shard, most = _without_frames(f"corpora.{corpus}", utterances), 1
     for name in plan.analysis.used_properties(config):
         section = config.properties[name]
@@ -80,8 +77,7 @@ def _few_speakers(name: str, column: str, groups: Collection[str], utterances: p
     by_speaker = utterances[utterances[column].notna()].groupby("speaker")[column]
     if column == "speaker" or by_speaker.nunique().max() != 1:
         return
-    names = by_speaker.first().map(lambda value: number_name(value) if isinstance(value, float) else value)
-    counts = names.value_counts()
+    counts = by_speaker.first().map(name_of).value_counts()
     sizes = {group: int(counts.get(group, 0)) for group in groups}
     if (least := least_p(sizes.values())) > _USUAL_P:
         yield Finding(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,19 +95,17 @@ class Measured:
         table = self.runs[0].conditions
         return table.loc[table["kind"] == GROUP, "sigma"].iloc[0]
 
-    @property
-    def parts(self) -> list[str]:
-        """The parts that a table of the study spells out."""
+    @cached_property
+    def tested(self) -> list[str]:
+        """The groups of which there is somebody in the test part, in the property's order."""
         found = set(self.runs[0].scores["part"])
-        groups = [part for part in self.runs[0].described["groups"] if part in found]
-        if len(groups) > MOST_SPELLED_OUT:
-            return [OWN, OTHERS, ALL]
-        return [*groups, ALL]
+        return [group for group in self.runs[0].described["groups"] if group in found]
 
     def parts_of(self, erased: str) -> list[str]:
-        """The parts where one group is erased: a group of whom nobody is tested has no error of its own."""
-        tested = erased in set(self.runs[0].scores["part"])
-        return [part for part in self.parts if part != OWN or tested]
+        """The parts that a table spells out where a group is erased; one that is not tested has no error of its own."""
+        if len(self.tested) <= MOST_SPELLED_OUT:
+            return [*self.tested, ALL]
+        return [OWN, OTHERS, ALL] if erased in self.tested else [OTHERS, ALL]
 
     def conditions(self, **wanted: Any) -> list[tuple[int, int]]:
         """Pairs of seed and condition that have these fields, seed by seed."""
@@ -250,7 +249,7 @@ def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
         at = {"erased": group, "sigma": measured.sigma, "dose": 1.0, "selector": PAPER}
         of_group = {part: cell_of(measured, at, part, number) for part in measured.parts_of(group)}
         own = of_group.get(OWN, of_group.get(group))
-        if own is not None and own.row["draws"] and len(set(measured.runs[0].scores["part"])) > 2:
+        if own is not None and own.row["draws"] and len(measured.tested) > 1:
             add_causal_excess(own, of_group.get(OTHERS) or cell_of(measured, at, OTHERS, number))
         cells += of_group.values()
     yield from (cell.row for cell in cells)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.conditions import GROUP
 from property_neurons.erasure.report import (
     FIXED,
@@ -57,10 +56,10 @@ def selector_table(study: str, folders: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
-    conditions, tested = measured.runs[0].conditions, set(measured.runs[0].scores["part"]) - {ALL}
+    conditions = measured.runs[0].conditions
     selectors = list(dict.fromkeys(conditions.loc[conditions["kind"] == GROUP, "selector"]))
-    groups = [(number, group) for number, group in enumerate(measured.erased) if group in tested]
-    if len(selectors) < 2 or len(tested) < 2:
+    groups = [(number, group) for number, group in enumerate(measured.erased) if group in measured.tested]
+    if len(selectors) < 2 or len(measured.tested) < 2:
         return
     paper: list[Cell] = []
     for selector in selectors:

@@ -160,11 +160,6 @@ def statistics_settings(config: Config) -> dict[str, Any]:
     return config.statistics.model_dump(include={"permutations", "halves", "seed"})
 
 
-def confounds(config: Config) -> dict[str, str]:
-    """The properties that have a confound, and which."""
-    return {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
-
-
 def by_strata(config: Config, name: str, confound: str) -> bool:
     """Whether a confound gives a property other groups, rather than strata: pitch given the speaker is relative."""
     return confound == "speaker" and isinstance(config.properties[name], F0Property)

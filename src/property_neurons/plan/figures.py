@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from property_neurons.config.root import Config
-from property_neurons.plan import analysis, paths
+from property_neurons.plan import paths
 
 FORMS = ("pdf", "png", "tsv", "html")
 
@@ -16,21 +16,6 @@ def files(config: Config, names: Iterable[str]) -> list[str]:
 def shown_models(config: Config) -> list[str]:
     """The model of the figures and, where the config names one, its control."""
     return [name for name in (config.figures.model, config.figures.control) if name]
-
-
-def plane_properties(config: Config) -> list[str]:
-    """The properties of Figures 3 and 5."""
-    return config.figures.properties or ["phone", "gender", "pitch"]
-
-
-def layer_properties(config: Config) -> list[str]:
-    """The properties of Figures 4, 7, stability and selectors."""
-    return config.figures.properties or ["phone", "gender", "pitch", "duration"]
-
-
-def overlap_properties(config: Config) -> list[str]:
-    """The properties of Figure 8."""
-    return config.figures.overlap or ["phone", "gender", "pitch"]
 
 
 def of_properties(config: Config, taken: Iterable[str]) -> dict[str, str]:
@@ -63,7 +48,7 @@ def published_names(config: Config, models: Iterable[str]) -> dict[str, str | No
 
 def confounds(config: Config, models: Iterable[str]) -> list[str]:
     """Which neurons stay with a confound held fixed: tables on the corpus of the figures, model by model."""
-    given = analysis.confounds(config).items()
+    given = config.statistics.given.items()
     return [paths.confound(config, model, config.figures.corpus, *pair) for model in models for pair in given]
 
 

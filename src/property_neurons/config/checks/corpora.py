@@ -2,7 +2,7 @@
 
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
-from property_neurons.config.properties import PAPER_PROPERTIES, source_of
+from property_neurons.config.properties import source_of
 from property_neurons.config.pruning import GeneralPruning
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
@@ -38,9 +38,8 @@ def problems(config: Config) -> list[str]:
 def _shown(config: Config) -> set[str]:
     """The properties and confounds that the default target shows."""
     figures = config.figures
-    shown = {*(figures.properties or PAPER_PROPERTIES), *(figures.overlap or PAPER_PROPERTIES)}
-    held = {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
-    return shown | held.keys() | set(held.values())
+    shown = {*figures.plane_properties, *figures.layer_properties, *figures.overlap_properties}
+    return shown | config.statistics.given.keys() | set(config.statistics.given.values())
 
 
 def _is_of_f0(config: Config, name: str) -> bool:

@@ -11,8 +11,7 @@ _OF_SPEAKERS = {"speaker", "gender"}
 def problems(config: Config) -> list[str]:
     """Confounds that say nothing about their property."""
     key, found = "statistics.confounds", []
-    given = {name: confound for name, confound in config.statistics.confounds.items() if confound is not None}
-    for name, confound in given.items():
+    for name, confound in config.statistics.given.items():
         section = config.properties.get(name)
         if section is None:
             continue
@@ -31,7 +30,7 @@ def problems(config: Config) -> list[str]:
             )
         if confound == "speaker" and isinstance(section, F0Property) and section.within == "speaker":
             found.append(f"{key}.{name}: {name!r} is cut within: speaker already; name another confound, or null")
-    return not_defined([(key, name, config.properties) for name in given]) + found
+    return not_defined([(key, name, config.properties) for name in config.statistics.given]) + found
 
 
 def _made_of(section: Property) -> str:
