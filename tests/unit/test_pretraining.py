@@ -328,6 +328,28 @@ def test_a_job_that_was_killed_between_two_learning_rates_goes_on_there(tmp_path
 
 
 @pytest.mark.slow
+def test_a_finished_trial_of_other_settings_is_set_aside(tmp_path, monkeypatch, caplog):
+    """A killed job is started again with fewer steps: the trial that had ended is none of its own."""
+    job = small_job(tmp_path, learning_rate=[1e-3, 1e-9])
+    trained, train = [], stage._train
+
+    def killed(one):
+        trained.append((one.training["learning_rate"], one.training["steps"]))
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        train(one)
+
+    monkeypatch.setattr(stage, "_train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_pretraining(job)
+    fewer = replace(job, training=job.training | {"steps": 4})
+    run_pretraining(fewer)
+    assert trained[2:] == [(1e-3, 4), (1e-9, 4)]
+    assert files.read_json(Path(job.folder) / "metrics.json")["steps"] == 4
+    assert "of another training; moved to" in caplog.text
+
+
+@pytest.mark.slow
 def test_a_failed_process_is_told(tmp_path):
     job = replace(small_job(tmp_path), statistics=str(tmp_path / "nothing.json"))
     with pytest.raises(ModelError, match="training processes failed"):

@@ -4,6 +4,7 @@ One job trains one stage: log-Mel frames and targets in, a `from_pretrained` fol
 A killed job goes on from its last whole checkpoint and gives the same curves as one that was never killed.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -45,6 +46,8 @@ from property_neurons.training.trainer import (
     train_from,
     training_arguments,
 )
+
+log = logging.getLogger(__name__)
 
 _METRICS = "metrics.json"
 _SETTINGS = "training"
@@ -156,11 +159,15 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
 
 
 def _loss_of_trial(trial: PretrainingJob, train: Callable[[PretrainingJob], None]) -> float:
-    """The validation loss of a training that is finished in its folder of work."""
+    """The validation loss of a training that is finished in its folder of work, or is to be."""
     made = Path(trial.work) / _TRAINED
-    if not manifests.manifest_path(made).is_file():
+    manifest = manifests.manifest_path(made)
+    # A job that was killed right after its training ended goes on here; of other settings or inputs it is another one.
+    if manifest.is_file() and manifests.read_manifest(manifest).get("identity") != trial.identity():
+        log.warning("%s: of another training; moved to %s", made, files.set_all_aside([made, manifest])[0])
+    if not manifest.is_file():
         train(replace(trial, folder=str(made)))
-    manifests.verify_files(made, manifests.manifest_path(made))
+    manifests.verify_files(made, manifest)
     return files.read_json(made / _METRICS)["loss"]
 
 
@@ -233,7 +240,7 @@ def _train(job: PretrainingJob) -> None:
     extractor = MelHubertFeatureExtractor(
         statistics.mean.tolist(), statistics.std.tolist(), config.frame_ms, config.num_mel_bins
     )
-    with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
+    with manifests.new_described_folder(job.folder, noted={"job": asdict(job), "identity": identity}) as temporary:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
         extractor.save_pretrained(temporary)
         files.write_table(temporary / "curves.tsv", learning_curves(trainer.state.log_history, CURVES))
