@@ -11,6 +11,7 @@ from task_inputs import make_data, make_job, prepared, read_audio
 from property_neurons.corpus import audio
 from property_neurons.errors import ModelError
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pruning.calibrate import calibrating
 from property_neurons.pruning.criteria import Evidence, LearntGates
 from property_neurons.pruning.gates import Learning, gate, gates_of_corpus, gates_of_task, learn, open_probability
 from property_neurons.pruning.gates_table import read_gates
@@ -97,7 +98,14 @@ def test_a_model_is_pruned_by_the_gates_of_its_own_states(tmp_path):
 def test_gates_of_a_task_leave_neurons_with_which_its_loss_is_lower_than_with_random_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(audio, "read_audio", read_audio)
     data, model = make_data(tmp_path), prepared(tmp_path)
-    job = make_job(tmp_path, data, model, "speaker_identification", mode="fine_tuned", settings={"steps": 40})
+    job = make_job(
+        tmp_path,
+        data,
+        model,
+        "speaker_identification",
+        mode="fine_tuned",
+        settings={"steps": 40, "test_seconds": 0.2, "test_clips": 2},
+    )
     train_task(job)
     tuned, training = tmp_path / "tuned.manifest.json", f"{job.folder}.manifest.json"
     prepare_model(tmp_path / "tuned", tuned, LocalFolder(f"{job.folder}/encoder"))
@@ -108,7 +116,10 @@ def test_gates_of_a_task_leave_neurons_with_which_its_loss_is_lower_than_with_ra
     assert table.attrs["utterances"] == 12
 
     trained = load_fine_tuned(training, model=tuned)
-    examples = trained.examples("train", job.roots)
+    # The task is scored by clips; gates, like all that is calibrated, take one piece of each utterance.
+    examples = calibrating(trained, job.roots)
+    assert sorted(examples[index]["index"] for index in range(len(examples))) == list(range(12))
+    assert len(trained.examples("train", job.roots)) > 12
     batch = collate([examples[index] for index in range(len(examples))])
 
     def loss_with(scores):

@@ -20,8 +20,9 @@ from property_neurons.progress import progress
 from property_neurons.pruning.calibration import Calibration
 from property_neurons.pruning.masks import masked
 from property_neurons.stores import manifests
-from property_neurons.tasks.examples import collate
+from property_neurons.tasks.examples import Examples, collate, waveforms
 from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
+from property_neurons.tasks.job import TaskTraining
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,16 @@ def some_of(number: int, utterances: int, seed: int) -> list[int]:
     return sorted(np.random.default_rng([seed, 6]).permutation(utterances)[:number].tolist())
 
 
+def calibrating(trained: FineTuned, roots: Mapping[str, str]) -> Examples:
+    """The utterances of the training part, the longest first; where training took crops, the middle of each."""
+    table, crop = trained.data.part("train"), TaskTraining(**trained.job.settings).crop_seconds
+    clips = None if crop is None else (crop, 1)
+    return Examples(table, trained.data.kind, waveforms(table, trained.encoder, roots), clips=clips)
+
+
 def passes_of_task(trained: FineTuned, number: int, seed: int, roots: Mapping[str, str]) -> Iterator[Pass]:
     """Utterances of the task's training part; L is the task's loss."""
-    examples = trained.examples("train", roots)
+    examples = calibrating(trained, roots)
     for index in some_of(number, len(examples), seed):
         batch = collate([examples[index]])
         yield Pass(batch["windows"][0], lambda batch=batch: trained.model(**batch)["loss"])

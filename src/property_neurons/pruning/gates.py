@@ -23,7 +23,7 @@ from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.precision import full_precision
 from property_neurons.models.states import hidden_states
 from property_neurons.progress import progress
-from property_neurons.pruning.calibrate import some_of
+from property_neurons.pruning.calibrate import calibrating, some_of
 from property_neurons.pruning.masks import masked
 from property_neurons.stores import manifests
 from property_neurons.tasks.examples import collate
@@ -126,7 +126,7 @@ class _OfTask:
 
     def __init__(self, trained: FineTuned, chosen: Sequence[int], roots: Mapping[str, str]):
         self._trained, self._chosen = trained, chosen
-        self._examples = trained.examples("train", roots)
+        self._examples = calibrating(trained, roots)
 
     def __len__(self) -> int:
         return len(self._chosen)
