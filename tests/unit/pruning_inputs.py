@@ -87,7 +87,7 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
     """What `compare_runs` would make of them: differences of means, and intervals of a plausible width."""
     rows = []
     for (study, task, metric), of_task in runs.groupby(["study", "task", "metric"], sort=False):
-        means = of_task.groupby(["arm", "step"])["value"].mean()
+        means, seeds = of_task.groupby(["arm", "step"])["value"].mean(), of_task["seed"].nunique()
         for arm, step in means.index:
             pairs = [(arm, "unpruned")] if arm != "unpruned" else []
             pairs += [("protect", arm)] if arm not in ("protect", "unpruned") else []
@@ -98,7 +98,9 @@ def compared(runs: pd.DataFrame) -> pd.DataFrame:
                     difference, half = first_mean - second_mean, 0.03 * first_mean
                     interval = (difference - half, difference + half)
                     told = (*interval, 0.01 if abs(difference) > half else 0.4, 1.4 * half)
-                    rows.append((study, task, metric, step, True, first, second, difference, *told, 3, 3, 2620, 40))
+                    rows.append(
+                        (study, task, metric, step, True, first, second, difference, *told, seeds, seeds, 2620, 40)
+                    )
     names = "study task metric step recovered first second difference low high q detectable seeds_first seeds_second "
     names += "utterances speakers"
     return pd.DataFrame(rows, columns=names.split())

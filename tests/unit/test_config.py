@@ -200,6 +200,12 @@ def test_options_of_pitch_concern_the_pitch_property_alone():
     assert plan.analysis.counting_settings(before) == plan.analysis.counting_settings(after)
 
 
+def test_no_corpus_is_called_like_the_training_part_of_a_task():
+    named = MINIMAL | {"corpora": {"training_part": MINIMAL["corpora"]["demo"]}}
+    named |= {"figures": MINIMAL["figures"] | {"corpus": "training_part"}}
+    assert "corpora.training_part: pruning studies call the training part of a task so" in message(named)
+
+
 def test_a_corpus_without_f0_goes_with_figures_that_show_none():
     without = MINIMAL | {"corpora": {"demo": MINIMAL["corpora"]["demo"] | {"pitch": {"method": "none"}}}}
     assert "corpora.demo.pitch.method: `none` gives no F0, of which the figures show f0, pitch;" in message(without)

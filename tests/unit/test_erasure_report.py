@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from figure_inputs import drawn, drawn_twice
 from matplotlib.text import Text
+from scipy import stats
 
 from property_neurons.erasure import report
 from property_neurons.erasure.markdown import markdown_table
@@ -32,8 +33,9 @@ def write_run(
     draws=2,
     speakers=5,
     selectors=None,
+    most=1.0,
 ):
-    """A run in which erasing group g makes g's error 1 at dose 1 and 0.5 at dose 0.5, random draw k adds k / 10.
+    """A run in which erasing group g makes g's error `most` at dose 1 and half of it at 0.5, random draw k adds k / 10.
 
     Ten utterances of a group, of five speakers or of one. selectors: by name what a group's error is where its chosen
     neurons are erased, and what the others' is.
@@ -79,7 +81,10 @@ def write_run(
                 at = base | {"erased": erased, "sigma": sigma, "dose": dose, "neurons": int(20 * dose)}
                 at["selector"] = "paper"
                 at["neurons_per_layer"] = f"{int(15 * dose)},{20 * dose - int(15 * dose):.0f}"
-                add(at | {"kind": "group"}, lambda group, erased=erased, dose=dose: dose if group == erased else 0.2)
+                add(
+                    at | {"kind": "group"},
+                    lambda group, erased=erased, dose=dose: most * dose if group == erased else 0.2,
+                )
                 for draw in range(draws):
                     add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
         for name, (own, others) in (selectors or {}).items():
@@ -120,7 +125,7 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     own = cells.set_index(["erased", "part"]).loc[("F", "F")]
     assert own[["before", "after", "delta"]].tolist() == pytest.approx([20, 100, 80])
     assert own[["random_mean", "random_least", "random_most", "excess"]].tolist() == pytest.approx([5, 0, 10, 75])
-    assert 30 < own["low"] < 80 <= own["high"] <= 100
+    assert 20 < own["low"] < 80 < own["high"] < 140
     assert own["neurons"] == 20
     other = cells.set_index(["erased", "part"]).loc[("F", "M")]
     assert other[["delta", "low", "high"]].tolist() == [0, 0, 0]
@@ -195,6 +200,14 @@ def test_seeds_are_drawn_together_and_must_be_of_one_split(tmp_path):
     cells, _ = erasure_tables("table1", runs)
     assert set(cells["seeds"]) == {2}
     assert cells.loc[0, "delta"] == pytest.approx(80)
+    one, apart = (
+        erasure_tables("table1", folders)[0]
+        for folders in (runs[:1], [runs[0], write_run(tmp_path / "less", ["F", "M"], seed=2, most=0.6)])
+    )
+    # Of equal seeds the interval is that of one; seeds that differ widen it, as Student's t of two has it.
+    assert cells.loc[0, ["low", "high"]].tolist() == pytest.approx(one.loc[0, ["low", "high"]].tolist())
+    assert apart.loc[0, "delta"] == pytest.approx(60)
+    assert apart.loc[0, "high"] - 60 > 20 * stats.t.ppf(0.975, 6)
     other = write_run(tmp_path / "c", ["F", "M"], digest="else")
     with pytest.raises(StoreError, match=r"expected the split_digest d of .* found else"):
         erasure_tables("table1", [runs[0], other])
@@ -308,7 +321,7 @@ def test_groups_and_measures_without_any_change_are_told_not_drawn(tmp_path):
 
 
 def loop_interval(folder, seed, measured):
-    """The percentiles of what `measured` makes of scores whose speakers are drawn group by group."""
+    """What `measured` makes of scores whose speakers are drawn group by group, with an interval of Student's t."""
     scores = files.read_table(folder / "scores.parquet")
     names = {part: sorted(set(rows["speaker"])) for part, rows in scores[scores["part"] != "all"].groupby("part")}
     rng = np.random.default_rng(seed)
@@ -324,7 +337,13 @@ def loop_interval(folder, seed, measured):
             for part, rows in drawn.items()
         }
         found.append(100 * measured(rates))
-    return np.quantile(found, [0.025, 0.975])
+    n = len(names["F"])
+    half = stats.t.ppf(0.975, n - 1) * np.std(found) * np.sqrt(n / (n - 1))
+    whole = scores[scores["part"] != "all"].groupby(["part", "condition"])[["error", "weight"]].sum()
+    value = 100 * measured(
+        {part: (rows["error"] / rows["weight"]).droplevel(0) for part, rows in whole.groupby("part")}
+    )
+    return value - half, value + half
 
 
 def test_cells_equal_a_plain_loop_over_the_same_draws(tmp_path, monkeypatch):

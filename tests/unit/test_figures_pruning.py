@@ -11,9 +11,10 @@ from test_pruning_report import run_script
 
 from property_neurons.errors import ConfigError
 from property_neurons.figures import cut_cost, fig6, fig9
-from property_neurons.figures.pruning_tables import INTERVAL, MEASURES, Study, task_titles
+from property_neurons.figures.pruning_tables import MEASURES, Study, task_titles
 from property_neurons.figures.published import read_bars
 from property_neurons.stores.files import read_table, write_table
+from property_neurons.tasks.intervals import interval_label
 
 MELHUBERT = {figure: read_bars(PUBLISHED_JSON, figure, "melhubert") for figure in ("fig6", "fig9")}
 STEPS = (3072, 528, 428, 328, 228, 128)
@@ -50,7 +51,7 @@ def test_fig6_draws_means_seeds_and_differences():
     bar = only(table, part="error", task="pr", arm="protect").iloc[0]
     # Seeds 21, 23, 25 %.
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([23, 22, 26])
-    assert (bar["spread"], bar["seeds"], bar["rows"]) == (INTERVAL, 3, 577)
+    assert (bar["spread"], bar["seeds"], bar["rows"]) == (interval_label(3), 3, 577)
     assert only(table, part="seed", task="pr", arm="protect")["value"].tolist() == pytest.approx([21, 23, 25])
     assert only(table, part="seed", task="pr", arm="protect")["seed"].tolist() == [0, 1, 2]
     assert only(table, part="error", task="f0", arm="norm")["value"].tolist() == pytest.approx([0.33])
@@ -69,14 +70,14 @@ def test_fig6_draws_means_seeds_and_differences():
             assert drawn_rows[column].tolist() == pytest.approx((100 * told[source]).tolist())
 
 
-def test_one_seed_has_the_same_kind_of_error_bar_as_several():
+def test_one_seed_has_an_error_bar_that_says_so():
     runs = small("general", 1)
     study = study_of(runs)._replace(note="Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90")
     figure, table = drawn(fig6, study)
     assert figure.get_suptitle().replace("\n", " ").endswith(study.note)
     bar = only(table, part="error", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
-    assert set(only(table, part="error")["spread"]) == {INTERVAL}
+    assert set(only(table, part="error")["spread"]) == {interval_label(1)}
     assert "published" not in set(table["part"])
 
 
@@ -85,6 +86,13 @@ def test_the_legend_names_dots_of_seeds_where_there_are_any(seeds, named):
     figure, _ = drawn(fig6, study_of(small("general", seeds)))
     entries = [text.get_text() for text in figure.legends[0].get_texts()]
     assert entries.count("error of one seed") == named
+    assert [one for one in entries if "interval" in one] == [interval_label(seeds)]
+
+
+@pytest.mark.parametrize(("sizes", "steps"), [((3072, 577), "once"), ((3072, 528, 128), "in 2 steps")])
+def test_the_heading_says_how_often_was_pruned(sizes, steps):
+    figure, _ = drawn(fig6, study_of(small("general", 1, sizes)))
+    assert figure.get_suptitle().replace("\n", " ").startswith(f"Pruned {steps}, to {sizes[-1]} neurons")
 
 
 @pytest.mark.slow

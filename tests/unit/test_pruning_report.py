@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from figure_inputs import ROOT
 from pruning_inputs import collected
+from scipy import stats
 
 from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
@@ -244,13 +245,27 @@ def test_arms_are_compared_step_by_step(add_run):
     assert row.difference == pytest.approx(0.3 - 0.42)
     assert (row.seeds_first, row.seeds_second, row.utterances) == (2, 3, 8)
     sides = [
-        [read_table(run.scores) for run in runs if (run.arm, run.step) == side]
+        {run.seed: read_table(run.scores) for run in runs if (run.arm, run.step) == side}
         for side in (("protect", 2), ("norm", 2))
     ]
     expected = paired_difference(*sides, resamples=200)
     assert (row.low, row.high, row.p) == (expected.low, expected.high, expected.p)
     assert table["q"].tolist() == pytest.approx(q_values(table["p"]).tolist())
     assert found[2, "norm", "unpruned"].difference == pytest.approx(0.42 - 0.1)
+
+
+def test_seeds_of_one_training_are_pairs(add_run):
+    values = {"unpruned": (1, 3, 6), "norm": (2, 4.1, 6.9)}
+    runs = [
+        add_run(arm, int(arm == "norm"), seed, f"{arm}-{seed}", errors(value, 0.3))
+        for arm, of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    apart, paired = (compare_runs([replace(run, paired=paired) for run in runs]).iloc[0] for paired in (False, True))
+    assert apart["difference"] == pytest.approx(paired["difference"]) == pytest.approx(0.1)
+    assert apart["p"] > 0.5
+    assert paired["p"] < 0.01
+    assert paired["p"] == pytest.approx(stats.ttest_rel(values["norm"], values["unpruned"]).pvalue)
 
 
 def test_models_before_recovery_are_compared_with_each_other(add_run, models):

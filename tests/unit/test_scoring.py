@@ -11,7 +11,13 @@ from scipy import stats
 
 from property_neurons.errors import TaskError
 from property_neurons.neurons.statistics.false_discovery import q_values
-from property_neurons.tasks.intervals import bootstrap_interval, estimate, mean_interval, paired_difference, resample
+from property_neurons.tasks.intervals import (
+    estimate,
+    interval_label,
+    mean_interval,
+    paired_difference,
+    resample,
+)
 from property_neurons.tasks.metrics import constant_mse, r_squared
 from property_neurons.tasks.scores import rate
 from property_neurons.tasks.utterance_errors import collapse, edits
@@ -41,6 +47,10 @@ def score_table(seed, n=40, scale=1.0):
             "weight": weight,
         }
     )
+
+
+def rate_of(scores):
+    return scores["error"].sum() / scores["weight"].sum()
 
 
 def loop_draws(scores, resamples, seed):
@@ -88,18 +98,6 @@ def test_the_rate_is_of_sums_and_no_mean_of_rates():
     assert rate(scores) == pytest.approx(31 / 50)
 
 
-def test_the_interval_equals_a_plain_loop_over_the_same_draws():
-    scores = score_table(1)
-    rates = []
-    for rows in loop_draws(scores, 300, seed=5):
-        drawn = [scores.iloc[row] for row in rows]
-        rates.append(sum(row["error"] for row in drawn) / sum(row["weight"] for row in drawn))
-    found = bootstrap_interval(scores, resamples=300, level=0.9, seed=5)
-    assert found == pytest.approx((np.quantile(rates, 0.05), np.quantile(rates, 0.95)), rel=1e-12)
-    assert found == bootstrap_interval(scores.sample(frac=1, random_state=0), resamples=300, level=0.9, seed=5)
-    assert found != bootstrap_interval(scores, resamples=300, level=0.9, seed=6)
-
-
 def test_speakers_are_drawn_within_their_groups_and_utterances_of_a_lone_one():
     scores = score_table(1)
     within = pd.Series(np.where(scores["speaker"].isin(["s0", "s1"]), "a", "b"), index=scores["utterance"])
@@ -133,28 +131,28 @@ def coverage(studies, resamples, **changes):
     for _ in range(studies):
         scores = clustered(rng, **changes)
         for place, table in enumerate((scores, scores.assign(speaker=scores["utterance"]))):
-            low, high = bootstrap_interval(table, resamples=resamples)
+            low, high = mean_interval([table], resamples=resamples)
             held[place] += low <= 0.2 <= high
     return held / studies
 
 
 def test_intervals_of_speakers_hold_the_truth_where_those_of_utterances_do_not():
     by_speaker, by_utterance = coverage(25, 100)
-    assert by_speaker > 0.6
+    assert by_speaker > 0.85
     assert by_utterance < 0.5
 
 
 @pytest.mark.slow
 def test_how_often_intervals_hold_the_truth():
     by_speaker, by_utterance = coverage(300, 300)
-    assert (by_speaker, by_utterance) == pytest.approx((0.79, 0.26), abs=0.06)
-    assert coverage(150, 200, speakers=40, per_speaker=10)[0] == pytest.approx(0.93, abs=0.05)
+    assert (by_speaker, by_utterance) == pytest.approx((0.95, 0.26), abs=0.06)
+    assert coverage(150, 200, speakers=40, per_speaker=10)[0] == pytest.approx(0.95, abs=0.05)
 
 
 def p_of_no_difference(studies, speakers, spread):
     rng = np.random.default_rng(1)
     pairs = [[clustered(rng, speakers, 6, spread) for _ in range(2)] for _ in range(studies)]
-    return [paired_difference([first], [second], resamples=300).p for first, second in pairs]
+    return [paired_difference({0: first}, {0: second}, resamples=300).p for first, second in pairs]
 
 
 def test_p_is_uniform_where_there_is_no_difference():
@@ -169,6 +167,32 @@ def test_one_in_twenty_tests_without_a_difference_passes_at_5_percent(speakers, 
     assert np.mean(found < 0.05) == pytest.approx(0.05, abs=0.035)
 
 
+def loop_of_seeds(studies, seeds, speakers, of_seeds, of_speakers, *, paired):
+    """p of studies of two equal models: a seed's model is better or worse by chance, and what it does to a speaker."""
+    rng = np.random.default_rng(3)
+    names = [f"s{number}" for number in range(speakers)]
+    whole = pd.DataFrame({"utterance": names, "speaker": names, "weight": 1})
+
+    def side():
+        changes = of_seeds * rng.standard_normal((seeds, 1)) + rng.standard_normal((seeds, speakers))
+        return changes + of_speakers * rng.standard_normal(speakers)
+
+    found = []
+    for _ in range(studies):
+        runs = [{seed: whole.assign(error=errors) for seed, errors in enumerate(side())} for _ in range(2)]
+        found.append(paired_difference(*runs, paired=paired, resamples=300).p)
+    return np.array(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("seeds", "of_seeds", "of_speakers"), [(3, 0, 1), (3, 2, 0.5)])
+def test_few_seeds_that_differ_do_not_make_a_difference_of_nothing(seeds, of_seeds, of_speakers, paired):
+    p = loop_of_seeds(250, seeds, 12, of_seeds, of_speakers, paired=paired)
+    assert np.mean(p < 0.05) < 0.1
+    assert np.mean(p < 0.2) > 0.03
+
+
 def test_the_detectable_difference_is_found_four_times_in_five():
     scores = clustered(np.random.default_rng(2), speakers=400, per_speaker=2)
     found = estimate(0.0, resample(scores, resamples=400).rates([scores])[:, 0], 400)
@@ -179,13 +203,33 @@ def test_the_detectable_difference_is_found_four_times_in_five():
     assert estimate(0.5, np.full(100, 0.5), 5).p == 2**-4
 
 
-def test_the_interval_of_a_mean_draws_runs_too():
-    runs = [score_table(seed) for seed in (1, 1, 1)]
-    assert mean_interval(runs, resamples=200) == pytest.approx(bootstrap_interval(runs[0], resamples=200))
-    apart = [runs[0], runs[0].assign(error=0), runs[0].assign(error=runs[0]["weight"])]
-    low, high = mean_interval(apart, resamples=200)
-    assert low < 0.15
-    assert high > 0.7
+def loop_of_estimate(mean, over_speakers, speakers, runs, level):
+    """What `estimate` says it does, by scipy's t: low, high and p."""
+    parts = [(np.var(over_speakers) * speakers / (speakers - 1), speakers - 1)]
+    parts += [(np.var(own, ddof=1) / len(own), len(own) - 1) for own in runs if len(own) > 1]
+    error = np.sqrt(sum(part for part, _ in parts))
+    freedom = error**4 / sum(part**2 / own for part, own in parts)
+    return *stats.t.interval(level, freedom, mean, error), 2 * stats.t.cdf(-abs(mean / error), freedom)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_interval_is_over_speakers_and_runs(n):
+    runs = [score_table(seed) for seed in range(n)]
+    rates = [rate_of(run) for run in runs]
+    drawn = np.mean([[rate_of(run.iloc[rows]) for rows in loop_draws(runs[0], 200, seed=4)] for run in runs], axis=0)
+    expected = loop_of_estimate(np.mean(rates), drawn, 7, [rates], 0.9)
+    found = mean_interval(runs, resamples=200, level=0.9, seed=4)
+    assert found == pytest.approx(expected[:2], rel=1e-12)
+    shuffled = [run.sample(frac=1, random_state=0) for run in runs]
+    assert found == pytest.approx(mean_interval(shuffled, resamples=200, level=0.9, seed=4), rel=1e-12)
+    assert found != mean_interval(runs, resamples=200, level=0.9, seed=6)
+
+
+def test_runs_that_lie_far_apart_give_no_rate_below_zero():
+    whole = score_table(1)
+    low, high = mean_interval([whole, whole.assign(error=0), whole.assign(error=whole["weight"])], resamples=200)
+    assert low == 0
+    assert high > 1
 
 
 def test_one_correction_for_a_table():
@@ -199,64 +243,68 @@ def test_the_interval_is_as_wide_as_theory_has_it():
     error = np.random.default_rng(0).permutation(np.repeat([1, 0], [int(p * n), n - int(p * n)]))
     names = [f"u{index}" for index in range(n)]
     scores = pd.DataFrame({"utterance": names, "speaker": names, "error": error, "weight": 1})
-    low, high = bootstrap_interval(scores)
+    low, high = mean_interval([scores])
     half = 1.96 * np.sqrt(p * (1 - p) / n)
     assert (low, high) == pytest.approx((p - half, p + half), abs=0.1 * half)
 
 
 def test_draws_without_weight_are_left_out_of_the_interval():
     scores = pd.DataFrame({"utterance": ["a", "b"], "speaker": "s", "error": [2.0, 0.0], "weight": [4, 0]})
-    assert bootstrap_interval(scores, resamples=50) == (0.5, 0.5)
+    assert mean_interval([scores], resamples=50) == (0.5, 0.5)
 
 
-def test_the_difference_equals_a_plain_loop_over_the_same_draws():
-    first, second = [score_table(seed, scale=1.3) for seed in (1, 2, 3)], [score_table(seed) for seed in (4, 5)]
-    resamples, n = 200, len(first[0])
-    utterance = loop_draws(first[0], resamples, seed=9)
-    rng = np.random.default_rng([9, 1])
-    runs = [rng.integers(len(side), size=(resamples, len(side))) for side in (first, second)]
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_difference_equals_a_plain_loop_over_the_same_draws(paired):
+    first = {seed: score_table(seed, scale=1.3) for seed in (1, 2, 3)}
+    second = {seed: score_table(seed + 3) for seed in ((3, 1, 2) if paired else (1, 2))}
     differences = []
-    for number in range(resamples):
-        means = []
-        for side, run in zip((first, second), runs, strict=True):
-            drawn = [side[index].iloc[utterance[number]] for index in run[number]]
-            means.append(np.mean([scores["error"].sum() / scores["weight"].sum() for scores in drawn]))
+    for rows in loop_draws(first[1], 200, seed=9):
+        means = [np.mean([rate_of(run.iloc[rows]) for run in side.values()]) for side in (first, second)]
         differences.append(means[0] - means[1])
-    shuffled = [first[0].sample(frac=1, random_state=1), *first[1:]]
-    found = paired_difference(shuffled, second, resamples=resamples, level=0.8, seed=9)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(differences, [0.1, 0.9])), rel=1e-12)
-    assert found.mean == pytest.approx(
-        sum(scores["error"].sum() for scores in first) / 3 / first[0]["weight"].sum()
-        - sum(scores["error"].sum() for scores in second) / 2 / second[0]["weight"].sum()
-    )
-    assert (found.n_first, found.n_second, found.utterances) == (3, 2, n)
-    assert found.low < found.mean < found.high
+    rates = [{seed: rate_of(run) for seed, run in side.items()} for side in (first, second)]
+    mean = np.mean(list(rates[0].values())) - np.mean(list(rates[1].values()))
+    runs = [[rates[0][seed] - rates[1][seed] for seed in first]] if paired else [list(own.values()) for own in rates]
+    expected = (mean, *loop_of_estimate(mean, differences, 7, runs, 0.8))
+    first[1] = first[1].sample(frac=1, random_state=1)
+    found = paired_difference(first, second, paired=paired, resamples=200, level=0.8, seed=9)
+    assert (found.mean, found.low, found.high, found.p) == pytest.approx(expected, rel=1e-9)
+    assert (found.n_first, found.n_second, found.utterances) == (3, len(second), len(first[1]))
 
 
 def test_what_is_hard_for_both_cancels():
     first = score_table(1).assign(error=lambda table: np.arange(len(table)) % 2 * table["weight"])
     second = first.assign(error=first["error"] + 0.1 * first["weight"])
-    found = paired_difference([first], [second], resamples=200)
+    found = paired_difference({0: first}, {0: second}, resamples=200)
     assert (found.mean, found.low, found.high) == pytest.approx([-0.1] * 3)
     assert (found.n_first, found.n_second, found.utterances, found.speakers) == (1, 1, len(first), 7)
     assert found.p == 2**-6
-    low, high = bootstrap_interval(first, resamples=200)
+    low, high = mean_interval([first], resamples=200)
     assert high - low > 0.1
 
 
-def test_runs_that_differ_widen_the_interval_though_both_sides_have_as_many():
+def test_what_differs_between_seeds_cancels_for_paired_ones_alone():
     runs = [score_table(1).assign(error=lambda table, share=share: share * table["weight"]) for share in (0.1, 0.3)]
-    found = paired_difference(runs, runs, resamples=2000)
-    assert (found.mean, found.low, found.high) == pytest.approx((0, -0.2, 0.2))
+    paired, apart = (
+        paired_difference(dict(enumerate(runs)), dict(enumerate(runs)), paired=paired, resamples=200)
+        for paired in (True, False)
+    )
+    assert (paired.mean, paired.low, paired.high, paired.p) == (0, 0, 0, 1)
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2 * 0.1**2)
+    assert (apart.mean, apart.low, apart.high) == pytest.approx((0, -half, half))
+
+
+def test_an_interval_says_whether_seeds_are_in_it():
+    assert interval_label(3) == "95 % interval over test speakers and seeds"
+    assert interval_label(1) == "95 % interval over test speakers (one seed)"
 
 
 def test_runs_on_other_utterances_are_refused():
     scores = score_table(1, n=5)
     with pytest.raises(TaskError, match="found u004 in some runs alone"):
-        paired_difference([scores], [scores, scores.iloc[:4]])
+        paired_difference({0: scores}, {0: scores, 1: scores.iloc[:4]})
     with pytest.raises(TaskError, match="found u004, x in some runs alone"):
-        paired_difference([scores], [scores.replace({"utterance": {"u004": "x"}})])
-    for first, second in (([], [scores]), ([scores], [])):
+        paired_difference({0: scores}, {0: scores.replace({"utterance": {"u004": "x"}})})
+    for first, second in (({}, {0: scores}), ({0: scores}, {})):
         with pytest.raises(TaskError, match=f"found {len(first)} and {len(second)};"):
             paired_difference(first, second)
 
@@ -276,9 +324,9 @@ def test_scores_without_a_rate_are_refused(change, problem):
     with pytest.raises(TaskError, match=problem):
         rate(wrong)
     with pytest.raises(TaskError, match=problem):
-        bootstrap_interval(wrong)
+        mean_interval([wrong])
     with pytest.raises(TaskError, match=problem):
-        paired_difference([score_table(1, n=5)], [wrong])
+        paired_difference({0: score_table(1, n=5)}, {0: wrong})
 
 
 def test_r_squared_and_the_constant():

@@ -288,6 +288,22 @@ def test_the_control_is_fine_tuned_like_the_cut_models():
     assert control == protected.model_copy(update={"stages": [alike]})
 
 
+def test_the_control_is_fine_tuned_as_often_as_the_cut_models():
+    config = load_config(content(fine_tuned_control=True, seeds=[1], rows=[500, 300, 100]))
+    model = next(run.model for run in plan.pruning.runs(config, "general") if run.arm == "fine_tuned")
+    trained = []
+    while model != "mini":
+        trained.append(model)
+        model = config.pretraining[config.models[model].run].starts_from
+    assert trained == ["general-fine_tuned-s1-step3", "general-fine_tuned-s1-step2", "general-fine_tuned-s1"]
+
+
+def test_calibration_speech_is_told_of_every_cut():
+    config = load_config(content(arms=["wanda", "norm"], rows=[500]))
+    assert plan.pruning.calibration_speech(config, "general") == "up to 128 utterances of demo"
+    assert plan.pruning.calibration_speech(load_config(content(arms=["norm"], rows=[500])), "general") == ""
+
+
 def test_targets_of_log_mel_frames_are_of_no_model():
     stage = {"targets": {"clusters": 8}, "steps": 10, "log_every": 1, "save_every": 5}
     config = load_config(content(fine_tuning={"corpus": "demo", "stage": stage}))

@@ -35,6 +35,7 @@ class Run:
     trained: the task that is trained, which differs from `task` in its number of optimiser steps once a model was
         pruned.
     recovered: whether the model was fine-tuned after each pruning step; otherwise one step prunes the unpruned model.
+    paired: whether the runs of a seed are a pair: their models are cut from one fine-tuned model.
     """
 
     study: str
@@ -45,6 +46,7 @@ class Run:
     trained: str
     model: str
     recovered: bool = True
+    paired: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values."""
@@ -146,7 +148,9 @@ def _add_general(added: Expansion, name: str, study: GeneralPruning) -> None:
     for seed in study.seeds:
         added.runs += scored("unpruned", 0, seed, study.model)
         if study.fine_tuned_control:
-            control = recover(f"{name}-fine_tuned-s{seed}", study.model, seed)
+            control = study.model
+            for step in range(len(steps)):
+                control = recover(f"{name}-fine_tuned-s{seed}" + f"-step{step + 1}" * (step > 0), control, seed)
             added.runs += scored("fine_tuned", 0, seed, control)
         for arm in study.arms:
             model = sizes_of = study.model
@@ -218,18 +222,18 @@ def _add_task_specific(added: Expansion, name: str, study: TaskSpecificPruning, 
         for seed in study.seeds:
             unpruned = f"{name}-{task}-s{seed}-step0"
             added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
-            added.runs.append(Run(name, "unpruned", 0, seed, task, task, study.model))
+            added.runs.append(Run(name, "unpruned", 0, seed, task, task, study.model, paired=True))
             for arm in study.arms:
                 model = sizes_of = unpruned
                 stem = f"{name}-{task}-{arm}-s{seed}"
                 for step, rows in enumerate(study.rows if study.cost_of_cut else [], start=1):
                     alone = f"{stem}-cut1" if step == 1 else f"{stem}-alone{step}"
                     added.models[alone] = _pruned(study, unpruned, unpruned, arm, pruning.properties, rows, seed)
-                    added.runs.append(Run(name, arm, step, seed, task, untrained, alone, recovered=False))
+                    added.runs.append(Run(name, arm, step, seed, task, untrained, alone, recovered=False, paired=True))
                 for step, rows in enumerate(study.rows if pruning.steps else [], start=1):
                     pruned = f"{stem}-cut{step}"
                     added.models[pruned] = _pruned(study, model, sizes_of, arm, pruning.properties, rows, seed)
-                    added.runs.append(Run(name, arm, step, seed, task, shorter, pruned))
+                    added.runs.append(Run(name, arm, step, seed, task, shorter, pruned, paired=True))
                     if step < len(study.rows):
                         model = f"{stem}-step{step}"
                         added.models[model] = TunedModel(kind="tuned", of=pruned, task=shorter, seed=seed)

@@ -11,6 +11,9 @@ from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
 
 _ROWS = "neurons per layer after each pruning step, falling; the model is fine-tuned after every step"
 
+CALIBRATED_ON_TASK = "training_part"
+"""In place of a corpus: calibrated on the training part of the task that a model was fine-tuned on."""
+
 
 class _Study(Section):
     model: Name = Field(description="the model that is pruned")

@@ -93,7 +93,7 @@ def _score(chosen: argparse.Namespace) -> None:
     print(f"{sum(int(mask.sum()) for mask in masks)} neurons edited; {trained.data.kind}, {'MSE' if f0 else '%'}")
     for part in [ALL, *sorted(set(before["part"]) - {ALL})]:
         sides = [one[one["part"] == part] for one in (after, before)]
-        found = paired_difference([sides[0]], [sides[1]])
+        found = paired_difference({0: sides[0]}, {0: sides[1]})
         values = [rate(sides[1]), rate(sides[0]), found.mean, found.low, found.high]
         first, second, change, low, high = (f"{value:.4f}" if f0 else f"{100 * value:.1f}" for value in values)
         print(f"  {printable(part)}: {first} -> {second}; change {change}, 95 % interval {low} to {high}")

@@ -15,7 +15,7 @@ from property_neurons.erasure.table_terms import (
     decimals_of,
     mean_count,
 )
-from property_neurons.tasks.intervals import few_speakers_note
+from property_neurons.tasks.intervals import few_speakers_note, interval_label
 
 
 def markdown_table(cells: pd.DataFrame) -> str:
@@ -33,8 +33,8 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     what = what.get(cells["metric"].iloc[0], "Error")
     parts = list(dict.fromkeys(cells["part"]))
     lines = [
-        f"{what} after minus before erasing, in {unit}: delta (95 % interval, test speakers resampled) [mean of random "
-        "neurons, least to most].",
+        f"{what} after minus before erasing, in {unit}: delta "
+        f"({interval_label(cells['seeds'].min())}) [mean of random neurons, least to most].",
         f"`*`: beyond random neurons (q <= {BEYOND}, one correction for the table; without draws: other than zero). "
         "Elsewhere the excess (without draws: the change) that could have been detected.",
         "",

@@ -1,7 +1,7 @@
 """Tables of an erasure study: whom it harms, with intervals and controls (Table 1), and curves over the dose."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -119,14 +119,6 @@ class Measured:
         """The same in each resample: [resamples, pairs]."""
         return self.measure.scale * self.sums.drawn_rates(at, part, erased)
 
-    def mean_of_seeds(self, values: np.ndarray) -> np.ndarray:
-        """[resamples, seeds] to [resamples], over seeds resampled with replacement, the same seeds for all cells.
-
-        A seed's model is the same before and after an edit, so that seeds are drawn in pairs.
-        """
-        drawn = np.random.default_rng(2).integers(values.shape[1], size=values.shape)
-        return np.take_along_axis(values, drawn, axis=1).mean(axis=1)
-
     def mean_of_random(self, values: np.ndarray, number: int) -> np.ndarray:
         """[resamples, seeds, random sets] to [resamples, seeds], over sets resampled with replacement.
 
@@ -139,10 +131,26 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of the table, and its estimates resampled: [resamples] by name."""
+    """A row of the table, and what its estimates are means of.
+
+    values: of each seed: [seeds] by name. A seed's model is the same before and after an edit: seeds are pairs.
+    resampled: the same with test speakers resampled: [resamples, seeds] by name.
+    """
 
     row: dict[str, Any]
-    resampled: dict[str, np.ndarray]
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    resampled: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, name: str, values: np.ndarray, resampled: np.ndarray, units: int) -> None:
+        """Add an estimate, and its columns but q to the row.
+
+        Args:
+            units: of the test part that were resampled.
+        """
+        self.values[name], self.resampled[name] = values, resampled
+        found = estimate(float(values.mean()), resampled.mean(axis=1), units, [values])
+        self.row[name] = found.mean
+        self.row.update({column_of(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")})
 
 
 def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -237,12 +245,6 @@ def column_of(name: str, of: str) -> str:
     return of if name == "delta" else f"{name}_{of}"
 
 
-def estimated(name: str, value: float, resampled: np.ndarray, units: int) -> dict[str, float]:
-    """The columns of an estimate but q."""
-    found = estimate(value, resampled, units)
-    return {name: value} | {column_of(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")}
-
-
 def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
     cells = []
     for number, group in enumerate(measured.erased):
@@ -268,7 +270,6 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
     )
     told = [measured.rates(at, part, group) for at in (before, after)]
     drawn = [measured.drawn_rates(at, part, group) for at in (before, after)]
-    resampled = {"delta": measured.mean_of_seeds(drawn[1] - drawn[0])}
     tested = measured.sums.tested(part, group)
     row = measured.fixed | {
         "erased": group,
@@ -277,18 +278,19 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
         **_sizes([runs[seed].conditions.loc[one] for seed, one in after]),
         "before": told[0].mean(),
         "after": told[1].mean(),
-        **estimated("delta", float((told[1] - told[0]).mean()), resampled["delta"], tested.units),
         **vars(tested),
         "draws": len(random) // len(runs),
         "seeds": len(runs),
     }
+    cell = Cell(row)
+    cell.add("delta", told[1] - told[0], drawn[1] - drawn[0], tested.units)
     if random:
         controls = measured.rates(random, part, group).reshape(len(runs), -1) - told[0][:, None]
         values = measured.drawn_rates(random, part, group).reshape(_RESAMPLES, *controls.shape)
-        resampled["excess"] = measured.mean_of_seeds(drawn[1] - measured.mean_of_random(values, number))
         row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
-        row |= estimated("excess", row["delta"] - row["random_mean"], resampled["excess"], tested.units)
-    return Cell(row, resampled)
+        excess = cell.values["delta"] - controls.mean(axis=1)
+        cell.add("excess", excess, drawn[1] - measured.mean_of_random(values, number), tested.units)
+    return cell
 
 
 def _sizes(conditions: Sequence[pd.Series]) -> dict[str, Any]:
@@ -302,25 +304,28 @@ def _sizes(conditions: Sequence[pd.Series]) -> dict[str, Any]:
 
 def add_causal_excess(own: Cell, others: Cell) -> None:
     """Add the causal excess: how much more a group's neurons harm its own error than others', beyond random ones."""
-    own.resampled["causal_excess"] = own.resampled["excess"] - others.resampled["excess"]
-    value, units = own.row["excess"] - others.row["excess"], min(own.row["units"], others.row["units"])
-    own.row.update(estimated("causal_excess", value, own.resampled["causal_excess"], units))
+    own.add(
+        "causal_excess",
+        own.values["excess"] - others.values["excess"],
+        own.resampled["excess"] - others.resampled["excess"],
+        min(own.row["units"], others.row["units"]),
+    )
 
 
 def _mean_cell(cells: Sequence[Cell]) -> dict[str, Any]:
     """The mean over erased groups: groups are drawn with replacement, and the test speakers of each at once."""
     table = pd.DataFrame([cell.row for cell in cells])
-    mean = dict(cells[0].row) | {"erased": MEAN, "neurons_per_layer": ""}
-    mean |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
+    row = cells[0].row | {"erased": MEAN, "neurons_per_layer": ""}
+    row |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
     names = ["neurons", "before", "after", "random_mean", "random_least", "random_most"]
-    mean |= {name: table[name].mean() for name in names if name in table}
-    drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table)))
+    mean = Cell(row | {name: table[name].mean() for name in names if name in table})
+    drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table), 1))
     for name in _ESTIMATED:
-        if name in cells[0].resampled:
-            values = np.stack([cell.resampled[name] for cell in cells], axis=1)
-            means = np.nanmean(np.take_along_axis(values, drawn, axis=1), axis=1)
-            mean |= estimated(name, table[name].mean(), means, len(table))
-    return mean
+        if name in cells[0].values:
+            resampled = np.stack([cell.resampled[name] for cell in cells], axis=1)
+            means = np.nanmean(np.take_along_axis(resampled, drawn, axis=1), axis=1)
+            mean.add(name, np.mean([cell.values[name] for cell in cells], axis=0), means, len(table))
+    return mean.row
 
 
 def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
@@ -342,9 +347,9 @@ def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
                 interval = {}
                 if kind == GROUP:
                     drawn = [measured.drawn_rates(at, part, row.erased) for at in (found, before)]
-                    units = measured.sums.tested(part, row.erased).units
-                    own = estimate(float(deltas.mean()), measured.mean_of_seeds(drawn[0] - drawn[1]), units)
-                    interval = {"low": own.low, "high": own.high}
+                    own = Cell({})
+                    own.add("delta", deltas, drawn[0] - drawn[1], measured.sums.tested(part, row.erased).units)
+                    interval = {"low": own.row["low"], "high": own.row["high"]}
                 yield (
                     measured.fixed
                     | where

@@ -15,7 +15,6 @@ from property_neurons.erasure.report import (
     add_causal_excess,
     cell_of,
     column_of,
-    estimated,
     measured_runs,
 )
 from property_neurons.erasure.table_terms import MEAN, OTHERS, OWN
@@ -80,7 +79,7 @@ def _cell(measured: Measured, selector: str, number: int, group: str) -> Cell:
     changes = {"own": own.row["delta"], "others": others.row["delta"]}
     changes |= {"random_own": own.row["random_mean"], "random_others": others.row["random_mean"]}
     units = min(own.row["units"], others.row["units"])
-    return Cell(own.row | changes | {"selector": selector, "units": units}, own.resampled)
+    return Cell(own.row | changes | {"selector": selector, "units": units}, own.values, own.resampled)
 
 
 def _mean(cells: Sequence[Cell]) -> Cell:
@@ -88,12 +87,14 @@ def _mean(cells: Sequence[Cell]) -> Cell:
     means = {name: table[name].mean() for name in ("neurons", "own", "others", "random_own", "random_others")}
     row = cells[0].row | means | {"erased": MEAN, "neurons_per_layer": "", "units": table["units"].min()}
     row |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
+    mean = Cell(row)
+    values = np.mean([cell.values["causal_excess"] for cell in cells], axis=0)
     resampled = np.mean([cell.resampled["causal_excess"] for cell in cells], axis=0)
-    row |= estimated("causal_excess", table["causal_excess"].mean(), resampled, row["units"])
-    return Cell(row, {"causal_excess": resampled})
+    mean.add("causal_excess", values, resampled, row["units"])
+    return mean
 
 
 def _add_over_paper(cell: Cell, paper: Cell) -> None:
-    more = cell.resampled["causal_excess"] - paper.resampled["causal_excess"]
-    value = cell.row["causal_excess"] - paper.row["causal_excess"]
-    cell.row.update(estimated("over_paper", value, more, cell.row["units"]))
+    name = "causal_excess"
+    more, resampled = cell.values[name] - paper.values[name], cell.resampled[name] - paper.resampled[name]
+    cell.add("over_paper", more, resampled, cell.row["units"])

@@ -14,7 +14,7 @@ from property_neurons.figures.erased_parts import measure_title, neurons_title, 
 from property_neurons.figures.published import read_table1
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
-from property_neurons.tasks.intervals import few_speakers_note
+from property_neurons.tasks.intervals import few_speakers_note, interval_label
 
 _ROW = 0.17
 _AXIS_INCHES = 1.3
@@ -139,7 +139,7 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
         ]
     else:
         handles = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label="change", **dark)]
-    handles.append(Line2D([], [], label="95 % interval, test speakers resampled", **dark))
+    handles.append(Line2D([], [], label=interval_label(table["seeds"].min()), **dark))
     if table["published"].notna().any():
         handles.append(Line2D([], [], linestyle="", marker="x", color=style.ORANGE, label="published"))
     return handles

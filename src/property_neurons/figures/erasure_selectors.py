@@ -14,6 +14,7 @@ from property_neurons.figures.erased_parts import measure_title
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.stores.files import read_table
+from property_neurons.tasks.intervals import interval_label
 
 _LINE = 0.17
 _NAMES = 1.3  # inches beside the panels
@@ -66,7 +67,7 @@ def draw(table: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.
         row[len(row) // 2].set_xlabel(measure_title(rows).replace("change of", "causal excess,"))
         row[0].set_yticks(range(len(selectors)), [style.selector_title(one) for one in selectors])
         row[0].set_ylim(len(selectors) - 0.5, -0.5)
-    style.legend_below(figure, list(_legend()))
+    style.legend_below(figure, list(_legend(drawn["seeds"].min())))
     what = f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}, as many chosen in other ways"
     style.heading(figure, what, model, corpus, note)
     return figure, drawn
@@ -81,8 +82,8 @@ def _plot(axes: Axes, rows: pd.DataFrame, selectors: list[str]) -> None:
         axes.plot([row.causal_excess], [place], marker="o", markersize=4.5, color=colour, markerfacecolor=face)
 
 
-def _legend() -> Iterator[Line2D]:
+def _legend(seeds: int) -> Iterator[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
     yield Line2D([], [], marker="o", label=f"q ≤ {BEYOND}", **dark)
     yield Line2D([], [], marker="o", markerfacecolor="white", label="q above", **dark)
-    yield Line2D([], [], label="95 % interval, test speakers resampled", **dark)
+    yield Line2D([], [], label=interval_label(seeds), **dark)

@@ -17,11 +17,11 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig6")}
 
 
-def draw(study: Study, heading: str = "Pruned once, to {sizes}") -> style.Drawing:
+def draw(study: Study, heading: str = "Pruned {steps}, to {sizes}") -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, protect minus the others, and the errors.
 
     Args:
-        heading: with the smallest sizes to be put in.
+        heading: with the number of steps and the smallest sizes to be put in.
 
     Raises:
         ConfigError: nothing was pruned in this study.
@@ -42,5 +42,7 @@ def draw(study: Study, heading: str = "Pruned once, to {sizes}") -> style.Drawin
         for axes, task in zip(used[0], tasks, strict=True):
             axes.set_title(titles[task], pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
-    style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
+    last = study.runs["step"].max()
+    steps = "once" if last == 1 else f"in {last} steps"
+    style.heading(figure, heading.format(steps=steps, sizes=cut_to(table)), study.model, study.corpus, study.note)
     return figure, table

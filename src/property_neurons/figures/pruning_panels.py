@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from property_neurons.figures import style
-from property_neurons.figures.pruning_tables import BEYOND, INTERVAL, MEASURES, others_of
+from property_neurons.figures.pruning_tables import BEYOND, MEASURES, others_of
 from property_neurons.pruning.vocabulary import ARMS, CRITERIA, score_of, shield_of
+from property_neurons.tasks.intervals import interval_label
 
 # Inches of one arm.
 _DIFFERENCE = 0.17
@@ -121,7 +122,7 @@ def legend(table: pd.DataFrame) -> list[Line2D]:
     handles = [
         Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
         Line2D([], [], label="none shown; in brackets: detectable", **_difference_look(style.BLUE, beyond=False)),
-        Line2D([], [], label=INTERVAL, **_ERROR),
+        Line2D([], [], label=interval_label(table["seeds"].min()), **_ERROR),
     ]
     if several_seeds:
         handles.append(Line2D([], [], label="error of one seed", linestyle="", **_SEED))

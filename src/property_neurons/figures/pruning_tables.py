@@ -11,9 +11,8 @@ from property_neurons.figures.published import Bars, read_bars
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
 from property_neurons.stores.files import read_table
-from property_neurons.tasks.intervals import few_speakers_note
+from property_neurons.tasks.intervals import few_speakers_note, interval_label
 
-INTERVAL = "95 % interval: test speakers and seeds resampled"
 BEYOND = 0.05
 """The false discovery rate up to which a difference is called one, over all comparisons of the study."""
 
@@ -74,7 +73,7 @@ def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True)
 def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
     """Mean of each arm and step over its seeds, in the unit that is drawn.
 
-    The error bar is the 95 % interval of that mean, whatever the number of seeds.
+    The error bar is the 95 % interval of that mean.
 
     Args:
         runs: of a `Study`, all or some.
@@ -82,7 +81,7 @@ def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
 
     Returns:
         part, task, metric, arm, step, seeds (how many), rows (neurons of a layer), share (of the unpruned model's),
-        value, low, high, spread (`INTERVAL`).
+        value, low, high, spread (what the interval is of).
     """
     rows = []
     for (task, metric, arm, step), seeds in runs.groupby(["task", "metric", "arm", "step"], sort=False):
@@ -101,7 +100,7 @@ def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
                 "value": value * scale,
                 "low": seeds["arm_low"].iloc[0] * scale,
                 "high": seeds["arm_high"].iloc[0] * scale,
-                "spread": INTERVAL,
+                "spread": interval_label(len(seeds)),
             }
         )
     return _in_order(pd.DataFrame(rows))
@@ -231,7 +230,8 @@ def _difference_rows(runs: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[
 def _scaled(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Differences in the unit that is drawn."""
     columns = ["value", "low", "high", "detectable"]
-    found = comparisons.rename(columns={"difference": "value"}).assign(spread=INTERVAL)
+    seeds = comparisons[["seeds_first", "seeds_second"]].min(axis=1)
+    found = comparisons.rename(columns={"difference": "value"}).assign(spread=seeds.map(interval_label))
     scales = found["metric"].map({name: measure.scale for name, measure in MEASURES.items()}).astype("float64")
     found[columns] = found[columns].mul(scales, axis=0)
     return found

@@ -6,7 +6,7 @@ from property_neurons.config.checks.models import tuned_under
 from property_neurons.config.expand_studies import Expansion, Run, add_pruning
 from property_neurons.config.models import DistilledModel, PretrainedModel, PrunedModel
 from property_neurons.config.properties import frequency_property
-from property_neurons.config.pruning import GeneralPruning, TaskSpecificPruning
+from property_neurons.config.pruning import CALIBRATED_ON_TASK, GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.plan import corpora, paths, pretraining, tasks
 from property_neurons.plan.models import found_on
@@ -71,10 +71,6 @@ def frequency_counts(config: Config, model: str) -> list[str]:
     return [paths.manifest(paths.counts(config, section.of, found_on(config, model), name))]
 
 
-CALIBRATED_ON_TASK = "training_part"
-"""In place of a corpus: calibrated on the training part of the task that a model was fine-tuned on."""
-
-
 def calibration(config: Config, model: str) -> list[str]:
     """The table of calibration speech for the model to prune, where it is needed."""
     section = config.models[model]
@@ -124,9 +120,14 @@ def calibration_roots(config: Config, model: str, speech: str) -> dict[str, str]
 
 def calibration_speech(config: Config, study: str) -> str:
     """What calibrates the criteria of a study that need it, in words."""
-    section = config.pruning.by_name()[study]
-    speech = section.corpus if isinstance(section, GeneralPruning) else "the task's training part"
-    return f"up to {config.pruning.calibration.utterances} utterances of {speech}"
+    cut = {
+        name: section
+        for name, section in _expanded(config, study).models.items()
+        if isinstance(section, PrunedModel) and section.needs_calibration
+    }
+    speech = dict.fromkeys(calibration_on(config, name) for name in cut)
+    words = ("the task's training part" if name == CALIBRATED_ON_TASK else name for name in speech)
+    return f"up to {config.pruning.calibration.utterances} utterances of {' or '.join(words)}" if cut else ""
 
 
 def figure_of(section: GeneralPruning | TaskSpecificPruning) -> str:

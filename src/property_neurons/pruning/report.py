@@ -40,6 +40,7 @@ class Run:
     task, model: their names in the configuration.
     trained: the task as `metrics` names it, where it differs (a task trained for fewer steps after pruning).
     recovered: whether the model was fine-tuned after each pruning step; else one step pruned the unpruned model.
+    paired: whether the runs of a seed are a pair: their models are cut from one fine-tuned model.
     recovery: the record of the recovery without labels, as JSON; None where there was none.
     metrics: of `tasks.metrics.score_training`, as JSON.
     scores: the table of its test utterances.
@@ -55,6 +56,7 @@ class Run:
     scores: Path
     trained: str | None = None
     recovered: bool = True
+    paired: bool = False
     recovery: str | Path | None = None
 
     def __post_init__(self) -> None:
@@ -87,10 +89,9 @@ def collect_runs(
         bytes (of the weights), macs (for a second of speech), speedup_whole, speedup_encoder (times as fast as the
         unpruned model), real_time_factor (these four nan where not measured), learning_rate (of the task),
         recovery_learning_rate (of the recovery without labels; nan, like the other, where nothing was trained),
-        calibration (empty where the arm needs none), value, low, high (its 95 % interval over
-        test speakers), arm_low, arm_high (the same of the mean over the arm's seeds, which are drawn too; see
-        `intervals.mean_interval`), constant_mse, r2 (nan where the task is not F0 reconstruction), utterances,
-        speakers, split_digest.
+        calibration (empty where the arm needs none), value, low, high (its 95 % interval over test speakers), arm_low,
+        arm_high (that of the mean over the arm's seeds, over test speakers and seeds; see `intervals.mean_interval`),
+        constant_mse, r2 (nan where the task is not F0 reconstruction), utterances, speakers, split_digest.
 
     Raises:
         StoreError: a run is not what it is said to be, is there twice, or has no unpruned run beside it; runs of one
@@ -154,18 +155,20 @@ def collect_runs(
 def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
     """Differences between arms on the same utterances: protect minus each other arm, and each arm minus unpruned.
 
+    Runs of one seed are a pair where their models are cut from one fine-tuned model; see `intervals.paired_difference`.
+
     `protect_wanda` and its like are also compared with `wanda` and `random_protect_wanda`.
 
     An arm that keeps every neuron is taken at its last tuning up to the step. Models fine-tuned after each pruning step
     are compared with each other, and so are models without recovery.
 
     Args:
-        resamples: bootstrap samples of an interval of 95 %.
+        resamples: bootstrap samples of test speakers.
 
     Returns:
         study, task, metric, step, recovered, first, second (arms), difference (first minus second, in the metric's
         unit), low, high, p, q (p corrected over the whole table), detectable (the smallest difference that the test
-        would find; see `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
+        would find before the correction; see `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
 
     Raises:
         StoreError: as `collect_runs`.
@@ -173,19 +176,21 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
     metric = {run.task: scored["metric"] for run, scored in zip(runs, _read_metrics(runs), strict=True)}
     rows = []
     for study, task, recovered in dict.fromkeys((run.study, run.task, run.recovered) for run in runs):
-        scores: dict[tuple[str, int], list[pd.DataFrame]] = {}
+        scores: dict[tuple[str, int], dict[int, pd.DataFrame]] = {}
         for run in runs:
             if (run.study, run.task) == (study, task) and (run.recovered == recovered or run.arm == "unpruned"):
-                scores.setdefault((run.arm, run.step), []).append(read_table(run.scores))
+                scores.setdefault((run.arm, run.step), {})[run.seed] = read_table(run.scores)
+        paired = all(run.paired for run in runs if (run.study, run.task) == (study, task))
         for step in sorted({step for _, step in scores}):
             for first, second in _pairs({arm for arm, at in scores if at == step}, {arm for arm, _ in scores}):
                 last = max((at for arm, at in scores if arm == second and at <= step), default=None)
                 if last is None or (second not in UNCUT and last != step):
                     continue
-                found = paired_difference(scores[first, step], scores[second, last], resamples=resamples)
-                sides = (study, task, metric[task], step, recovered, first, second)
+                sides = scores[first, step], scores[second, last]
+                found = paired_difference(*sides, paired=paired, resamples=resamples)
+                what = (study, task, metric[task], step, recovered, first, second)
                 told = (found.mean, found.low, found.high, found.p, found.detectable)
-                rows.append((*sides, *told, found.n_first, found.n_second, found.utterances, found.speakers))
+                rows.append((*what, *told, found.n_first, found.n_second, found.utterances, found.speakers))
     names = "study task metric step recovered first second difference low high p detectable seeds_first seeds_second "
     table = pd.DataFrame(rows, columns=f"{names}utterances speakers".split())
     table.insert(table.columns.get_loc("detectable"), "q", q_values(table["p"]))

@@ -1,13 +1,18 @@
-"""Intervals of scores: bootstrap over the speakers of the test part (method, section 5; statistics, row 8).
+"""Intervals of scores: over the speakers of the test part and over runs (method, section 5; statistics, row 8).
 
 Utterances of one speaker are alike, so intervals from utterances resampled as if independent would be too narrow. A
 speaker is resampled with all utterances (the cluster bootstrap). Resampling utterances again within each speaker would
 count the variation within speakers twice (Davison and Hinkley 1997, section 3.8): of comparisons of two equal models
 0.3 % would pass a test at 5 %. With a single speaker utterances are resampled, and the result holds for this speaker.
+
+Runs (seeds) differ too, and there are few. So the variance of a mean over runs is that over speakers and that over
+runs, and Student's t has the degrees of freedom of both (Satterthwaite 1946). Runs resampled like speakers would show
+(n - 1) / n of their variance, with the degrees of freedom of the speakers: of comparisons of two equal models, three
+runs each, up to 23 % would pass a test at 5 % where runs differ more than speakers; so it is 1 to 7 %.
 Score tables and their rates are those of `scores`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +24,16 @@ from property_neurons.tasks.scores import errors_and_weights, rate
 
 RESAMPLES = 2000
 FEW_SPEAKERS = 10
-"""Fewer test speakers give intervals that are too narrow: of 5, intervals of 95 % hold the truth about 79 % of the
-time."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval, p and detectable difference from resampling.
+    """A value with its interval, p and detectable difference; see `estimate`.
 
-    low, high: the interval that holds the middle share `level` of the resampled values.
-    p: two-sided, of the value being zero: Student's t of value / SE with one degree of freedom less than speakers.
-    detectable: the smallest true difference that this test finds at the 5 % level 80 times in 100: about 2.8 SE.
-        NaN where nothing varies (no utterance changed, or there is only one).
+    low, high: the interval that holds the true value in the share `level` of studies.
+    p: two-sided, of the value being zero.
+    detectable: the smallest true difference that this test finds with p <= 0.05, before any correction, 80 times in
+        100: about 2.8 SE. NaN where nothing varies (no utterance changed, or there is only one).
     """
 
     mean: float
@@ -112,28 +115,39 @@ def resample(
     return Resamples(pd.Series(unit_of, index=known.index), times)
 
 
-def estimate(mean: float, values: np.ndarray, units: int, *, level: float = 0.95) -> Estimate:
-    """The estimate of a value from its resampled values.
+def estimate(
+    mean: float, values: np.ndarray, units: int, runs: Sequence[np.ndarray] = (), *, level: float = 0.95
+) -> Estimate:
+    """The estimate of a mean over runs (seeds), from its values with speakers resampled, and those of the runs.
 
-    SE is their standard deviation times sqrt(units / (units - 1)), since a bootstrap of n units shows (n - 1) / n of
-    the variance. Where they do not vary, p is the least that a test of signs of so many units can give.
+    The variance (SE squared) is the sum of two. That over speakers is the variance of the resampled values times
+    units / (units - 1), since a bootstrap of n units shows (n - 1) / n of it. That over runs is s^2 / n; one run shows
+    none, and the estimate then holds for this run. Their degrees of freedom are units - 1 and n - 1, those of the sum
+    Satterthwaite's. What varies over speakers and runs at once is in both: the test is somewhat too careful.
+    Where nothing varies, p is the least that a test of signs of so many units can give.
 
     Args:
         values: [resamples], NaN left out.
         units: speakers that were drawn, or utterances of one speaker alone; see `n_units`.
+        runs: the value of each run on all speakers, an array for each independent set of runs: of a difference, the
+            runs of either side, or the differences of paired runs.
     """
-    tail = (1 - level) / 2
     known = values[~np.isnan(values)]
-    low, high = map(float, np.quantile(known, [tail, 1 - tail]))
     if units < 2:
+        low, high = map(float, np.quantile(known, [(1 - level) / 2, (1 + level) / 2]))
         return Estimate(mean, low, high, np.nan, np.nan)
-    error = known.std() * np.sqrt(units / (units - 1))
+    parts = [(known.var() * units / (units - 1), units - 1)]
+    parts += [(own.var(ddof=1) / len(own), len(own) - 1) for own in runs if len(own) > 1]
+    variance = sum(part for part, _ in parts)
+    error = np.sqrt(variance)
     if error <= 1e-12 * max(1.0, abs(mean)):
         same = abs(mean) <= 1e-9
-        return Estimate(mean, low, high, 1.0 if same else 2.0 ** (1 - units), np.nan)
-    p = 2 * stats.t.sf(abs(mean) / error, units - 1)
-    power = stats.t.ppf(0.975, units - 1) + stats.t.ppf(0.80, units - 1)
-    return Estimate(mean, low, high, float(p), float(power * error))
+        return Estimate(mean, mean, mean, 1.0 if same else 2.0 ** (1 - units), np.nan)
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    half = error * stats.t.ppf((1 + level) / 2, freedom)
+    power = stats.t.ppf(0.975, freedom) + stats.t.ppf(0.80, freedom)
+    p = 2 * stats.t.sf(abs(mean) / error, freedom)
+    return Estimate(mean, float(mean - half), float(mean + half), float(p), float(power * error))
 
 
 def n_units(scores: pd.DataFrame) -> int:
@@ -143,54 +157,41 @@ def n_units(scores: pd.DataFrame) -> int:
     return speakers if speakers > 1 else len(weighed)
 
 
-def bootstrap_interval(
-    scores: pd.DataFrame, *, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile interval of a rate, for the choice of test material, not for the training run.
-
-    Returns:
-        low and high, between which the middle share `level` of the rates lies
-
-    Raises:
-        TaskError: see `rate` and `resample`.
-    """
-    return mean_interval([scores], resamples=resamples, level=level, seed=seed)
-
-
 def mean_interval(
     runs: Sequence[pd.DataFrame], *, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """As `bootstrap_interval`, of the mean rate of several runs (seeds), which are drawn with replacement too.
+    """Low and high of the interval of the mean rate of one or several runs (seeds); no rate is below zero.
 
-    Speakers are drawn once for all runs. Of one run the interval is that of its rate.
+    Speakers are drawn once for all runs.
 
     Raises:
         TaskError: runs that differ in their utterances; see `rate` and `resample`.
     """
     _check_same_utterances(runs)
-    rates = resample(runs[0], resamples=resamples, seed=seed).rates(runs)
-    means = _mean_of_runs(rates, np.random.default_rng([seed, 1]))
-    found = estimate(float(np.mean([rate(scores) for scores in runs])), means, n_units(runs[0]), level=level)
-    return found.low, found.high
+    rates = np.array([rate(scores) for scores in runs])
+    means = resample(runs[0], resamples=resamples, seed=seed).rates(runs).mean(axis=1)
+    found = estimate(float(rates.mean()), means, n_units(runs[0]), [rates], level=level)
+    return max(found.low, 0.0), found.high
 
 
 def paired_difference(
-    first: Sequence[pd.DataFrame],
-    second: Sequence[pd.DataFrame],
+    first: Mapping[Hashable, pd.DataFrame],
+    second: Mapping[Hashable, pd.DataFrame],
     *,
+    paired: bool = False,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
     """The difference of two models' mean rates, each over its runs (seeds), on the same test utterances.
 
-    For each resample speakers are drawn, once for both models and all runs, so that what is hard for both cancels;
-    and runs are drawn with replacement for each side on its own, also where both have as many,
-    since a seed is no pair of runs. The interval is that of the percentiles. Drawing n runs shows only (n - 1) / n of
-    the variance between them: with one run on a side that side adds none, with few the interval is too narrow.
+    For each resample speakers are drawn, once for both models and all runs, so that what is hard for both cancels.
+    The runs of either side are independent, or pairs. See `estimate`.
 
     Args:
-        first, second: a score table for each run.
+        first, second: the score table of each seed.
+        paired: whether the runs of a seed have a training in common (before a cut, say), which then cancels; where
+            both sides have the same seeds.
 
     Raises:
         TaskError: no run on a side, runs that differ in their utterances, or scores that `rate` refuses.
@@ -200,34 +201,45 @@ def paired_difference(
             f"difference of two models: expected at least one run on each side, found {len(first)} and {len(second)}; "
             "train the missing one"
         )
-    runs = [*first, *second]
-    _check_same_utterances(runs)
-    drawn = resample(first[0], resamples=resamples, seed=seed)
-    rates = drawn.rates(runs)
-    rng = np.random.default_rng([seed, 1])
-    means = [_mean_of_runs(side, rng) for side in (rates[:, : len(first)], rates[:, len(first) :])]
-    mean = float(np.mean([rate(scores) for scores in first]) - np.mean([rate(scores) for scores in second]))
-    found = estimate(mean, means[0] - means[1], n_units(first[0]), level=level)
+    paired &= set(first) == set(second)
+    sides = [list(first.values()), [second[key] for key in first] if paired else list(second.values())]
+    one = sides[0][0]
+    _check_same_utterances([*sides[0], *sides[1]])
+    drawn = resample(one, resamples=resamples, seed=seed)
+    means = [drawn.rates(side).mean(axis=1) for side in sides]
+    rates = [np.array([rate(scores) for scores in side]) for side in sides]
+    found = estimate(
+        float(rates[0].mean() - rates[1].mean()),
+        means[0] - means[1],
+        n_units(one),
+        [rates[0] - rates[1]] if paired else rates,
+        level=level,
+    )
     return Difference(
         **vars(found),
         n_first=len(first),
         n_second=len(second),
-        utterances=len(first[0]),
-        speakers=first[0]["speaker"].nunique(),
+        utterances=len(one),
+        speakers=one["speaker"].nunique(),
     )
 
 
+def interval_label(runs: int) -> str:
+    """What an interval in a figure or table is of.
+
+    Args:
+        runs: the least number of runs (seeds) that a value in it is a mean of.
+    """
+    return "95 % interval over test speakers" + (" and seeds" if runs > 1 else " (one seed)")
+
+
 def few_speakers_note(speakers: int) -> str:
-    """The note of a figure or table whose test part has too few speakers; "" where there are enough."""
-    if speakers >= FEW_SPEAKERS:
-        return ""
-    return f"Few test speakers ({speakers}): the intervals are too narrow"
+    """The note of a figure or table whose test part has too few speakers; "" where there are enough.
 
-
-def _mean_of_runs(rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mean over runs drawn with replacement, for each resample: rates [resamples, runs] to [resamples]."""
-    run = rng.integers(rates.shape[1], size=rates.shape)
-    return np.take_along_axis(rates, run, axis=1).mean(axis=1)
+    Intervals allow for their number: of 5 speakers, 95 % hold the truth 95 % of the time. But five need not be like
+    the others.
+    """
+    return "" if speakers >= FEW_SPEAKERS else f"Few test speakers ({speakers}), who need not be like others"
 
 
 def _check_same_utterances(runs: Sequence[pd.DataFrame]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from property_neurons.errors import TaskError
 from property_neurons.stores import files, manifests
-from property_neurons.tasks.intervals import bootstrap_interval, few_speakers_note
+from property_neurons.tasks.intervals import few_speakers_note, mean_interval
 from property_neurons.tasks.scores import rate
 from property_neurons.tasks.table import Kind, TaskData, read_task_data
 
@@ -52,7 +52,7 @@ def score_training(training: str | Path, data: str | Path) -> dict[str, Any]:
         "kind": task.kind,
         "metric": METRICS[task.kind],
         "value": rate(scores),
-        "interval": list(bootstrap_interval(scores)),
+        "interval": list(mean_interval([scores])),
         "utterances": len(scores),
         "speakers": scores["speaker"].nunique(),
         "split_digest": task.description["split_digest"],

@@ -3,7 +3,7 @@
 from property_neurons.config.corpora import Conversion, PocketSphinxAlignments, VoxCelebCorpus
 from property_neurons.config.models import EditedModel, PrunedModel
 from property_neurons.config.properties import source_of
-from property_neurons.config.pruning import GeneralPruning
+from property_neurons.config.pruning import CALIBRATED_ON_TASK, GeneralPruning
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
 
@@ -23,6 +23,10 @@ def problems(config: Config) -> list[str]:
                 f"corpora.{name}.audio: PocketSphinx aligns recordings as they are, which must be 16 kHz and mono; "
                 "convert them yourself (sox IN.wav -r 16000 -c 1 OUT.wav), or give TextGrids"
             )
+    if CALIBRATED_ON_TASK in config.corpora:
+        found.append(
+            f"corpora.{CALIBRATED_ON_TASK}: pruning studies call the training part of a task so; choose another name"
+        )
     corpus = config.corpora.get(config.figures.corpus)
     made_of_f0 = sorted(name for name in _shown(config) if _is_of_f0(config, name))
     without_f0 = corpus is not None and not isinstance(corpus, VoxCelebCorpus) and corpus.pitch.method == "none"
