@@ -281,6 +281,11 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     figure, _ = erasure.draw(shown, "melhubert-mini", "train-clean-100", note="Too little speech")
     marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
     assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False] * 3
+    # Below each group, the harm to its own that is more than the harm to others.
+    causal = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
+    own = shown[shown["causal_excess"].notna()]
+    assert [mark.get_xdata()[0] for mark in causal] == pytest.approx(own["causal_excess"].tolist())
+    assert [mark.get_markerfacecolor() != "white" for mark in causal] == (own["causal_excess_q"] <= 0.05).tolist()
     texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     headings = [text for text in texts if text.startswith("erased")]
     assert headings == ["erased: female (20 neurons)", "erased: male (20 neurons)"]

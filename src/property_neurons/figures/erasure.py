@@ -18,6 +18,7 @@ from property_neurons.tasks.intervals import few_speakers_note, interval_label
 
 _ROW = 0.17
 _AXIS_INCHES = 1.3
+_CAUSAL = {"color": style.REFERENCE, "linestyle": "", "marker": "*", "markersize": 7}
 _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capstyle": "butt"}
 
 
@@ -57,13 +58,14 @@ def draw(
     ).astype({"published": "float64"})
     changed, unchanged = what_changed(drawn)
     metrics = [rows for _, rows in changed.groupby("metric", sort=False)]
-    height = _AXIS_INCHES + _ROW * (len(metrics[0]) + changed["erased"].nunique())
+    causal = int(metrics[0]["causal_excess"].notna().sum())
+    height = _AXIS_INCHES + _ROW * (len(metrics[0]) + changed["erased"].nunique() + causal)
     figure = style.new_figure(style.PAGE * 0.75 * (1 + 0.6 * (len(metrics) - 1)), height)
     for axes, rows in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         places = _plot(axes, rows)
         left, right = axes.get_xlim()
         # Room for what stands in brackets.
-        axes.set_xlim(left, right + 0.12 * (right - left))
+        axes.set_xlim(left, right + 0.16 * (right - left))
         axes.set_ylim(max(places) + 0.8, -1.6)
         axes.set_xlabel(measure_title(rows))
     style.legend_below(figure, _legend(drawn))
@@ -83,7 +85,9 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
         headings.append(len(places))
         places.append(place)
         names.append(f"erased: {title} ({neurons_title(rows['neurons'].iloc[0])})")
-        axes.plot([0, 0], [place + 0.5, place + len(rows) + 0.5], color=style.REFERENCE, linewidth=0.6, zorder=0)
+        causal = rows[rows["causal_excess"].notna()]
+        below = place + len(rows) + len(causal) + 0.5
+        axes.plot([0, 0], [place + 0.5, below], color=style.REFERENCE, linewidth=0.6, zorder=0)
         for row in rows.itertuples():
             place += 1
             colour, marker = looks[row.part]
@@ -108,12 +112,27 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
             title = part_title(row.part, row.metric)
             names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
             _write_power(axes, row, place)
+        for row in causal.itertuples():
+            place += 1
+            places.append(place)
+            names.append("own − others, less random")
+            _plot_causal_excess(axes, row, place)
         place += 2
     axes.set_yticks(places, names)
     for index in headings:
         axes.get_yticklabels()[index].set_fontweight("bold")
     axes.tick_params("y", length=0)
     return places
+
+
+def _plot_causal_excess(axes: Axes, row: Any, place: float) -> None:
+    """Draw what a group's neurons do to the group more than to others, less the same of random neurons."""
+    found = row.causal_excess_q <= BEYOND
+    axes.plot([row.causal_excess_low, row.causal_excess_high], [place, place], color=style.REFERENCE, linewidth=1.2)
+    face = style.REFERENCE if found else "white"
+    axes.plot([row.causal_excess], [place], markerfacecolor=face, **_CAUSAL)
+    if not found and pd.notna(row.causal_excess_detectable):
+        style.write_detectable(axes, place, row.causal_excess_detectable, decimals_of(row.unit))
 
 
 def _write_power(axes: Axes, row: Any, place: float) -> None:
@@ -137,6 +156,8 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
             ),
             Line2D([], [], label=_of_random(table["draws"].max()), **_RANDOM),
         ]
+        if table["causal_excess"].notna().any():
+            handles.append(Line2D([], [], label=f"own − others, less random (filled: q ≤ {BEYOND})", **_CAUSAL))
     else:
         handles = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label="change", **dark)]
     handles.append(Line2D([], [], label=interval_label(table["seeds"].min()), **dark))
