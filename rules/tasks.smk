@@ -4,25 +4,28 @@ A folder `tasks/{task}/{model}/seed{n}` holds head, curves and the error of ever
 `seed{n}.metrics.json`, the metric with its interval, which takes no model and no GPU.
 """
 
+TASK_DATA = plan.tasks.data_names(CONFIG)
+
 
 rule prepare_task:
     """Utterances, parts and references of a task, checked for leaks."""
     input:
         # What is divided is what these gates let through.
         checked=lambda wildcards: [
-            f"{RESULTS}/corpora/{corpus}/checked.json" for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task)
+            f"{RESULTS}/corpora/{corpus}/checked.json"
+            for corpus in plan.tasks.corpora_of(CONFIG, TASK_DATA[wildcards.data])
         ],
-        references=lambda wildcards: plan.tasks.references(CONFIG, wildcards.task),
-        lexicon=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["lexicon"] or [],
+        references=lambda wildcards: plan.tasks.references(CONFIG, TASK_DATA[wildcards.data]),
+        lexicon=lambda wildcards: plan.tasks.data_settings(CONFIG, TASK_DATA[wildcards.data])["lexicon"] or [],
     output:
-        table=f"{RESULTS}/tasks/data/{{task}}.parquet",
-        manifest=f"{RESULTS}/tasks/data/{{task}}.manifest.json",
+        table=f"{RESULTS}/tasks/data/{{data}}.parquet",
+        manifest=f"{RESULTS}/tasks/data/{{data}}.manifest.json",
     log:
-        f"{RESULTS}/logs/prepare_task/{{task}}.log",
+        f"{RESULTS}/logs/prepare_task/{{data}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/prepare_task/{{task}}.tsv"
+        f"{RESULTS}/benchmarks/prepare_task/{{data}}.tsv"
     wildcard_constraints:
-        task=one_of(CONFIG.tasks),
+        data=one_of(TASK_DATA),
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -30,12 +33,12 @@ rule prepare_task:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        kind=lambda wildcards: CONFIG.tasks[wildcards.task].kind,
-        split=lambda wildcards: plan.tasks.data_settings(CONFIG, wildcards.task)["split"],
-        phones=lambda wildcards: plan.tasks.phones(CONFIG, wildcards.task),
+        kind=lambda wildcards: CONFIG.tasks[TASK_DATA[wildcards.data]].kind,
+        split=lambda wildcards: plan.tasks.data_settings(CONFIG, TASK_DATA[wildcards.data])["split"],
+        phones=lambda wildcards: plan.tasks.phones(CONFIG, TASK_DATA[wildcards.data]),
         code=code_fingerprint("property_neurons.tasks.make_table"),
     message:
-        "Dividing the utterances of {wildcards.task}"
+        "Dividing the utterances of {wildcards.data}"
     script:
         "../workflow/scripts/prepare_task.py"
 

@@ -41,13 +41,14 @@ def size_changed(manifest: Path) -> None:
     manifest.write_text(json.dumps(content), encoding="utf-8")
 
 
+DATA = "tasks/data/phone_recognition-unseen"
 # What is damaged, and how; what is made of it (deleted, and asked for again).
 CASES = [
     ("corpora/demo/source/**/*.TextGrid", truncated, "corpora/demo/subsets/demo/tables.manifest.json"),
     ("corpora/demo/source.manifest.json", entry_removed, "corpora/demo/subsets/demo/tables.manifest.json"),
     ("corpora/demo/subsets/demo/utterances.parquet", one_byte_changed, "corpora/demo/utterances.parquet"),
     ("corpora/demo/subsets/demo/segments.parquet", one_byte_changed, "corpora/demo/frames/demo-000.manifest.json"),
-    ("corpora/demo/subsets/demo/segments.parquet", truncated, "tasks/data/pr.manifest.json"),
+    ("corpora/demo/subsets/demo/segments.parquet", truncated, f"{DATA}.manifest.json"),
     ("corpora/demo/subsets/demo/tables.manifest.json", digest_changed, "corpora/demo/report.tsv"),
     ("corpora/demo/report.tsv", truncated, "corpora/demo/checked.json"),
     ("corpora/demo/utterances.parquet", one_byte_changed, "counts/mini/demo/gender.manifest.json"),
@@ -67,8 +68,8 @@ CASES = [
     ("counts/mini/demo/gender.zarr/n/c/0", one_byte_changed, "neurons/mini/demo/gender.parquet"),
     ("counts/mini/demo/gender.manifest.json", size_changed, "neurons/mini/demo/gender.parquet"),
     ("counts/mini/demo/single_phone.zarr/counts/00/c/0/0", Path.unlink, "figures/fig2.tsv"),
-    ("tasks/data/pr.parquet", one_byte_changed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
-    ("tasks/data/pr.manifest.json", entry_removed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
+    (f"{DATA}.parquet", one_byte_changed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
+    (f"{DATA}.manifest.json", entry_removed, f"{TRAINING.removeprefix('results/')}.manifest.json"),
 ]
 
 

@@ -35,7 +35,7 @@ CONFIG = SimpleNamespace(results="")
         paths.embedding(CONFIG, "{model}", "{corpus}", "{property}") + ".silhouettes.tsv",
         paths.manifest(paths.targets(CONFIG, "{run}", "{stage}") + "/{shard}"),
         paths.manifest(paths.checkpoint(CONFIG, "{run}", "{stage}")),
-        paths.manifest(paths.task_data(CONFIG, "{task}")),
+        paths.manifest(paths.task_data(CONFIG, "{data}")),
         paths.manifest(paths.training(CONFIG, "{task}", "{model}", "{seed}")),
         paths.metrics(CONFIG, "{task}", "{model}", "{seed}"),
         paths.manifest(paths.states(CONFIG, "{model}", "{corpus}")),

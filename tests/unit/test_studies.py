@@ -111,7 +111,7 @@ def test_a_task_goes_on_after_each_cut_with_the_head_it_had():
         "results/tasks/pr-tuned/mini/seed0",
         "results/tasks/pr-tuned-after-cut/task_specific-pr-tuned-norm-s0-cut1/seed0",
     ]
-    assert plan.tasks.data(config, "pr-tuned-after-cut") == "results/tasks/data/pr"
+    assert plan.tasks.data(config, "pr-tuned-after-cut") == "results/tasks/data/phone_recognition-unseen"
 
 
 @pytest.mark.parametrize(("warmup", "steps", "expected"), [(0, 7, 0), (100, 250, 25), (1000, 7, 7), (14, 100, 1)])

@@ -126,9 +126,9 @@ def checkpoint(config: Config, run: str, stage: int | str) -> str:
     return f"{config.results}/checkpoints/{run}-stage{stage}"
 
 
-def task_data(config: Config, task: str) -> str:
-    """Stem of a task's utterances, parts and references."""
-    return f"{config.results}/tasks/data/{task}"
+def task_data(config: Config, data: str) -> str:
+    """Stem of the utterances, parts and references of tasks."""
+    return f"{config.results}/tasks/data/{data}"
 
 
 def training(config: Config, task: str, model_name: str, seed: int | str) -> str:

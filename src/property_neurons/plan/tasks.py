@@ -7,12 +7,27 @@ from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
 from property_neurons.config.tasks import PhoneRecognition, Task
 from property_neurons.plan import corpora, paths
+from property_neurons.stores.manifests import digest_of
 
 
 def data(config: Config, task: str) -> str:
-    """Stem of a task's utterances and references; tasks that differ in training alone share them."""
-    own = data_settings(config, task)
-    return paths.task_data(config, next(name for name in config.tasks if data_settings(config, name) == own))
+    """Stem of a task's utterances and references."""
+    return paths.task_data(config, data_name(config, task))
+
+
+def data_name(config: Config, task: str) -> str:
+    """What a task's utterances and references are called; tasks that differ in training alone share them.
+
+    The name is of what they are made of, so that another task in the config leaves it as it is.
+    """
+    section = config.tasks[task]
+    lexicon = _lexicon(section)
+    return f"{section.kind}-{section.split}" + (f"-{digest_of(lexicon)[:8]}" if lexicon else "")
+
+
+def data_names(config: Config) -> dict[str, str]:
+    """The names of all tasks' utterances and references, each with a task that they are of."""
+    return {data_name(config, task): task for task in reversed(config.tasks)}
 
 
 def data_settings(config: Config, task: str) -> dict[str, Any]:
