@@ -203,6 +203,15 @@ def test_the_detectable_difference_is_found_four_times_in_five():
     assert estimate(0.5, np.full(100, 0.5), 5).p == 2**-4
 
 
+def test_of_one_unit_only_seeds_can_tell():
+    alone = estimate(0.1, np.full(100, 0.1), 1)
+    assert (alone.low, alone.high, np.isnan(alone.p)) == (0.1, 0.1, True)
+    runs = np.array([0.0, 0.1, 0.2])
+    found = estimate(0.1, np.full(100, 0.1), 1, [runs])
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 2, 0.1, stats.sem(runs)))
+    assert found.p == pytest.approx(stats.ttest_1samp(runs, 0).pvalue)
+
+
 def loop_of_estimate(mean, over_speakers, speakers, runs, level):
     """What `estimate` says it does, by scipy's t: low, high and p."""
     parts = [(np.var(over_speakers) * speakers / (speakers - 1), speakers - 1)]

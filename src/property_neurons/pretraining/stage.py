@@ -152,14 +152,18 @@ def run_pretraining(job: PretrainingJob, processes: int = 1) -> None:
 
         chosen, tried = learning_rates.choose(job, lambda trial: _loss_of_trial(trial, train), _SETTINGS)
         if tried:
-            _take_over(job, chosen, tried)
+            _take_over(job, _trained(chosen, train), tried)
         else:
             train(job)
         learning_rates.clear(job, _SETTINGS)
 
 
 def _loss_of_trial(trial: PretrainingJob, train: Callable[[PretrainingJob], None]) -> float:
-    """The validation loss of a training that is finished in its folder of work, or is to be."""
+    return files.read_json(_trained(trial, train) / _METRICS)["loss"]
+
+
+def _trained(trial: PretrainingJob, train: Callable[[PretrainingJob], None]) -> Path:
+    """The folder in a trial's folder of work that has its result; trains where there is none, or another training's."""
     made = Path(trial.work) / _TRAINED
     manifest = manifests.manifest_path(made)
     # A job that was killed right after its training ended goes on here; of other settings or inputs it is another one.
@@ -168,13 +172,11 @@ def _loss_of_trial(trial: PretrainingJob, train: Callable[[PretrainingJob], None
     if not manifest.is_file():
         train(replace(trial, folder=str(made)))
     manifests.verify_files(made, manifest)
-    return files.read_json(made / _METRICS)["loss"]
+    return made
 
 
-def _take_over(job: PretrainingJob, chosen: PretrainingJob, tried: Mapping[str, float | None]) -> None:
+def _take_over(job: PretrainingJob, made: Path, tried: Mapping[str, float | None]) -> None:
     """Make the best of several trainings the result."""
-    made = Path(chosen.work) / _TRAINED
-    manifests.verify_files(made, manifests.manifest_path(made))
     with manifests.new_described_folder(job.folder, noted={"job": asdict(job)}) as temporary:
         shutil.copytree(made, temporary, dirs_exist_ok=True)
         files.write_json(temporary / _METRICS, files.read_json(made / _METRICS) | {"learning_rates": tried})

@@ -33,7 +33,8 @@ class Estimate:
     low, high: the interval that holds the true value in the share `level` of studies.
     p: two-sided, of the value being zero.
     detectable: the smallest true difference that this test finds with p <= 0.05, before any correction, 80 times in
-        100: about 2.8 SE. NaN where nothing varies (no utterance changed, or there is only one).
+        100 (of two degrees of freedom 77 times): (t(0.975) + t(0.80)) SE, about 2.8 SE. NaN where nothing varies (no
+        utterance changed, or there is only one).
     """
 
     mean: float
@@ -124,7 +125,8 @@ def estimate(
     units / (units - 1), since a bootstrap of n units shows (n - 1) / n of it. That over runs is s^2 / n; one run shows
     none, and the estimate then holds for this run. Their degrees of freedom are units - 1 and n - 1, those of the sum
     Satterthwaite's. What varies over speakers and runs at once is in both: the test is somewhat too careful.
-    Where nothing varies, p is the least that a test of signs of so many units can give.
+    Where nothing varies, p is the least that a test of signs of so many units can give. Of one unit and one run nothing
+    is known: the interval is the value, p is NaN.
 
     Args:
         values: [resamples], NaN left out.
@@ -133,11 +135,10 @@ def estimate(
             runs of either side, or the differences of paired runs.
     """
     known = values[~np.isnan(values)]
-    if units < 2:
-        low, high = map(float, np.quantile(known, [(1 - level) / 2, (1 + level) / 2]))
-        return Estimate(mean, low, high, np.nan, np.nan)
-    parts = [(known.var() * units / (units - 1), units - 1)]
+    parts = [(known.var() * units / (units - 1), units - 1)] if units > 1 else []
     parts += [(own.var(ddof=1) / len(own), len(own) - 1) for own in runs if len(own) > 1]
+    if not parts:
+        return Estimate(mean, mean, mean, np.nan, np.nan)
     variance = sum(part for part, _ in parts)
     error = np.sqrt(variance)
     if error <= 1e-12 * max(1.0, abs(mean)):
