@@ -1,13 +1,13 @@
 """What rules ask about tasks: their splits, references and trainings."""
 
 from typing import Any
+from zlib import crc32
 
 from property_neurons.config.models import PrunedModel, TunedModel
 from property_neurons.config.root import Config
 from property_neurons.config.splits import split_corpora
 from property_neurons.config.tasks import PhoneRecognition, Task
 from property_neurons.plan import corpora, paths
-from property_neurons.stores.manifests import digest_of
 
 
 def data(config: Config, task: str) -> str:
@@ -22,7 +22,7 @@ def data_name(config: Config, task: str) -> str:
     """
     section = config.tasks[task]
     lexicon = _lexicon(section)
-    return f"{section.kind}-{section.split}" + (f"-{digest_of(lexicon)[:8]}" if lexicon else "")
+    return f"{section.kind}-{section.split}" + (f"-{crc32(lexicon.encode()):08x}" if lexicon else "")
 
 
 def data_names(config: Config) -> dict[str, str]:
