@@ -116,7 +116,7 @@ def test_another_directory_takes_the_training_under_its_own_names(erased, cache,
 def test_sets_are_found_on_what_the_task_is_trained_on_and_nothing_else(erased):
     results = erased.folder / "results"
     counts = open_counts(results / f"training_counts/{TUNED}/sid-tuned/gender.zarr")
-    data = read_task_data(results / "tasks/data/speaker_identification-seen-speakers.manifest.json")
+    data = read_task_data(results / "tasks/data/speaker_identification-seen.manifest.json")
     trained_on = set(data.part("train")["utterance"])
     frames = 0
     for store in (results / "corpora/demo/frames").glob("*.zarr"):
