@@ -149,8 +149,9 @@ def _add_general(added: Expansion, name: str, study: GeneralPruning) -> None:
         added.runs += scored("unpruned", 0, seed, study.model)
         if study.fine_tuned_control:
             control = study.model
-            for step in range(len(steps)):
-                control = recover(f"{name}-fine_tuned-s{seed}" + f"-step{step + 1}" * (step > 0), control, seed)
+            for step in range(1, len(steps) + 1):
+                own = f"-step{step}" if step > 1 else ""
+                control = recover(f"{name}-fine_tuned-s{seed}{own}", control, seed)
             added.runs += scored("fine_tuned", 0, seed, control)
         for arm in study.arms:
             model = sizes_of = study.model

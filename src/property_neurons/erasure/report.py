@@ -347,9 +347,9 @@ def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
                 interval = {}
                 if kind == GROUP:
                     drawn = [measured.drawn_rates(at, part, row.erased) for at in (found, before)]
-                    own = Cell({})
-                    own.add("delta", deltas, drawn[0] - drawn[1], measured.sums.tested(part, row.erased).units)
-                    interval = {"low": own.row["low"], "high": own.row["high"]}
+                    units = measured.sums.tested(part, row.erased).units
+                    own = estimate(float(deltas.mean()), (drawn[0] - drawn[1]).mean(axis=1), units, [deltas])
+                    interval = {"low": own.low, "high": own.high}
                 yield (
                     measured.fixed
                     | where

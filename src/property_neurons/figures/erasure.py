@@ -111,7 +111,8 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
             before = f"{row.before:.{decimals_of(unit)}f}{' %' if unit == 'points' else ''}"
             title = part_title(row.part, row.metric)
             names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
-            _write_power(axes, row, place)
+            found, detectable = (row.beyond, row.excess_detectable) if row.draws else (row.q <= BEYOND, row.detectable)
+            _write_power(axes, place, found, detectable, unit)
         for row in causal.itertuples():
             place += 1
             places.append(place)
@@ -131,15 +132,13 @@ def _plot_causal_excess(axes: Axes, row: Any, place: float) -> None:
     axes.plot([row.causal_excess_low, row.causal_excess_high], [place, place], color=style.REFERENCE, linewidth=1.2)
     face = style.REFERENCE if found else "white"
     axes.plot([row.causal_excess], [place], markerfacecolor=face, **_CAUSAL)
-    if not found and pd.notna(row.causal_excess_detectable):
-        style.write_detectable(axes, place, row.causal_excess_detectable, decimals_of(row.unit))
+    _write_power(axes, place, found, row.causal_excess_detectable, row.unit)
 
 
-def _write_power(axes: Axes, row: Any, place: float) -> None:
+def _write_power(axes: Axes, place: float, found: bool, detectable: float, unit: str) -> None:
     """Write the detectable difference at the right of a null result."""
-    detectable = row.excess_detectable if row.draws else row.detectable
-    if not (row.beyond if row.draws else row.q <= BEYOND) and pd.notna(detectable):
-        style.write_detectable(axes, place, detectable, decimals_of(row.unit))
+    if not found and pd.notna(detectable):
+        style.write_detectable(axes, place, detectable, decimals_of(unit))
 
 
 def _of_random(draws: float) -> str:

@@ -120,14 +120,13 @@ def calibration_roots(config: Config, model: str, speech: str) -> dict[str, str]
 
 def calibration_speech(config: Config, study: str) -> str:
     """What calibrates the criteria of a study that need it, in words."""
-    cut = {
-        name: section
+    speech = dict.fromkeys(
+        calibration_on(config, name)
         for name, section in _expanded(config, study).models.items()
         if isinstance(section, PrunedModel) and section.needs_calibration
-    }
-    speech = dict.fromkeys(calibration_on(config, name) for name in cut)
+    )
     words = ("the task's training part" if name == CALIBRATED_ON_TASK else name for name in speech)
-    return f"up to {config.pruning.calibration.utterances} utterances of {' or '.join(words)}" if cut else ""
+    return f"up to {config.pruning.calibration.utterances} utterances of {' or '.join(words)}" if speech else ""
 
 
 def figure_of(section: GeneralPruning | TaskSpecificPruning) -> str:
