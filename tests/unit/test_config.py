@@ -478,6 +478,15 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     assert not plan.analysis.by_strata(config, "duration", "speaker")
 
 
+def test_confounds_of_redefined_properties():
+    properties = {"pitch": {"column": "f0", "cuts": [130, 190]}, "duration": {"track": "energy"}}
+    config = load_config(MINIMAL | {"properties": properties})
+    # Cuts in Hz are none in semitones.
+    assert plan.analysis.strata_settings(config, "pitch", "speaker")["pitch_cuts"] == "tertiles"
+    # The confound is the duration of phones, whatever a property of this name is.
+    assert plan.analysis.strata_settings(config, "phone", "duration")["edges_ms"] == (60, 100)
+
+
 @pytest.mark.parametrize(
     ("confounds", "problem"),
     [

@@ -115,6 +115,13 @@ def test_cuts_that_leave_no_frame_between_them_are_refused(rule):
         find_cuts([shard_of_values(np.float32(100), np.float32([80, 90, 110]))], rule)
 
 
+@pytest.mark.parametrize(("cuts", "empty"), [((60, 95), "low"), ((85, 88), "middle"), ((80, 200), "high")])
+def test_cuts_with_an_empty_range_are_refused(cuts, empty):
+    shard = shard_of_values(np.float32(100), np.float32([80, 90, 110]))
+    with pytest.raises(CountingError, match=rf"found none in {empty} \(80 to 110\); give other cuts"):
+        find_cuts([shard], cuts)
+
+
 def shard_of_values(common, others):
     """A shard whose track holds `common` a hundred times and `others` once."""
     values = np.concatenate([np.full(100, common, dtype=np.float32), others])

@@ -167,12 +167,13 @@ def test_duration_edges_are_config():
 
 def test_pitch_counts_voiced_phones_or_all():
     shard = shard_of([(0, 100, "AA"), (100, 200, "T")])
-    shard.pitch_values[:] = 100.0
+    shard.pitch_values[:] = [100.0] * 8 + [80, 120]
     voiced = PitchProperty("pitch", pitch_cuts=(90.0, 110.0))
     labels = [label for group, label in voiced.lay_out([shard]).cells if group == "low"]
     assert labels == [phone for phone in PHONES if phone not in UNVOICED_CONSONANTS] + ["SIL", "SPN"]
     assert groups_of(voiced, shard) == ["middle"] * 5 + [None] * 5
-    assert groups_of(PitchProperty("pitch", pitch_cuts=(90.0, 110.0), pitch_phones="all"), shard) == ["middle"] * 10
+    every = PitchProperty("pitch", pitch_cuts=(90.0, 110.0), pitch_phones="all")
+    assert groups_of(every, shard) == ["middle"] * 8 + ["low", "high"]
 
 
 def test_a_section_of_the_configuration_makes_a_property():

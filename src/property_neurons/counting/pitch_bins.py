@@ -33,7 +33,7 @@ def find_cuts(
 
     Raises:
         CountingError: a shard has no pitch, some shards have F0 and others bins, no frame is voiced, or no F0 lies
-            between the cuts.
+            in a range between the cuts.
     """
     voiced, from_bins, from_f0 = [], [], []
     for shard in shards:
@@ -66,7 +66,7 @@ def find_relative_cuts(
 
     Raises:
         CountingError: a shard has no F0 (bins say nothing about the speaker's median), no frame is voiced, or no F0
-            lies between the cuts.
+            lies in a range between the cuts.
     """
     of_speaker, names = defaultdict(list), []
     for shard in shards:
@@ -111,6 +111,12 @@ def _cuts(
             f"{some_of(names)}: expected two cuts of F0, the lower first, found {low:.9g} and {high:.9g} Hz (F0 is "
             "stored in single precision), so that no frame would be in the middle range; give two values in Hz in "
             "analysis.pitch_cuts"
+        )
+    held = {"low": values <= low, "middle": (values > low) & (values <= high), "high": values > high}
+    if empty := [name for name, here in held.items() if not here.any()]:
+        raise CountingError(
+            f"{some_of(names)}: expected F0 in every range between the cuts {low:.9g} and {high:.9g}, found none in "
+            f"{some_of(empty)} ({values.min():.9g} to {values.max():.9g}); give other cuts"
         )
     if at_lower_cut == "omit" and not (values == low).any():
         log.warning(

@@ -168,13 +168,13 @@ def by_strata(config: Config, name: str, confound: str) -> bool:
 def strata_settings(config: Config, name: str, confound: str) -> dict[str, Any]:
     """The strata that divide the groups of a property, as arguments of `counting.strata.make_crossed`."""
     if by_strata(config, name, confound):
-        relative = config.properties[name].model_copy(update={"within": "speaker"})
-        return _settings(config, relative)
+        # Its cuts are in Hz, and say nothing of semitones.
+        return _settings(config, config.properties[name].model_copy(update={"within": "speaker", "cuts": None}))
     if confound == "f0":
         return {"column": "f0", "f0_padding": config.analysis.f0_padding}
     if confound == "duration":
-        sections = [one for one in config.properties.values() if isinstance(one, DurationProperty)]
-        return _settings(config, sections[0])
+        own = config.properties.get("duration")
+        return _settings(config, own if isinstance(own, DurationProperty) else DurationProperty(column="duration"))
     if confound not in CONFOUNDS:
         return _settings(config, config.properties[confound])
     return {"column": confound}
