@@ -9,7 +9,7 @@ from made_units import made_units, phones_in_groups, rows_of, runs_of_phones, sp
 from scipy.sparse import coo_array
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from property_neurons.counting.balance import balanced
+from property_neurons.counting.balance import BalancedCells
 from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.embedding import group_silhouette, pattern_distances
@@ -198,31 +198,74 @@ def test_entropy_and_log_odds():
     assert np.isfinite(log_odds(np.array(1.0), np.array(0.0), 1000))
 
 
-@pytest.mark.parametrize("make", [speakers_and_phones, runs_of_phones])
+def uneven(rng, speakers=20, n=200, **made):
+    """A property of speakers, every fifth one in the first group."""
+    units = speakers_and_phones(rng, speakers=speakers, n=n, **made)
+    return replace(units, group=np.minimum(units.speaker % 5, 1).astype(np.int32))
+
+
+@pytest.mark.parametrize("make", [uneven, runs_of_phones])
 def test_balanced_groups_have_as_many_frames_of_each_phone(make):
     units = make(np.random.default_rng(0))
     keep = np.random.default_rng(1).random(len(units.n)) < np.where(units.group == 0, 0.5, 1)
     units = rows_of(units, keep)
-    thinned = balanced(units, 3)
-    totals, least = (
-        [
-            [one.n[(one.phone == phone) & (one.group == group)].sum() for group in range(len(one.groups))]
-            for phone in range(len(one.phones))
-        ]
-        for one in (thinned, units)
-    )
-    assert totals == [[min(frames)] * len(frames) for frames in least]
-    before, after = units.site_counts(0).toarray(), thinned.site_counts(0).toarray()
+    thinned = BalancedCells(units, 3)
+    n, phone = units.phone_cell_n, np.nonzero(units.cells)[1]
+    assert thinned.phone_cell_n.tolist() == [n[phone == one].min() for one in phone]
+    before, after = units.phone_cell_counts(0), thinned.phone_cell_counts(0)
     assert (after <= before).all()
-    assert (after <= thinned.n[:, np.newaxis]).all()
-    # Drawn without replacement: the share of active frames stays.
-    assert after.sum() / thinned.n.sum() == pytest.approx(before.sum() / units.n.sum(), rel=0.05)
-    assert (thinned.site_counts(0).toarray() == after).all()
+    assert (after <= thinned.phone_cell_n[:, np.newaxis]).all()
+    # Sampled without replacement: the share of active frames stays.
+    assert after.sum() / thinned.phone_cell_n.sum() == pytest.approx(before.sum() / n.sum(), rel=0.05)
+    assert (thinned.phone_cell_counts(0) == after).all()
+
+
+def test_balanced_cells_and_balanced_units_give_the_same_sets():
+    units, definition = uneven(np.random.default_rng(2), n=12, spread=0.02), SetDefinition(sigma=0.5)
+    statistics = neuron_statistics(units, definition, permutations=20, halves=2, seed=4, balance=True)
+    table = neuron_table(BalancedCells(units, 4), definition)
+    assert len(with_statistics(table, statistics)) == len(table) > 0
+    with pytest.raises(CountingError, match="expected the counts of cells and those of units to give the same sets"):
+        with_statistics(neuron_table(units, definition), statistics)
 
 
 def test_phones_own_groups_are_not_thinned():
     units = phones_in_groups(np.random.default_rng(0))
-    assert balanced(units, 0) is units
+    assert (BalancedCells(units, 0).phone_cell_counts(0) == units.phone_cell_counts(0)).all()
+    drawn = [SiteUnits(units, 0, SetDefinition(), seed).weighted(np.ones((5, 1))) for seed in (None, 0)]
+    assert (drawn[0].effect == drawn[1].effect).all()
+
+
+def test_balance_is_fair_to_groups_of_few_speakers():
+    """Four speakers against sixteen, three frames of a phone each, and nothing to find."""
+    rng, of_sizes, auroc = np.random.default_rng(0), [], []
+    for study in range(40):
+        units = uneven(rng, n=3, phones=4, neurons=30, rate=0.1)
+        definition = SetDefinition(sigma=0.5)
+        found = neuron_statistics(units, definition, permutations=99, halves=4, seed=study, balance=True)
+        null = found.null[(found.null["layer"] == 1) & (found.null["group"] != "")]
+        of_sizes.append(null["p"].to_numpy())
+        auroc.append(found.stability.loc[found.stability["group"] != "", "auroc"].to_numpy())
+    assert (np.mean(np.array(of_sizes) <= 0.05, axis=0) <= 0.15).all()
+    assert np.nanmean(auroc, axis=0) == pytest.approx([0.5, 0.5], abs=0.06)
+
+
+def test_the_others_are_those_of_the_phones_that_both_have():
+    """Phone 1 is spoken in the first group alone, and there the neuron is active."""
+    units = made_units(
+        "speaker",
+        speaker=[0, 0, 1, 2, 2, 3],
+        phone=[0, 1, 0, 0, 1, 0],
+        group=[0, 0, 1, 0, 0, 1],
+        n=100,
+        counts=[np.array([[10], [90], [4], [10], [90], [4]])],
+    )
+    row = (
+        neuron_statistics(units, SetDefinition(), permutations=0, halves=0, seed=0).neurons.set_index("group").loc["g0"]
+    )
+    assert row["p_active"] == pytest.approx(0.5)
+    assert (row["p_others"], row["effect"]) == pytest.approx((0.04, 0.06))
+    assert row["log_odds"] == pytest.approx(np.log(0.1 / 0.9) - np.log(0.04 / 0.96))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Find the group and property neurons of one property."""
 
-from property_neurons.counting.balance import balanced
+from property_neurons.counting.balance import BalancedCells
 from property_neurons.counting.count_store import open_counts
 from property_neurons.counting.unit_count_store import open_unit_counts
 from property_neurons.jobs.log import job_log
@@ -15,11 +15,9 @@ with job_log(snakemake) as log:
     counts = open_counts(store_path(snakemake.input.counts))
     units = open_unit_counts(store_path(snakemake.input.units))
     params, definition = snakemake.params, SetDefinition(**snakemake.params.definition)
-    if params.balance:
-        units = balanced(units, params.statistics["seed"])
     # Counted in two ways, which `with_statistics` holds against each other.
-    found = units if params.balance else counts
-    statistics = neuron_statistics(units, definition, **params.statistics)
+    found = BalancedCells(units, params.statistics["seed"]) if params.balance else counts
+    statistics = neuron_statistics(units, definition, **params.statistics, balance=params.balance)
     table = with_statistics(neuron_table(found, definition), statistics, params.fdr)
     table.attrs = {
         "model": counts.model,
@@ -32,6 +30,7 @@ with job_log(snakemake) as log:
     write_table(snakemake.output.summary, layer_summary(table, found))
     write_table(snakemake.output.null, statistics.null)
     write_table(snakemake.output.stability, statistics.stability)
+    cells = cell_table(counts, found.phone_cell_n)
     where, min_count = f"{counts.property_name} on {counts.corpus}", definition.min_count
-    if warning := too_little_speech(cell_table(counts), where, lambda_=counts.lambda_, min_count=min_count):
+    if warning := too_little_speech(cells, where, lambda_=counts.lambda_, min_count=min_count):
         log.info(warning)

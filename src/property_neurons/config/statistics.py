@@ -36,7 +36,9 @@ class Statistics(Section):
         "out",
     )
     balance: bool = Field(
-        default=False, description="thin each phone's frames at random to as many in every group, before sets are made"
+        default=False,
+        description="thin each phone's frames at random to as many in every group, wherever sets are made; with dealt "
+        "labels, too",
     )
     activation_values: bool = Field(
         default=False,

@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.phones import NEVER_IN_A_SET
@@ -16,12 +17,17 @@ def enough_frames(lambda_: float) -> int:
     return math.ceil(1 / Fraction(str(lambda_)))
 
 
-def cell_table(counts: Counts) -> pd.DataFrame:
+def cell_table(counts: Counts, phone_cell_n: np.ndarray | None = None) -> pd.DataFrame:
     """How many frames each cell has: group, label, n, rare.
 
     A cell is rare where a single hit makes a pattern (n < 1 / lambda) and its pattern can enter a set.
+
+    Args:
+        phone_cell_n: int64 [phone cells], how many are left of `counts.phone_cell_n` where frames are thinned.
     """
     table = pd.DataFrame(counts.cells, columns=["group", "label"]).assign(n=counts.n)
+    if phone_cell_n is not None:
+        table.loc[counts.phone_cells, "n"] = phone_cell_n
     table["rare"] = table.index.isin(counts.phone_cells) & (table["n"] < enough_frames(counts.lambda_))
     return table
 

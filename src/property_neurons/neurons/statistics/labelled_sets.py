@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
+from property_neurons.counting.balance import thinned, thinning
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
 
@@ -33,11 +35,13 @@ class LabelledSets:
         phones that both have; where groups are made of phones, the mean of p over a group's phones less the mean over
         the others'. NaN where there is none.
     active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
+    others: float64 [groups, neurons, M], what the effect is the difference to: the mean of the other groups.
     """
 
     members: np.ndarray
     effect: np.ndarray
     active: np.ndarray
+    others: np.ndarray
 
     @property
     def group_neurons(self) -> np.ndarray:
@@ -48,8 +52,14 @@ class LabelledSets:
 class SiteUnits:
     """The rows of a site's unit counts by phone, ready to be summed with weights."""
 
-    def __init__(self, units: UnitCounts, site: int, definition: SetDefinition):
-        """Read the counts of a site."""
+    def __init__(self, units: UnitCounts, site: int, definition: SetDefinition, balance: int | None = None):
+        """Read the counts of a site.
+
+        Args:
+            balance: thin each phone's frames to as many in every group, under each labelling anew, with this seed.
+        """
+        self._thinning = None if balance is None else partial(thinning, units, site, balance)
+        self._of_deals = self._thinning and self._thinning()
         self.units, self.definition = units, definition
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
@@ -64,15 +74,16 @@ class SiteUnits:
         """The sets under other labels: int [M, units], in the order of `labels.dealt_units`.
 
         Args:
-            with_active: False leaves `active` NaN, which saves time where the effect does not need it.
+            with_active: False leaves `active` and `others` NaN, which saves time where the effect does not need them.
         """
         if self.units.of_phone:
             return self._sets(self._phones_relabelled(labels), len(labels))
-        return self._sets(self._relabelled(np.ascontiguousarray(labels.T)), len(labels), with_active=with_active)
+        sums = self._balanced(self._relabelled(np.ascontiguousarray(labels.T)), self._of_deals)
+        return self._sets(sums, len(labels), with_active=with_active)
 
     def weighted(self, weights: np.ndarray) -> LabelledSets:
         """The sets when each speaker's frames count so many times: int [speakers, M]."""
-        return self._sets(self._weighted(weights), weights.shape[1])
+        return self._sets(self._of_speakers(weights), weights.shape[1])
 
     def patterns(self, weights: np.ndarray) -> np.ndarray:
         """The activation patterns when each speaker's frames count so many times: bool [cells, neurons, M].
@@ -80,7 +91,7 @@ class SiteUnits:
         Rows as in `units.phone_cell_groups`.
         """
         found = np.zeros((*self.units.cells.shape, self.counts.shape[1], weights.shape[1]), dtype=bool)
-        for phone, cells in self._weighted(weights):
+        for phone, cells in self._of_speakers(weights):
             for group, cell in enumerate(cells):
                 if cell is not None:
                     counts, n = cell
@@ -89,6 +100,19 @@ class SiteUnits:
                     )
                     found[group, phone] = counts >= least.astype(np.float64)
         return found[self.units.cells]
+
+    def _of_speakers(self, weights: np.ndarray) -> "_CellSums":
+        return self._balanced(self._weighted(weights), self._thinning and self._thinning())
+
+    def _balanced(self, sums: "_CellSums", rng: np.random.Generator | None) -> "_CellSums":
+        if rng is None:
+            yield from sums
+            return
+        for phone, cells in sums:
+            here = [group for group, cell in enumerate(cells) if cell is not None]
+            counts, n = (np.stack([cells[group][part] for group in here]).astype(np.int64) for part in (0, 1))
+            left = dict(zip(here, zip(*thinned(counts, n, rng), strict=True), strict=True))
+            yield phone, [left.get(group) for group in range(len(cells))]
 
     def _relabelled(self, of_unit: np.ndarray) -> "_CellSums":
         groups = range(len(self.units.groups))
@@ -133,7 +157,7 @@ class SiteUnits:
         shape = (n_groups, n_neurons, m)
         holding = np.zeros(shape, np.uint8)
         sizes = np.zeros((n_groups, m), np.int64)
-        active, effect = np.zeros(shape), np.zeros(shape)
+        active, effect, others = np.zeros(shape), np.zeros(shape), np.zeros(shape if with_active else 0)
         of_group, compared = np.zeros((n_groups, m)), np.zeros((n_groups, m))
         # Filled again and again: most of the time goes into these sums, and new arrays of this size cost as much.
         one, other, holds = np.empty(shape[1:]), np.empty(shape[1:]), np.empty(shape[1:], dtype=bool)
@@ -159,30 +183,33 @@ class SiteUnits:
                     np.multiply(counts, own + rest, out=one)
                     np.multiply(all_counts, rest, out=other)
                     effect[group] += np.subtract(one, other, out=one)
+                    if with_active:
+                        others[group] += np.multiply(np.subtract(all_counts, counts, out=other), rest, out=other)
                     compared[group] += both
         members = (holding >= self.definition.needed(sizes)[:, np.newaxis]) & (sizes > 0)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
             if self.units.of_phone:
-                effect = effect_of_phones(active, of_group)
+                effect, others = effect_of_phones(active, of_group)
             else:
                 effect /= compared[:, np.newaxis]
+                others = others / compared[:, np.newaxis] if with_active else np.full(shape, np.nan)
             active = active / of_group[:, np.newaxis] if with_active else np.full(shape, np.nan)
-        return LabelledSets(members, effect, active)
+        return LabelledSets(members, effect, active, others)
 
 
 # For each phone, counts [neurons, M] and frames [M] of its cell in each group; None where it has no cell.
 _CellSums = Iterator[tuple[int, Sequence[tuple[np.ndarray, np.ndarray] | None]]]
 
 
-def effect_of_phones(active: np.ndarray, of_group: np.ndarray) -> np.ndarray:
-    """The mean over a group's phones less that over the other groups': float64 [groups, neurons, M].
+def effect_of_phones(active: np.ndarray, of_group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over a group's phones less that over the other groups', and the latter: float64 [groups, neurons, M].
 
     Args:
         active: sums over the phones of a group of p(active | phone), float64 [groups, neurons, M].
         of_group: how many phones, float64 [groups, M].
     """
-    rest = active.sum(axis=0) - active
-    return active / of_group[:, np.newaxis] - rest / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+    others = (active.sum(axis=0) - active) / (of_group.sum(axis=0) - of_group)[:, np.newaxis]
+    return active / of_group[:, np.newaxis] - others, others
 
 
 def _exact_type(units: UnitCounts, rows: np.ndarray) -> type:

@@ -100,7 +100,8 @@ class _PhonesDealt:
         parts = list(self._groups(labels))
         members, active, of_group = (np.stack(arrays) for arrays in zip(*parts, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return LabelledSets(members, effect_of_phones(active, of_group), active / of_group[:, np.newaxis])
+            effect, others = effect_of_phones(active, of_group)
+            return LabelledSets(members, effect, active / of_group[:, np.newaxis], others)
 
     def _groups(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for group in range(len(self._rows.units.groups)):

@@ -63,13 +63,15 @@ class NeuronStatistics:
 # More threads are slower on products this small, and the order of their sums is not promised.
 @threadpool_limits.wrap(limits=1)
 def neuron_statistics(
-    units: UnitCounts, definition: SetDefinition, *, permutations: int, halves: int, seed: int
+    units: UnitCounts, definition: SetDefinition, *, permutations: int, halves: int, seed: int, balance: bool = False
 ) -> NeuronStatistics:
     """All statistics of a property's sets, from its counts by unit; the same seed gives the same tables.
 
     Args:
         permutations: of the null; 0 for none.
         halves: splits of the speakers; 0 for neither stability nor held-out selectivity.
+        balance: thin each phone's frames to as many in every group wherever sets are made: of the labels as they are,
+            of dealt labels and of parts of the speakers. Held-out selectivity takes all frames.
 
     Raises:
         CountingError: the splits of so many groups do not fit into memory.
@@ -82,7 +84,7 @@ def neuron_statistics(
     neurons, nulls, found_in_halves, looked_at, separated = [], [], [], [], []
     sites = progress(list(range(len(units.sites))), what=f"statistics of {units.property_name}", unit="layer")
     for site in sites:
-        rows = SiteUnits(units, site, definition)
+        rows = SiteUnits(units, site, definition, seed if balance else None)
         null = site_null(rows, permutations=permutations, seed=seed, deals=deals)
         selection = None if drawn is None else selection_frequency(rows, drawn)
         sets = held = None
@@ -134,15 +136,16 @@ def _neuron_rows(
     units: UnitCounts, site: int, null: SiteNull, selection: np.ndarray | None, held: HeldOut | None
 ) -> pd.DataFrame:
     observed: LabelledSets = null.observed
-    active, effect = observed.active[:, :, 0], observed.effect[:, :, 0]
+    active, effect, others = observed.active[:, :, 0], observed.effect[:, :, 0], observed.others[:, :, 0]
     frames = max(int(units.n.sum(dtype=np.int64)), 1)
     group, neuron = np.nonzero(observed.members[:, :, 0])
     nothing = np.full(effect.shape, np.nan)
     values = {
         "p_active": active,
-        "p_others": active - effect,
+        "p_others": others,
         "effect": effect,
-        "log_odds": log_odds(active, active - effect, frames),
+        # Of the phones that both have.
+        "log_odds": log_odds(others + effect, others, frames),
         "entropy": np.broadcast_to(group_entropy(np.nan_to_num(active)), effect.shape),
         "p": null.p,
         "q": null.q,

@@ -51,6 +51,7 @@ def compare_selectors(
     halves: int,
     seed: int,
     values: ActivationValues | None = None,
+    balance: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """How the selectors compare, and what they choose on all speakers.
 
@@ -69,6 +70,7 @@ def compare_selectors(
     Args:
         halves: splits of the speakers, at most `MOST_HALVES` of which are used; 0 leaves the last columns empty.
         values: activation values of some of the speech, for the selectors that need them; None leaves these out.
+        balance: as of `report.neuron_statistics`; values, and scores of units, are of all frames.
 
     Raises:
         CountingError: the splits of so many groups do not fit into memory.
@@ -78,7 +80,12 @@ def compare_selectors(
     if split is not None:
         check_halves_fit(units, splits)
     sites = [
-        select(SiteUnits(units, site, definition), split, seed, None if values is None else values.site(site))
+        select(
+            SiteUnits(units, site, definition, seed if balance else None),
+            split,
+            seed,
+            None if values is None else values.site(site),
+        )
         for site in progress(list(range(len(units.sites))), what=f"selectors for {units.property_name}", unit="layer")
     ]
     speakers = len(np.unique(units.speaker))
