@@ -36,8 +36,6 @@ rule make_demo_corpus:
 
 rule align_subset:
     """Phone alignments by PocketSphinx for a subset that has transcripts only."""
-    input:
-        genders=lambda wildcards: plan.corpora.genders(CONFIG, wildcards.corpus) or [],
     output:
         alignments=directory(f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/alignments/{{subset}}.manifest.json",
@@ -211,6 +209,7 @@ rule build_frames:
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         # Classes may change where no label does.
         phones=lambda wildcards: plan.corpora.phone_table_files(CONFIG, wildcards.corpus),
+        pitch=lambda wildcards: plan.corpora.pitch_files(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
     output:
         store=directory(f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.zarr"),
         manifest=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",

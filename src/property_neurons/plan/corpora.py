@@ -144,6 +144,11 @@ def pitch_settings(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     return pitch.model_dump() | {"path": path}
 
 
+def pitch_files(config: Config, corpus: str, subset: str) -> list[str]:
+    """The file of ready-made pitch bins of a subset; none where F0 is tracked."""
+    return [path for path in [pitch_settings(config, corpus, subset)["path"]] if path]
+
+
 def scan_source(config: Config, corpus: str, subset: str) -> dict[str, Any]:
     """What a subset is read from, as arguments of its kind's reader (`corpus.sources.open_subset`)."""
     section = config.corpora[corpus]
