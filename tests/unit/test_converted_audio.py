@@ -63,6 +63,19 @@ def test_the_copy_of_what_is_right_already_has_the_same_samples(tmp_path):
     np.testing.assert_array_equal(soundfile.read(tmp_path / "copies/a.wav.flac", dtype="int16")[0], samples)
 
 
+def test_recordings_of_other_folders_keep_copies_of_their_own(tmp_path):
+    (tmp_path / "root/new").mkdir(parents=True)
+    (tmp_path / "new").mkdir()
+    paths = ["new/a.wav", "../new/a.wav", str(tmp_path / "new/a.wav")]
+    for place, path in enumerate(paths[:2]):
+        soundfile.write(tmp_path / "root" / path, (place + 1) * tones(16_000) / 4, 16_000)
+    copies = Conversion(tmp_path / "copies", "own", True, "mix")
+    names = [copies.convert(tmp_path / "root", path)[1].removeprefix("own/") for path in paths]
+    assert names[0] == "new/a.wav.flac"
+    loudest = [np.abs(soundfile.read(tmp_path / "copies" / name)[0]).max() for name in names]
+    assert loudest == pytest.approx([loudest[0], 2 * loudest[0], 2 * loudest[0]], rel=1e-3)
+
+
 def test_a_scan_with_copies(tmp_path):
     (tmp_path / "r/x").mkdir(parents=True)
     soundfile.write(tmp_path / "r/x/wide.wav", np.tile(tones(44_100)[:, np.newaxis], 2), 44_100)

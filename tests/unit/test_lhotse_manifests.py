@@ -74,6 +74,15 @@ def test_supervisions_are_a_table_of_utterances(tmp_path):
     assert (alignment.marks, alignment.end) == (("0", "", "1"), 1_000_000)
 
 
+def test_custom_fields_are_no_ids_and_no_paths(tmp_path):
+    custom = {"audio": "other.wav", "utterance": 7, "alignment": "a.TextGrid", "note": "one\u2028two"}
+    supervision = json.dumps(json.loads(SUPERVISION) | {"custom": custom}, ensure_ascii=False)
+    rows = read_manifests(*write(tmp_path, [RECORDING], [supervision])).rows
+    assert rows[["utterance", "audio"]].values.tolist() == [["anna_0", "anna_0.wav"]]
+    assert "alignment" not in rows
+    assert rows["note"].tolist() == ["one\u2028two"]
+
+
 def test_speech_without_alignments_has_none(tmp_path):
     supervisions, recordings = write(tmp_path, [BO[0]], [BO[1]])
     settings = {"columns": {}, "speakers": None, "per_speaker": [], "alignments": None, "phones": {}}

@@ -177,6 +177,15 @@ def test_a_number_that_is_a_name_keeps_all_of_its_digits():
     assert ranges.groups == ("up to 20240101", "20240101 to 20240102.5", "above 20240102.5")
 
 
+def test_a_track_at_a_cut_is_in_the_range_below_it():
+    """Tracks are stored in single precision, where 0.1 is more than 0.1 in double."""
+    shard = shard_of([(0, 80, "AA")], speaker=("s",))
+    numbers = FrameValues(number=np.array([0.1, 0.2, 0.1, 0.3], np.float32))
+    shard = dataclasses.replace(shard, values=numbers)
+    layout = make_property("e", track="energy", cuts=[0.1]).lay_out([shard])
+    assert layout.group_of(shard, sample_frames(shard, Sampling(frames="every"))).tolist() == [0, 1, 0, 1]
+
+
 def test_many_numbers_are_no_names():
     # Two of each shard, which has no more: numbers are counted over the corpus.
     many = [shard for number in range(0, 30, 2) for shard in shard_with(float(number), float(number + 1))]

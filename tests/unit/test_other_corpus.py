@@ -41,6 +41,9 @@ def test_planted_neurons_are_selective_on_other_speakers(planted):
     exclusive = members[members["exclusive"]]
     assert layers.loc[(0, ""), "neurons"] == len(exclusive)
     assert layers.loc[(1, "g1"), "auroc"] == exclusive[exclusive["group"] == "g1"]["auroc"].median()
+    # A neuron that cannot be compared counts neither way.
+    pair = members.iloc[:2].assign(exclusive=True, auroc=[0.4, np.nan], effect=[-0.1, np.nan])
+    assert by_layer(pair)[["at_most_half", "against"]].to_numpy().tolist() == [[1, 1]] * 4
 
 
 def test_other_groups_are_refused_and_empty_tables_stay_empty():

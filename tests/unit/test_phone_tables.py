@@ -153,6 +153,10 @@ def test_a_table_of_ones_own(tmp_path):
         (2, ""),
     ]
     assert table.read("ma2") is None
+    # In SAMPA s and S are two phones.
+    assert table.read("S") is None
+    path.write_text("label\nna\nnan\n")
+    assert read_phone_table(path).phones == ("na", "nan")
 
 
 def test_another_spelling_of_the_39_phones(tmp_path):

@@ -282,6 +282,23 @@ def test_a_quotation_mark_that_is_not_closed_is_a_letter(folder):
     assert read_own_table(folder / "cv.tsv")["sentence"].tolist() == ["one\ttwo\nthree"]
 
 
+@pytest.mark.parametrize("cell", ['"hello', '"he" said'])
+def test_a_quotation_mark_of_a_csv_that_is_not_closed_takes_in_no_other_line(folder, cell):
+    rows = [f"u{n},{n}.wav,{cell if n == 3 else 'text'}\n" for n in range(8)]
+    (folder / "q.csv").write_text("utterance,audio,transcript\n" + "".join(rows))
+    with pytest.raises(CorpusError, match=r"q\.csv, line 5: expected quotation marks around whole cells"):
+        read_own_table(folder / "q.csv")
+    (folder / "q.csv").write_text('a,b\n1,"' + "x" * 200_000 + '"\n')
+    with pytest.raises(CorpusError, match=r"q\.csv, line 2: expected"):
+        read_own_table(folder / "q.csv")
+
+
+def test_what_stands_for_a_missing_value(folder):
+    (folder / "m.tsv").write_text("noise\n" + "\n".join(["none", "null", "NA", "n/a", "nan", "babble"]) + "\n")
+    assert read_own_table(folder / "m.tsv")["noise"].tolist() == ["none", "null", "", "", "", "babble"]
+    assert read_own_table(folder / "m.tsv", missing=False)["noise"].tolist()[2:5] == ["NA", "n/a", "nan"]
+
+
 def test_no_table_at_all(folder):
     with pytest.raises(CorpusError, match=r"gone\.csv: expected a table, found no file"):
         read_own_table(folder / "gone.csv")

@@ -4,6 +4,7 @@ Every recording of the corpus gets a copy, 16-bit FLAC, and everything that foll
 recording that already is 16 kHz, mono and 16-bit holds the same samples.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,8 +51,11 @@ class Conversion:
         Raises:
             UnusableAudio: as for `audio.read_audio`, but for the rate and the channels that may be converted.
         """
-        # A path that is absolute, or leaves its folder, stays within this one.
-        name = "/".join(part for part in Path(f"{audio}.flac").parts if part not in ("/", ".."))
+        # A path that is absolute, or leaves its folder, stays within this one, apart from one that was there before.
+        parts = Path(audio).parts
+        kept = [part for part in parts if part not in ("/", "..")]
+        apart = f"-{zlib.crc32(audio.encode()):08x}" if len(kept) < len(parts) else ""
+        name = f"{'/'.join(kept)}{apart}.flac"
         copy = self.folder / name
         samples, rate = read_any_audio(root / audio, any_rate=self.resample, any_channels=self.channels is not None)
         done = []

@@ -3,6 +3,7 @@
 Intervals are those of TextGrids, those of a table, or words and stress that a pronunciation dictionary lays on phones.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.progress import progress
 from property_neurons.stores.files import read_table
+
+log = logging.getLogger(__name__)
 
 # Interval of each frame of an utterance, -1 for none, and the label of each interval, "" for none.
 _OfUtterance = tuple[np.ndarray, Sequence[str]]
@@ -55,11 +58,8 @@ def write_intervals(
         own, labels = found
         interval.append(np.where(own < 0, -1, own + len(names)).astype(np.int32))
         names += labels
-    if frames.utterances and len(missing) == len(frames.utterances):
-        raise CorpusError(
-            f"{frames.name}: expected intervals of its {len(missing)} utterances, found none for any "
-            f"({some_of([printable(one) for one in missing])}); is it the right file, and of this corpus?"
-        )
+    if missing:
+        log.info("%s: no intervals of %d of %d utterances", frames.name, len(missing), len(frames.utterances))
     distinct = sorted(set(filter(None, names)))
     number = {name: place for place, name in enumerate(distinct)}
     of_interval = np.array([number.get(name, -1) for name in names], dtype=np.int32)
@@ -84,7 +84,7 @@ def _of_tier(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> 
             starts, ends, labels, _ = read_tier(grids.path(utterance), source["tier"])
         except UnusableAlignment as error:
             raise CorpusError(f"{printable(error)}; or give the property a tier that all files have") from None
-        return _laid(starts, ends, labels, frames, index)
+        return _laid(starts, ends, labels, frames, index, f"tier {source['tier']!r}")
 
     return find
 
@@ -103,7 +103,7 @@ def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) ->
             f"{printable(source['path'])}: expected a start and a later end in seconds in each row, found others in "
             f"{some_of([f'row {row + 1}' for row in wrong])}; correct them"
         )
-    table = table.assign(start=times[:, 0], end=times[:, 1]).sort_values("start", kind="stable")
+    table = table.assign(start=times[:, 0], end=times[:, 1])
     by_utterance = dict(list(table.groupby(table["utterance"].astype(str))))
 
     def find(index: int) -> _OfUtterance | None:
@@ -112,17 +112,22 @@ def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) ->
             return None
         micro = np.rint(rows[["start", "end"]].to_numpy() * 1e6).astype(np.int64)
         labels = ["" if pd.isna(label) else str(label) for label in rows["label"]]
-        if (micro[1:, 0] < micro[:-1, 1]).any():
-            raise CorpusError(
-                f"{printable(source['path'])}: expected intervals of {printable(frames.utterances[index])} one after "
-                "the other, found some that overlap; correct them"
-            )
-        return _laid(micro[:, 0], micro[:, 1], labels, frames, index)
+        return _laid(micro[:, 0], micro[:, 1], labels, frames, index, printable(source["path"]))
 
     return find
 
 
-def _laid(starts: np.ndarray, ends: np.ndarray, labels: Sequence[str], frames: FrameShard, index: int) -> _OfUtterance:
+def _laid(
+    starts: np.ndarray, ends: np.ndarray, labels: Sequence[str], frames: FrameShard, index: int, where: str
+) -> _OfUtterance:
+    order = np.argsort(starts, kind="stable")
+    starts, ends, labels = starts[order], ends[order], [labels[place] for place in order]
+    if clash := np.flatnonzero(np.maximum.accumulate(ends)[:-1] > starts[1:]).tolist():
+        at = clash[0] + 1
+        raise CorpusError(
+            f"{where}: expected intervals of {printable(frames.utterances[index])} one after the other, found "
+            f"{len(clash)} that overlap, first {printable(labels[at])!r} at {starts[at] / 1e6:g} s; correct them"
+        )
     length = int(frames.offset[index + 1] - frames.offset[index])
     _, interval = frame_labels(starts, ends, np.zeros(len(starts), np.int8), length)
     return interval, [label.strip() for label in labels]

@@ -33,7 +33,8 @@ class Manifests:
     """What two manifests hold.
 
     rows: as `own_tables.read_own_table` gives a table: utterance, audio, speaker, those of gender, transcript and
-        language that some utterance has, and the plain values of `custom`; the index is the line of the supervision.
+        language that some utterance has, and the plain values of `custom` but those called utterance, audio or
+        alignment; the index is the line of the supervision.
     alignments: by utterance, {kind: [(label, start, duration, ...)]}, in seconds from the beginning of the recording.
     durations: by utterance, of its recording, in seconds.
     """
@@ -119,10 +120,12 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
             parts.append(one["id"])
         name = present(one["id"])
         custom = {
-            key: value for key, value in (one.get("custom") or {}).items() if isinstance(value, str | int | float)
+            key: value
+            for key, value in (one.get("custom") or {}).items()
+            if isinstance(value, str | int | float) and key != "alignment"
         }
         known = {column: one[key] for key, column in _FIELDS.items() if one.get(key) is not None}
-        rows.append({"utterance": name, "audio": path, "speaker": "", **custom, **known})
+        rows.append({"speaker": "", **custom, **known, "utterance": name, "audio": path})
         places.append(line)
         alignments[name], durations[name] = one.get("alignment") or {}, duration
     if parts:
@@ -141,7 +144,7 @@ def _lines(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The number and the object of each line; `needed` keys are there, and `others`, if they are, of these types."""
     empty = True
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         empty = False

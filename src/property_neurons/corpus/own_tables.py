@@ -1,17 +1,17 @@
 """Tables that users make (CSV, TSV or parquet), read as text, and the types of their columns.
 
-A cell that is empty, NA or nan is a missing value. A column whose other cells are all numbers is numeric; 007 is a
+A cell that is empty, NA, N/A or nan is a missing value. A column whose other cells are all numbers is numeric; 007 is a
 name, and so is a whole number with more digits than a float64 holds. Everything else is text.
 """
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from property_neurons.corpus.table_text import present, read_rows
+from property_neurons.corpus.table_text import present, read_rows, written
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import check_parquet, composed
 
@@ -21,17 +21,21 @@ _WHOLE = re.compile(r"[+-]?\d{16,300}", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 
 
-def read_own_table(path: str | Path) -> pd.DataFrame:
+def read_own_table(path: str | Path, *, missing: bool = True) -> pd.DataFrame:
     """A table with one row of column names, as text: "" where a value is missing. The index is the line in the file.
+
+    Args:
+        missing: whether NA, N/A and nan stand for a missing value, or are text as any other.
 
     Raises:
         CorpusError: absent, no table, without rows, a column twice or without a name, or lines of other lengths.
         StoreError: the file is not UTF-8.
     """
+    read = present if missing else written
     if Path(path).suffix.lower() == ".parquet" and Path(path).is_file():
-        return _of_parquet(Path(path))
+        return _of_parquet(Path(path), read)
     names, rows = read_rows(path)
-    cells = [[present(cell) for cell in row] for row in rows.values()]
+    cells = [[read(cell) for cell in row] for row in rows.values()]
     return pd.DataFrame(cells, columns=names, index=list(rows), dtype="str")
 
 
@@ -90,7 +94,7 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _of_parquet(path: Path) -> pd.DataFrame:
+def _of_parquet(path: Path, read: Callable[[str], str]) -> pd.DataFrame:
     try:
         check_parquet(path)
         table = pd.read_parquet(path)
@@ -98,11 +102,11 @@ def _of_parquet(path: Path) -> pd.DataFrame:
         raise CorpusError(
             f"{printable(path)}: expected a .parquet table, found {printable(error)}; make it again"
         ) from None
-    text = {composed(str(name)): [_cell(value) for value in table[name]] for name in table.columns}
+    text = {composed(str(name)): [_cell(value, read) for value in table[name]] for name in table.columns}
     return pd.DataFrame(text, dtype="str")
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, read: Callable[[str], str]) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.17g}"
-    return "" if value is None or value is pd.NA else present(str(value))
+    return "" if value is None or value is pd.NA else read(str(value))

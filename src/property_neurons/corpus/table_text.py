@@ -1,6 +1,6 @@
 """The text of tables that users make, CSV or TSV, cell by cell: light enough for planning.
 
-A cell that is empty, NA or nan is a missing value.
+A cell that is empty, NA, N/A or nan is a missing value.
 """
 
 import csv
@@ -11,20 +11,27 @@ from pathlib import Path
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed, read_text
 
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_MISSING = frozenset({"", "na", "n/a", "nan"})
 
 
 def read_rows(path: str | Path) -> tuple[list[str], dict[int, list[str]]]:
     """The names of the columns, and the cells of each row that is not empty, by its line in the file.
 
     Raises:
-        CorpusError: absent, without rows, a column twice or without a name, or lines of other lengths.
+        CorpusError: absent, without rows, a column twice or without a name, lines of other lengths, or a quotation
+            mark that is not closed.
         StoreError: the file is not UTF-8.
     """
     if not Path(path).is_file():
         raise CorpusError(f"{printable(path)}: expected a table, found no file; correct the path in the config")
     text = read_text(path)
-    rows = _split(text, _delimiter(text.partition("\n")[0]))
+    try:
+        rows = _split(text, _delimiter(text.partition("\n")[0]))
+    except _Quotes as error:
+        raise CorpusError(
+            f"{printable(path)}, line {error}: expected quotation marks around whole cells, found one that is not "
+            "closed there; write a mark that belongs to the text twice, and put such a cell into marks"
+        ) from None
     if not rows:
         raise CorpusError(f"{printable(path)}: expected a first line of column names, found nothing; write the table")
     names = [composed(name.strip()) for name in rows[0]]
@@ -62,9 +69,14 @@ def need_columns(path: str | Path, columns: Collection[str], needed: Mapping[str
         )
 
 
+def written(cell: str) -> str:
+    """A cell without blanks around it, its letters composed."""
+    return composed(cell.strip())
+
+
 def present(cell: str) -> str:
-    """A cell without blanks around it, its letters composed; "" for what stands for a missing value."""
-    cell = composed(cell.strip())
+    """The same, but "" for what stands for a missing value."""
+    cell = written(cell)
     return "" if cell.lower() in _MISSING else cell
 
 
@@ -77,7 +89,20 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
     lines = [line.split(delimiter) for line in text.split("\n")]
     if delimiter == "\t" and len({len(cells) for cells in lines if any(cells)}) == 1:
         return [[_unquoted(cell) for cell in cells] for cells in lines]
-    return list(csv.reader(StringIO(text), delimiter=delimiter))
+    # Strict: else a mark that is never closed would take in all lines that follow.
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, read = [], 0
+    try:
+        for row in reader:
+            rows.append(row)
+            read = reader.line_num
+    except csv.Error:
+        raise _Quotes(read + 1) from None
+    return rows
+
+
+class _Quotes(Exception):
+    """The line of a cell whose quotation marks do not fit."""
 
 
 def _unquoted(cell: str) -> str:

@@ -17,6 +17,7 @@ from property_neurons.errors import ConfigError, CountingError, printable, some_
 
 Cuts = Literal["tertiles"] | tuple[float, ...]
 Within = Literal["corpus", "speaker"]
+_DOUBLE = np.dtype(np.float64)
 _THIRDS = ("low", "middle", "high")
 
 
@@ -64,23 +65,27 @@ class _Ranges:
                 f"{where}: expected {expected} different `names` of ranges, found {list(self.names)}; correct them"
             )
 
-    def _groups(self, cuts: np.ndarray) -> tuple[str, ...]:
+    def _groups(self) -> tuple[str, ...]:
         if self.names is not None or isinstance(self.cuts, str):
             return self.names or _THIRDS
-        shown = [name_of(cut) for cut in cuts]
+        shown = [name_of(float(cut)) for cut in self.cuts]
         between = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
         return (f"up to {shown[0]}", *between, f"above {shown[-1]}")
 
-    def _find_cuts(self, values: np.ndarray, what: str) -> np.ndarray:
-        """float64 [ranges - 1]; every range holds a value."""
+    def _find_cuts(self, values: np.ndarray, what: str, stored: np.dtype = _DOUBLE) -> np.ndarray:
+        """float64 [ranges - 1]; every range holds a value.
+
+        Args:
+            stored: the precision of the numbers: in single precision 0.1 is a little more.
+        """
         where = f"property {self.name}"
         if not values.size:
             raise CountingError(f"{where}: expected {what}, found none; leave the property out, or use more speech")
         thirds = isinstance(self.cuts, str)
-        cuts = np.percentile(values, (100 / 3, 200 / 3)) if thirds else np.asarray(self.cuts, dtype=np.float64)
+        cuts = np.percentile(values, (100 / 3, 200 / 3)) if thirds else np.asarray(self.cuts, stored).astype(_DOUBLE)
         held = np.bincount(np.searchsorted(cuts, values), minlength=len(cuts) + 1)
         if np.any(held == 0) or np.any(np.diff(cuts) <= 0):
-            groups = self._groups(cuts)
+            groups = self._groups()
             empty = [printable(groups[index]) for index in np.flatnonzero(held == 0)]
             shown = ", ".join(f"{cut:g}" for cut in cuts)
             raise CountingError(
@@ -123,7 +128,7 @@ class NumberProperty(_Ranges):
             values = self._values(frames) - np.array([medians.get(one, np.nan) for one in frames.columns["speaker"]])
             return of_utterances(_ranges(values, cuts), frames, sample)
 
-        return crossed(self._groups(cuts), inventory, group_of, self.by, "utterance")
+        return crossed(self._groups(), inventory, group_of, self.by, "utterance")
 
     def _values(self, shard: FrameShard) -> np.ndarray:
         """float64 [utterances], NaN where there is none."""
@@ -166,23 +171,26 @@ class TrackProperty(_Ranges):
     def cut(self, shards: Iterable[FrameShard], numbers: Callable[[FrameShard], np.ndarray]) -> Layout:
         """Cut the numbers of each shard's frames into ranges: float [frames], NaN for none."""
         inventory, shards = with_phones(shards)
-        of_speaker = defaultdict(list)
+        of_speaker, stored = defaultdict(list), _DOUBLE
         for shard in shards:
             values = numbers(shard)
+            stored = values.dtype
             counted = shard.of_speech & ~np.isnan(values)
             for index in np.flatnonzero(shard.kept):
                 frames = slice(shard.offset[index], shard.offset[index + 1])
                 of_speaker[shard.columns["speaker"][index]].append(values[frames][counted[frames]])
         medians = self._medians(of_speaker)
         relative = [np.concatenate(of_speaker[one]).astype(np.float64) - median for one, median in medians.items()]
-        cuts = self._find_cuts(np.concatenate([np.empty(0), *relative]), f"frames with {self.track or self.name}")
+        cuts = self._find_cuts(
+            np.concatenate([np.empty(0), *relative]), f"frames with {self.track or self.name}", stored
+        )
 
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
             median = np.array([medians.get(speaker, np.nan) for speaker in frames.columns["speaker"]])
             values = numbers(frames)[sample.position] - of_utterances(median, frames, sample)
             return _ranges(values, cuts)
 
-        return crossed(self._groups(cuts), inventory, group_of, self.by, self.lives_in)
+        return crossed(self._groups(), inventory, group_of, self.by, self.lives_in)
 
 
 def _ranges(values: np.ndarray, cuts: np.ndarray) -> np.ndarray:

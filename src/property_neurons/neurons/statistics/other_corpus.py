@@ -64,7 +64,8 @@ def by_layer(members: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         layer, group, neurons, auroc, average_precision, effect (medians), at_most_half (share with AUROC 0.5 or less),
-        against (share whose effect is 0 or below), found_there (share that is a group neuron of the same group there)
+        against (share whose effect is 0 or below), found_there (share that is a group neuron of the same group there);
+        the first five without neurons that nothing there can be compared with
     """
     own = members[members["exclusive"].astype(bool)]
     every = pd.concat([own, own.assign(layer=ALL_LAYERS)])
@@ -75,8 +76,8 @@ def by_layer(members: pd.DataFrame) -> pd.DataFrame:
             "group": group,
             "neurons": len(rows),
             **{name: float(rows[name].median()) for name in MEASURES},
-            "at_most_half": float((rows["auroc"] <= 0.5).mean()),
-            "against": float((rows["effect"] <= 0).mean()),
+            "at_most_half": float((rows["auroc"].dropna() <= 0.5).mean()),
+            "against": float((rows["effect"].dropna() <= 0).mean()),
             "found_there": float(rows["exclusive_there"].mean()),
         }
         for (layer, group), rows in every.groupby(["layer", "group"], sort=True)
