@@ -79,7 +79,6 @@ rule compare_selectors:
         code=code_fingerprint(
             "property_neurons.neurons.statistics.selector_comparison",
             "property_neurons.neurons.statistics.activation_values",
-            "property_neurons.counting.balance",
             "property_neurons.tasks.trained_utterances",
         ),
     message:
