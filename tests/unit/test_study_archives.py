@@ -78,12 +78,20 @@ def errors_of(study, folder):
     return {key: sum(of_seeds) / 3 for key, of_seeds in values.items()}
 
 
-def test_the_errors_of_whisper_phones_stand_in_the_results(tmp_path):
-    errors = errors_of("whisper-phones", tmp_path)
-    text = Path("docs/results.md").read_text(encoding="utf-8")
-    for arm, title in ARMS.items():
-        cells = r"[^|]*\| \**".join(rf"{100 * errors[arm, step, 'pr', False]:.1f}\b" for step in (1, 2, 3))
-        assert re.search(rf"^\| {title} \| \**{cells}", text, re.MULTILINE), arm
+@pytest.mark.parametrize(
+    ("study", "heading", "steps"),
+    [
+        ("whisper-phones", "## What a pruning step does to phone recognition", (1, 2, 3)),
+        ("whisper-phones-tuned", "## Pruned and fine-tuned in turn: phone recognition", (1, 2)),
+    ],
+)
+def test_the_errors_of_figure_9_stand_in_the_results(study, heading, steps, tmp_path):
+    errors = errors_of(study, tmp_path)
+    text = Path("docs/results.md").read_text(encoding="utf-8").split(heading)[1].split("\n## ")[0]
+    for arm in STUDIES.pruning.studies[study].arms:
+        recovered = study.endswith("-tuned")
+        cells = r"[^|]*\| \**".join(rf"{100 * errors[arm, step, 'pr', recovered]:.1f}\b" for step in steps)
+        assert re.search(rf"^\| {ARMS[arm]} \| \**{cells}", text, re.MULTILINE), arm
 
 
 @pytest.mark.parametrize(
