@@ -243,6 +243,68 @@ def test_what_was_made_from_other_audio_than_the_scan_read_is_not_published(tmp_
     assert publish(cache, result, log)
 
 
+def again(result, log):
+    """The job once more, after Snakemake has deleted what it made; returns whether it made it anew."""
+    made = []
+    shutil.rmtree(result.folder, ignore_errors=True)
+    result.manifest.unlink(missing_ok=True)
+    take_or_make(None, lambda: result, lambda: made.append(make(result)), log, code=CODE, keep_aside=True)
+    return bool(made)
+
+
+def test_a_job_that_runs_again_takes_back_what_it_made(tmp_path, caplog):
+    first = result_in(tmp_path / "here")
+    assert again(first, log)
+    before = read(first)
+    with caplog.at_level(logging.INFO):
+        assert not again(result_in(tmp_path / "here"), log)
+    assert read(first) == before
+    assert f"taken from results kept here {first.key}" in caplog.text
+    # Once more: what was taken back is kept in its turn, and takes no further room.
+    assert not again(first, log)
+    file = next(path for path in first.folder.rglob("*") if path.is_file())
+    assert file.stat().st_nlink == 2
+    # Of other settings it is made anew, and the one before is set aside.
+    assert again(result_in(tmp_path / "here", MADE_OF | {"seed": 5}), log)
+    assert [path for path in first.folder.parent.glob(".old/*") if path.is_dir()]
+
+
+def test_what_is_not_set_aside_makes_room(tmp_path):
+    first = result_in(tmp_path / "here")
+    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE, keep_aside=False)
+    shutil.rmtree(first.folder)
+    other = result_in(tmp_path / "here", MADE_OF | {"seed": 5})
+
+    def make_other():
+        assert not (tmp_path / "here/.kept/x").exists()
+        make(other)
+
+    take_or_make(None, lambda: other, make_other, log, code=CODE, keep_aside=False)
+    assert (tmp_path / "here/.kept/x").exists()
+    assert not (tmp_path / "here/.old").exists()
+
+
+def test_what_was_kept_and_damaged_is_made_anew(tmp_path, caplog):
+    first = result_in(tmp_path / "here")
+    again(first, log)
+    file = next(path for path in (tmp_path / "here/.kept/x").rglob("*") if path.is_file())
+    file.write_bytes(b"spoilt")
+    assert again(first, log)
+    assert "damaged entry of the results kept here" in caplog.text
+    assert not again(first, log)
+
+
+def test_without_hard_links_nothing_is_kept_or_taken(tmp_path, caplog, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    first = result_in(tmp_path / "here")
+    assert again(first, log)
+    assert again(first, log)
+    assert "is not kept" in caplog.text
+
+
 def test_an_absent_cache_is_named_and_stops_nothing(tmp_path, caplog):
     made = []
     take_or_make(tmp_path / "nowhere", never, lambda: made.append(1), log, code=CODE)

@@ -17,6 +17,7 @@ from property_neurons.cache import keys
 from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
 from property_neurons.corpus import audio
+from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.recordings import Recording
 from property_neurons.editing.saved import RECORD as EDITING_RECORD
 from property_neurons.errors import StoreError
@@ -105,6 +106,36 @@ def test_ranks_have_another_key_for_all_that_bears_on_them(ranks, speech, hubert
         described[package] = ranks()
     by_key = {result.key: name for name, result in described.items()}
     assert sorted(by_key.values()) == sorted(described)
+
+
+def test_frames_have_another_key_for_all_that_bears_on_them(speech, tmp_path):
+    root, table = speech
+    (tmp_path / "bins.json").write_text("{}")
+    facts = table[["utterance"]].assign(speaker="s", n_labels=3)
+    segments = pd.DataFrame({"utterance": table["utterance"], "start_us": 0, "end_us": 9, "label": 1, "mark": ""})
+    pitch = {"method": "yaapt", "floor_hz": 71.0, "ceiling_hz": 800.0, "path": None}
+    given = {"shard_list": table, "utterances": facts, "segments": segments, "root": root, "pitch": pitch}
+    given |= {"inventory": PAPER_PHONES, "code": "c0", "script": __file__}
+    bins = pitch | {"method": "bins", "path": str(tmp_path / "bins.json")}
+    changes = {
+        "": {},
+        "audio": {"shard_list": altered(table, "audio_digest", "0" * 32)},
+        "speaker": {"utterances": altered(facts, "speaker", "t")},
+        "label": {"segments": altered(segments, "label", 2)},
+        "order": {"segments": segments.iloc[::-1]},
+        "floor": {"pitch": pitch | {"floor_hz": 60.0}},
+        "bins": {"pitch": bins},
+        "classes": {"inventory": Inventory(PAPER_PHONES.phones, {"one": PAPER_PHONES.phones[:2]})},
+        "code": {"code": "c1"},
+        "script": {"script": keys.__file__},
+    }
+    described = {name: keys.frames_result("f.zarr", **given | change) for name, change in changes.items()}
+    (tmp_path / "bins.json").write_text("{} ")
+    described["other bins"] = keys.frames_result("f.zarr", **given | {"pitch": bins})
+    assert len({result.key for result in described.values()}) == len(described)
+    # An utterance of another shard changes nothing.
+    more = pd.concat([facts, facts.iloc[:1].assign(utterance="elsewhere")])
+    assert keys.frames_result("g.zarr", **given | {"utterances": more}).key == described[""].key
 
 
 def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, speech, hubert, tmp_path):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from property_neurons.cache.entries import take_or_make
+from property_neurons.cache.keys import frames_result
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.pitch_source import pitch_source
@@ -10,15 +12,22 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import verify_files
 
-with job_log(snakemake):
-    tables = Path(snakemake.input.tables).parent
+with job_log(snakemake) as log:
+    tables, params, store = Path(snakemake.input.tables).parent, snakemake.params, snakemake.output.store
     verify_files(tables, snakemake.input.tables)
-    write_frame_store(
-        snakemake.output.store,
-        shard_list=read_shard_list(snakemake.input.shard),
-        segments=read_segments(tables / "segments.parquet", snakemake.wildcards.shard),
-        utterances=read_table(tables / "utterances.parquet"),
-        root=snakemake.params.root,
-        pitch=pitch_source(**snakemake.params.pitch),
-        inventory=phone_table(**snakemake.params.phones).inventory,
+    speech = {
+        "shard_list": read_shard_list(snakemake.input.shard),
+        "segments": read_segments(tables / "segments.parquet", snakemake.wildcards.shard),
+        "utterances": read_table(tables / "utterances.parquet"),
+        "root": params.root,
+        "inventory": phone_table(**params.phones).inventory,
+    }
+    script = Path(snakemake.scriptdir) / "build_frames.py"
+    take_or_make(
+        None,
+        lambda: frames_result(store, pitch=params.pitch, code=params.code, script=script, **speech),
+        lambda: write_frame_store(store, pitch=pitch_source(**params.pitch), **speech),
+        log,
+        code=params.code,
+        keep_aside=False,
     )

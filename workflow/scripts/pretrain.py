@@ -13,7 +13,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.stage import PretrainingJob, run_pretraining
 from property_neurons.stores.manifests import described_folder
 
-with job_log(snakemake, took_hours=True) as log:
+with job_log(snakemake) as log:
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
@@ -51,4 +51,5 @@ with job_log(snakemake, took_hours=True) as log:
         lambda: run_pretraining(job, processes=processes),
         log,
         code=params.code,
+        keep_aside=True,
     )

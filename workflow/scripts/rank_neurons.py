@@ -51,4 +51,5 @@ with job_log(snakemake) as log:
         rank,
         log,
         code=params.code,
+        keep_aside=False,
     )

@@ -15,7 +15,7 @@ from property_neurons.stores.manifests import described_folder
 from property_neurons.tasks.job import TaskJob
 from property_neurons.tasks.train import train_task
 
-with job_log(snakemake, took_hours=True) as log, threadpool_limits(snakemake.threads):
+with job_log(snakemake) as log, threadpool_limits(snakemake.threads):
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     config = load_config(snakemake.config)
@@ -42,4 +42,5 @@ with job_log(snakemake, took_hours=True) as log, threadpool_limits(snakemake.thr
         lambda: train_task(job),
         log,
         code=params.code,
+        keep_aside=True,
     )

@@ -1,4 +1,7 @@
-"""The folder that working directories share. A job first looks there for its result; else it makes and publishes it.
+"""What was made before: here, or in the folder that working directories share. A job first looks there for its result.
+
+A job links what it has made under `.kept` beside it (`jobs.kept`), with a description, so that a job that Snakemake
+runs again, for a file that is newer or an utterance more in another shard, takes it back. Else it looks in the cache.
 
 An entry is `KIND/KEY/`: the result in `content/`; its manifest, and what the key is a digest of, in `entry.json`.
 It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
@@ -17,12 +20,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from logging import Logger
 from pathlib import Path
 from typing import Any
 
 from property_neurons.errors import StoreError, printable
+from property_neurons.jobs import kept
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.stores import files, manifests
 
@@ -77,73 +81,134 @@ def take_or_make(
     log: Logger,
     *,
     code: str,
+    keep_aside: bool | None = None,
 ) -> None:
-    """Take a result from the cache, or make it and publish it.
+    """Take a result that was made before, or make it and publish it.
 
     Args:
-        cache: the shared folder; None: it is only made.
-        describe: says what the result is; called where there is a cache.
+        cache: the shared folder, or None.
+        describe: says what the result is; called where it may have been made before.
         make: writes the result's folder and manifest.
         log: is told where the result comes from, and why the cache was of no use.
         code: the fingerprint that the job was planned with.
+        keep_aside: whether another result that was made here before is set aside where this one is made anew, or
+            removed; None: nothing is kept here or taken back.
 
     Raises:
-        CodeChangedError: the code was edited meanwhile; nothing was published.
+        CodeChangedError: the code was edited meanwhile; nothing was published or kept.
     """
-    if cache is None:
-        make()
-    elif not _is_there(Path(cache).is_dir):
+    if cache is not None and not _is_there(Path(cache).is_dir):
         log.warning(
             "cache: expected a folder at %s, found none; make it (mkdir -p) or correct `cache`; going on without", cache
         )
+        cache = None
+    if cache is None and keep_aside is None:
         make()
-    else:
-        result = describe()
-        if not take(cache, result, log):
+        return
+    result = describe()
+    outputs = [result.folder, result.manifest]
+    if keep_aside is None or not _take(_own(result), result, log):
+        if keep_aside is not None:
+            with suppress(OSError):
+                _own(result).discard()
+            (kept.set_kept_aside if keep_aside else kept.remove_kept)(outputs, log)
+        if cache is None or not take(cache, result, log):
             make()
             check_code(code)
-            publish(cache, result, log)
+            if cache is not None:
+                publish(cache, result, log)
+    if keep_aside is not None:
+        _keep(result, log)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a result may lie that was made before.
+
+    name: for messages. folder: that is opened. content, description: names in it. key: that it must have, if one.
+    discard: takes it out of the way.
+    """
+
+    name: str
+    folder: Path
+    content: str
+    description: str
+    key: str | None
+    discard: Callable[[], None]
+
+
+def _shared(cache: str | Path, result: Result) -> _Place:
+    entry = Path(cache) / result.key
+    return _Place("cache", entry, _CONTENT, _ENTRY, entry.name, lambda: _discard(entry))
+
+
+def _own(result: Result) -> _Place:
+    folder = kept.kept_name(result.folder)
+    described = f"{folder.name}.{_ENTRY}"
+    discard = partial((folder.parent / described).unlink, missing_ok=True)
+    return _Place("results kept here", folder.parent, folder.name, described, None, discard)
+
+
+def _keep(result: Result, log: Logger) -> None:
+    """Link a finished result under `.kept`, to take it back should the job run again."""
+    place = _own(result)
+    try:
+        # What others deleted or changed meanwhile may not be described as this result.
+        place.discard()
+        _check_audio(result.audio)
+        if kept.keep([result.folder, result.manifest], log):
+            described = manifests.read_manifest(result.manifest)
+            described = {"made_of": result.made_of, "digest": described["digest"], "files": described["files"]}
+            manifests.write_manifest(place.folder / place.description, described)
+    except (OSError, StoreError) as error:
+        log.warning("%s is not kept for the day that this job runs again: %s", result.folder, error)
 
 
 def take(cache: str | Path, result: Result, log: Logger) -> bool:
     """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
-    entry = Path(cache) / result.key
+    return _take(_shared(cache, result), result, log)
+
+
+def _take(place: _Place, result: Result, log: Logger) -> bool:
+    entry = place.folder
     try:
         # What is there and no file is found again below, and taken out of the way.
         with suppress(StoreError):
-            manifests.open_inside(entry, _ENTRY).close()
+            manifests.open_inside(entry, place.description).close()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
         return False
     try:
+        described = _description(place)
+        if manifests.digest_of(described.get("made_of")) != result.key.rpartition("/")[2]:
+            return False  # It was made here of other settings, code or speech.
         with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
-            described = _description(entry)
             _check_room(temporary, described["files"])
-            _copy(entry, f"{_CONTENT}/", temporary, described["files"])
-            manifests.verify_content(temporary, described, entry / _ENTRY)
+            _copy(entry, f"{place.content}/", temporary, described["files"])
+            manifests.verify_content(temporary, described, entry / place.description)
             _put_names(result, temporary)
     except StoreError as error:
-        if not os.path.lexists(entry / _ENTRY):
-            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
-        elif _is_whole(entry):
-            log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        if not os.path.lexists(entry / place.description):
+            log.info("%s was removed from the %s while it was copied; it is made here", result.key, place.name)
+        elif _is_whole(place):
+            log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
         else:
-            log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
-            _discard(entry)
+            log.warning("damaged entry of the %s %s, not used: %s", place.name, result.key, error)
+            place.discard()
         return False
     except OSError as error:
         # No room here, or a disk that fails: the entry may be whole.
-        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
         return False
     if result.work is not None and result.work.exists():
         with suppress(OSError):
             aside = files.set_aside(result.work)
             log.warning("%s: left by a training that was not finished; moved to %s", result.work, aside)
     with suppress(OSError):
-        os.utime(entry / _ENTRY, follow_symlinks=False)
-    log.info("taken from cache %s", result.key)
+        os.utime(entry / place.description, follow_symlinks=False)
+    log.info("taken from %s %s", place.name, result.key)
     return True
 
 
@@ -238,15 +303,16 @@ def _folders(cache: str | Path) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_dir())
 
 
-def _description(entry: Path) -> dict[str, Any]:
+def _description(place: _Place) -> dict[str, Any]:
     """The manifest of an entry, checked against its key.
 
     Raises:
         StoreError: it does not belong to the key, or is no manifest.
     """
-    described = manifests.read_manifest(entry / _ENTRY, follow=False)
-    if manifests.digest_of(described.get("made_of")) != entry.name:
-        raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
+    file = place.folder / place.description
+    described = manifests.read_manifest(file, follow=False)
+    if place.key is not None and manifests.digest_of(described.get("made_of")) != place.key:
+        raise StoreError(f"{file}: expected what {place.key} is a digest of, found something else")
     return described
 
 
@@ -310,13 +376,14 @@ def _is_there(question: Callable[[], bool]) -> bool:
     return False
 
 
-def _is_whole(entry: Path) -> bool:
+def _is_whole(place: _Place) -> bool:
     """Whether the entry itself is whole, so that the disk of the copy caused the trouble."""
+    content = place.folder / place.content
     try:
-        manifests.verify_content(entry / _CONTENT, _description(entry), entry / _ENTRY)
+        manifests.verify_content(content, _description(place), place.folder / place.description)
     except (StoreError, OSError):
         return False
-    return not (entry / _CONTENT).is_symlink()
+    return not content.is_symlink()
 
 
 def _lacks_description(entry: Path) -> bool:

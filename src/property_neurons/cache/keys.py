@@ -1,4 +1,4 @@
-"""What the cache keys of ranks and trainings are made of: everything that their bytes depend on, and nothing else.
+"""What the keys of frames, ranks and trainings are made of: everything that their bytes depend on, and nothing else.
 
 Part of a key: the device (CPU and GPU round differently), the threads of a CPU and the number of GPUs (they order
 sums), and the versions of the packages that compute or write. Not part of it: the make of a CPU or GPU, because
@@ -21,6 +21,7 @@ from property_neurons.cache.entries import Audio, Result
 from property_neurons.stores import manifests
 
 if TYPE_CHECKING:
+    from property_neurons.corpus.phones import Inventory
     from property_neurons.pretraining.stage import PretrainingJob
     from property_neurons.tasks.job import TaskJob
     from property_neurons.tasks.table import TaskData
@@ -28,10 +29,53 @@ if TYPE_CHECKING:
 # They say by which names a cut or edited model was made; nothing that runs it reads them.
 _RECORDS = frozenset({"pruning.json", "editing.json"})
 _PACKAGES = {
+    "frames": ("amfm-decompy", "librosa", "numcodecs", "numpy", "praat-parselmouth", "scipy", "soundfile", "zarr"),
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
     "tasks": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
 }
+
+
+def frames_result(
+    store: str | Path,
+    *,
+    shard_list: pd.DataFrame,
+    utterances: pd.DataFrame,
+    segments: pd.DataFrame,
+    root: str | Path,
+    pitch: Mapping[str, Any],
+    inventory: "Inventory",
+    code: str,
+    script: str | Path,
+) -> Result:
+    """The frame store of a shard, kept where it is made; the cache that directories share has none.
+
+    Args:
+        store: to write.
+        shard_list, utterances, segments, root, inventory: see `corpus.build_frames.write_frame_store`.
+        pitch: arguments of `corpus.pitch_source.pitch_source`.
+        code, script: as for ranks.
+    """
+    facts = utterances[utterances["utterance"].isin(shard_list["utterance"])]
+    bins = pitch.get("path")
+    return Result(
+        kind="frames",
+        made_of={
+            "speech": manifests.digest_of([_plain(shard_list), _plain(facts), _plain(segments)]),
+            "pitch": {key: value for key, value in pitch.items() if key != "path"},
+            "bins": bins and manifests.describe_file(Path(bins))[1],
+            "inventory": [inventory.phones, {name: list(phones) for name, phones in inventory.classes.items()}],
+            "code": code,
+            **_machine("frames", "cpu", 1, 1, script),
+        },
+        folder=Path(store),
+        manifest=manifests.manifest_path(store),
+        audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
+    )
+
+
+def _plain(table: pd.DataFrame) -> list[Any]:
+    return [list(table.columns), table.astype("str").to_numpy().tolist()]
 
 
 def ranks_result(

@@ -1,6 +1,6 @@
 """Shards: parts of a subset's utterances; one job reads and stores the utterances of one shard.
 
-An utterance's shard depends on its id alone, so one utterance more or fewer disturbs only its own shard.
+An utterance's shard depends on its id alone, so one utterance more or fewer changes only its own shard.
 """
 
 import zlib

@@ -17,17 +17,23 @@ from property_neurons.stores.files import set_all_aside
 
 def set_kept_aside(outputs: Iterable[Path], log: Logger) -> None:
     """Move the results of an earlier run of this job, which Snakemake has deleted, from `.kept` to `.old`."""
-    made_before = [output for output in outputs if _kept(output).exists()]
+    made_before = [output for output in outputs if kept_name(output).exists()]
     for folder in dict.fromkeys(output.parent for output in made_before):
         mine = [output for output in made_before if output.parent == folder]
-        for output, aside in zip(mine, set_all_aside(map(_kept, mine), folder / ".old"), strict=True):
+        for output, aside in zip(mine, set_all_aside(map(kept_name, mine), folder / ".old"), strict=True):
             log.warning("%s is made anew; the one before is now %s: delete it if you do not need it", output, aside)
 
 
-def keep(outputs: Iterable[Path], log: Logger) -> None:
-    """Link finished files and folders under `.kept`; where the file system has no hard links, nothing is kept."""
+def remove_kept(outputs: Iterable[Path], log: Logger) -> None:
+    """Remove the results of an earlier run of this job, where they would take their room twice."""
     for output in outputs:
-        kept = _kept(output)
+        _remove(kept_name(output))
+
+
+def keep(outputs: Iterable[Path], log: Logger) -> bool:
+    """Link finished files and folders under `.kept`; returns False where the file system has no hard links."""
+    for output in outputs:
+        kept = kept_name(output)
         unfinished = kept.with_name(f"{kept.name}.tmp")
         try:
             kept.parent.mkdir(exist_ok=True)
@@ -47,9 +53,12 @@ def keep(outputs: Iterable[Path], log: Logger) -> None:
                 # Of a folder, the troubles with each file of it.
                 error.strerror or error.args[0][0][-1],
             )
+            return False
+    return True
 
 
-def _kept(output: Path) -> Path:
+def kept_name(output: Path) -> Path:
+    """The second name of an output."""
     return output.with_name(".kept") / output.name
 
 
