@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from property_neurons.browser.examples import KINDS
 from property_neurons.browser.pages import Limits, _index, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
 from property_neurons.browser.tables import Choice
+from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
 from property_neurons.figures.table_page import table_page
 from property_neurons.stores.files import read_table
@@ -78,7 +80,7 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
             for key, column in (("low", row.p_low), ("high", row.p_high)):
                 assert one[key] == shares(column)
             for shown_set, told in zip(one["sets"], row.sets, strict=True):
-                assert shown_set["group"] == {"M": "male", "F": "female"}.get(told["group"], told["group"])
+                assert shown_set["group"] == group_title(told["group"], told["property"])
                 keys = ("property", "exclusive", *(["q", "auroc"] if told["exclusive"] else []))
                 assert [shown_set[key] for key in keys] == [told[key] for key in keys]
             own = examples[(examples["layer"] == layer) & (examples["neuron"] == row.neuron)]
@@ -100,6 +102,20 @@ def test_a_layer_without_pages_of_its_own_is_listed_all_the_same(made):
     neurons, _ = made.browse(Choice(random=0))
     neurons = neurons.assign(chosen=neurons["chosen"].where(neurons["layer"] == 1, "no"))
     assert [row[0] for row in _index(made.site(), neurons, made.site().utterances, {})["layers"]] == [1, 2]
+
+
+@pytest.mark.parametrize(("name", "title"), [("gender", "male"), ("single_phone", "M")])
+def test_m_is_male_as_a_group_of_gender_alone(made, name, title):
+    neurons, _ = made.browse(Choice(random=0))
+    of_gender = made.site()
+    erased = of_gender.erasures.assign(property=name, erased="M", part="M")
+    site = replace(of_gender, properties={name: made.views["gender"]}, erasures=erased)
+    index = _index(site, neurons, site.utterances, {(name, "M"): (0, 8)})
+    assert index["properties"][name]["groups"] == [EVIL, title]
+    assert {row[1] for row in index["properties"][name]["sizes"]} == {EVIL, title}
+    assert index["groups"] == [[name, title, 8]]
+    ((property_, erased, *_, part), *_) = [row[:9] for row in index["erasures"]]
+    assert (property_, erased, part) == (name, title, title)
 
 
 def test_names_are_text_and_begin_no_markup(site):
