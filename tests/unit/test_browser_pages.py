@@ -17,6 +17,7 @@ from property_neurons.browser.tables import Choice
 from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
 from property_neurons.figures.table_page import table_page
+from property_neurons.stores.cells import quoted
 from property_neurons.stores.files import read_table
 from tests.unit.browser_inputs import CUT, EVIL, S_NEURON, WOMEN_NEURON, Made
 
@@ -290,6 +291,35 @@ def test_in_chromium_a_neuron_says_what_became_of_it(chromium, site):
     assert f"cut: it stays, as neuron {other}." in chromium.find_element("tag name", "main").text
     open_page(chromium, site, "#/layer/1")
     assert chromium.execute_script("return document.querySelectorAll('tbody tr').length") >= 50
+
+
+MANY_ROWS = 3500
+# Names of groups; only the first two would be run by a spreadsheet.
+NAMES = ('=HYPERLINK("x")', "+cmd|run", "-voiced", "-0.5", "vowel")
+DOWNLOAD = """URL.createObjectURL = blob => { blob.text().then(text => { window.downloaded = text; }); return "#/"; };
+document.getElementById('download').click()"""
+
+
+@pytest.mark.slow
+def test_in_chromium_all_rows_are_sorted_and_downloaded_and_the_first_are_shown(chromium, site, tmp_path):
+    shutil.copytree(site, tmp_path, dirs_exist_ok=True)
+    index = data(site, "index")
+    groups = [NAMES[number % len(NAMES)] for number in range(MANY_ROWS)]
+    index["neurons"] = [
+        [1, number, number / MANY_ROWS, 0, [["phone", group, 1, 0.5, 0.5]]] for number, group in enumerate(groups)
+    ]
+    (tmp_path / "pages/data/index.js").write_text(f"BROWSER.index={json.dumps(index)};\n")
+    open_page(chromium, tmp_path, "#/search?sort=neuron&down=1")
+    cells = "[...document.querySelectorAll('tbody tr')].map(row => Number(row.cells[1].textContent))"
+    first = MANY_ROWS - 1
+    assert chromium.execute_script(f"return {cells}") == list(range(first, first - 3000, -1))
+    assert "3500 of 3500 rows; the first 3000 are shown" in chromium.find_element("css selector", "[role=status]").text
+    chromium.execute_script(DOWNLOAD)
+    header, *rows = [line.split("\t") for line in wait_for(chromium, "window.downloaded").splitlines()]
+    assert [int(row[header.index("neuron")]) for row in rows] == list(range(first, -1, -1))
+    expected = quoted(pd.DataFrame({"group": groups[::-1]}))["group"].tolist()
+    assert [row[header.index("group")] for row in rows] == expected
+    assert {name[1:] for name in expected if name.startswith("'")} == set(NAMES[:2])
 
 
 @pytest.mark.slow
