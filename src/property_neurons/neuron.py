@@ -80,9 +80,9 @@ def described(neuron: Neuron) -> Iterator[str]:
         return
     yield "Where it is strongest (s)"
     for row in neuron.examples[neuron.examples["kind"] == "strongest"].itertuples():
-        pitch = "unvoiced" if np.isnan(row.f0) else f"{row.f0:.0f} Hz"
+        pitch = f"  {'unvoiced' if np.isnan(row.f0) else f'{row.f0:.0f} Hz':>8}" if neuron.has_f0 else ""
         speaker = f"speaker {row.speaker}" + (f" ({row.gender})" if row.gender else "")
-        yield f"  {row.utterance:<24} {row.time:7.2f}  {row.phone:<3}  {row.value:8.3g}  {pitch:>8}  {speaker}"
+        yield f"  {row.utterance:<24} {row.time:7.2f}  {row.phone:<3}  {row.value:8.3g}{pitch}  {speaker}"
 
 
 def write_snippets(neuron: Neuron, folder: Path) -> Iterator[str]:

@@ -323,6 +323,15 @@ def test_in_chromium_all_rows_are_sorted_and_downloaded_and_the_first_are_shown(
 
 
 @pytest.mark.slow
+def test_in_chromium_nothing_is_said_of_pitch_where_the_corpus_has_no_f0(chromium, made, site, tmp_path):
+    made.write_pages(tmp_path, has_f0=False)
+    for folder, said in ((site, True), (tmp_path, False)):
+        open_page(chromium, folder, f"#/layer/1/neuron/{S_NEURON}")
+        first = chromium.find_element("css selector", ".example").text
+        assert ("120 Hz" in first, "activation" in first, "unvoiced" in first) == (said, True, False)
+
+
+@pytest.mark.slow
 def test_in_chromium_arrows_lead_to_the_next_neuron_and_space_plays(chromium, site):
     open_page(chromium, site, f"#/layer/1/neuron/{S_NEURON}")
     body = chromium.find_element("tag name", "body")

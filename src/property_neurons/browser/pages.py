@@ -81,7 +81,7 @@ class Site:
 
     settings: what the overview lists, by name. utterances: id, speaker, gender, transcript, audio, seconds, phones
     (label and first frame of each segment). erasures: `ERASURE_COLUMNS` of the tables of erasure studies. inventory:
-    the phones of the corpus.
+    the phones of the corpus. has_f0: whether its F0 is known.
     """
 
     model: str
@@ -95,6 +95,7 @@ class Site:
     limits: Limits = field(default_factory=Limits)
     erasures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ERASURE_COLUMNS)))
     inventory: Inventory = PAPER_PHONES
+    has_f0: bool = True
 
 
 def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site: Site, root: Path) -> None:
@@ -291,6 +292,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
         "lambda": site.lambda_,
         "licence": site.licence,
         "phones": [[phone, site.inventory.class_of(phone) or _NO_CLASS] for phone in site.inventory.phones],
+        "f0": site.has_f0,
         "audio": site.audio,
         "delay": round(MP3_DELAY, 5),
         "clip": CLIP_SECONDS,

@@ -120,7 +120,7 @@
       el("div", { class: "buttons" },
         index.audio !== "none" && el("button", { type: "button", class: "play", "aria-label": `Play here: 0.4 s around ${moment} s of ${name}, phone ${phone}`, onclick: () => playExample(layer, example, false) }, mark(), "here"),
         index.audio === "utterances" && el("button", { type: "button", "aria-label": `Play whole utterance ${name}`, onclick: () => playExample(layer, example, true) }, mark(), "whole")),
-      el("p", {}, el("strong", {}, phone), ` · activation ${short(value)} · ${f0 === null ? "unvoiced" : f0 + " Hz"}`),
+      el("p", {}, el("strong", {}, phone), ` · activation ${short(value)}${!index.f0 ? "" : f0 === null ? " · unvoiced" : ` · ${f0} Hz`}`),
       el("p", {}, `${name}, ${moment} s · speaker ${speaker}${gender ? ", " + gender : ""}`),
       words && el("p", { class: "words" }, words.length > 110 ? words.slice(0, 110) + "…" : words),
       el("p", { class: "note" }, `curve from ${short(low)} to ${short(high)}`));
