@@ -14,6 +14,7 @@ from property_neurons import neuron as command
 from property_neurons.browser import one_neuron
 from property_neurons.browser.examples import KINDS, choose_examples, reacted_to
 from property_neurons.browser.neighbours import coactive, cosines, nearest
+from property_neurons.browser.one_neuron import Neuron
 from property_neurons.browser.pages import _index, shares
 from property_neurons.browser.probabilities import LAGS, clusters_of, intervals
 from property_neurons.browser.speech import read_speech
@@ -320,6 +321,25 @@ def test_the_command_shows_bars_and_writes_snippets(made, tmp_path, capsys):
     written = sorted((tmp_path / "wav").iterdir())
     assert f"{len(written)} snippets" in printed
     assert soundfile.info(written[0]).frames == 6400
+
+
+def test_snippets_of_any_utterance_have_names_that_a_file_can_have(made, tmp_path, monkeypatch):
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    ids = ["../a/b", "a\0:b\n*", "é" * 300, "...", *one.examples["utterance"][4:]]
+    monkeypatch.setattr(Neuron, "snippet", lambda *_: np.zeros(6400, np.float32))
+    list(command.write_snippets(replace(one, examples=one.examples.assign(utterance=ids)), tmp_path / "wav"))
+    names = sorted(path.name for path in (tmp_path / "wav").iterdir())
+    assert len(names) == len(ids)
+    assert [name.split("-", 2)[2].rpartition("-")[0] for name in names[:4]] == [".._a_b", "a__b__", "é" * 50, "..."]
+
+
+def test_a_sound_that_cannot_be_written_is_told_in_a_line(made, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile, "write", fail)
+    with pytest.raises(SystemExit, match=r"expected to write a sound, found .*; choose another folder"):
+        command.main([str(made.results), "made-up/all", "1", str(S_NEURON), "--wav", str(tmp_path / "wav")])
 
 
 def test_the_command_says_what_is_wrong_in_a_line(made, capsys):
