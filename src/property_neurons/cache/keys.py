@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from property_neurons.tasks.job import TaskJob
     from property_neurons.tasks.table import TaskData
 
-# They say by which names a cut or edited model was made; nothing that runs it reads them.
-_RECORDS = frozenset({"pruning.json", "editing.json"})
+# They say how a cut, edited or distilled model was made, and load it elsewhere; nothing that runs it here reads them.
+_BESIDE = frozenset({"pruning.json", "editing.json", "distillation.json", "curves.tsv", "load_pruned.py"})
 _PACKAGES = {
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
@@ -159,7 +159,7 @@ def _version(package: str) -> str | None:
 
 
 def _digest_of_model(manifest: Mapping[str, Any]) -> str:
-    return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
+    return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _BESIDE})
 
 
 def _digest_of_frames(frames: Mapping[str, np.ndarray]) -> str:
