@@ -4,7 +4,9 @@ Every message names the thing (utterance, layer, key), what was expected, what w
 with what to do. The workflow prints the message alone and keeps the traceback in the rule's log.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 _NAMED = 5
 
@@ -36,6 +38,21 @@ def printable_lines(text: object) -> str:
 
 class PropertyNeuronsError(Exception):
     """Base of every error this library raises on purpose."""
+
+
+@contextmanager
+def message_alone() -> Iterator[None]:
+    """End a command with status 1 and the message of its error, without a traceback.
+
+    Raises:
+        SystemExit: an error of this library, or of the system: a file that cannot be read, or written to.
+    """
+    try:
+        yield
+    except PropertyNeuronsError as error:
+        sys.exit(printable_lines(error))
+    except OSError as error:
+        sys.exit(f"{printable(error.filename or 'a file')}: {error.strerror}; see that it can be read, or written to")
 
 
 class ConfigError(PropertyNeuronsError):

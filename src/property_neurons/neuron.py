@@ -5,7 +5,7 @@ python -m property_neurons.neuron results melhubert-mini/dev-clean 3 124 --wav s
 """
 
 import argparse
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,11 +14,13 @@ import soundfile
 
 from property_neurons.browser.one_neuron import Neuron, open_neuron
 from property_neurons.corpus.audio import SAMPLE_RATE
-from property_neurons.errors import PropertyNeuronsError, printable, printable_lines
+from property_neurons.errors import StoreError, message_alone, printable, printable_lines
 from property_neurons.stores.files import check_free
 
 _BAR = 40
 _MOST_GROUPS = 6
+_LONGEST_NAME = 50
+"""Characters of an utterance in the name of a file, which may have 255 bytes."""
 _STATISTICS = {"share": "share", "effect": "effect", "q": "q", "selection": "stability", "auroc": "held-out AUROC"}
 
 
@@ -39,15 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, slash, corpus = chosen.of.partition("/")
     if not (model and slash and corpus):
         parser.error(f"expected MODEL/CORPUS, found {printable(chosen.of)}")
-    try:
+    with message_alone():
         neuron = open_neuron(chosen.results, model, corpus, chosen.layer, chosen.neuron, root=chosen.audio)
         print(printable_lines("\n".join(described(neuron))))
         if chosen.wav:
             print(printable_lines("\n".join(write_snippets(neuron, chosen.wav))))
-    except PropertyNeuronsError as error:
-        sys.exit(printable_lines(error))
-    except OSError as error:
-        sys.exit(f"{printable(error.filename or 'a file')}: {error.strerror}; see that it can be read, or written to")
 
 
 def described(neuron: Neuron) -> Iterator[str]:
@@ -80,24 +78,29 @@ def described(neuron: Neuron) -> Iterator[str]:
         return
     yield "Where it is strongest (s)"
     for row in neuron.examples[neuron.examples["kind"] == "strongest"].itertuples():
-        pitch = "unvoiced" if np.isnan(row.f0) else f"{row.f0:.0f} Hz"
+        pitch = f"  {'unvoiced' if np.isnan(row.f0) else f'{row.f0:.0f} Hz':>8}" if neuron.has_f0 else ""
         speaker = f"speaker {row.speaker}" + (f" ({row.gender})" if row.gender else "")
-        yield f"  {row.utterance:<24} {row.time:7.2f}  {row.phone:<3}  {row.value:8.3g}  {pitch:>8}  {speaker}"
+        yield f"  {row.utterance:<24} {row.time:7.2f}  {row.phone:<3}  {row.value:8.3g}{pitch}  {speaker}"
 
 
 def write_snippets(neuron: Neuron, folder: Path) -> Iterator[str]:
     """Write 0.4 s around each example, and say what was written.
 
     Raises:
-        StoreError: something is in the folder.
+        StoreError: something is in the folder, or it cannot be written to.
         AudioError: an utterance cannot be read.
     """
     check_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number, row in enumerate(neuron.examples.itertuples()):
         kind = row.kind.replace(" ", "-")
-        name = f"{number:02d}-{kind}-{row.utterance}-{row.time:.2f}.wav"
-        soundfile.write(folder / name, neuron.snippet(number), SAMPLE_RATE, subtype="PCM_16")
+        # An id may be a path, and as long as one; the number keeps names apart.
+        utterance = re.sub(r"[^\w.-]", "_", row.utterance)[:_LONGEST_NAME]
+        path, sound = folder / f"{number:02d}-{kind}-{utterance}-{row.time:.2f}.wav", neuron.snippet(number)
+        try:
+            soundfile.write(path, sound, SAMPLE_RATE, subtype="PCM_16")
+        except soundfile.SoundFileError as error:
+            raise StoreError(f"{path}: expected to write a sound, found {error}; choose another folder") from None
     yield f"{len(neuron.examples)} snippets in {folder}"
 
 

@@ -202,11 +202,14 @@ def overlapping(exclusive: Sequence[int], layer: int = 1, width: int = 3072):
     return neurons, summaries
 
 
-def count_store(path: Path, names: Sequence[str], width: int = 200, frames: int = 500) -> dict[str, np.ndarray]:
-    """A count store of single phones; returns each site's hits of AH, [width]."""
+def count_store(
+    path: Path, names: Sequence[str], width: int = 200, frames: int = 500, phones: Sequence[str] = PHONES
+) -> dict[str, np.ndarray]:
+    """A count store of single phones; returns each site's hits of the first, AH, [width]."""
+    labels = (*phones, *LABELS[len(PHONES) :])
     rng = np.random.default_rng(2)
     tau = max(1, round(0.01 * width))
-    n = np.full(len(LABELS), frames)
+    n = np.full(len(labels), frames)
     n[LABELS.index("ZH")] = 0
     hits = {}
     with new_store(path) as store:
@@ -218,9 +221,9 @@ def count_store(path: Path, names: Sequence[str], width: int = 200, frames: int 
                 "sites": [{"layer": index + 1, "name": name, "width": width} for index, name in enumerate(names)],
                 "lambda": 0.01,
                 "tau": [tau] * len(names),
-                "labels": list(LABELS),
-                "groups": list(PHONES),
-                "cells": [[label if label in PHONES else "", label] for label in LABELS],
+                "labels": list(labels),
+                "groups": list(phones),
+                "cells": [[label if label in phones else "", label] for label in labels],
                 "settings": {},
                 "ties": [0] * len(names),
                 "unranked": 0,
@@ -231,7 +234,7 @@ def count_store(path: Path, names: Sequence[str], width: int = 200, frames: int 
         for index, name in enumerate(names):
             weights = 1 / (1 + np.arange(width) / 8) ** 1.7
             share = np.minimum(1, weights * tau / weights.sum())
-            counts = np.stack([rng.binomial(frames, rng.permutation(share)) for _ in LABELS])
+            counts = np.stack([rng.binomial(frames, rng.permutation(share)) for _ in labels])
             add_array(store, f"counts/{index:02d}", counts)
-            hits[name] = counts[LABELS.index("AH")]
+            hits[name] = counts[0]
     return hits

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from property_neurons.browser.examples import KINDS
 from property_neurons.browser.pages import Limits, _index, shares
 from property_neurons.browser.sounds import CLIP_SECONDS, MP3_DELAY, clip, mp3
 from property_neurons.browser.tables import Choice
+from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
 from property_neurons.figures.table_page import table_page
+from property_neurons.stores.cells import quoted
 from property_neurons.stores.files import read_table
 from tests.unit.browser_inputs import CUT, EVIL, S_NEURON, WOMEN_NEURON, Made
 
@@ -78,7 +81,7 @@ def test_numbers_on_the_pages_are_those_of_the_tables(site):
             for key, column in (("low", row.p_low), ("high", row.p_high)):
                 assert one[key] == shares(column)
             for shown_set, told in zip(one["sets"], row.sets, strict=True):
-                assert shown_set["group"] == {"M": "male", "F": "female"}.get(told["group"], told["group"])
+                assert shown_set["group"] == group_title(told["group"], told["property"])
                 keys = ("property", "exclusive", *(["q", "auroc"] if told["exclusive"] else []))
                 assert [shown_set[key] for key in keys] == [told[key] for key in keys]
             own = examples[(examples["layer"] == layer) & (examples["neuron"] == row.neuron)]
@@ -100,6 +103,20 @@ def test_a_layer_without_pages_of_its_own_is_listed_all_the_same(made):
     neurons, _ = made.browse(Choice(random=0))
     neurons = neurons.assign(chosen=neurons["chosen"].where(neurons["layer"] == 1, "no"))
     assert [row[0] for row in _index(made.site(), neurons, made.site().utterances, {})["layers"]] == [1, 2]
+
+
+@pytest.mark.parametrize(("name", "title"), [("gender", "male"), ("single_phone", "M")])
+def test_m_is_male_as_a_group_of_gender_alone(made, name, title):
+    neurons, _ = made.browse(Choice(random=0))
+    of_gender = made.site()
+    erased = of_gender.erasures.assign(property=name, erased="M", part="M")
+    site = replace(of_gender, properties={name: made.views["gender"]}, erasures=erased)
+    index = _index(site, neurons, site.utterances, {(name, "M"): (0, 8)})
+    assert index["properties"][name]["groups"] == [EVIL, title]
+    assert {row[1] for row in index["properties"][name]["sizes"]} == {EVIL, title}
+    assert index["groups"] == [[name, title, 8]]
+    ((property_, erased, *_, part), *_) = [row[:9] for row in index["erasures"]]
+    assert (property_, erased, part) == (name, title, title)
 
 
 def test_names_are_text_and_begin_no_markup(site):
@@ -274,6 +291,44 @@ def test_in_chromium_a_neuron_says_what_became_of_it(chromium, site):
     assert f"cut: it stays, as neuron {other}." in chromium.find_element("tag name", "main").text
     open_page(chromium, site, "#/layer/1")
     assert chromium.execute_script("return document.querySelectorAll('tbody tr').length") >= 50
+
+
+MANY_ROWS = 3500
+# Names of groups; only the first two would be run by a spreadsheet.
+NAMES = ('=HYPERLINK("x")', "+cmd|run", "-voiced", "-0.5", "vowel")
+DOWNLOAD = """URL.createObjectURL = blob => { blob.text().then(text => { window.downloaded = text; }); return "#/"; };
+document.getElementById('download').click()"""
+
+
+@pytest.mark.slow
+def test_in_chromium_all_rows_are_sorted_and_downloaded_and_the_first_are_shown(chromium, site, tmp_path):
+    shutil.copytree(site, tmp_path, dirs_exist_ok=True)
+    index = data(site, "index")
+    groups = [NAMES[number % len(NAMES)] for number in range(MANY_ROWS)]
+    index["neurons"] = [
+        [1, number, number / MANY_ROWS, 0, [["phone", group, 1, 0.5, 0.5]]] for number, group in enumerate(groups)
+    ]
+    (tmp_path / "pages/data/index.js").write_text(f"BROWSER.index={json.dumps(index)};\n")
+    open_page(chromium, tmp_path, "#/search?sort=neuron&down=1")
+    cells = "[...document.querySelectorAll('tbody tr')].map(row => Number(row.cells[1].textContent))"
+    first = MANY_ROWS - 1
+    assert chromium.execute_script(f"return {cells}") == list(range(first, first - 3000, -1))
+    assert "3500 of 3500 rows; the first 3000 are shown" in chromium.find_element("css selector", "[role=status]").text
+    chromium.execute_script(DOWNLOAD)
+    header, *rows = [line.split("\t") for line in wait_for(chromium, "window.downloaded").splitlines()]
+    assert [int(row[header.index("neuron")]) for row in rows] == list(range(first, -1, -1))
+    expected = quoted(pd.DataFrame({"group": groups[::-1]}))["group"].tolist()
+    assert [row[header.index("group")] for row in rows] == expected
+    assert {name[1:] for name in expected if name.startswith("'")} == set(NAMES[:2])
+
+
+@pytest.mark.slow
+def test_in_chromium_nothing_is_said_of_pitch_where_the_corpus_has_no_f0(chromium, made, site, tmp_path):
+    made.write_pages(tmp_path, has_f0=False)
+    for folder, said in ((site, True), (tmp_path, False)):
+        open_page(chromium, folder, f"#/layer/1/neuron/{S_NEURON}")
+        first = chromium.find_element("css selector", ".example").text
+        assert ("120 Hz" in first, "activation" in first, "unvoiced" in first) == (said, True, False)
 
 
 @pytest.mark.slow

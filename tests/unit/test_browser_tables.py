@@ -1,5 +1,6 @@
 """The tables of the neuron browser, of neurons that are known by construction; one neuron in Python and a terminal."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,17 +11,21 @@ import soundfile
 
 import property_neurons
 from property_neurons import neuron as command
-from property_neurons.browser.examples import KINDS, choose_examples
+from property_neurons.browser import one_neuron
+from property_neurons.browser.examples import KINDS, choose_examples, reacted_to
 from property_neurons.browser.neighbours import coactive, cosines, nearest
+from property_neurons.browser.one_neuron import Neuron
 from property_neurons.browser.pages import _index, shares
 from property_neurons.browser.probabilities import LAGS, clusters_of, intervals
 from property_neurons.browser.speech import read_speech
 from property_neurons.browser.tables import EXAMPLE_COLUMNS, NEURON_COLUMNS, Choice, browser_tables, chosen_neurons
+from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import PHONES, VOWELS, Inventory
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
+from property_neurons.stores.files import write_table
 from tests.unit.browser_inputs import EVIL, LAMBDA, S_NEURON, SILENT_NEURON, WOMEN_NEURON, Made
 
 
@@ -230,6 +235,56 @@ def test_one_neuron_as_data_frames(made):
     assert set(one.by_phone["property"]) == {"gender"}
 
 
+COLUMNS = ["kind", "utterance", "speaker", "gender", "phone", "time", "f0", "value"]
+
+
+def examples_of(table, number):
+    own = table[(table["layer"] == 1) & (table["neuron"] == number)]
+    return own[COLUMNS].reset_index(drop=True)
+
+
+def test_the_terminal_and_a_page_show_the_same_examples_of_a_neuron(made, tables):
+    """Of a neuron with a page those of the page, whatever its seed and groups; of others as a page would."""
+    (row,) = tables[0].query("layer == 1 and sets.str.len() == 0").head(1).itertuples()
+    of_no_set = row.neuron
+    folder = made.results / "browser/made-up/all"
+    folder.mkdir(parents=True)
+    try:
+        _, examples = made.browse(Choice(random=0, seed=5))
+        write_table(folder / "examples.parquet", examples)
+        for number, of_page in ((S_NEURON, examples), (WOMEN_NEURON, examples), (of_no_set, tables[1])):
+            one = property_neurons.open_neuron(made.results, "made-up", "all", 1, number)
+            pd.testing.assert_frame_equal(one.examples[COLUMNS], examples_of(of_page, number))
+            assert len(one.snippet(0)) > 3200
+    finally:
+        shutil.rmtree(folder)
+    assert examples_of(examples, of_no_set).empty
+    # Neither can be told by the stores alone: which groups the neuron has, and the seed. This one has one of phones.
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    pd.testing.assert_frame_equal(one.examples[COLUMNS], examples_of(tables[1], S_NEURON))
+
+
+def test_a_neuron_reacts_to_a_phone_not_to_silence():
+    label = np.array([0, 1, 2, 2, 1, 1])  # of two phones and silence
+    women = np.array([1, 1, 1, 1, 0, 0], bool)
+    assert reacted_to(label, np.array([np.nan, 0.1])).tolist() == [1, 4, 5]
+    assert reacted_to(label, np.array([0.0, 0.1]), [women]).tolist() == [1]
+    assert reacted_to(label, np.array([0.0, 0.1]), [~women, women]).tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("pitch", ["yaapt", "bins", "none"])
+def test_nothing_is_said_of_pitch_where_the_corpus_has_no_f0(made, monkeypatch, pitch):
+    monkeypatch.setattr(one_neuron, "open_frames", lambda path: replace(open_frames(path), pitch=pitch))
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    shown = "\n".join(command.described(one))
+    assert one.has_f0 == (pitch == "yaapt")
+    assert ("120 Hz" in shown, "unvoiced " in shown.split("strongest")[1]) == (one.has_f0, False)
+    assert one.examples["f0"].isna().all() == (not one.has_f0)
+    if one.has_f0:
+        silent = replace(one, examples=one.examples.assign(f0=np.nan))
+        assert "unvoiced  speaker" in "\n".join(command.described(silent))
+
+
 def test_what_selectors_choose_is_no_property_of_a_neuron(made):
     before = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON).sets
     folder = made.results / "neurons/made-up/all"
@@ -266,6 +321,25 @@ def test_the_command_shows_bars_and_writes_snippets(made, tmp_path, capsys):
     written = sorted((tmp_path / "wav").iterdir())
     assert f"{len(written)} snippets" in printed
     assert soundfile.info(written[0]).frames == 6400
+
+
+def test_snippets_of_any_utterance_have_names_that_a_file_can_have(made, tmp_path, monkeypatch):
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    ids = ["../a/b", "a\0:b\n*", "é" * 300, "...", *one.examples["utterance"][4:]]
+    monkeypatch.setattr(Neuron, "snippet", lambda *_: np.zeros(6400, np.float32))
+    list(command.write_snippets(replace(one, examples=one.examples.assign(utterance=ids)), tmp_path / "wav"))
+    names = sorted(path.name for path in (tmp_path / "wav").iterdir())
+    assert len(names) == len(ids)
+    assert [name.split("-", 2)[2].rpartition("-")[0] for name in names[:4]] == [".._a_b", "a__b__", "é" * 50, "..."]
+
+
+def test_a_sound_that_cannot_be_written_is_told_in_a_line(made, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile, "write", fail)
+    with pytest.raises(SystemExit, match=r"expected to write a sound, found .*; choose another folder"):
+        command.main([str(made.results), "made-up/all", "1", str(S_NEURON), "--wav", str(tmp_path / "wav")])
 
 
 def test_the_command_says_what_is_wrong_in_a_line(made, capsys):

@@ -23,7 +23,9 @@ from property_neurons.editing.saved import RECORD as EDITING_RECORD
 from property_neurons.errors import StoreError
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.models.prepared import PRUNED_LOADER
 from property_neurons.pretraining.stage import run_pretraining
+from property_neurons.pruning.distillation import RECORD as DISTILLATION_RECORD
 from property_neurons.pruning.prune import RECORD
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import open_ranks
@@ -147,7 +149,8 @@ def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, sp
     # The same weights prepared from another folder.
     assert ranks(manifest=prepare(tmp_path / "again")).key == known
     recorded = tmp_path / "again/tiny.manifest.json"
-    for record, counts in ((RECORD, False), (EDITING_RECORD, False), ("generation_config.json", True)):
+    beside = (RECORD, EDITING_RECORD, DISTILLATION_RECORD, "curves.tsv", PRUNED_LOADER.name)
+    for record, counts in (*((name, False) for name in beside), ("generation_config.json", True)):
         described = manifests.read_manifest(recorded)
         files.write_json(tmp_path / "again/tiny" / record, {"of": "results/models/tiny"})
         manifests.write_manifest(recorded, described | manifests.describe_files(tmp_path / "again/tiny"))

@@ -2,13 +2,16 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from task_inputs import make_data, make_job, prepared, read_audio
 
 from property_neurons.editing.__main__ import main
+from property_neurons.editing.exported import exported_set
 from property_neurons.editing.saved import Edit, save_edited
 from property_neurons.errors import ModelError
+from property_neurons.models.ffn import Site
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
 from property_neurons.pruning.prune import Cut, prune_model
@@ -151,3 +154,13 @@ def test_an_exported_set_names_modules_and_neurons_for_other_programs(said, fold
     assert code == 1
     assert "female.json: expected no file of that name" in told
     path.unlink()
+
+
+def test_an_exported_set_numbers_networks_as_tables_do():
+    """A conformer has two in each block."""
+    sites = [Site(block, f"{block}.{half}", "a.0", "b.0", 4) for block in (1, 2) for half in (1, 2)]
+    masks = [np.arange(4) == place for place in range(4)]
+    exported = exported_set(masks, sites, {})["neurons"]
+    assert [one["layer"] for one in exported] == [1, 2, 3, 4]
+    assert [one["block"] for one in exported] == [1, 1, 2, 2]
+    assert [one["neurons"] for one in exported] == [[0], [1], [2], [3]]

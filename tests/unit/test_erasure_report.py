@@ -138,6 +138,9 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert "| female (20) | +80.0 (" in written
     assert "[+5.0, 0.0 to 10.0]" in written
     assert "Before: female 20.0, male 20.0, all 20.0." in written
+    phones = markdown_table(cells.assign(property="single_phone"))
+    assert "| F (20) | +80.0 (" in phones
+    assert "Before: F 20.0, M 20.0, all 20.0." in phones
 
 
 @pytest.mark.slow
@@ -292,6 +295,9 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     assert sum(text.get_text() == "(4.2)" for text in figure.axes[0].texts) == 3
     said = figure.get_suptitle().replace("\n", " ")
     assert said.endswith("Too little speech; n: test utterances, of 10 speakers")
+    figure, _ = erasure.draw(shown.assign(property="single_phone"), "melhubert-mini", "train-clean-100")
+    texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert [text.split(" (")[0] for text in texts[:3]] == ["erased: F", "F", "M"]
 
 
 def test_a_small_mean_squared_error_is_written_out(tmp_path):
@@ -473,6 +479,8 @@ def test_selectors_are_held_against_the_sets_of_equations_3_to_5(tmp_path, monke
     figure, drawn_table = drawn(erasure_selectors, shown, "melhubert-mini", "train-clean-100")
     assert len(drawn_table) == 9
     assert [axes.get_title() for axes in figure.axes] == ["erased: female", "erased: male", "mean of 2 groups"]
+    figure, _ = erasure_selectors.draw(shown.assign(property="single_phone"), "m", "c")
+    assert figure.axes[0].get_title() == "erased: F"
     # The points are those of the table, filled where q is small.
     marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     of_group = shown[shown["erased"] == "F"]

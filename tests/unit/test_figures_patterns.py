@@ -15,6 +15,7 @@ from figure_inputs import (
     stability,
 )
 
+from property_neurons.corpus.phones import PHONES
 from property_neurons.counting.count_store import open_counts
 from property_neurons.errors import ConfigError, CountingError
 from property_neurons.figures import fig2, fig3, fig4, fig5
@@ -205,6 +206,22 @@ def test_fig2_says_that_its_phone_has_few_frames(tmp_path):
     assert (
         "Too little" not in drawn(fig2, open_counts(tmp_path / "enough.zarr"), "AH", SetDefinition())[0].get_suptitle()
     )
+
+
+def test_phones_of_a_corpus_of_its_own_stay_as_they_are(tmp_path):
+    """In SAMPA S is another phone than s; the paper's ARPABET is written in small letters."""
+    own = {phone: phone.lower() if phone in ("S", "SH") else phone for phone in PHONES} | {"SH": "S"}
+    planes = {"gender": points("gender", sites(1), seeds=(0,))}
+    scores = {"gender": silhouettes([0.3], sites(1), (0,))}
+    for names in ({phone: phone for phone in PHONES}, own):
+        shown = {"gender": planes["gender"].replace({"phone": names})}
+        figure, _ = drawn(fig3, shown, scores, "m", "c")
+        told = [text.get_text() for text in figure.axes[0].texts]
+        assert sorted(told) == sorted(2 * [one if names is own else one.lower() for one in names.values()])
+        count_store(tmp_path / names["SH"], sites(1), phones=list(names.values()))
+        for phone in (names["AH"], names["S"]):
+            figure, _ = fig2.draw(open_counts(tmp_path / names["SH"]), phone, SetDefinition())
+            assert f"Phone [{phone if names is own else phone.lower()}]" in figure.get_suptitle()
 
 
 def test_fig3_shows_groups_whatever_they_are_called(tmp_path):

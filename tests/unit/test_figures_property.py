@@ -42,9 +42,16 @@ def test_one_property_has_its_plane_its_silhouettes_its_neurons_and_how_far_they
     panel = drawn(property, **shown, corpus="demo")[0].axes[2]
     legends = [child for child in panel.get_children() if isinstance(child, Legend)]
     named = [[text.get_text() for text in legend.get_texts()] for legend in legends]
-    assert ["male", "female"] in named
+    assert ["M", "F"] in named
     assert any("all groups" in texts for texts in named)
     assert len(panel.lines) == sum(map(len, named))
+
+
+@pytest.mark.parametrize(("name", "titles"), [("gender", ["male", "female"]), ("single_phone", ["M", "F"])])
+def test_m_and_f_are_genders_of_the_property_of_that_name_alone(name, titles):
+    figure, table = drawn(property, **tables(name, ("M", "F")), corpus="demo")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == titles
+    assert table.loc[table["role"] == "group", "series"].unique().tolist() == titles
 
 
 @pytest.mark.slow

@@ -335,6 +335,14 @@ def test_the_command_fails_with_the_message_alone_and_status_1(tmp_path):
     assert not (tmp_path / "folder").exists()
 
 
+def test_a_target_that_cannot_be_written_is_told_in_a_line(checkpoint, tmp_path, monkeypatch):
+    statistics, _ = write_statistics(tmp_path)
+    arguments = [str(checkpoint), str(checkpoint / "folder"), "--statistics", str(statistics)]
+    monkeypatch.setattr(sys, "argv", ["conversion", *arguments])
+    with pytest.raises(SystemExit, match=r"Not a directory; see that it can be read, or written to"):
+        conversion.main()
+
+
 def test_a_release_is_prepared_as_its_base_model(checkpoint, tmp_path):
     statistics, _ = write_statistics(tmp_path)
     source = MelHubertRelease(str(checkpoint), str(statistics))

@@ -61,6 +61,16 @@ def test_without_its_packages_the_export_says_which(tmp_path, monkeypatch):
         onnx_export.export_onnx(pruned_encoder("MelHubertModel", tmp_path), tmp_path / "model.onnx")
 
 
+def test_a_target_that_cannot_be_written_is_told_in_a_line_before_the_export(tmp_path, monkeypatch):
+    small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "model")
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("exported"))
+    (tmp_path / "file").touch()
+    for place in ("file/m.onnx", "file/sub/m.onnx"):
+        monkeypatch.setattr(sys, "argv", ["onnx_export", str(tmp_path / "model"), str(tmp_path / place)])
+        with pytest.raises(SystemExit, match=r"(Not a directory|File exists); see that it can be read, or written to"):
+            onnx_export.main()
+
+
 @pytest.mark.slow
 def test_the_command(tmp_path):
     small_models.save_model(small_models.small_model("MelHubertModel"), tmp_path / "model")

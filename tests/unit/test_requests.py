@@ -60,7 +60,16 @@ def test_what_shares_a_rule_is_one_row_and_the_last_row_is_of_all():
 
 
 @pytest.mark.parametrize(
-    ("resources", "gpus"), [({"gres": "gpu"}, 1), ({"gres": "gpu:2"}, 2), ({"gres": "gpu:a100"}, 1), ({"gpu": 3}, 3)]
+    ("resources", "gpus"),
+    [
+        ({"gres": "gpu"}, 1),
+        ({"gres": "gpu:2"}, 2),
+        ({"gres": "gpu:a100"}, 1),
+        ({"gres": "gpu:2,nvme:100"}, 2),
+        ({"gres": "shard:1,gpu:1"}, 1),
+        ({"gpu": 3}, 3),
+        ({"gpu": "<TBD>"}, 0),
+    ],
 )
 def test_gpus_are_read_as_the_profile_asks_for_them(resources, gpus):
     assert submission("train_task", **resources).gpus == gpus

@@ -34,7 +34,7 @@ COVERED = {
     """,
     "tabulate_browser": f"""
         {LOADING}
-        activations.store activations.summary browser.derived browser.examples browser.neighbours
+        activations.store activations.summary browser.derived browser.examples browser.f0 browser.neighbours
         browser.probabilities browser.speech browser.table_inputs browser.tables corpus.frame_store
         corpus.frame_values corpus.gate corpus.phones corpus.tracks corpus.utterance_columns counting.cell_sums
         counting.count_store counting.interval_properties counting.job counting.join counting.layout

@@ -15,6 +15,21 @@ _PER_UTTERANCE, _PER_SPEAKER = 1, 2
 _MOST_CANDIDATES = 2000
 
 
+def reacted_to(label: np.ndarray, p_phone: np.ndarray, groups: Iterable[np.ndarray] = ()) -> np.ndarray:
+    """The frames of what a neuron reacts to, its most probable phone in its groups: int64, ascending.
+
+    Args:
+        label: int [frames], index into the labels of an inventory, phones first.
+        p_phone: float [phones], probability of being active, NaN without frames.
+        groups: bool [frames], who is in each group whose neuron it is. One without a frame of the phone is passed over.
+    """
+    right = label == int(np.argmax(np.nan_to_num(p_phone, nan=-1)))
+    for in_group in groups:
+        if (right & in_group).any():
+            right &= in_group
+    return np.flatnonzero(right)
+
+
 def choose_examples(
     value: np.ndarray,
     active: np.ndarray,

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.activations.store import open_activations
-from property_neurons.browser.examples import KINDS, choose_examples
+from property_neurons.browser.examples import choose_examples, reacted_to
+from property_neurons.browser.f0 import has_f0
 from property_neurons.browser.speech import Shard, read_speech
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
 from property_neurons.corpus.frame_store import open_frames
-from property_neurons.corpus.phones import NEVER_IN_A_SET, PAPER_PHONES, Inventory
+from property_neurons.corpus.phones import NEVER_IN_A_SET, PAPER_PHONES
 from property_neurons.corpus.recordings import naming
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import StoreError, printable
@@ -29,8 +30,10 @@ class Neuron:
     phones: phone, phone_class ("" for none), n (counted frames), p (share of frames in which the neuron is active).
     groups: property, group, n, p.
     by_phone: property, group, phone, n, p; of properties whose groups are crossed with phones.
-    examples: kind (`strongest` first; see `examples.KINDS`), utterance, speaker, gender, phone, time (s), f0 (Hz),
-        value, audio (file). Empty where no activation values are kept.
+    examples: kind (`strongest` first; see `examples.KINDS`), utterance, speaker, gender, phone, time (s), f0 (Hz, NaN
+        unvoiced), value, audio (file); those of the neuron's page, where it has one. Empty where no activation values
+        are kept.
+    has_f0: whether F0 of the corpus is known; all `f0` are NaN where it is not.
     """
 
     model: str
@@ -44,6 +47,7 @@ class Neuron:
     groups: pd.DataFrame
     by_phone: pd.DataFrame
     examples: pd.DataFrame
+    has_f0: bool
 
     def snippet(self, example: int, before: float = 0.2, after: float = 0.2) -> np.ndarray:
         """The sound around an example, a row of `examples`: float32 [samples], 16 kHz.
@@ -92,7 +96,9 @@ def open_neuron(
             f"{model}, layer {layer}: expected a neuron from 0 to {width - 1}, found {neuron}; give one of these"
         )
     cells = pd.concat([_cells(name, counts, layer - 1, neuron) for name, counts in stores.items()], ignore_index=True)
-    inventory = _inventory(results, corpus)
+    frames = _manifests(results / "corpora" / corpus / "frames")
+    shard = open_frames(store_path(frames[0])) if frames else None
+    inventory = shard.inventory if shard else PAPER_PHONES
     names = list(inventory.phones)
     phones = (
         _plainest(cells[cells["phone"].isin(names)])
@@ -103,6 +109,7 @@ def open_neuron(
         .reset_index()
     )
     phones.insert(1, "phone_class", [inventory.class_of(phone) for phone in names])
+    phones = _with_p(phones)
     in_groups = cells[(cells["group"] != "") & ~cells["phone"].isin(NEVER_IN_A_SET)]
     groups = in_groups.groupby(["property", "group"], sort=False)[["n", "active"]].sum().reset_index()
     crossed = in_groups.groupby("property").filter(lambda own: own["phone"].duplicated().any())
@@ -114,10 +121,11 @@ def open_neuron(
         width=width,
         lambda_=first.lambda_,
         sets=_sets(results / "neurons" / model / corpus, layer, neuron),
-        phones=_with_p(phones),
+        phones=phones,
         groups=_with_p(groups),
         by_phone=_with_p(crossed.reset_index(drop=True)),
-        examples=_examples(results, model, corpus, layer - 1, neuron, first, root),
+        examples=_examples(results, model, corpus, layer - 1, neuron, first, phones["p"].to_numpy(), root),
+        has_f0=shard is not None and has_f0(shard),
     )
 
 
@@ -135,12 +143,6 @@ def _plainest(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells of the property with the most counted frames; None where no property counts every frame."""
     frames = cells.groupby("property")["n"].sum()
     return cells if frames.empty else cells[cells["property"] == frames.idxmax()]
-
-
-def _inventory(results: Path, corpus: str) -> Inventory:
-    """The phones of a corpus, as its frame stores have them."""
-    stores = _manifests(results / "corpora" / corpus / "frames")
-    return open_frames(store_path(stores[0])).inventory if stores else PAPER_PHONES
 
 
 def _with_p(table: pd.DataFrame) -> pd.DataFrame:
@@ -163,13 +165,20 @@ def _sets(folder: Path, layer: int, neuron: int) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
-_EXAMPLES = ["kind", "utterance", "speaker", "gender", "phone", "time", "f0", "value", "audio"]
+_EXAMPLES = ["kind", "utterance", "speaker", "gender", "phone", "time", "f0", "value"]
 
 
 def _examples(
-    results: Path, model: str, corpus: str, site: int, neuron: int, counts: Counts, root: str | Path | None
+    results: Path,
+    model: str,
+    corpus: str,
+    site: int,
+    neuron: int,
+    counts: Counts,
+    p_phone: np.ndarray,
+    root: str | Path | None,
 ) -> pd.DataFrame:
-    shards, roots = [], []
+    shards, audio = [], {}
     for manifest in _manifests(results / "activations" / model / corpus):
         values = open_activations(store_path(manifest))
         if not values.utterances:
@@ -177,37 +186,32 @@ def _examples(
         ranks = open_ranks(results / "ranks" / model / corpus / store_path(manifest).name)
         frames = open_frames(results / "corpora" / corpus / "frames" / store_path(manifest).name)
         shards.append(Shard(frames, ranks, values))
-        roots += [values.root] * len(values.utterances)
+        files = [str(Path(root or values.root) / file) for file in values.audio]
+        audio |= dict(zip(values.utterances, files, strict=True))
     if not shards:
+        return pd.DataFrame(columns=[*_EXAMPLES, "audio"])
+    table = _of_page(results / "browser" / model / corpus / "examples.parquet", site + 1, neuron)
+    if table.empty:
+        table = _chosen(shards, site, neuron, counts.tau[site], p_phone)
+    return table.assign(audio=table["utterance"].map(audio))
+
+
+def _of_page(path: Path, layer: int, neuron: int) -> pd.DataFrame:
+    """The examples of a neuron's page, which its groups and a seed of the config decided; none without a page."""
+    if not path.exists():
         return pd.DataFrame(columns=_EXAMPLES)
+    table = read_table(path, ["layer", "neuron", *_EXAMPLES])
+    return table.loc[(table["layer"] == layer) & (table["neuron"] == neuron), _EXAMPLES].reset_index(drop=True)
+
+
+def _chosen(shards: list[Shard], site: int, neuron: int, tau: int, p_phone: np.ndarray) -> pd.DataFrame:
+    """Examples as a page with the default seed has them, of a neuron of no group."""
     speech = read_speech(shards, {})
     column = speech.values(shards, site)[:, neuron].astype(np.float32)
-    active = np.flatnonzero((speech.active(shards, site, counts.tau[site]) == neuron).any(axis=1))
-    best = np.bincount(speech.label[active], minlength=len(speech.inventory.labels)).argmax() if len(active) else -1
-    chosen = choose_examples(
-        column,
-        active,
-        np.flatnonzero(speech.label == best),
-        speech.utterance,
-        speech.speaker,
-        np.random.default_rng([site, neuron]),
-    )
-    rows = []
-    for kind, frame in chosen:
-        utterance = int(speech.utterance[frame])
-        rows.append(
-            {
-                "kind": kind,
-                "utterance": speech.utterances[utterance],
-                "speaker": speech.speakers[utterance],
-                "gender": speech.genders[utterance],
-                "phone": speech.inventory.labels[speech.label[frame]],
-                "time": round((frame - speech.offset[utterance] + 0.5) * 0.02, 3),
-                "f0": float(speech.f0[frame]),
-                "value": float(column[frame]),
-                "audio": str(Path(root or roots[utterance]) / speech.audio[utterance]),
-            }
-        )
-    table = pd.DataFrame(rows, columns=_EXAMPLES)
-    order = table["kind"].map(KINDS.index)
-    return table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+    active = np.flatnonzero((speech.active(shards, site, tau) == neuron).any(axis=1))
+    right, rng = reacted_to(speech.label, p_phone), np.random.default_rng([0, site, neuron])
+    rows = [
+        {"kind": kind, **speech.moment(frame), "value": float(column[frame])}
+        for kind, frame in choose_examples(column, active, right, speech.utterance, speech.speaker, rng)
+    ]
+    return pd.DataFrame(rows, columns=_EXAMPLES)

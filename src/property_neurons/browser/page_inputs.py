@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from property_neurons.browser.f0 import has_f0
 from property_neurons.browser.pages import (
     ERASURE_COLUMNS,
     Limits,
@@ -25,10 +26,10 @@ from property_neurons.stores.manifests import store_path
 def read_site(job: Any) -> Site:
     """Read what the pages show besides the tables of neurons, from the `snakemake` object of a script."""
     kept = kept_utterances(job.input.checked)
-    phones, inventory = {}, PAPER_PHONES
+    phones, inventory, f0 = {}, PAPER_PHONES, False
     for manifest in job.input.frames:
         frames = open_frames(store_path(manifest))
-        inventory = frames.inventory
+        inventory, f0 = frames.inventory, has_f0(frames)
         for index, name in enumerate(frames.utterances):
             part = slice(frames.offset[index], frames.offset[index + 1])
             phones[name] = phones_of(frames.label[part], frames.segment[part], inventory.labels)
@@ -60,6 +61,7 @@ def read_site(job: Any) -> Site:
         limits=Limits(**job.params.limits),
         erasures=_erasures(job.input.erasures),
         inventory=inventory,
+        has_f0=f0,
     )
 
 

@@ -81,7 +81,7 @@ class Site:
 
     settings: what the overview lists, by name. utterances: id, speaker, gender, transcript, audio, seconds, phones
     (label and first frame of each segment). erasures: `ERASURE_COLUMNS` of the tables of erasure studies. inventory:
-    the phones of the corpus.
+    the phones of the corpus. has_f0: whether its F0 is known.
     """
 
     model: str
@@ -95,6 +95,7 @@ class Site:
     limits: Limits = field(default_factory=Limits)
     erasures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ERASURE_COLUMNS)))
     inventory: Inventory = PAPER_PHONES
+    has_f0: bool = True
 
 
 def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site: Site, root: Path) -> None:
@@ -231,7 +232,7 @@ def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int
         # Of sets that are not its own alone, the pages say no more than the name.
         "sets": [
             (one if one["exclusive"] else {key: one[key] for key in ("property", "exclusive")})
-            | {"group": group_title(one["group"])}
+            | {"group": group_title(one["group"], one["property"])}
             for one in row["sets"]
         ],
         "groups": [
@@ -291,16 +292,17 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
         "lambda": site.lambda_,
         "licence": site.licence,
         "phones": [[phone, site.inventory.class_of(phone) or _NO_CLASS] for phone in site.inventory.phones],
+        "f0": site.has_f0,
         "audio": site.audio,
         "delay": round(MP3_DELAY, 5),
         "clip": CLIP_SECONDS,
         "curve": N_CURVE,
         "kinds": KINDS,
-        "groups": [[name, group_title(group), n] for (name, group), (_, n) in groups.items()],
+        "groups": [[name, group_title(group, name), n] for (name, group), (_, n) in groups.items()],
         "minutes": round(float(used["seconds"].sum()) / 60, 1),
         "layers": [[layer, row.site, row.width, row.pages] for layer, row in layers.iterrows()],
-        "properties": {name: _property(view) for name, view in site.properties.items()},
-        "erasures": _records(site.erasures.assign(**_titled(site.erasures, ["erased", "part"])), list(ERASURE_COLUMNS)),
+        "properties": {name: _property(name, view) for name, view in site.properties.items()},
+        "erasures": [_erasure(row) for row in site.erasures[list(ERASURE_COLUMNS)].to_dict("records")],
         # For the search: layer, neuron, share of frames, most probable phone, sets.
         "neurons": [
             [
@@ -309,7 +311,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
                 round(row["active"], 5),
                 int(np.argmax(np.nan_to_num(row["p_phone"], nan=-1))),
                 [
-                    [s["property"], group_title(s["group"]), int(s["exclusive"]), s["q"], s["auroc"]]
+                    [s["property"], group_title(s["group"], s["property"]), int(s["exclusive"]), s["q"], s["auroc"]]
                     for s in row["sets"]
                 ],
             ]
@@ -321,7 +323,7 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
 _POINTS = ["group", "phone", "x", "y"]
 
 
-def _property(view: PropertyView) -> dict[str, Any]:
+def _property(name: str, view: PropertyView) -> dict[str, Any]:
     silhouettes, best, points = pd.Series(dtype="float64"), None, pd.DataFrame(columns=_POINTS)
     if view.silhouettes is not None and view.points is not None:
         silhouettes = view.silhouettes.groupby("layer")["silhouette"].mean()
@@ -329,29 +331,31 @@ def _property(view: PropertyView) -> dict[str, Any]:
             best = int(silhouettes.idxmax())
             points = view.points[(view.points["layer"] == best) & (view.points["seed"] == view.points["seed"].min())]
     return {
-        "groups": [group_title(group) for group in view.groups],
+        "groups": [group_title(group, name) for group in view.groups],
         "rare": [int(view.cells["rare"].sum()), len(pattern_cells(view.cells))],
-        "sizes": _records(view.summary, ["layer", "group", "members", "group_neurons", "property_neurons"]),
-        "null": _records(view.null, ["layer", "group", "observed", "null_mean", "null_low", "null_high", "p"]),
-        "stability": _records(view.stability, ["layer", "group", "jaccard", "nogueira", "auroc"]),
+        "sizes": _records(name, view.summary, ["layer", "group", "members", "group_neurons", "property_neurons"]),
+        "null": _records(name, view.null, ["layer", "group", "observed", "null_mean", "null_low", "null_high", "p"]),
+        "stability": _records(name, view.stability, ["layer", "group", "jaccard", "nogueira", "auroc"]),
         "silhouettes": [[int(layer), value] for layer, value in silhouettes.items()],
         "best": best,
-        "points": _records(points, _POINTS),
+        "points": _records(name, points, _POINTS),
     }
 
 
-def _titled(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, pd.Series]:
-    return {column: table[column].map(group_title) for column in columns}
+def _erasure(row: Mapping[str, Any]) -> list[Any]:
+    titles = {column: group_title(row[column], row["property"]) for column in ("erased", "part")}
+    return [*(row | titles).values()]
 
 
-def _records(table: pd.DataFrame, columns: list[str]) -> list[list[Any]]:
-    """Rows as lists; the group of all groups together, which tables leave empty, is ""."""
+def _records(property_: str, table: pd.DataFrame, columns: list[str]) -> list[list[Any]]:
+    """Rows of a property's table as lists; the group of all groups together, which tables leave empty, is ""."""
     there = [column for column in columns if column in table]
     if len(there) < len(columns):
         return []
     table = table[columns]
     if "group" in table:
-        table = table.assign(group=table["group"].fillna("").astype(str).map(group_title))
+        groups = table["group"].fillna("").astype(str)
+        table = table.assign(group=[group_title(group, property_) for group in groups])
     return table.values.tolist()
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from property_neurons.activations.store import ActivationStore
+from property_neurons.browser.f0 import f0_of
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import ANY, PAPER_PHONES, Inventory
@@ -43,7 +45,7 @@ class Speech:
     offset: int64 [utterances + 1], first frame of each.
     inventory: the phones of the corpus.
     label: int8 [frames], index into the labels of `inventory`.
-    f0: float32 [frames] Hz, NaN unvoiced or unknown.
+    f0: float32 [frames] Hz; see `f0.f0_of`.
     group: for each property int64 [frames], index into its groups, -1 where it has none and in silence.
     value_rows, rank_rows: for each shard int64 [its frames], rows in its stores.
     """
@@ -70,6 +72,20 @@ class Speech:
         """The speaker of each frame, by number: int64 [frames]."""
         _, number = np.unique(np.array(self.speakers, dtype=object).astype(str), return_inverse=True)
         return number[self.utterance]
+
+    def moment(self, frame: int) -> dict[str, Any]:
+        """Who says what in a frame: utterance, speaker, gender, frame of the utterance, time (s), phone, f0 (Hz)."""
+        utterance = int(self.utterance[frame])
+        of_utterance = frame - int(self.offset[utterance])
+        return {
+            "utterance": self.utterances[utterance],
+            "speaker": self.speakers[utterance],
+            "gender": self.genders[utterance],
+            "frame": of_utterance,
+            "time": round((of_utterance + 0.5) * 0.02, 3),
+            "phone": self.inventory.labels[self.label[frame]],
+            "f0": float(self.f0[frame]),
+        }
 
     def values(self, shards: Sequence[Shard], site: int) -> np.ndarray:
         """The values of one site: float16 [frames, neurons]."""
@@ -129,7 +145,7 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
         value_rows.append(rows)
         ranked.append(rank_row)
         labels.append(frames.label[position])
-        f0.append(_f0(frames)[position])
+        f0.append(f0_of(frames)[position])
         sample = sample_frames(frames, whole)
         for name, layout in layouts.items():
             of_frame = np.full(len(frames.label), NO_GROUP)
@@ -154,16 +170,3 @@ def read_speech(shards: Sequence[Shard], layouts: Mapping[str, Layout]) -> Speec
         value_rows=tuple(value_rows),
         rank_rows=tuple(ranked),
     )
-
-
-def _f0(frames: FrameShard) -> np.ndarray:
-    """F0 of every frame of a shard: float32 [frames], NaN where it is not known."""
-    f0 = np.full(len(frames.label), np.nan, np.float32)
-    if frames.pitch in ("bins", "none"):
-        return f0
-    for index in range(len(frames.utterances)):
-        track = frames.pitch_values[frames.pitch_offset[index] : frames.pitch_offset[index + 1]]
-        start, end = frames.offset[index], frames.offset[index + 1]
-        n = min(len(track), end - start)
-        f0[start : start + n] = track[:n]
-    return f0

@@ -12,7 +12,7 @@ import pandas as pd
 
 from property_neurons.activations.summary import BINS, summarise
 from property_neurons.browser.derived import Derived
-from property_neurons.browser.examples import N_CURVE, NO_PAGE, choose_examples
+from property_neurons.browser.examples import N_CURVE, NO_PAGE, choose_examples, reacted_to
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.probabilities import LAGS, clusters_of, counted_frames, intervals
 from property_neurons.browser.speech import Shard, Speech, read_speech
@@ -53,7 +53,7 @@ EXAMPLE_COLUMNS = {
     "`counter-example` (the right label, the neuron not active)",
     "utterance, speaker, gender": "who says it",
     "frame, time": "20 ms frame of the utterance, from 0; its middle in seconds",
-    "phone, f0": "label of the frame; F0 in Hz, NaN unvoiced",
+    "phone, f0": "label of the frame; F0 in Hz, NaN unvoiced, or all NaN where the corpus has no F0",
     "value": "activation",
     "curve": f"activation from {N_CURVE} frames before to {N_CURVE} after; NaN outside the utterance",
 }
@@ -326,24 +326,18 @@ class _Site:
             neuron = record["neuron"]
             column = values[:, neuron].astype(np.float32)
             active = frame_of[bounds[neuron] : bounds[neuron + 1]]
-            right = self._right(speech, record, numbers)
+            groups = [
+                speech.group[one["property"]] == numbers[one["property"], one["group"]]
+                for one in record["sets"]
+                if one["exclusive"] and one["property"] in speech.group
+            ]
+            right = reacted_to(speech.label, record["p_phone"], groups)
             rng = np.random.default_rng([seed, self.site, neuron])
             for kind, frame in choose_examples(column, active, right, speech.utterance, speech.speaker, rng):
                 rows.append({"neuron": neuron, "kind": kind, **_example(speech, column, frame)})
         table = pd.DataFrame(rows, columns=_EXAMPLE_FIELDS)
         table.insert(0, "layer", self.site + 1)
         return table
-
-    @staticmethod
-    def _right(speech: Speech, record: dict[str, Any], numbers: Mapping[tuple[str, str], int]) -> np.ndarray:
-        """Frames of the label that the neuron reacts to: its most probable phone, in the groups it belongs to."""
-        right = speech.label == int(np.argmax(np.nan_to_num(record["p_phone"], nan=-1)))
-        for member in record["sets"]:
-            if member["exclusive"] and member["property"] in speech.group:
-                in_group = speech.group[member["property"]] == numbers[member["property"], member["group"]]
-                if (right & in_group).any():
-                    right &= in_group
-        return np.flatnonzero(right)
 
 
 _EXAMPLE_FIELDS = ["neuron", "kind", "utterance", "speaker", "gender", "frame", "time", "phone", "f0", "value", "curve"]
@@ -356,17 +350,7 @@ def _example(speech: Speech, column: np.ndarray, frame: int) -> dict[str, Any]:
     curve = np.full(len(around), np.nan, np.float32)
     inside = (around >= first) & (around < last)
     curve[inside] = column[around[inside]]
-    return {
-        "utterance": speech.utterances[utterance],
-        "speaker": speech.speakers[utterance],
-        "gender": speech.genders[utterance],
-        "frame": frame - first,
-        "time": round((frame - first + 0.5) * 0.02, 3),
-        "phone": speech.inventory.labels[speech.label[frame]],
-        "f0": float(speech.f0[frame]),
-        "value": float(column[frame]),
-        "curve": curve,
-    }
+    return {**speech.moment(frame), "value": float(column[frame]), "curve": curve}
 
 
 def _pairs(neurons: np.ndarray, likeness: np.ndarray) -> list[list[dict[str, Any]]]:

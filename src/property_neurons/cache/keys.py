@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from property_neurons.tasks.job import TaskJob
     from property_neurons.tasks.table import TaskData
 
-# They say by which names a cut or edited model was made; nothing that runs it reads them.
-_RECORDS = frozenset({"pruning.json", "editing.json"})
+# They say how a cut, edited or distilled model was made, and load it elsewhere; nothing that runs it here reads them.
+_BESIDE = frozenset({"pruning.json", "editing.json", "distillation.json", "curves.tsv", "load_pruned.py"})
 _PACKAGES = {
     "frames": ("amfm-decompy", "librosa", "numcodecs", "numpy", "praat-parselmouth", "scipy", "soundfile", "zarr"),
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
@@ -203,7 +203,7 @@ def _version(package: str) -> str | None:
 
 
 def _digest_of_model(manifest: Mapping[str, Any]) -> str:
-    return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _RECORDS})
+    return manifests.digest_of({name: entry for name, entry in manifest["files"].items() if name not in _BESIDE})
 
 
 def _digest_of_frames(frames: Mapping[str, np.ndarray]) -> str:

@@ -18,8 +18,9 @@ class Browser(Section):
     )
     properties: Annotated[list[Name], Field(min_length=1)] | None = Field(
         default=None,
-        description="the properties to show (null: the paper's and those of the config, without tracks, intervals and "
-        "clusters); a property with many groups, such as `speaker`, takes minutes",
+        description="the properties to show (null: the paper's and those that the config defines, but none with "
+        "clusters in place of phones; ready-made ones, such as `manner`, by name alone); a property with many groups, "
+        "such as `speaker`, takes minutes",
     )
     neurons: Literal["property", "all"] = Field(
         default="property", description="which neurons have a page: property neurons and some at random, or all"

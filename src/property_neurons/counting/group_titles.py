@@ -1,10 +1,10 @@
-"""Group names for readers: pages, figures and Markdown say male and female where tables say M and F."""
+"""Group names for readers: pages, figures and Markdown say male and female where tables of gender say M and F."""
 
 from types import MappingProxyType
 
-_TITLES = MappingProxyType({"M": "male", "F": "female"})
+_GENDERS = MappingProxyType({"M": "male", "F": "female"})
 
 
-def group_title(name: str) -> str:
-    """A group's name as it is shown."""
-    return _TITLES.get(name, name)
+def group_title(name: str, property_: str) -> str:
+    """The name of a property's group as it is shown: of another property than `gender`, M and F may be phones."""
+    return _GENDERS.get(name, name) if property_ == "gender" else name

@@ -8,7 +8,6 @@ python -m property_neurons.editing score TRAINING.manifest.json MODEL.manifest.j
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.editing.saved import Edit, edited_set, save_edited
 from property_neurons.editing.statistics import Statistics, activation_statistics
 from property_neurons.editing.vocabulary import ALL
-from property_neurons.errors import PropertyNeuronsError, StoreError, printable, printable_lines
+from property_neurons.errors import StoreError, message_alone, printable, printable_lines
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
 from property_neurons.models.prepared import check_unused
@@ -38,13 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one of the commands; an error ends it with its message alone."""
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(chosen.threads)
-    try:
-        with quiet_transformers():
-            chosen.command(chosen)
-    except PropertyNeuronsError as error:
-        sys.exit(printable_lines(error))
-    except OSError as error:
-        sys.exit(f"{printable(error.filename or 'a file')}: {error.strerror}; see that it can be read, or written to")
+    with message_alone(), quiet_transformers():
+        chosen.command(chosen)
 
 
 def _groups(chosen: argparse.Namespace) -> None:

@@ -19,19 +19,22 @@ def exported_set(masks: Masks, sites: Sequence[Site], origin: Mapping[str, Any])
         origin: what is known of the set (model, groups ...), taken over as it is.
 
     Returns:
-        `origin`, and `neurons`: for each site with some, its layer, site, width, module (the second linear layer, whose
-        input is the activation), component (the same as pyvene names it) and neurons (ids from 0, ascending).
+        `origin`, and `neurons`: for each site with some, its layer (number of the feed-forward network in the model's
+        order, from 1, as in tables), block (of the Transformer, from 1; a conformer's has two networks), site (name),
+        width, module (the second linear layer, whose input is the activation), component (the same as pyvene names it)
+        and neurons (ids from 0, ascending).
     """
     neurons = [
         {
-            "layer": site.layer,
+            "layer": layer,
+            "block": site.layer,
             "site": site.name,
             "width": site.width,
             "module": site.module,
             "component": re.sub(r"\.(\d+)", r"[\1]", site.module) + ".input",
             "neurons": np.flatnonzero(mask).tolist(),
         }
-        for site, mask in zip(sites, masks, strict=True)
+        for layer, (site, mask) in enumerate(zip(sites, masks, strict=True), start=1)
         if mask.any()
     ]
     return {**origin, "neurons": neurons}

@@ -31,6 +31,7 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     digits = decimals_of(unit)
     what = {CROSS_ENTROPY: "Cross-entropy", BY_UTTERANCE: "Error by utterance, all its clips together,"}
     what = what.get(cells["metric"].iloc[0], "Error")
+    property_ = cells["property"].iloc[0]
     parts = list(dict.fromkeys(cells["part"]))
     lines = [
         f"{what} after minus before erasing, in {unit}: delta "
@@ -38,17 +39,18 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
         f"`*`: beyond random neurons (q <= {BEYOND}, one correction for the table; without draws: other than zero). "
         "Elsewhere the excess (without draws: the change) that could have been detected.",
         "",
-        "| erased (neurons) | " + " | ".join(map(_cell_text, parts)) + " |",
+        "| erased (neurons) | " + " | ".join(_cell_text(part, property_) for part in parts) + " |",
         "| --- |" + " --- |" * len(parts),
     ]
     for group, rows in cells.groupby("erased", sort=False):
         by_part = rows.set_index("part")
         written = [_written(by_part.loc[part], digits) if part in by_part.index else "" for part in parts]
-        lines.append(f"| {_cell_text(group)} ({mean_count(rows['neurons'].iloc[0])}) | " + " | ".join(written) + " |")
+        erased = f"{_cell_text(group, property_)} ({mean_count(rows['neurons'].iloc[0])})"
+        lines.append(f"| {erased} | " + " | ".join(written) + " |")
     lines.append("")
     before = cells.drop_duplicates(["part", "before"]).head(len(parts))
     if set(parts) != {OWN, OTHERS, ALL}:
-        said = ", ".join(f"{group_title(row.part)} {row.before:.{digits}f}" for row in before.itertuples())
+        said = ", ".join(f"{group_title(row.part, property_)} {row.before:.{digits}f}" for row in before.itertuples())
         lines += [f"Before: {said}.", ""]
     lines += _causal_lines(cells, unit, digits)
     if note := few_speakers_note(cells.loc[cells["part"] == ALL, "speakers"].min()):
@@ -63,8 +65,8 @@ def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
     if rows.empty:
         return []
     said = [
-        f"{group_title(row.erased)} {row.causal_excess:+.{digits}f} ({row.causal_excess_low:.{digits}f} to "
-        f"{row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
+        f"{group_title(row.erased, row.property)} {row.causal_excess:+.{digits}f} "
+        f"({row.causal_excess_low:.{digits}f} to {row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
         + _power(row.causal_excess_detectable, row.causal_excess_q, digits)
         for row in rows.itertuples()
     ]
@@ -78,9 +80,9 @@ def _power(detectable: float, q: float, digits: int) -> str:
     return ", nothing varies" if pd.isna(detectable) else f", detectable {detectable:.{digits}f}"
 
 
-def _cell_text(name: str) -> str:
+def _cell_text(name: str, property_: str) -> str:
     """A name in a Markdown table, with its bars escaped."""
-    return group_title(name).replace("|", r"\|")
+    return group_title(name, property_).replace("|", r"\|")
 
 
 def _written(row: pd.Series, digits: int) -> str:

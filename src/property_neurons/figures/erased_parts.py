@@ -26,10 +26,15 @@ def measure_title(table: pd.DataFrame) -> str:
     return f"change of {_MEASURES[table['metric'].iloc[0]]}" + (f" ({unit})" if unit in ("points", "nats") else "")
 
 
-def part_title(part: str, metric: str) -> str:
-    """The name of a part; all phones together are counted with insertions, which belong to no class."""
-    titles = {OWN: "the erased group", OTHERS: "all others", ALL: "all"}
-    return "all, with insertions" if (part, metric) == (ALL, _PHONES) else titles.get(part, style.group_title(part))
+def part_title(part: str, metric: str, property_: str) -> str:
+    """The name of a part; all phones together are counted with insertions, which belong to no class.
+
+    Args:
+        property_: whose groups the parts are.
+    """
+    everyone = "all, with insertions" if metric == _PHONES else "all"
+    titles = {OWN: "the erased group", OTHERS: "all others", ALL: everyone}
+    return titles.get(part, style.group_title(part, property_))
 
 
 def neurons_title(neurons: float) -> str:
@@ -41,7 +46,7 @@ def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows of a table that are drawn, and a sentence about the others: erasures that changed no answer.
 
     Args:
-        table: erased, metric, neurons, delta, low, high; only rows of group neurons.
+        table: property, erased, metric, neurons, delta, low, high; only rows of group neurons.
 
     Returns:
         `table` without the metrics and groups whose values and intervals are all zero. At least one group stays.
@@ -53,7 +58,8 @@ def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     neurons = table.groupby("erased")["neurons"].max()
     said = [f"No answer changed, so not drawn: {_MEASURES[metric]}" for metric in still]
     if groups:
-        named = ", ".join(f"{style.group_title(group)} ({neurons_title(neurons[group])})" for group in groups)
+        property_ = table["property"].iloc[0]
+        named = ", ".join(f"{style.group_title(one, property_)} ({neurons_title(neurons[one])})" for one in groups)
         said.append(f"No answer changed by erasing {named}")
     left_out = groups[1:] if of_group.all() else groups
     return table[~table["metric"].isin(still) & ~table["erased"].isin(left_out)], "; ".join(said)

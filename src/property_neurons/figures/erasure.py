@@ -81,7 +81,7 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
     place, places, names, headings, unit = -1.0, [], [], [], table["unit"].iloc[0]
     for erased, rows in table.groupby("erased", sort=False):
         # Among the names of the rows, so that nothing stands on the zero line.
-        title = "mean" if erased == MEAN else style.group_title(erased)
+        title = "mean" if erased == MEAN else style.group_title(erased, rows["property"].iloc[0])
         headings.append(len(places))
         places.append(place)
         names.append(f"erased: {title} ({neurons_title(rows['neurons'].iloc[0])})")
@@ -109,7 +109,7 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.published], [place], linestyle="", marker="x", color=style.ORANGE, zorder=5)
             places.append(place)
             before = f"{row.before:.{decimals_of(unit)}f}{' %' if unit == 'points' else ''}"
-            title = part_title(row.part, row.metric)
+            title = part_title(row.part, row.metric, row.property)
             names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
             found, detectable = (row.beyond, row.excess_detectable) if row.draws else (row.q <= BEYOND, row.detectable)
             _write_power(axes, place, found, detectable, unit)

@@ -45,7 +45,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
     changed, unchanged = what_changed(curves[curves["kind"] == GROUP])
     shown = curves[curves["metric"].isin(changed["metric"])]
     groups = list(dict.fromkeys((curves if together else changed)["erased"]))
-    first = shown["sigma"].iloc[0]
+    first, property_ = shown["sigma"].iloc[0], curves["property"].iloc[0]
     doses, sigmas = shown[shown["sigma"] == first], shown[shown["dose"] == 1]
     several = len(set(sigmas["sigma"])) > 1
     rows = [
@@ -60,10 +60,11 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         for axes, group in zip(line, [None] if together else groups, strict=True):
             _plot(axes, table if together else table[table["erased"] == group], x, together=together)
             if number == 0:
-                axes.set_title(f"mean of {len(groups)} groups" if together else f"erased: {style.group_title(group)}")
+                erased = "" if group is None else f"erased: {style.group_title(group, property_)}"
+                axes.set_title(erased or f"mean of {len(groups)} groups")
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves))
-    title = f"Erasing neurons of {style.property_title(curves['property'].iloc[0])} by degrees"
+    title = f"Erasing neurons of {style.property_title(property_)} by degrees"
     note = "; ".join(one for one in (note, "" if together else unchanged) if one)
     style.heading(figure, title, model, corpus, note)
     return figure, curves
@@ -106,9 +107,9 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
 
 def _legend(curves: pd.DataFrame) -> list[Artist]:
     looks = part_looks(curves["part"])
-    metric = curves["metric"].iloc[0]
+    metric, property_ = curves["metric"].iloc[0], curves["property"].iloc[0]
     handles = [
-        Line2D([], [], color=looks[part][0], marker=looks[part][1], label=part_title(part, metric))
+        Line2D([], [], color=looks[part][0], marker=looks[part][1], label=part_title(part, metric, property_))
         for part in dict.fromkeys(curves["part"])
     ]
     if (curves["kind"] == RANDOM).any():

@@ -54,21 +54,21 @@ def draw(table: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.
     shown = [MEAN] if len(groups) > MOST_SPELLED_OUT + 1 else groups
     drawn = table[table["erased"].isin(shown)]
     metrics = [rows for _, rows in drawn.groupby("metric", sort=False)]
-    selectors = [*dict.fromkeys(drawn["selector"])]
+    selectors, property_ = [*dict.fromkeys(drawn["selector"])], drawn["property"].iloc[0]
     height = 0.9 + len(metrics) * (0.55 + _LINE * len(selectors))
     figure = style.new_figure(max(style.COLUMN, _NAMES + _PANEL * len(shown)), height)
     grid = figure.subplots(len(metrics), len(shown), squeeze=False, sharey=True, sharex="row")
     for row, rows in zip(grid, metrics, strict=True):
         for axes, group in zip(row, shown, strict=True):
             _plot(axes, rows[rows["erased"] == group], selectors)
-            title = f"mean of {len(groups) - 1} groups" if group == MEAN else f"erased: {style.group_title(group)}"
+            erased = f"erased: {style.group_title(group, property_)}"
             if axes in grid[0]:
-                axes.set_title(title)
+                axes.set_title(f"mean of {len(groups) - 1} groups" if group == MEAN else erased)
         row[len(row) // 2].set_xlabel(measure_title(rows).replace("change of", "causal excess,"))
         row[0].set_yticks(range(len(selectors)), [style.selector_title(one) for one in selectors])
         row[0].set_ylim(len(selectors) - 0.5, -0.5)
     style.legend_below(figure, list(_legend(drawn["seeds"].min())))
-    what = f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}, as many chosen in other ways"
+    what = f"Erasing neurons of {style.property_title(property_)}, as many chosen in other ways"
     style.heading(figure, what, model, corpus, note)
     return figure, drawn
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import StrMethodFormatter
 from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import CountingError
 from property_neurons.figures import style
+from property_neurons.figures.phone_names import phone_names
 from property_neurons.figures.rare_cells import rare_phone_note
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.stores.manifests import store_path
@@ -33,7 +34,7 @@ def draw(counts: Counts, phone: str, definition: SetDefinition) -> style.Drawing
 
     Args:
         counts: have one cell of `phone`, such as those of the property `single_phone`.
-        phone: an ARPABET phone.
+        phone: one of the corpus.
         definition: says which neurons are in the pattern of the phone, and by which threshold.
 
     Raises:
@@ -42,9 +43,8 @@ def draw(counts: Counts, phone: str, definition: SetDefinition) -> style.Drawing
     table = _probabilities(counts, phone, definition)
     figure = style.new_figure(style.COLUMN, 2.5)
     _plot(figure.subplots(), table, definition)
-    style.heading(
-        figure, f"Phone {style.phone_label(phone)}", counts.model, counts.corpus, rare_phone_note(counts, phone)
-    )
+    name = phone_names([phone, *(counts.cells[cell][1] for cell in counts.phone_cells)])[0]
+    style.heading(figure, f"Phone [{name}]", counts.model, counts.corpus, rare_phone_note(counts, phone))
     return figure, table
 
 

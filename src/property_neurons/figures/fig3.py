@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from property_neurons.figures import style
 from property_neurons.figures.labels import label_points
+from property_neurons.figures.phone_names import phone_names
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.silhouettes import best_layer
 from property_neurons.figures.tables import read_tables
@@ -118,7 +119,7 @@ def draw_plane(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> Non
             color=colour,
             markersize=_MARKER,
             markeredgewidth=0,
-            label=style.group_title(group),
+            label=style.group_title(group, name),
         )
     _square(axes, plane[["x", "y"]].to_numpy(dtype=float))
     axes.set_xticks([])
@@ -132,7 +133,7 @@ def draw_plane(axes: Axes, plane: pd.DataFrame, name: str, inches: float) -> Non
     if not math.isnan(first["silhouette_control"]):
         text += f"\nbest layer of the control {style.silhouette_text(first['silhouette_control'])}"
     axes.set_title(f"{style.property_title(name)}, layer {first['site']}\nsilhouette {text}")
-    columns = style.legend_columns([style.group_title(group) for group in looks], inches)
+    columns = style.legend_columns([style.group_title(group, name) for group in looks], inches)
     # Left to itself, a legend passes over names that begin with an underscore.
     spacing = {"handletextpad": 0.1, "columnspacing": 1.0}
     axes.legend(handles=[*axes.lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, **spacing)
@@ -157,7 +158,7 @@ def name_points(axes: Axes, plane: pd.DataFrame) -> None:
     label_points(
         axes,
         plane[["x", "y"]].to_numpy(dtype=float),
-        [phone.lower() for phone in plane["phone"]],
+        phone_names(plane["phone"].tolist()),
         [looks[group][0] for group in plane["group"]],
         _TEXT,
         _MARKER,

@@ -93,9 +93,9 @@ def _groups(summary: pd.DataFrame, name: str) -> list[pd.DataFrame]:
     if len(groups) > len(style.GROUP_COLOURS) + 1:
         return []
     return [
-        layer_curves.curve(rows, "group_neurons", role="group", series=f"{style.group_title(group)}", name=name).assign(
-            panel="property neurons", group=group
-        )
+        layer_curves.curve(
+            rows, "group_neurons", role="group", series=f"{style.group_title(group, name)}", name=name
+        ).assign(panel="property neurons", group=group)
         for group, rows in summary.groupby("group", sort=False)
     ]
 

@@ -146,11 +146,6 @@ def legend_columns(labels: Sequence[str], inches: float) -> int:
     return max(1, min(len(labels), int(inches / column)))
 
 
-def phone_label(phone: str) -> str:
-    """A phone as the paper writes it: `AH` -> `[ah]`."""
-    return f"[{phone.lower()}]"
-
-
 def silhouette_text(value: float) -> str:
     """A silhouette as text with two decimals."""
     return "undefined" if math.isnan(value) else f"{value:z.2f}".replace("-", "−")
@@ -161,9 +156,9 @@ def property_title(name: str) -> str:
     return _PROPERTY_TITLES.get(name, name.replace("_", " "))
 
 
-def group_title(name: str) -> str:
-    """A group's name in a figure; a dollar sign in it begins no formula."""
-    return group_titles.group_title(name).replace("$", r"\$")
+def group_title(name: str, property_: str) -> str:
+    """The name of a property's group in a figure; a dollar sign in it begins no formula."""
+    return group_titles.group_title(name, property_).replace("$", r"\$")
 
 
 def selector_title(name: str) -> str:

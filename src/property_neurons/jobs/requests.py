@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from property_neurons.jobs.devices import asked_gpus
+
 _NOT_SUBMITTED = ("all", "browsers", "erasures", "doctor")
 """Rules that name what others make, and the one that looks at the machine it is started on."""
 
@@ -36,7 +38,7 @@ class Submission:
         """Take in a member, with its resources as Snakemake has evaluated them."""
         self.rules.append(rule)
         self.partition = str(resources.get("slurm_partition", ""))
-        self.gpus = max(self.gpus, _gpus(resources))
+        self.gpus = max(self.gpus, asked_gpus(resources | {"gpu": _whole(resources.get("gpu"))}))
         self.cores = max(self.cores, threads, _whole(resources.get("cpus_per_task")))
         self.mem_mb = max(self.mem_mb, _whole(resources.get("mem_mb")))
         self.minutes += _whole(resources.get("runtime"))
@@ -104,13 +106,6 @@ class _Collector:
 def _kind(rule: str) -> str:
     """Rules of subsets and figures, of which there is one each, are one."""
     return re.sub(r"^(scan|draw)_.*", r"\1", rule.partition(".")[0])
-
-
-def _gpus(resources: dict[str, Any]) -> int:
-    if "gres" in resources:
-        number = re.fullmatch(r"gpu(?::[^:]+)??(?::(\d+))?", str(resources["gres"]))
-        return int(number[1] or 1) if number else 0
-    return _whole(resources.get("gpu"))
 
 
 def _whole(value: Any) -> int:

@@ -8,14 +8,13 @@ MelHuBERT and Wav2Vec2-BERT, of any length; Whisper's windows have one length. T
 
 import argparse
 import logging
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from property_neurons.errors import ModelError, PropertyNeuronsError, printable, printable_lines
+from property_neurons.errors import ModelError, message_alone, printable
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.features import SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder, load_encoder
@@ -53,10 +52,11 @@ def export_onnx(encoder: SpeechEncoder, path: str | Path) -> float:
     Raises:
         ModelError: the packages for ONNX are absent, the model is too large for one file, or the outputs differ by more
             than `TOLERANCE`.
+        OSError: the file cannot be written; found out before the export.
     """
     try:
-        import onnx
-        import onnxruntime
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ModelError(
@@ -69,6 +69,15 @@ def export_onnx(encoder: SpeechEncoder, path: str | Path) -> float:
             f"{path}: expected a model of less than 2 GiB, the most an ONNX file holds, found {size / 2**30:.1f} GiB; "
             "export a smaller one"
         )
+    with atomic_path(path) as temporary:
+        temporary.touch()
+        return _export(encoder, path, temporary)
+
+
+def _export(encoder: SpeechEncoder, path: str | Path, temporary: Path) -> float:
+    import onnx
+    import onnxruntime
+
     inputs = [_noise(encoder, seconds) for seconds in _SECONDS]
     any_length = inputs[0].shape != inputs[1].shape
     module = _LastHiddenState(encoder.model).eval()
@@ -89,15 +98,14 @@ def export_onnx(encoder: SpeechEncoder, path: str | Path) -> float:
             )
     finally:
         encoder.model.set_attn_implementation(attention)
-    with atomic_path(path) as temporary:
-        onnx.save_model(program.model_proto, temporary)
-        session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
-        difference = max(_difference(module, session, values) for values in inputs)
-        if not difference <= TOLERANCE:
-            raise ModelError(
-                f"{path}: expected the outputs of {type(encoder.model).__name__} within {TOLERANCE}, found a "
-                f"difference of {difference:.2g}; nothing was written"
-            )
+    onnx.save_model(program.model_proto, temporary)
+    session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
+    difference = max(_difference(module, session, values) for values in inputs)
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"{path}: expected the outputs of {type(encoder.model).__name__} within {TOLERANCE}, found a "
+            f"difference of {difference:.2g}; nothing was written"
+        )
     return difference
 
 
@@ -129,11 +137,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a from_pretrained folder, such as results/models/NAME")
     parser.add_argument("file", type=Path, help="the .onnx file to write")
     arguments = parser.parse_args()
-    try:
-        with quiet_transformers():
-            difference = export_onnx(load_encoder(arguments.folder), arguments.file)
-    except PropertyNeuronsError as error:
-        sys.exit(printable_lines(error))
+    with message_alone(), quiet_transformers():
+        difference = export_onnx(load_encoder(arguments.folder), arguments.file)
     print(f"{printable(arguments.file)}: outputs within {difference:.1e} of the model's own")
 
 

@@ -48,8 +48,11 @@
     });
   }
 
+  /* What a spreadsheet would run, as stores/cells.py has it for other tables: an apostrophe before it makes it text. */
+  const FORMULA = /^'*[\s\x1c-\x1f\x85]*(?:[=@].|[+-][^(|!A-Za-z_]*[A-Za-z_][^(|!]*[(|!])/s;
   function download(name, header, rows) {
-    const clean = cell => (cell === null || cell === undefined ? "" : String(cell).replace(/[\t\r\n]/g, " "));
+    const text_of = cell => (cell === null || cell === undefined ? "" : String(cell).replace(/[\t\r\n]/g, " "));
+    const clean = cell => text_of(cell).replace(FORMULA, "'$&");
     const text = [header, ...rows].map(row => row.map(clean).join("\t") + "\n").join("");
     const address = URL.createObjectURL(new Blob([text], { type: "text/tab-separated-values" }));
     el("a", { href: address, download: name }).click();
@@ -117,7 +120,7 @@
       el("div", { class: "buttons" },
         index.audio !== "none" && el("button", { type: "button", class: "play", "aria-label": `Play here: 0.4 s around ${moment} s of ${name}, phone ${phone}`, onclick: () => playExample(layer, example, false) }, mark(), "here"),
         index.audio === "utterances" && el("button", { type: "button", "aria-label": `Play whole utterance ${name}`, onclick: () => playExample(layer, example, true) }, mark(), "whole")),
-      el("p", {}, el("strong", {}, phone), ` · activation ${short(value)} · ${f0 === null ? "unvoiced" : f0 + " Hz"}`),
+      el("p", {}, el("strong", {}, phone), ` · activation ${short(value)}${!index.f0 ? "" : f0 === null ? " · unvoiced" : ` · ${f0} Hz`}`),
       el("p", {}, `${name}, ${moment} s · speaker ${speaker}${gender ? ", " + gender : ""}`),
       words && el("p", { class: "words" }, words.length > 110 ? words.slice(0, 110) + "…" : words),
       el("p", { class: "note" }, `curve from ${short(low)} to ${short(high)}`));
@@ -125,7 +128,8 @@
   /* A background's position in percent counts what does not fit; the image starts `offset` (percent of the window) left of it. */
   const position = (size, offset) => (Math.abs(size - 100) < 1e-9 ? 0 : offset / (size - 100) * 100);
 
-  /* ---- a table that sorts ---- */
+  /* ---- a table that sorts; of very many rows the first ---- */
+  const MOST_ROWS = 3000;
   function sortedTable(caption, columns, rows, state, change) {
     const place = columns.findIndex(column => column.key === state.sort);
     if (place >= 0) {
@@ -139,7 +143,7 @@
     }
     const head = columns.map((column, at) => el("th", { scope: "col", class: column.text ? "text" : "", title: column.title, "aria-sort": at === place ? (state.down ? "descending" : "ascending") : "none" },
       el("button", { type: "button", onclick: () => change({ sort: column.key, down: at === place ? !state.down : !column.text }) }, column.name)));
-    const body = rows.map(row => el("tr", {}, columns.map(column => el("td", { class: column.text ? "text" : "" }, column.show ? column.show(row) : column.text ? column.value(row) : number(column.value(row))))));
+    const body = rows.slice(0, MOST_ROWS).map(row => el("tr", {}, columns.map(column => el("td", { class: column.text ? "text" : "" }, column.show ? column.show(row) : column.text ? column.value(row) : number(column.value(row))))));
     return { node: el("div", { class: "scroll" }, el("table", {}, el("caption", { class: "note" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body))), rows };
   }
 
@@ -236,15 +240,15 @@
 
   function listPage(base, query, rows, columns, name, caption, besides = () => []) {
     const state = filtersOf(query), table = el("div", {}), form = el("div", {});
-    let shown = [];
+    let found = [];
     const status = el("p", { role: "status", class: "note" }), more = el("div", {});
     const draw = () => {
       const kept = rows.filter(row => keeps(state, row.n, phones[row.best], row.set ? row.set.property : "", row.set ? row.set.group : "", row.set ? row.set.q : null));
-      const made = sortedTable(caption, columns, kept.slice(0, 3000), state, change);
-      shown = made.rows;
+      const made = sortedTable(caption, columns, kept, state, change);
+      found = made.rows;
       table.replaceChildren(made.node);
       more.replaceChildren(...besides(state));
-      status.textContent = `${kept.length} of ${rows.length} rows` + (kept.length > 3000 ? "; the first 3000 are shown: filter further" : "");
+      status.textContent = `${kept.length} of ${rows.length} rows` + (kept.length > MOST_ROWS ? `; the first ${MOST_ROWS} are shown: filter further, or download all` : "");
       writeFilters(base, state);
     };
     function change(part) {
@@ -255,7 +259,7 @@
     }
     form.append(filterForm(state, change));
     draw();
-    return [form, el("p", {}, el("button", { type: "button", id: "download", onclick: () => download(name, ["layer", ...columns.map(column => column.key)], shown.map(row => [row.layer, ...columns.map(column => column.value(row))])) }, "Download what is shown (TSV)")), status, more, table];
+    return [form, el("p", {}, el("button", { type: "button", id: "download", onclick: () => download(name, ["layer", ...columns.map(column => column.key)], found.map(row => [row.layer, ...columns.map(column => column.value(row))])) }, "Download all of these rows (TSV)")), status, more, table];
   }
 
   function heatMap(layer, neurons) {

@@ -8,14 +8,13 @@ are read off its tensors, so that a pruned release is as good as a whole one; it
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
-from property_neurons.errors import ModelError, PropertyNeuronsError, StoreError, printable_lines
+from property_neurons.errors import ModelError, StoreError, message_alone
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.log_mel import FRAMES_OF_10_MS, LogMelStatistics
 from property_neurons.models.melhubert.configuration import MelHubertConfig
@@ -256,11 +255,9 @@ def main() -> None:
     )
     parser.add_argument("--heads", type=int, help="attention heads, where the checkpoint does not say")
     arguments = parser.parse_args()
-    try:
+    with message_alone():
         statistics = read_statistics(arguments.statistics)
         convert_release(arguments.checkpoint, arguments.folder, statistics, arguments.heads)
-    except PropertyNeuronsError as error:
-        sys.exit(printable_lines(error))
 
 
 if __name__ == "__main__":
