@@ -107,7 +107,7 @@ def main() -> None:
         folder = Path(temporary)
         utterances = speech(options.data, options.utterances, folder)
         recordings = [Recording(item.path.stem, item.path, len(item.waveform)) for item in utterances]
-        write_log_mel(folder / "s-000", folder / "s-000.manifest.json", recordings)
+        write_log_mel(folder / "s-000", folder / "s-000.manifest.json", recordings, ["s"] * len(recordings))
         shard = open_log_mel(folder / "s-000.manifest.json")
         statistics = measure_statistics([shard])
         write_statistics(folder / "log_mel.json", statistics)

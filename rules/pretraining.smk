@@ -8,6 +8,10 @@ rule extract_log_mel:
     """The log-Mel frames of one shard, read at random by training."""
     input:
         checked=ancient(CHECKED),
+        # Who speaks, as training holds out speakers.
+        tables=lambda wildcards: (
+            f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset_of(wildcards.shard)}/tables.manifest.json"
+        ),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
     output:
         folder=directory(f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}"),
@@ -25,7 +29,7 @@ rule extract_log_mel:
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         mp3=lambda wildcards: plan.pretraining.needs_mp3(CONFIG, wildcards.corpus),
-        code=code_fingerprint("property_neurons.pretraining.log_mel"),
+        code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.gate"),
     message:
         "Log-Mel frames of {wildcards.corpus}/{wildcards.shard}"
     script:

@@ -52,7 +52,8 @@ def message_alone() -> Iterator[None]:
     except PropertyNeuronsError as error:
         sys.exit(printable_lines(error))
     except OSError as error:
-        sys.exit(f"{printable(error.filename or 'a file')}: {error.strerror}; see that it can be read, or written to")
+        name, reason = printable(error.filename or "a file"), error.strerror or printable(error)
+        sys.exit(f"{name}: {reason}; see that it can be read, or written to")
 
 
 class ConfigError(PropertyNeuronsError):

@@ -96,7 +96,10 @@ class Project:
         )
 
     def kill_training(self, target: str, work: Path) -> None:
-        """Make `target` again, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
+        """Train `target` anew, and kill snakemake and the training with it once `work` holds a whole checkpoint."""
+        # Else it would be taken back from there.
+        for description in (self.folder / target).parent.glob(".kept/*.entry.json"):
+            description.unlink()
         running = subprocess.Popen(
             _command("--force", target),
             cwd=self.folder,

@@ -51,7 +51,9 @@ def write_features(folder: Path, mp3: bool = False, n_per_speaker: int = 3) -> P
     recordings, reader = recordings_and_reader(n_per_speaker)
     manifest = folder / "s-000.manifest.json"
     with mock.patch.object(audio, "read_audio", reader):
-        write_log_mel(folder / "s-000", manifest, recordings, mp3=mp3)
+        write_log_mel(
+            folder / "s-000", manifest, recordings, [one.utterance.split("-")[0] for one in recordings], mp3=mp3
+        )
     return manifest
 
 

@@ -11,7 +11,7 @@ from property_neurons.activations.extraction import store_activations
 from property_neurons.activations.store import new_activations, open_activations, rounded
 from property_neurons.activations.summary import BINS, summarise
 from property_neurons.corpus import audio
-from property_neurons.errors import StoreError
+from property_neurons.errors import CountingError, ModelError, StoreError
 from property_neurons.ranks.sites import Site
 from tests.unit.test_extraction import LENGTHS, FakeEncoder, read_audio
 
@@ -37,6 +37,25 @@ def test_the_store_holds_what_the_model_gave_in_every_frame(tmp_path, frames_per
     for site in range(2):
         frames = [encoder.activations(np.zeros(n), site).float().numpy()[encoder.rows_of_frames(n)] for n in LENGTHS]
         np.testing.assert_allclose(store.values(site), np.concatenate(frames), rtol=2**-6, atol=1e-6)
+
+
+class WithInfinity(FakeEncoder):
+    """In one neuron of the second layer, in one frame of one utterance."""
+
+    def activations(self, waveform, site):
+        activations = super().activations(waveform, site)
+        if site == 1 and len(waveform) == LENGTHS[1]:
+            activations[0, 2] = float("inf")
+        return activations
+
+
+def test_what_cannot_be_read_is_named_by_its_utterance(tmp_path):
+    sentence = rf"utt-{LENGTHS[1]}: layer 2 \(site 2\): expected finite activations, found NaN or infinite ones"
+    with pytest.raises(CountingError, match=sentence):
+        store_activations(lambda: (WithInfinity(), 2), listed(LENGTHS), tmp_path / "x.zarr", model="tiny", root="")
+    with pytest.raises(ModelError, match=r"utt-300: .* too short"):
+        store_activations(lambda: (FakeEncoder(), 2), listed([300]), tmp_path / "x.zarr", model="tiny", root="")
+    assert not (tmp_path / "x.zarr").exists()
 
 
 def test_where_a_shard_has_no_utterance_no_model_is_loaded(tmp_path):

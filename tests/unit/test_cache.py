@@ -16,7 +16,7 @@ import pytest
 from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
 from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
-from property_neurons.errors import CodeChangedError
+from property_neurons.errors import CodeChangedError, StoreError
 from property_neurons.jobs.fingerprint import code_fingerprint
 from property_neurons.stores import files, manifests
 
@@ -248,7 +248,7 @@ def again(result, log):
     made = []
     shutil.rmtree(result.folder, ignore_errors=True)
     result.manifest.unlink(missing_ok=True)
-    take_or_make(None, lambda: result, lambda: made.append(make(result)), log, code=CODE, keep_aside=True)
+    take_or_make(None, lambda: result, lambda: made.append(make(result)), log, code=CODE, set_aside=True)
     return bool(made)
 
 
@@ -260,10 +260,10 @@ def test_a_job_that_runs_again_takes_back_what_it_made(tmp_path, caplog):
         assert not again(result_in(tmp_path / "here"), log)
     assert read(first) == before
     assert f"taken from results kept here {first.key}" in caplog.text
-    # Once more: what was taken back is kept in its turn, and takes no further room.
-    assert not again(first, log)
+    # It takes no further room, and stays kept.
     file = next(path for path in first.folder.rglob("*") if path.is_file())
     assert file.stat().st_nlink == 2
+    assert not again(first, log)
     # Of other settings it is made anew, and the one before is set aside.
     assert again(result_in(tmp_path / "here", MADE_OF | {"seed": 5}), log)
     assert [path for path in first.folder.parent.glob(".old/*") if path.is_dir()]
@@ -271,7 +271,7 @@ def test_a_job_that_runs_again_takes_back_what_it_made(tmp_path, caplog):
 
 def test_what_is_not_set_aside_makes_room(tmp_path):
     first = result_in(tmp_path / "here")
-    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE, keep_aside=False)
+    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE, set_aside=False)
     shutil.rmtree(first.folder)
     other = result_in(tmp_path / "here", MADE_OF | {"seed": 5})
 
@@ -279,7 +279,7 @@ def test_what_is_not_set_aside_makes_room(tmp_path):
         assert not (tmp_path / "here/.kept/x").exists()
         make(other)
 
-    take_or_make(None, lambda: other, make_other, log, code=CODE, keep_aside=False)
+    take_or_make(None, lambda: other, make_other, log, code=CODE, set_aside=False)
     assert (tmp_path / "here/.kept/x").exists()
     assert not (tmp_path / "here/.old").exists()
 
@@ -290,8 +290,22 @@ def test_what_was_kept_and_damaged_is_made_anew(tmp_path, caplog):
     file = next(path for path in (tmp_path / "here/.kept/x").rglob("*") if path.is_file())
     file.write_bytes(b"spoilt")
     assert again(first, log)
-    assert "damaged entry of the results kept here" in caplog.text
+    assert "what was kept here of" in caplog.text
     assert not again(first, log)
+
+
+def test_what_is_kept_and_cannot_be_linked_is_not_made_anew(tmp_path, monkeypatch):
+    first = result_in(tmp_path / "here")
+    again(first, log)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(entries_module.shutil, "copytree", full)
+    with pytest.raises(StoreError, match=r"expected to take back .* found No space left on device; free space, or del"):
+        again(first, log)
+    assert (tmp_path / "here/.kept/x").is_dir()
+    assert not (tmp_path / "here/.old").exists()
 
 
 def test_without_hard_links_nothing_is_kept_or_taken(tmp_path, caplog, monkeypatch):
@@ -307,7 +321,8 @@ def test_without_hard_links_nothing_is_kept_or_taken(tmp_path, caplog, monkeypat
 
 def test_an_absent_cache_is_named_and_stops_nothing(tmp_path, caplog):
     made = []
-    take_or_make(tmp_path / "nowhere", never, lambda: made.append(1), log, code=CODE)
+    result = result_in(tmp_path / "here")
+    take_or_make(tmp_path / "nowhere", lambda: result, lambda: made.append(make(result)), log, code=CODE)
     assert made
     assert f"expected a folder at {tmp_path / 'nowhere'}, found none; make it" in caplog.text
     assert not (tmp_path / "nowhere").exists()
@@ -345,12 +360,6 @@ def test_an_entry_out_of_reach_stops_nothing_and_stays(tmp_path, cache, publishe
     assert f"{result.key} could not be taken from the cache ([Errno {code}]" in caplog.text
     assert f"{result.key} was not published to the cache: [Errno {code}]" in caplog.text
     assert take(cache, result, log)
-
-
-def test_without_a_cache_nothing_is_described(tmp_path):
-    made = []
-    take_or_make(None, never, lambda: made.append(1), log, code=CODE)
-    assert made
 
 
 def _publish_many(folder, cache, number, together):

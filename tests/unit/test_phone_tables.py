@@ -155,8 +155,10 @@ def test_a_table_of_ones_own(tmp_path):
     assert table.read("ma2") is None
     # In SAMPA s and S are two phones.
     assert table.read("S") is None
-    path.write_text("label\nna\nnan\n")
-    assert read_phone_table(path).phones == ("na", "nan")
+    path.write_text("label\tclass\tmark\nna\tstop\tNA\nnan\tNA\t1\n")
+    table = read_phone_table(path)
+    assert (table.phones, table.classes) == (("na", "nan"), {"stop": ("na",)})
+    assert [table.read(label)[1] for label in ("na", "nan")] == ["", "1"]
 
 
 def test_another_spelling_of_the_39_phones(tmp_path):

@@ -150,6 +150,31 @@ def test_a_killed_job_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, kill
     assert weights(job.folder) == weights(undisturbed.folder)
 
 
+def test_a_resumed_training_saves_as_often_as_is_asked_now(tmp_path, monkeypatch):
+    job = small_job(tmp_path)
+    saved, plain = [], trainer.ProgressBar.on_step_end
+
+    def killing(self, args, state, control, **kwargs):
+        if state.global_step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer.ProgressBar, "on_step_end", killing)
+        run_pretraining(job)
+    assert plain is trainer.ProgressBar.on_step_end
+    marked = trainer.MarkComplete.on_save
+    monkeypatch.setattr(
+        trainer.MarkComplete,
+        "on_save",
+        lambda self, args, state, control, **kwargs: (
+            saved.append(state.global_step),
+            marked(self, args, state, control, **kwargs),
+        )[1],
+    )
+    run_pretraining(replace(job, training=job.training | {"save_every": 2}))
+    assert saved == [6, 8, 10, 12]
+
+
 def write_checkpoint(folder: Path, identity: str) -> None:
     folder.mkdir(parents=True)
     (folder / "optimizer.pt").write_bytes(bytes(range(100)))

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import small_models
 import torch
+from safetensors.torch import load_file, save_file
 
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.ffn import ffn_sites
+from property_neurons.models.load_pruned import load
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, RandomTwin, prepare_model
 from property_neurons.models.prepared import PRUNED_LOADER
@@ -147,10 +149,27 @@ def test_a_pruned_model_loads_where_the_library_is_not(tmp_path):
     assert done.stdout.split() == sorted(small_models.CLASS_NAMES), done.stderr
 
 
-def test_a_model_with_its_head_is_pruned_where_its_encoder_is():
-    model = small_models.build(
+def with_head():
+    return small_models.build(
         small_models.find_class("MelHubertForPreTraining"), small_models.small_config("MelHubertModel")
     )
+
+
+def test_the_loader_takes_the_encoder_of_a_model_with_its_head_and_no_random_weights(tmp_path):
+    pruned = remove_neurons(with_head(), drawn(with_head()))
+    folder = small_models.save_model(pruned, tmp_path / "headed")
+    features = torch.randn(1, 30, 80)
+    with torch.inference_mode():
+        assert torch.equal(load(folder)(features)[0], pruned.melhubert(features)[0])
+    weights = load_file(folder / "model.safetensors")
+    del weights[next(name for name in weights if name.endswith("intermediate_dense.weight"))]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"found none that fit for \['encoder.layers.0.feed_forward"):
+        load(folder)
+
+
+def test_a_model_with_its_head_is_pruned_where_its_encoder_is():
+    model = with_head()
     kept = drawn(model)
     pruned = remove_neurons(model, kept)
     assert type(pruned) is type(model)

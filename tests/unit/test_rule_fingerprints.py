@@ -72,7 +72,7 @@ COVERED = {
         pretraining.kmeans probing.frames probing.representations
     """,
     "extract_log_mel": """
-        models.log_mel pretraining.log_mel pretraining.log_mel_store
+        corpus.gate models.log_mel pretraining.log_mel pretraining.log_mel_store
     """,
     "fit_targets": f"""
         {LOADING}

@@ -296,7 +296,7 @@ def test_a_quotation_mark_of_a_csv_that_is_not_closed_takes_in_no_other_line(fol
 def test_what_stands_for_a_missing_value(folder):
     (folder / "m.tsv").write_text("noise\n" + "\n".join(["none", "null", "NA", "n/a", "nan", "babble"]) + "\n")
     assert read_own_table(folder / "m.tsv")["noise"].tolist() == ["none", "null", "", "", "", "babble"]
-    assert read_own_table(folder / "m.tsv", missing=False)["noise"].tolist()[2:5] == ["NA", "n/a", "nan"]
+    assert read_own_table(folder / "m.tsv", as_written=["noise"])["noise"].tolist()[2:5] == ["NA", "n/a", "nan"]
 
 
 def test_no_table_at_all(folder):

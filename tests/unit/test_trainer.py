@@ -5,11 +5,26 @@ from pickle import UnpicklingError
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from property_neurons.config.optimisation import Optimisation
 from property_neurons.errors import ModelError
 from property_neurons.training import trainer
 from property_neurons.training.trainer import StopWhenFlat, train_from, training_arguments
+
+
+def test_processes_drop_units_of_their_own(monkeypatch):
+    """But where whole layers are dropped, which have to be the same in all."""
+    seen = []
+    for rank, layerdrop in (("0", 0.0), ("1", 0.0), ("2", 0.0), ("1", 0.1)):
+        monkeypatch.setenv("RANK", rank)
+        torch.manual_seed(3)
+        config = SimpleNamespace(layerdrop=layerdrop)
+        drawn = SimpleNamespace(args=SimpleNamespace(seed=3), model=SimpleNamespace(config=config))
+        drawn.train = lambda resume_from_checkpoint: seen.append(torch.rand(1).item())
+        train_from(drawn, None)
+    assert len(set(seen[:3])) == 3
+    assert seen[3] == seen[0]
 
 
 def stops_after(losses, patience):

@@ -48,7 +48,7 @@ def test_factors_are_drawn_evenly_to_both_sides():
 def test_only_the_features_of_a_crop_are_warped():
     rng = np.random.default_rng(0)
     frames = rng.standard_normal((200, 40)).astype(np.float32)
-    utterances = [Utterance("1-1", frames, None, np.arange(100, dtype=np.uint16))]
+    utterances = [Utterance("1-1", "1", frames, None, np.arange(100, dtype=np.uint16))]
     settings = {"n_crops": 6, "crop_ms": 400, "frame_ms": 20, "masking": Masking(), "coded_share": 0.0, "seed": 3}
     flat = LogMelStatistics(np.zeros(40), np.ones(40))
     plain, warped = (Crops(utterances, flat, frequency_warp=strength, **settings) for strength in (0.0, 0.2))

@@ -29,5 +29,5 @@ with job_log(snakemake) as log:
         lambda: write_frame_store(store, pitch=pitch_source(**params.pitch), **speech),
         log,
         code=params.code,
-        keep_aside=False,
+        set_aside=False,
     )

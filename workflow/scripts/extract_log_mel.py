@@ -1,14 +1,27 @@
 """Write the log-Mel frames of one shard."""
 
+from pathlib import Path
+
+from property_neurons.corpus.gate import let_through
 from property_neurons.corpus.recordings import recordings_of
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.log_mel import write_log_mel
+from property_neurons.stores.files import read_table
+from property_neurons.stores.manifests import verify_files
 
 with job_log(snakemake):
+    tables = Path(snakemake.input.tables).parent
+    verify_files(tables, snakemake.input.tables)
+    facts = read_table(tables / "utterances.parquet", ["subset", "utterance", "speaker"])
+    kept = let_through(snakemake.input.checked)
+    speaker = {row.utterance: row.speaker for row in facts.itertuples() if (row.subset, row.utterance) in kept}
+    listed = read_shard_list(snakemake.input.shard)
+    listed = listed[listed["utterance"].isin(list(speaker))]
     write_log_mel(
         snakemake.output.folder,
         snakemake.output.manifest,
-        recordings_of(read_shard_list(snakemake.input.shard), snakemake.params.root),
+        recordings_of(listed, snakemake.params.root),
+        listed["utterance"].map(speaker).tolist(),
         mp3=snakemake.params.mp3,
     )

@@ -51,5 +51,5 @@ with job_log(snakemake) as log:
         lambda: run_pretraining(job, processes=processes),
         log,
         code=params.code,
-        keep_aside=True,
+        set_aside=True,
     )

@@ -51,5 +51,5 @@ with job_log(snakemake) as log:
         rank,
         log,
         code=params.code,
-        keep_aside=False,
+        set_aside=False,
     )

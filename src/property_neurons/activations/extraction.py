@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
+import torch
 
 from property_neurons.activations.store import new_activations, rounded
-from property_neurons.corpus.recordings import decode_into, naming, recordings_of
+from property_neurons.corpus.recordings import Recording, decode_into, naming, recordings_of
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.sites import Site, check_rows
@@ -43,7 +43,7 @@ def store_activations(
     encoder, decoders = load() if len(utterances) else (None, 0)
     recordings = recordings_of(utterances, root)
     sites = [Site(site.layer, site.name, site.width) for site in encoder.sites] if encoder else []
-    lengths = [encoder.n_frames(recording.n_samples) for recording in recordings]
+    lengths = [_n_frames(encoder, recording) for recording in recordings]
     with new_activations(
         store,
         model=model,
@@ -61,6 +61,11 @@ def store_activations(
                 writer.append(frame_values(encoder, recording.n_samples, of_utterance))
 
 
+def _n_frames(encoder: "Encoder", recording: Recording) -> int:
+    with naming(recording.utterance):
+        return encoder.n_frames(recording.n_samples)
+
+
 def frame_values(encoder: "Encoder", n_samples: int, windows: Sequence[Any]) -> list[np.ndarray]:
     """The value of every neuron in every 20 ms frame of one utterance: for each site float16 [frames, neurons].
 
@@ -72,7 +77,13 @@ def frame_values(encoder: "Encoder", n_samples: int, windows: Sequence[Any]) -> 
     """
     pieces: list[list[np.ndarray]] = [[] for _ in encoder.sites]
 
-    def take(site: int, activations: Tensor) -> None:
+    def take(site: int, activations: torch.Tensor) -> None:
+        if not torch.isfinite(activations).all():
+            at = encoder.sites[site]
+            raise CountingError(
+                f"layer {at.layer} (site {at.name}): expected finite activations, found NaN or infinite ones; check "
+                "the weights and the audio"
+            )
         pieces[site].append(rounded(activations.float().cpu().numpy()))
 
     encoder.read_windows(windows, take)
@@ -81,10 +92,5 @@ def frame_values(encoder: "Encoder", n_samples: int, windows: Sequence[Any]) -> 
     for site, of_site in zip(encoder.sites, pieces, strict=True):
         joined = np.concatenate(of_site)
         check_rows(site, rows[-1] + 1, len(joined))
-        if not np.isfinite(joined).all():
-            raise CountingError(
-                f"layer {site.layer} (site {site.name}): expected finite activations, found NaN; check the weights and "
-                "the audio"
-            )
         values.append(joined[rows])
     return values

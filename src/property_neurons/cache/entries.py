@@ -1,7 +1,7 @@
 """What was made before: here, or in the folder that working directories share. A job first looks there for its result.
 
-A job links what it has made under `.kept` beside it (`jobs.kept`), with a description, so that a job that Snakemake
-runs again, for a file that is newer or an utterance more in another shard, takes it back. Else it looks in the cache.
+A job links what it has made under `.kept` beside it (`jobs.kept`), with a description. Should Snakemake run it again,
+because a file is newer or another shard has an utterance more, it takes that back. Else it looks in the cache.
 
 An entry is `KIND/KEY/`: the result in `content/`; its manifest, and what the key is a digest of, in `entry.json`.
 It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from logging import Logger
 from pathlib import Path
 from typing import Any
@@ -81,134 +81,131 @@ def take_or_make(
     log: Logger,
     *,
     code: str,
-    keep_aside: bool | None = None,
+    set_aside: bool = False,
 ) -> None:
-    """Take a result that was made before, or make it and publish it.
+    """Take a result that was made before, or make it, publish it and keep it.
 
     Args:
         cache: the shared folder, or None.
-        describe: says what the result is; called where it may have been made before.
+        describe: says what the result is.
         make: writes the result's folder and manifest.
-        log: is told where the result comes from, and why the cache was of no use.
+        log: is told where the result comes from, and why what was made before was of no use.
         code: the fingerprint that the job was planned with.
-        keep_aside: whether another result that was made here before is set aside where this one is made anew, or
-            removed; None: nothing is kept here or taken back.
+        set_aside: whether another result that was made here before is set aside where this one is made, or removed.
 
     Raises:
         CodeChangedError: the code was edited meanwhile; nothing was published or kept.
+        StoreError: this very result is kept here, and cannot be taken back.
     """
+    result = describe()
+    if _take_back(result, log):
+        return
     if cache is not None and not _is_there(Path(cache).is_dir):
         log.warning(
             "cache: expected a folder at %s, found none; make it (mkdir -p) or correct `cache`; going on without", cache
         )
         cache = None
-    if cache is None and keep_aside is None:
-        make()
-        return
-    result = describe()
     outputs = [result.folder, result.manifest]
-    if keep_aside is None or not _take(_own(result), result, log):
-        if keep_aside is not None:
-            with suppress(OSError):
-                _own(result).discard()
-            (kept.set_kept_aside if keep_aside else kept.remove_kept)(outputs, log)
-        if cache is None or not take(cache, result, log):
-            make()
-            check_code(code)
-            if cache is not None:
-                publish(cache, result, log)
-    if keep_aside is not None:
-        _keep(result, log)
+    _kept_description(result).unlink(missing_ok=True)
+    (kept.set_kept_aside if set_aside else kept.remove_kept)(outputs, log)
+    if cache is None or not take(cache, result, log):
+        make()
+        check_code(code)
+        if cache is not None:
+            publish(cache, result, log)
+    _keep(result, log)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a result may lie that was made before.
-
-    name: for messages. folder: that is opened. content, description: names in it. key: that it must have, if one.
-    discard: takes it out of the way.
-    """
-
-    name: str
-    folder: Path
-    content: str
-    description: str
-    key: str | None
-    discard: Callable[[], None]
-
-
-def _shared(cache: str | Path, result: Result) -> _Place:
-    entry = Path(cache) / result.key
-    return _Place("cache", entry, _CONTENT, _ENTRY, entry.name, lambda: _discard(entry))
-
-
-def _own(result: Result) -> _Place:
+def _kept_description(result: Result) -> Path:
     folder = kept.kept_name(result.folder)
-    described = f"{folder.name}.{_ENTRY}"
-    discard = partial((folder.parent / described).unlink, missing_ok=True)
-    return _Place("results kept here", folder.parent, folder.name, described, None, discard)
+    return folder.with_name(f"{folder.name}.{_ENTRY}")
 
 
 def _keep(result: Result, log: Logger) -> None:
-    """Link a finished result under `.kept`, to take it back should the job run again."""
-    place = _own(result)
+    """Link a finished result under `.kept`, and describe it."""
     try:
-        # What others deleted or changed meanwhile may not be described as this result.
-        place.discard()
         _check_audio(result.audio)
         if kept.keep([result.folder, result.manifest], log):
-            described = manifests.read_manifest(result.manifest)
-            described = {"made_of": result.made_of, "digest": described["digest"], "files": described["files"]}
-            manifests.write_manifest(place.folder / place.description, described)
+            contents = manifests.read_manifest(result.manifest)
+            described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
+            manifests.write_manifest(_kept_description(result), described)
     except (OSError, StoreError) as error:
         log.warning("%s is not kept for the day that this job runs again: %s", result.folder, error)
 
 
-def take(cache: str | Path, result: Result, log: Logger) -> bool:
-    """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
-    return _take(_shared(cache, result), result, log)
+def _take_back(result: Result, log: Logger) -> bool:
+    """Link a result from `.kept` to its place; returns whether this very one was kept, whole.
 
-
-def _take(place: _Place, result: Result, log: Logger) -> bool:
-    entry = place.folder
-    try:
-        # What is there and no file is found again below, and taken out of the way.
-        with suppress(StoreError):
-            manifests.open_inside(entry, place.description).close()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
+    Raises:
+        StoreError: it was, and cannot be linked. To make it anew would be the waste that keeping it is to save.
+    """
+    content, description = kept.kept_name(result.folder), _kept_description(result)
+    if not _is_there(description.is_file):
         return False
     try:
-        described = _description(place)
-        if manifests.digest_of(described.get("made_of")) != result.key.rpartition("/")[2]:
-            return False  # It was made here of other settings, code or speech.
-        with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
-            _check_room(temporary, described["files"])
-            _copy(entry, f"{place.content}/", temporary, described["files"])
-            manifests.verify_content(temporary, described, entry / place.description)
-            _put_names(result, temporary)
+        described = manifests.read_manifest(description)
+        if f"{result.kind}/{manifests.digest_of(described.get('made_of'))}" != result.key:
+            return False
+        manifests.verify_content(content, described, description)
     except StoreError as error:
-        if not os.path.lexists(entry / place.description):
-            log.info("%s was removed from the %s while it was copied; it is made here", result.key, place.name)
-        elif _is_whole(place):
-            log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
-        else:
-            log.warning("damaged entry of the %s %s, not used: %s", place.name, result.key, error)
-            place.discard()
+        log.warning("what was kept here of %s is damaged, and not used: %s", result.key, error)
         return False
+    try:
+        with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
+            shutil.copytree(content, temporary, copy_function=os.link, dirs_exist_ok=True)
     except OSError as error:
-        # No room here, or a disk that fails: the entry may be whole.
-        log.warning("%s could not be taken from the %s (%s); it is made here", result.key, place.name, error)
-        return False
+        raise StoreError(
+            f"{printable(result.folder)}: expected to take back what was made before with the same settings, found "
+            f"{printable(error.strerror or error)}; free space, or delete {printable(content)} to make it anew"
+        ) from None
+    _set_work_aside(result, log)
+    log.info("taken from results kept here %s", result.key)
+    return True
+
+
+def _set_work_aside(result: Result, log: Logger) -> None:
     if result.work is not None and result.work.exists():
         with suppress(OSError):
             aside = files.set_aside(result.work)
             log.warning("%s: left by a training that was not finished; moved to %s", result.work, aside)
+
+
+def take(cache: str | Path, result: Result, log: Logger) -> bool:
+    """Copy a result out of the cache, with this working directory's names; returns whether it was there and whole."""
+    entry = Path(cache) / result.key
+    try:
+        # What is there and no file is found again below, and taken out of the way.
+        with suppress(StoreError):
+            manifests.open_inside(entry, _ENTRY).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        return False
+    try:
+        with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
+            described = _description(entry)
+            _check_room(temporary, described["files"])
+            _copy(entry, f"{_CONTENT}/", temporary, described["files"])
+            manifests.verify_content(temporary, described, entry / _ENTRY)
+            _put_names(result, temporary)
+    except StoreError as error:
+        if not os.path.lexists(entry / _ENTRY):
+            log.info("%s was removed from the cache while it was copied; it is made here", result.key)
+        elif _is_whole(entry):
+            log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        else:
+            log.warning("damaged entry of the cache %s, not used: %s", result.key, error)
+            _discard(entry)
+        return False
+    except OSError as error:
+        # No room here, or a disk that fails: the entry may be whole.
+        log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
+        return False
+    _set_work_aside(result, log)
     with suppress(OSError):
-        os.utime(entry / place.description, follow_symlinks=False)
-    log.info("taken from %s %s", place.name, result.key)
+        os.utime(entry / _ENTRY, follow_symlinks=False)
+    log.info("taken from cache %s", result.key)
     return True
 
 
@@ -303,16 +300,15 @@ def _folders(cache: str | Path) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_dir())
 
 
-def _description(place: _Place) -> dict[str, Any]:
+def _description(entry: Path) -> dict[str, Any]:
     """The manifest of an entry, checked against its key.
 
     Raises:
         StoreError: it does not belong to the key, or is no manifest.
     """
-    file = place.folder / place.description
-    described = manifests.read_manifest(file, follow=False)
-    if place.key is not None and manifests.digest_of(described.get("made_of")) != place.key:
-        raise StoreError(f"{file}: expected what {place.key} is a digest of, found something else")
+    described = manifests.read_manifest(entry / _ENTRY, follow=False)
+    if manifests.digest_of(described.get("made_of")) != entry.name:
+        raise StoreError(f"{entry / _ENTRY}: expected what {entry.name} is a digest of, found something else")
     return described
 
 
@@ -376,14 +372,13 @@ def _is_there(question: Callable[[], bool]) -> bool:
     return False
 
 
-def _is_whole(place: _Place) -> bool:
+def _is_whole(entry: Path) -> bool:
     """Whether the entry itself is whole, so that the disk of the copy caused the trouble."""
-    content = place.folder / place.content
     try:
-        manifests.verify_content(content, _description(place), place.folder / place.description)
+        manifests.verify_content(entry / _CONTENT, _description(entry), entry / _ENTRY)
     except (StoreError, OSError):
         return False
-    return not content.is_symlink()
+    return not (entry / _CONTENT).is_symlink()
 
 
 def _lacks_description(entry: Path) -> bool:

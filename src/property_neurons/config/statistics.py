@@ -37,7 +37,7 @@ class Statistics(Section):
     )
     balance: bool = Field(
         default=False,
-        description="thin each phone's frames at random to as many in every group, wherever sets are made; with dealt "
+        description="thin each phone's frames at random to as many in every group, before sets are made; with dealt "
         "labels, too",
     )
     activation_values: bool = Field(

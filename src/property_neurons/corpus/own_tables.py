@@ -21,22 +21,26 @@ _WHOLE = re.compile(r"[+-]?\d{16,300}", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 
 
-def read_own_table(path: str | Path, *, missing: bool = True) -> pd.DataFrame:
+def read_own_table(path: str | Path, *, as_written: Collection[str] = ()) -> pd.DataFrame:
     """A table with one row of column names, as text: "" where a value is missing. The index is the line in the file.
 
     Args:
-        missing: whether NA, N/A and nan stand for a missing value, or are text as any other.
+        as_written: columns in which NA, N/A and nan are text as any other.
 
     Raises:
         CorpusError: absent, no table, without rows, a column twice or without a name, or lines of other lengths.
         StoreError: the file is not UTF-8.
     """
-    read = present if missing else written
     if Path(path).suffix.lower() == ".parquet" and Path(path).is_file():
-        return _of_parquet(Path(path), read)
+        return _of_parquet(Path(path), as_written)
     names, rows = read_rows(path)
-    cells = [[read(cell) for cell in row] for row in rows.values()]
+    read = [_reader(name, as_written) for name in names]
+    cells = [[own(cell) for own, cell in zip(read, row, strict=True)] for row in rows.values()]
     return pd.DataFrame(cells, columns=names, index=list(rows), dtype="str")
+
+
+def _reader(column: str, as_written: Collection[str]) -> Callable[[str], str]:
+    return written if column in as_written else present
 
 
 def typed_columns(path: str | Path, table: pd.DataFrame, names: Collection[str]) -> dict[str, str]:
@@ -94,7 +98,7 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _of_parquet(path: Path, read: Callable[[str], str]) -> pd.DataFrame:
+def _of_parquet(path: Path, as_written: Collection[str]) -> pd.DataFrame:
     try:
         check_parquet(path)
         table = pd.read_parquet(path)
@@ -102,7 +106,10 @@ def _of_parquet(path: Path, read: Callable[[str], str]) -> pd.DataFrame:
         raise CorpusError(
             f"{printable(path)}: expected a .parquet table, found {printable(error)}; make it again"
         ) from None
-    text = {composed(str(name)): [_cell(value, read) for value in table[name]] for name in table.columns}
+    text = {}
+    for name in table.columns:
+        own = composed(str(name))
+        text[own] = [_cell(value, _reader(own, as_written)) for value in table[name]]
     return pd.DataFrame(text, dtype="str")
 
 

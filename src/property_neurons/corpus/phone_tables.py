@@ -154,7 +154,7 @@ def read_phone_table(path: str | Path) -> PhoneTable:
         CorpusError: no such table, a label twice, a phone in two classes, or more phones than `MOST_PHONES`.
     """
     # A syllable may be called na.
-    rows = read_own_table(path, missing=False)
+    rows = read_own_table(path, as_written=("label", "phone"))
     need_columns(path, rows.columns, {"label": "label"}, "corpora.NAME.phones.path")
     if again := sorted(set(rows["label"][rows["label"].duplicated()])):
         raise _refused(path, f"each label once, found several rows of {some_of(again)}", "leave one of them")

@@ -27,6 +27,7 @@ class MelHubert(HubertPreTrainedModel):
     """HuBERT's encoder behind a linear projection of log-Mel frames."""
 
     main_input_name = "input_features"
+    base_model_prefix = "melhubert"  # of a checkpoint with the head of its pre-training
 
     def __init__(self, config: HubertConfig):
         super().__init__(config)
@@ -50,7 +51,8 @@ def load(folder: str | Path) -> nn.Module:
     """The model of a folder, in eval mode.
 
     Raises:
-        ValueError: config.json gives another number of widths than the model has feed-forward networks.
+        ValueError: config.json gives another number of widths than the model has feed-forward networks, or the weights
+            are of another model.
     """
     fields = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     model_type = fields.pop("model_type").removeprefix("pruned-")
@@ -68,7 +70,13 @@ def load(folder: str | Path) -> nn.Module:
             super().__init__(config)
             _resize(self, widths)
 
-    return Pruned.from_pretrained(folder, config=config, dtype="auto").eval()
+    model, found = Pruned.from_pretrained(folder, config=config, dtype="auto", output_loading_info=True)
+    lacking = {*found["missing_keys"], *map(str, found["mismatched_keys"])} - {"masked_spec_embed"}
+    # Without them transformers would go on with random weights.
+    if lacking:
+        some = sorted(lacking)[:5]
+        raise ValueError(f"{folder}: expected the weights of its config.json, found none that fit for {some}")
+    return model.eval()
 
 
 def _resize(model: nn.Module, widths: list[int] | None) -> None:

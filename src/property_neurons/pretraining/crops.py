@@ -31,13 +31,14 @@ class Masking:
 
 @dataclass(frozen=True)
 class Utterance:
-    """Where an utterance's frames and targets lie.
+    """Where an utterance's frames and targets lie, and who speaks.
 
     frames, coded: float32 [frames of 10 ms, bins]; coded: after MP3 coding, or None.
     targets: uint16 [model frames].
     """
 
     name: str
+    speaker: str
     frames: np.ndarray
     coded: np.ndarray | None
     targets: np.ndarray
@@ -59,7 +60,7 @@ def join_shards(shards: Sequence[tuple[LogMelShard, TargetShard]], frame_ms: int
                 f"pre-training: expected targets every {frame_ms} ms or twice as often, found one every "
                 f"{targets.frame_ms} ms; take them from a model of {frame_ms} ms"
             )
-        for index, name in enumerate(features.utterances):
+        for index, (name, speaker) in enumerate(zip(features.utterances, features.speakers, strict=True)):
             span = slice(features.offset[index], features.offset[index + 1])
             chosen = targets.target[targets.offset[index] : targets.offset[index + 1] : step]
             expected = -(-(span.stop - span.start) // FRAMES_OF_10_MS[frame_ms])
@@ -68,19 +69,17 @@ def join_shards(shards: Sequence[tuple[LogMelShard, TargetShard]], frame_ms: int
                     f"utterance {name}: expected {expected} targets, found {len(chosen)}; make the targets again"
                 )
             coded = None if features.coded is None else features.coded[span]
-            utterances.append(Utterance(name, features.frames[span], coded, chosen))
+            utterances.append(Utterance(name, speaker, features.frames[span], coded, chosen))
     return utterances
 
 
 def hold_out(utterances: Sequence[Utterance], share: float) -> tuple[list[Utterance], list[Utterance]]:
     """Divide utterances into those to train on and those to validate on, by speaker (`training.held_out`).
 
-    The speaker is what stands before the first hyphen of the id (LibriSpeech).
-
     Raises:
         StoreError: one side would be empty.
     """
-    speakers = [utterance.name.split("-")[0] for utterance in utterances]
+    speakers = [utterance.speaker for utterance in utterances]
     parts = held_out.hold_out(utterances, speakers, [len(utterance.frames) for utterance in utterances], share)
     if not all(parts):
         raise StoreError(

@@ -4,7 +4,7 @@ They lie in plain arrays that are mapped into memory, so that a crop costs no de
 memory: 4 bytes x 40 bins x 100 frames = 16 kB per second of audio, 55 GB for 960 hours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -26,7 +26,8 @@ MP3_LEVEL = 0.9
 def write_log_mel(
     folder: str | Path,
     manifest: str | Path,
-    recordings: Iterable[Recording],
+    recordings: Sequence[Recording],
+    speakers: Sequence[str],
     *,
     num_mel_bins: int = 40,
     mp3: bool = False,
@@ -35,12 +36,12 @@ def write_log_mel(
 
     Args:
         folder, manifest: where to; the manifest describes every file.
+        speakers: of each recording.
         mp3: also keep the frames of the audio after MP3 coding at 24 kbit/s (`coded.npy`).
 
     Raises:
         AudioError, ModelError: an utterance cannot be decoded or is too short; the message names it.
     """
-    recordings = list(recordings)
     offset = np.cumsum([0, *(n_log_mel_frames(recording.n_samples) for recording in recordings)])
     shape = (int(offset[-1]), num_mel_bins)
     with manifests.new_described_folder(folder, manifest) as temporary:
@@ -60,6 +61,7 @@ def write_log_mel(
         if coded is not None:
             np.save(temporary / CODED, coded)
         files.write_json(temporary / "utterances.json", [recording.utterance for recording in recordings])
+        files.write_json(temporary / "speakers.json", list(speakers))
 
 
 def code_as_mp3(waveform: np.ndarray) -> np.ndarray:

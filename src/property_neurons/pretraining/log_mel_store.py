@@ -18,13 +18,14 @@ CODED = "coded.npy"
 class LogMelShard:
     """Log-Mel frames of 10 ms, not normalised, of a shard's utterances.
 
-    utterances: their ids.
+    utterances, speakers: their ids, and who speaks each.
     offset: int64 [utterances + 1], first frame of each.
     frames: float32 [frames, bins], mapped from disk.
     coded: the same of the audio after MP3 coding, or None.
     """
 
     utterances: tuple[str, ...]
+    speakers: tuple[str, ...]
     offset: np.ndarray
     frames: np.ndarray
     coded: np.ndarray | None
@@ -45,6 +46,7 @@ def open_log_mel(manifest: str | Path, *, checked: bool = False) -> LogMelShard:
         manifests.verify_files(folder, manifest)
     shard = LogMelShard(
         utterances=tuple(files.read_json(folder / "utterances.json")),
+        speakers=tuple(files.read_json(folder / "speakers.json")),
         offset=read_array(folder / "offset.npy"),
         frames=read_array(folder / CLEAN, mapped=True),
         coded=read_array(folder / CODED, mapped=True) if (folder / CODED).is_file() else None,

@@ -398,7 +398,7 @@ def unigram_baseline(train: Sequence[Utterance], validation: Crops, clusters: in
 
 
 def _amount(utterances: Sequence[Utterance]) -> dict[str, Any]:
-    speakers = {utterance.name.split("-")[0] for utterance in utterances}
+    speakers = {utterance.speaker for utterance in utterances}
     minutes = sum(len(utterance.frames) for utterance in utterances) / 6000
     return {"utterances": len(utterances), "speakers": len(speakers), "minutes": round(minutes, 2)}
 

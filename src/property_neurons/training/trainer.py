@@ -8,6 +8,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 
 from property_neurons.errors import DivergedError, ModelError
@@ -103,6 +104,7 @@ def add_callbacks(
         tensorboard: folder of the logs, or None.
     """
     trainer.add_callback(MarkComplete(identity))
+    trainer.add_callback(_SaveAsAsked())
     trainer.add_callback(ProgressBar(name))
     if tensorboard is not None and int(os.environ.get("RANK", "0")) == 0:
         from torch.utils.tensorboard import SummaryWriter
@@ -111,6 +113,13 @@ def add_callbacks(
     # It prints every log as a dictionary; the bar and the curves say the same.
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+class _SaveAsAsked(transformers.TrainerCallback):
+    """Lets a resumed training save as often as its settings say now; the Trainer goes by what its checkpoint says."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        state.save_steps = args.save_steps
 
 
 def check_finite(loss: float, step: int) -> None:
@@ -163,11 +172,22 @@ def train_from(trainer: "transformers.Trainer", checkpoint: Path | None, patienc
         state = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         if is_flat(state.log_history, patience):
             _end_at(trainer, state.global_step)
+    _draw_apart(trainer)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except UnpicklingError as error:
         found = what_was_found(error, "delete this checkpoint")
         raise ModelError(f"{checkpoint}: expected a checkpoint of this training, found {found}") from None
+
+
+def _draw_apart(trainer: "transformers.Trainer") -> None:
+    """Give each process dropout of its own: from one seed all would drop the same units, each of its own crops.
+
+    A checkpoint restores what each process draws. Which layers LayerDrop leaves out has to be the same in all.
+    """
+    rank = int(os.environ.get("RANK", "0"))
+    if rank and not getattr(trainer.model.config, "layerdrop", 0):
+        torch.manual_seed(int(np.random.SeedSequence([trainer.args.seed, rank]).generate_state(1)[0]))
 
 
 def _end_at(trainer: "transformers.Trainer", step: int) -> None:

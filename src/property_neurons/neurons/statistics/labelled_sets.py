@@ -1,7 +1,7 @@
 """Neuron sets, and the effect of a group on each neuron, for many labellings or weightings of the same units."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
@@ -47,6 +47,12 @@ class LabelledSets:
     def group_neurons(self) -> np.ndarray:
         """G_i of equation 4: bool [groups, neurons, M]."""
         return self.members & (self.members.sum(axis=0) == 1)
+
+
+def joined(parts: Sequence[LabelledSets]) -> LabelledSets:
+    """The sets of several labellings, one after the other."""
+    names = [field.name for field in fields(LabelledSets)]
+    return LabelledSets(*(np.concatenate([getattr(part, name) for part in parts], axis=2) for name in names))
 
 
 class SiteUnits:

@@ -9,7 +9,7 @@ import pandas as pd
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.activation_values import ActivationValues
-from property_neurons.neurons.statistics.labelled_sets import SiteUnits
+from property_neurons.neurons.statistics.labelled_sets import SiteUnits, joined
 from property_neurons.neurons.statistics.resampling import (
     UnitScores,
     check_halves_fit,
@@ -115,7 +115,10 @@ def select(
     """
     everyone = np.ones((len(rows.units.speakers), 1), np.int8)
     weights = everyone if halves is None else np.hstack([halves, everyone])
-    found = rows.weighted(weights)
+    # On their own, so that thinned frames give the sets of the table of neurons.
+    found = rows.weighted(everyone)
+    if halves is not None:
+        found = joined([rows.weighted(halves), found])
     auroc, precision = np.full((2, *found.effect.shape), np.nan)
     for part in range(weights.shape[1]):
         auroc[:, :, part], precision[:, :, part] = UnitScores(rows, weights[:, part] > 0).separations()
