@@ -104,7 +104,11 @@ def test_intervals_of_a_tier_may_stand_in_any_order_but_not_overlap(frames, tmp_
     values = read(frames, tmp_path / "v.zarr", tiers(tmp_path, [[0.04, 0.08, "b"], [0, 0.04, "a"]]))
     first = open_frames(frames).offset[0]
     assert [values.names[one] if one >= 0 else "" for one in values.name[first : first + 5]] == ["a", "a", "b", "b", ""]
-    sentence = f"tier 'breaks': expected intervals of {CORPUS[0].name} .* found 1 that overlap, first 'b' at 0.03 s"
+    mixed = [[0, 0.04, "a"], [0.02, 0.02, "x"], [0.03, 0.05, ""], [0.04, 0.08, "b"]]
+    values = read(frames, tmp_path / "u.zarr", tiers(tmp_path, mixed))
+    assert [values.names[one] if one >= 0 else "" for one in values.name[first : first + 5]] == ["a", "a", "b", "b", ""]
+    where = rf"{CORPUS[0].name}\.TextGrid, tier 'breaks'"
+    sentence = f"{where}: expected intervals of {CORPUS[0].name} .* found 1 that overlap, first 'b' at 0.03 s"
     with pytest.raises(CorpusError, match=sentence):
         read(frames, tmp_path / "w.zarr", tiers(tmp_path, [[0, 0.04, "a"], [0.03, 0.08, "b"]]))
 

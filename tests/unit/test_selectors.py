@@ -1,12 +1,16 @@
 """Selectors: each against its definition on a small table, and all of them where neurons are planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from made_units import phones_in_groups, runs_of_phones, speakers_and_phones
 from sklearn.metrics import average_precision_score
 
+from property_neurons.counting.balance import BalancedCells
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.groups import neuron_table
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
 from property_neurons.neurons.statistics.resampling import UnitScores
 from property_neurons.neurons.statistics.selector_comparison import COLUMNS, compare_selectors, select
@@ -153,3 +157,16 @@ def test_without_halves_only_the_overlap_is_there(planted):
     table, _ = compare_selectors(planted, SetDefinition(), halves=0, seed=0)
     assert table["auroc"].isna().all()
     assert table["jaccard"].notna().any()
+
+
+def test_balanced_sets_are_those_of_the_table_of_neurons():
+    units = speakers_and_phones(np.random.default_rng(1), speakers=12, n=100, spread=0.02)
+    fewer = np.where(units.group == 0, 30, 100).astype(np.int32)
+    units = replace(units, n=fewer, made=[np.minimum(units.made[0], fewer[:, np.newaxis])])
+    definition = SetDefinition(sigma=0.5)
+    _, chosen = compare_selectors(units, definition, halves=2, seed=3, balance=True)
+    table = neuron_table(BalancedCells(units, 3), definition)
+    expected = table.loc[table["exclusive"], ["group", "neuron"]].sort_values(["group", "neuron"])
+    found = chosen.loc[chosen["selector"] == PAPER, ["group", "neuron"]].sort_values(["group", "neuron"])
+    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert len(found)

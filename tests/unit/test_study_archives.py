@@ -126,6 +126,7 @@ RANGES = ["low", "middle", "high"]
     ("study", "titles", "parts", "scale"),
     [
         ("phones-whisper", {one: one for one in CLASSES}, [*CLASSES, "all"], 100),
+        ("phones-mini", {one: one for one in CLASSES}, [*CLASSES, "all"], 100),
         ("table1-whisper", {"M": "male", "F": "female"}, ["M", "F", "all"], 100),
         ("pitch-whisper", {one: one for one in RANGES}, [*RANGES, "all"], 1000),
         ("pitch-mini", {one: one for one in RANGES}, [*RANGES, "all"], 1000),

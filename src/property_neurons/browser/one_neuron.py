@@ -191,7 +191,8 @@ def _examples(
     if not shards:
         return pd.DataFrame(columns=[*_EXAMPLES, "audio"])
     table = _of_page(results / "browser" / model / corpus / "examples.parquet", site + 1, neuron)
-    if table.empty:
+    # A page may be older than the values that are kept now.
+    if table.empty or not set(table["utterance"]) <= set(audio):
         table = _chosen(shards, site, neuron, counts.tau[site], p_phone)
     return table.assign(audio=table["utterance"].map(audio))
 

@@ -84,7 +84,8 @@ def _of_tier(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> 
             starts, ends, labels, _ = read_tier(grids.path(utterance), source["tier"])
         except UnusableAlignment as error:
             raise CorpusError(f"{printable(error)}; or give the property a tier that all files have") from None
-        return _laid(starts, ends, labels, frames, index, f"tier {source['tier']!r}")
+        where = f"{printable(grids.path(utterance))}, tier {source['tier']!r}"
+        return _laid(starts, ends, labels, frames, index, where)
 
     return find
 
@@ -120,8 +121,11 @@ def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) ->
 def _laid(
     starts: np.ndarray, ends: np.ndarray, labels: Sequence[str], frames: FrameShard, index: int, where: str
 ) -> _OfUtterance:
-    order = np.argsort(starts, kind="stable")
-    starts, ends, labels = starts[order], ends[order], [labels[place] for place in order]
+    # What has no label or no length holds no frame.
+    spoken = (ends > starts) & np.array([bool(label.strip()) for label in labels], dtype=bool)
+    named = np.argsort(starts, kind="stable")
+    named = named[spoken[named]]
+    starts, ends, labels = starts[named], ends[named], [labels[place] for place in named]
     if clash := np.flatnonzero(np.maximum.accumulate(ends)[:-1] > starts[1:]).tolist():
         at = clash[0] + 1
         raise CorpusError(

@@ -11,6 +11,8 @@ from pathlib import Path
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed, read_text
 
+# The default of csv, 131,072 characters, is less than some transcripts.
+csv.field_size_limit(2**31 - 1)
 _MISSING = frozenset({"", "na", "n/a", "nan"})
 
 
@@ -30,7 +32,7 @@ def read_rows(path: str | Path) -> tuple[list[str], dict[int, list[str]]]:
     except _Quotes as error:
         raise CorpusError(
             f"{printable(path)}, line {error}: expected quotation marks around whole cells, found one that is not "
-            "closed there; write a mark that belongs to the text twice, and put such a cell into marks"
+            "closed, or is followed by text; write a mark that belongs to the text twice, and such a cell in marks"
         ) from None
     if not rows:
         raise CorpusError(f"{printable(path)}: expected a first line of column names, found nothing; write the table")
@@ -97,6 +99,9 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
             rows.append(row)
             read = reader.line_num
     except csv.Error:
+        if delimiter == "\t":
+            # There a mark is a letter: what is wrong is the number of cells.
+            return lines
         raise _Quotes(read + 1) from None
     return rows
 

@@ -69,6 +69,8 @@ def export_onnx(encoder: SpeechEncoder, path: str | Path) -> float:
             f"{path}: expected a model of less than 2 GiB, the most an ONNX file holds, found {size / 2**30:.1f} GiB; "
             "export a smaller one"
         )
+    if Path(path).is_dir():
+        raise ModelError(f"{path}: expected the name of a file to write, found a folder; name a file in it")
     with atomic_path(path) as temporary:
         temporary.touch()
         return _export(encoder, path, temporary)
