@@ -82,6 +82,7 @@ def errors_of(study, folder):
     ("study", "heading", "steps"),
     [
         ("whisper-phones", "## What a pruning step does to phone recognition", (1, 2, 3)),
+        ("whisper-speakers", "## What a pruning step does to speaker identification", (1, 2, 3)),
         ("whisper-phones-tuned", "## Pruned and fine-tuned in turn: phone recognition", (1, 2)),
     ],
 )
@@ -89,8 +90,8 @@ def test_the_errors_of_figure_9_stand_in_the_results(study, heading, steps, tmp_
     errors = errors_of(study, tmp_path)
     text = Path("docs/results.md").read_text(encoding="utf-8").split(heading)[1].split("\n## ")[0]
     for arm in STUDIES.pruning.studies[study].arms:
-        recovered = study.endswith("-tuned")
-        cells = r"[^|]*\| \**".join(rf"{100 * errors[arm, step, 'pr', recovered]:.1f}\b" for step in steps)
+        recovered, (task,) = study.endswith("-tuned"), STUDIES.pruning.studies[study].tasks
+        cells = r"[^|]*\| \**".join(rf"{100 * errors[arm, step, task, recovered]:.1f}\b" for step in steps)
         assert re.search(rf"^\| {ARMS[arm]} \| \**{cells}", text, re.MULTILINE), arm
 
 
