@@ -10,6 +10,15 @@ from property_neurons.ranks.sites import Site
 _MOST = np.iinfo(np.int64).max
 
 
+def frames_left(n: np.ndarray) -> np.ndarray:
+    """How many of one phone's frames are left, as many in every group that has some: int64, shape of `n`.
+
+    Args:
+        n: int64 [groups] or [groups, M].
+    """
+    return np.minimum(n, np.where(n > 0, n, _MOST).min(axis=0))
+
+
 def thinned(counts: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """One phone's counts after its frames are thinned to as many in every group that has some.
 
@@ -22,16 +31,16 @@ def thinned(counts: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tupl
     Returns:
         The same two for the frames that are left.
     """
-    left = np.minimum(n, np.where(n > 0, n, _MOST).min(axis=0))
+    left = frames_left(n)
     return rng.hypergeometric(counts, n[:, np.newaxis] - counts, left[:, np.newaxis]), left
 
 
-def thinning(units: UnitCounts, site: int, seed: int) -> np.random.Generator | None:
+def thinning(units: UnitCounts, site: int, seed: int | None) -> np.random.Generator | None:
     """What samples the frames of one site.
 
-    None where the phone itself has the group: no phone is in two groups, and nothing is thinned.
+    None where nothing is thinned: without a seed, or where the phone itself has the group, so that no phone is in two.
     """
-    return None if units.of_phone else np.random.default_rng([seed, 3, site])
+    return None if seed is None or units.of_phone else np.random.default_rng([seed, 3, site])
 
 
 @dataclass(frozen=True)
@@ -69,19 +78,20 @@ class BalancedCells:
     @property
     def phone_cell_n(self) -> np.ndarray:
         """Frames that are left of each cell: int64 [cells]."""
-        return self._thinned(0)[1]
+        n = self.units.phone_cell_n
+        for cells in self._cells_of_phones():
+            n[cells] = frames_left(n[cells])
+        return n
 
     def phone_cell_counts(self, site: int) -> np.ndarray:
         """The counts of one site for the frames that are left: int64 [cells, neurons]."""
-        return self._thinned(site)[0]
-
-    def _thinned(self, site: int) -> tuple[np.ndarray, np.ndarray]:
         counts, n = self.units.phone_cell_counts(site).astype(np.int64), self.units.phone_cell_n
         rng = thinning(self.units, site, self.seed)
+        for cells in self._cells_of_phones():
+            counts[cells] = thinned(counts[cells, :, np.newaxis], n[cells, np.newaxis], rng)[0][..., 0]
+        return counts
+
+    def _cells_of_phones(self) -> list[np.ndarray]:
+        """The cells of each phone that is thinned: int64 each."""
         phones = np.nonzero(self.units.cells)[1]
-        for phone in range(len(self.units.phones) if rng else 0):
-            cells = np.flatnonzero(phones == phone)
-            if len(cells):
-                left, n_left = thinned(counts[cells, :, np.newaxis], n[cells, np.newaxis], rng)
-                counts[cells], n[cells] = left[..., 0], n_left[:, 0]
-        return counts, n
+        return [] if self.units.of_phone else [np.flatnonzero(phones == phone) for phone in np.unique(phones)]

@@ -60,8 +60,8 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         for axes, group in zip(line, [None] if together else groups, strict=True):
             _plot(axes, table if together else table[table["erased"] == group], x, together=together)
             if number == 0:
-                erased = "" if group is None else f"erased: {style.group_title(group, property_)}"
-                axes.set_title(erased or f"mean of {len(groups)} groups")
+                whole = f"mean of {len(groups)} groups"
+                axes.set_title(whole if group is None else f"erased: {style.group_title(group, property_)}")
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves))
     title = f"Erasing neurons of {style.property_title(property_)} by degrees"

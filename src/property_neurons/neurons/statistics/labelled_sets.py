@@ -64,8 +64,8 @@ class SiteUnits:
         Args:
             balance: thin each phone's frames to as many in every group, under each labelling anew, with this seed.
         """
-        self._thinning = None if balance is None else partial(thinning, units, site, balance)
-        self._of_deals = self._thinning and self._thinning()
+        self._thinning = partial(thinning, units, site, balance)
+        self._of_deals = self._thinning()
         self.units, self.definition = units, definition
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
@@ -108,7 +108,7 @@ class SiteUnits:
         return found[self.units.cells]
 
     def _of_speakers(self, weights: np.ndarray) -> "_CellSums":
-        return self._balanced(self._weighted(weights), self._thinning and self._thinning())
+        return self._balanced(self._weighted(weights), self._thinning())
 
     def _balanced(self, sums: "_CellSums", rng: np.random.Generator | None) -> "_CellSums":
         if rng is None:
