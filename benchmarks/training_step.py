@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from workload import arguments, settings, speech
 
+from property_neurons.codebooks.kmeans import fit_codebook
+from property_neurons.codebooks.sample import gather
 from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus.recordings import Recording
 from property_neurons.models.backend import quiet_transformers, transformers
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertForPreTraining
 from property_neurons.pretraining.assign_targets import write_targets
 from property_neurons.pretraining.crops import Crops, Masking, join_shards
-from property_neurons.pretraining.fit_targets import fit_codebook
 from property_neurons.pretraining.log_mel import write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
@@ -116,7 +117,7 @@ def main() -> None:
             folder / "t.zarr",
             shard,
             represent,
-            fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=128, seed=0),
+            fit_codebook(gather(*sample_frames([shard], represent, hours=1, seed=0)), clusters=128, seed=0),
         )
         for name, (architecture, changes) in _SHAPES.items():
             turns = _measure(folder, architecture, changes, options.steps)

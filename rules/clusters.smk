@@ -17,7 +17,7 @@ rule sample_points:
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         model=lambda wildcards: plan.clusters.model(CONFIG, wildcards.clusters),
     output:
-        store=temp(directory(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/points.zarr")),
+        folder=temp(directory(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/points")),
         manifest=temp(f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/points.manifest.json"),
     log:
         f"{RESULTS}/logs/sample_points/{{corpus}}/{{clusters}}.log",
@@ -53,7 +53,7 @@ rule fit_clusters:
     input:
         points=rules.sample_points.output.manifest,
         # Named too, or it would be removed before it is read.
-        stored=rules.sample_points.output.store,
+        stored=rules.sample_points.output.folder,
     output:
         codebook=f"{RESULTS}/corpora/{{corpus}}/clusters/{{clusters}}/codebook.safetensors",
     log:
@@ -69,7 +69,7 @@ rule fit_clusters:
         runtime=scaled(240),
     params:
         clusters=lambda wildcards: plan.clusters.settings(CONFIG, wildcards.clusters),
-        code=code_fingerprint("property_neurons.clustering.sampled_points"),
+        code=code_fingerprint("property_neurons.codebooks.kmeans", "property_neurons.codebooks.sample"),
     message:
         "Clustering {wildcards.corpus}: {wildcards.clusters}"
     script:

@@ -121,7 +121,7 @@ rule fit_targets:
     params:
         targets=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).targets.model_dump(),
         seed=lambda wildcards: plan.pretraining.stage(CONFIG, wildcards.run, wildcards.stage).seed,
-        code=code_fingerprint("property_neurons.pretraining.fit_targets", "property_neurons.pretraining.sampled_frames"),
+        code=code_fingerprint("property_neurons.codebooks.kmeans", "property_neurons.pretraining.sampled_frames"),
     message:
         "Clustering frames for stage {wildcards.stage} of {wildcards.run}"
     script:

@@ -5,11 +5,12 @@ from unittest import mock
 
 import numpy as np
 
+from property_neurons.codebooks.kmeans import fit_codebook
+from property_neurons.codebooks.sample import gather
 from property_neurons.config.optimisation import Optimisation
 from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
 from property_neurons.pretraining.assign_targets import write_targets
-from property_neurons.pretraining.fit_targets import fit_codebook
 from property_neurons.pretraining.log_mel import write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel, write_statistics
@@ -64,8 +65,9 @@ def small_job(folder: Path, mp3: bool = False, **training) -> PretrainingJob:
         statistics = measure_statistics([shard])
         write_statistics(folder / "log_mel.json", statistics)
         represent = LogMelFrames(statistics)
-        centroids = fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=CLUSTERS, seed=0)
-        write_targets(folder / "targets.zarr", shard, represent, centroids)
+        frames = gather(*sample_frames([shard], represent, hours=1, seed=0))
+        codebook = fit_codebook(frames, clusters=CLUSTERS, seed=0)
+        write_targets(folder / "targets.zarr", shard, represent, codebook)
     settings = Optimisation(
         steps=12, batch_size=4, learning_rate=1e-3, evaluate_every=4, save_every=4, log_every=2
     ).model_dump() | {"crop_seconds": 1.0, "seed": 0}

@@ -17,10 +17,12 @@ from test_config import MINIMAL
 
 from property_neurons import plan
 from property_neurons.clustering.assign import write_clusters, write_speakers_clusters
-from property_neurons.clustering.codebook import Codebook, fit_codebook, read_codebook, write_codebook
 from property_neurons.clustering.compare import AGREEMENT_COLUMNS, agreements, contingency
-from property_neurons.clustering.points import of_layer, points_of
-from property_neurons.clustering.sampled_points import draw_utterances, open_points, sample_points, write_points
+from property_neurons.clustering.points import of_layer, points_of, utterances_of
+from property_neurons.clustering.sampled_points import sample_points
+from property_neurons.codebooks.codebook import Codebook, read_codebook, write_codebook
+from property_neurons.codebooks.kmeans import fit_codebook
+from property_neurons.codebooks.sample import draw_utterances, gather, open_points, write_points
 from property_neurons.config.load import load_config
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import FrameFiles, FrameValues, open_frame_files, open_values, write_values
@@ -70,15 +72,15 @@ def spoken(frames, encoder, recordings, layer=1):
     }
 
 
-def fitted(frames, recordings, points, **changes):
-    settings = {"clusters": CLUSTERS, "seed": 3, "standardise": False} | changes
-    return sample_points([frames], [recordings], points, of="frames", hours=1, seed=3).fit("frames", **settings)
+def fitted(frames, recordings, represent, clusters=CLUSTERS):
+    sampled = sample_points([frames], [recordings], represent, of="frames", hours=1, seed=3)
+    return fit_codebook(gather(sampled.points, sampled.most), clusters=clusters, seed=3)
 
 
 def test_frames_go_to_the_nearest_centroid_as_by_a_plain_loop(speech, tmp_path):
     frames, recordings, encoder = speech
     represent = of_layer(encoder, 1)
-    codebook = fitted(frames, recordings, lambda *shard: points_of(*shard, represent, "frames"))
+    codebook = fitted(frames, recordings, represent)
     expected = spoken(frames, encoder, recordings)
     joined = np.array([vector for name in sorted(expected) for _, vector in expected[name]])
     kmeans = MiniBatchKMeans(
@@ -87,7 +89,13 @@ def test_frames_go_to_the_nearest_centroid_as_by_a_plain_loop(speech, tmp_path):
     np.testing.assert_allclose(codebook.centroids, kmeans.cluster_centers_, atol=1e-4)
     write_codebook(tmp_path / "codebook.safetensors", codebook)
     codebook = read_codebook(tmp_path / "codebook.safetensors")
-    write_clusters(tmp_path / "c.zarr", frames, points_of(frames, recordings, represent, "frames"), codebook, "frames")
+    write_clusters(
+        tmp_path / "c.zarr",
+        frames,
+        points_of(utterances_of(frames, recordings), represent, "frames"),
+        codebook,
+        "frames",
+    )
     values = open_values(tmp_path / "c.zarr", frames.utterances, frames.offset)
     found = values.name
     assert values.names == ("c00", "c01", "c02", "c03")
@@ -108,12 +116,14 @@ def test_frames_go_to_the_nearest_centroid_as_by_a_plain_loop(speech, tmp_path):
 def test_utterances_go_to_the_centroid_nearest_to_their_mean(speech, tmp_path, layer):
     frames, recordings, encoder = speech
     represent = of_layer(encoder if layer else None, layer)
-    points = list(points_of(frames, recordings, represent, "utterances"))
+    points = list(points_of(utterances_of(frames, recordings), represent, "utterances"))
     if layer:
         expected = spoken(frames, encoder, recordings, layer).values()
         means = [np.mean([vector for _, vector in vectors], axis=0) for vectors in expected]
         np.testing.assert_allclose(np.concatenate([values for *_, values in points]), means, rtol=1e-4, atol=1e-5)
-    codebook = fit_codebook([values for *_, values in points], clusters=2, seed=0, standardise=not layer)
+    codebook = fit_codebook(
+        np.concatenate([values for *_, values in points]), clusters=2, seed=0, standardise=not layer
+    )
     write_clusters(tmp_path / "c.zarr", frames, points, codebook, "utterances")
     values = open_values(tmp_path / "c.zarr", frames.utterances, frames.offset)
     own = np.concatenate([codebook.nearest(values) for *_, values in points])
@@ -127,26 +137,43 @@ def test_utterances_go_to_the_centroid_nearest_to_their_mean(speech, tmp_path, l
 
 
 def test_log_mel_is_standardised_and_a_layer_is_not():
-    points = [np.random.default_rng(0).normal(5, [1, 100], (200, 2)).astype(np.float32)]
+    points = np.random.default_rng(0).normal(5, [1, 100], (200, 2)).astype(np.float32)
     scaled = fit_codebook(points, clusters=2, seed=0, standardise=True)
-    np.testing.assert_allclose(scaled.mean, points[0].mean(0), rtol=1e-5)
-    np.testing.assert_allclose(scaled.scale, points[0].std(0), rtol=1e-5)
+    np.testing.assert_allclose(scaled.mean, points.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(scaled.scale, points.std(0), rtol=1e-5)
     plain = fit_codebook(points, clusters=2, seed=0, standardise=False)
     assert (plain.mean.tolist(), plain.scale.tolist()) == ([0, 0], [1, 1])
 
 
-def test_the_draw_does_not_depend_on_shards(speech):
-    frames = speech[0]
+def test_points_do_not_depend_on_shards(speech):
+    frames, recordings, _ = speech
     halves = [replace(frames, kept=np.arange(4) % 2 == half) for half in (0, 1)]
-    hours = 45 / 180_000
-    for of, n_drawn in (("utterances", 3), ("speakers", 3)):
-        whole, parts = (draw_utterances(shards, of=of, hours=hours, seed=1) for shards in ([frames], halves))
-        assert set().union(*parts) == whole[0]
-        assert len(whole[0]) == n_drawn
-    # Of every speaker one, however little is asked for.
-    drawn = [draw_utterances([frames], of="speakers", hours=1e-9, seed=seed)[0] for seed in range(5)]
-    assert all(sorted(name[0] for name in one) == ["a", "b"] for one in drawn)
+    listed = [recordings[half::2] for half in (0, 1)]
+    for of in ("frames", "utterances", "speakers"):
+        whole, parts = (
+            sample_points(*speech, of_layer(None, None), of=of, hours=45 / 180_000, seed=1)
+            for speech in (([frames], [recordings]), (halves, listed))
+        )
+        points = gather(whole.points, whole.most)
+        assert len(points) == {"utterances": 3, "speakers": 2}.get(of, len(points))
+        np.testing.assert_array_equal(gather(parts.points, parts.most), points)
+
+
+def test_utterances_are_drawn_until_there_is_enough_speech():
+    frames = dict(zip("abcdefgh", range(10, 90, 10), strict=True))
+    for seed in range(5):
+        drawn = draw_utterances(frames, most=100, seed=seed)
+        *before, last = np.cumsum([frames[name] for name in drawn]).tolist()
+        assert last >= 100 and all(one < 100 for one in before)
+        assert drawn == draw_utterances(dict(reversed(frames.items())), most=100, seed=seed)
+    assert len({tuple(draw_utterances(frames, most=100, seed=seed)) for seed in range(5)}) > 1
+    # Of every speaker one, however little is asked for; then of each in turn.
+    speakers = dict(zip(frames, "xxxxyyzz", strict=True))
+    drawn = [draw_utterances(frames, most=1e-9, seed=seed, speakers=speakers) for seed in range(5)]
+    assert all(sorted(map(speakers.get, one)) == ["x", "y", "z"] for one in drawn)
     assert len(set(map(frozenset, drawn))) > 1
+    turns = [speakers[name] for name in draw_utterances(frames, most=360, seed=0, speakers=speakers)]
+    assert [sorted(turns[at : at + 3]) for at in (0, 3)] == [["x", "y", "z"]] * 2 and turns[6:] == ["x", "x"]
 
 
 def test_speakers_go_to_the_centroid_nearest_to_the_mean_of_all_their_frames(speech, tmp_path):
@@ -154,11 +181,10 @@ def test_speakers_go_to_the_centroid_nearest_to_the_mean_of_all_their_frames(spe
     represent = of_layer(encoder, 1)
     halves = [replace(frames, kept=np.arange(4) % 2 == half) for half in (0, 1)]
     listed = [recordings[half::2] for half in (0, 1)]
-    sampled = sample_points(
-        halves, listed, lambda *shard: points_of(*shard, represent, "speakers"), of="speakers", hours=1, seed=0
-    )
-    write_points(tmp_path / "points.zarr", sampled)
-    codebook = open_points(tmp_path / "points.zarr").fit("speakers", clusters=2, seed=0, standardise=False)
+    sampled = sample_points(halves, listed, represent, of="speakers", hours=1, seed=0)
+    write_points(tmp_path / "points", sampled.points, sampled.most, sampled.speakers)
+    points, speakers = open_points(tmp_path / "points.manifest.json")
+    codebook = fit_codebook(points, clusters=2, seed=0, speakers=speakers)
     expected = spoken(frames, encoder, recordings)
     means = [
         np.mean([vector for name in names for _, vector in expected[name]], axis=0)
@@ -252,19 +278,21 @@ def test_what_cannot_be_clustered_is_refused(speech, tmp_path):
     with pytest.raises(ModelError, match="expected one of the 2 layers of the model, found layer 3"):
         of_layer(encoder, 3)
     with pytest.raises(CorpusError, match="at least 300 points to fit on, one for each cluster, found"):
-        fitted(frames, recordings, lambda *shard: points_of(*shard, of_layer(None, None), "frames"), clusters=300)
+        fitted(frames, recordings, of_layer(None, None), clusters=300)
     with pytest.raises(CorpusError, match="found 0"):
-        fit_codebook([], clusters=2, seed=0, standardise=True)
+        fit_codebook(np.empty((0, 1), np.float32), clusters=2, seed=0, standardise=True)
     strange = [replace(recordings[0], utterance="c-1")]
     with pytest.raises(StoreError, match="expected labels of c-1, found none"):
-        list(points_of(frames, strange, of_layer(None, None), "frames"))
+        utterances_of(frames, strange)
     (tmp_path / "c").write_bytes(b"")
     with pytest.raises(StoreError, match="expected a codebook"):
         read_codebook(tmp_path / "c")
 
 
 def test_equal_distances_go_to_the_first():
-    assert Codebook(np.ones((3, 2), np.float32), np.zeros(2), np.ones(2)).nearest(np.zeros((1, 2))).tolist() == [0]
+    centroids, mean, scale, point = np.ones((3, 2)), np.zeros(2), np.ones(2), np.zeros((1, 2))
+    codebook = Codebook(*(values.astype(np.float32) for values in (centroids, mean, scale)))
+    assert codebook.nearest(point.astype(np.float32)).tolist() == [0]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from damage import DAMAGES, manifest_edits
 from fake_job import fake_job
 from pretraining_inputs import small_job, write_features
 
+from property_neurons.codebooks.codebook import Codebook, read_codebook, write_codebook
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.recordings import Recording
 from property_neurons.corpus.shards import read_segments, read_shard_list, write_segments, write_shard_list
@@ -29,7 +30,6 @@ from property_neurons.errors import PropertyNeuronsError, StoreError
 from property_neurons.jobs.log import job_log
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.log_mel import LogMelStatistics
-from property_neurons.pretraining.codebook import read_codebook, write_codebook
 from property_neurons.pretraining.log_mel_store import open_log_mel, read_statistics, write_statistics
 from property_neurons.pretraining.target_store import open_targets
 from property_neurons.ranks.store import open_ranks
@@ -188,7 +188,10 @@ TABLES = {
         lambda path: write_statistics(path, LogMelStatistics(np.arange(4.0), np.ones(4))),
         read_statistics,
     ),
-    "codebook.safetensors": (lambda path: write_codebook(path, np.ones((8, 4), np.float32), 10), read_codebook),
+    "codebook.safetensors": (
+        lambda path: write_codebook(path, Codebook(np.ones((8, 4), np.float32), *np.ones((2, 4), np.float32))),
+        read_codebook,
+    ),
 }
 
 

@@ -57,35 +57,35 @@ COVERED = {
     """,
     "probe_layers": f"""
         {LOADING}
-        corpus.frame_store corpus.phones pretraining.kmeans probing.clusters probing.frames probing.linear probing.probe
-        probing.representations probing.silhouettes
+        codebooks.codebook codebooks.kmeans corpus.frame_store corpus.phones probing.clusters probing.frames
+        probing.linear probing.probe probing.representations probing.silhouettes
     """,
     "sample_points": f"""
         {LOADING}
-        clustering.codebook clustering.job clustering.points clustering.sampled_points clustering.vocabulary
-        corpus.frame_store corpus.gate corpus.phones pretraining.kmeans probing.frames probing.representations
+        clustering.job clustering.points clustering.sampled_points clustering.vocabulary codebooks.sample
+        corpus.frame_store corpus.gate corpus.phones probing.frames probing.representations
     """,
     "assign_clusters": f"""
         {LOADING}
-        clustering.assign clustering.codebook clustering.job clustering.points clustering.vocabulary
+        clustering.assign clustering.job clustering.points clustering.vocabulary codebooks.codebook
         corpus.frame_store corpus.frame_values corpus.gate corpus.phones corpus.utterance_columns
-        pretraining.kmeans probing.frames probing.representations
+        probing.frames probing.representations
     """,
     "extract_log_mel": """
         corpus.gate models.log_mel pretraining.log_mel pretraining.log_mel_store
     """,
     "fit_targets": f"""
         {LOADING}
-        pretraining.fit_targets pretraining.kmeans pretraining.log_mel_store pretraining.represent
+        codebooks.codebook codebooks.kmeans codebooks.sample pretraining.log_mel_store pretraining.represent
         pretraining.sampled_frames
     """,
     "sample_states": f"""
         {LOADING}
-        pretraining.log_mel_store pretraining.represent pretraining.sampled_frames
+        codebooks.sample pretraining.log_mel_store pretraining.represent pretraining.sampled_frames
     """,
     "assign_targets": f"""
         {LOADING}
-        pretraining.assign_targets pretraining.log_mel_store pretraining.represent
+        codebooks.codebook pretraining.assign_targets pretraining.log_mel_store pretraining.represent
     """,
     "pretrain": f"""
         {LOADING}
@@ -212,8 +212,8 @@ def test_a_version_makes_an_edit_outside_count(edited, roots):
 
 def test_scripts_use_nothing_that_can_change_a_result_beside_what_is_covered(roots):
     """Or the code that a script imports could change, and its rule would not run again."""
-    # The last two read and write a list and a file of centroids.
-    without = (*OUTSIDE, *SETTINGS, "corpus.shards", "pretraining.codebook")
+    # The last reads and writes a list.
+    without = (*OUTSIDE, *SETTINGS, "corpus.shards")
     found = {}
     for rule, modules in roots.items():
         beside = imported(ROOT / "workflow/scripts" / f"{script_of(rule)}.py") - set(covered_modules(*modules))

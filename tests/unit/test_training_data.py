@@ -10,25 +10,30 @@ from hypothesis import strategies as st
 from pretraining_inputs import ARCHITECTURE, recordings_and_reader, small_job, write_features
 from sklearn.cluster import KMeans
 
+from property_neurons.codebooks.codebook import Codebook, read_codebook, write_codebook
+from property_neurons.codebooks.kmeans import fit_codebook
+from property_neurons.codebooks.sample import gather, open_points, write_points
 from property_neurons.corpus import audio
 from property_neurons.corpus.recordings import Recording
-from property_neurons.errors import AudioError, ModelError, StoreError
+from property_neurons.errors import AudioError, CorpusError, ModelError, StoreError
 from property_neurons.models.log_mel import LogMelStatistics, log_mel, n_log_mel_frames
 from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.prepare import LocalFolder, prepare_model
-from property_neurons.pretraining.assign_targets import nearest, write_targets
-from property_neurons.pretraining.codebook import read_codebook, write_codebook
+from property_neurons.pretraining.assign_targets import write_targets
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
-from property_neurons.pretraining.fit_targets import fit_codebook
 from property_neurons.pretraining.log_mel import code_as_mp3, write_log_mel
 from property_neurons.pretraining.log_mel_statistics import measure_statistics
 from property_neurons.pretraining.log_mel_store import open_log_mel
 from property_neurons.pretraining.masking import span_mask
 from property_neurons.pretraining.represent import Centred, HiddenFrames, LogMelFrames, load_represent
-from property_neurons.pretraining.sampled_frames import open_sample, sample_frames, write_sample
+from property_neurons.pretraining.sampled_frames import sample_frames
 from property_neurons.pretraining.target_store import open_targets
 
 FLAT = LogMelStatistics(np.zeros(40), np.ones(40))
+
+
+def sampled(shards, represent, **draw):
+    return gather(*sample_frames(shards, represent, **draw))
 
 
 # log-Mel frames
@@ -130,11 +135,11 @@ def test_about_half_of_the_frames_are_masked():
 def test_targets_are_the_nearest_centroids(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     represent = LogMelFrames(measure_statistics([shard]))
-    centroids = fit_codebook(sample_frames([shard], represent, hours=1, seed=0), clusters=8, seed=0)
-    write_targets(tmp_path / "t.zarr", shard, represent, centroids)
+    codebook = fit_codebook(sampled([shard], represent, hours=1, seed=0), clusters=8, seed=0)
+    write_targets(tmp_path / "t.zarr", shard, represent, codebook)
     targets = open_targets(tmp_path / "t.zarr")
     frames = represent(shard.frames)
-    distances = np.stack([[np.sum((frame - centroid) ** 2) for centroid in centroids] for frame in frames])
+    distances = np.stack([[np.sum((frame - centroid) ** 2) for centroid in codebook.centroids] for frame in frames])
     np.testing.assert_array_equal(targets.target, distances.argmin(1))
     np.testing.assert_array_equal(targets.offset, shard.offset)
     assert (targets.clusters, targets.frame_ms) == (8, 10)
@@ -150,38 +155,37 @@ def test_k_means_finds_clusters_that_are_there():
         offset = np.array([0, 3000])
 
     Shard.frames = frames
-    found = fit_codebook(sample_frames([Shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=6, seed=0)
+    found = fit_codebook(sampled([Shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=6, seed=0)
     reference = KMeans(6, n_init=5, random_state=0).fit(frames)
-    assert len(set(zip(nearest(frames, found), reference.labels_, strict=True))) == 6
+    assert len(set(zip(found.nearest(frames), reference.labels_, strict=True))) == 6
 
 
 def test_k_means_gives_the_same_bytes_for_the_same_seed(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     first, again, other = (
-        fit_codebook(sample_frames([shard], LogMelFrames(FLAT), hours=1, seed=seed), clusters=8, seed=seed)
+        fit_codebook(sampled([shard], LogMelFrames(FLAT), hours=1, seed=seed), clusters=8, seed=seed)
         for seed in (3, 3, 4)
     )
-    assert first.tobytes() == again.tobytes() != other.tobytes()
+    assert first.centroids.tobytes() == again.centroids.tobytes() != other.centroids.tobytes()
 
 
 def test_a_stored_sample_is_that_in_memory_and_damage_is_found(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
     represent = Centred(LogMelFrames(FLAT))
-    in_memory = sample_frames([shard], represent, hours=0.002, seed=3)
-    write_sample(tmp_path / "sample", [shard], represent, hours=0.002, seed=3)
-    stored, frame_ms = open_sample(tmp_path / "sample.manifest.json")
+    in_memory = sampled([shard], represent, hours=0.002, seed=3)
+    write_points(tmp_path / "sample", *sample_frames([shard], represent, hours=0.002, seed=3))
+    stored, _ = open_points(tmp_path / "sample.manifest.json")
     assert 720 <= len(in_memory) < shard.offset[-1]
-    assert frame_ms == 10
     np.testing.assert_array_equal(stored, in_memory)
-    (tmp_path / "sample/frames.npy").write_bytes(b"damaged")
-    with pytest.raises(StoreError, match=r"frames\.npy"):
-        open_sample(tmp_path / "sample.manifest.json")
+    (tmp_path / "sample/points.npy").write_bytes(b"damaged")
+    with pytest.raises(StoreError, match=r"points\.npy"):
+        open_points(tmp_path / "sample.manifest.json")
 
 
 def test_too_few_frames_for_the_clusters(tmp_path):
     shard = open_log_mel(write_features(tmp_path))
-    with pytest.raises(StoreError, match="at least 60000 frames"):
-        fit_codebook(sample_frames([shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=60_000, seed=0)
+    with pytest.raises(CorpusError, match="at least 60000 points"):
+        fit_codebook(sampled([shard], LogMelFrames(FLAT), hours=1, seed=0), clusters=60_000, seed=0)
 
 
 def test_hidden_targets_come_from_the_layer_asked_for(tmp_path):
@@ -205,9 +209,9 @@ def test_hidden_targets_come_from_the_layer_asked_for(tmp_path):
 
 
 def test_codebooks_round_trip_and_damage_is_named(tmp_path):
-    centroids = np.arange(12, dtype=np.float32).reshape(3, 4)
-    write_codebook(tmp_path / "c.safetensors", centroids, 10)
-    np.testing.assert_array_equal(read_codebook(tmp_path / "c.safetensors"), centroids)
+    codebook = Codebook(np.arange(12, dtype=np.float32).reshape(3, 4), np.zeros(4, np.float32), np.ones(4, np.float32))
+    write_codebook(tmp_path / "c.safetensors", codebook)
+    np.testing.assert_array_equal(read_codebook(tmp_path / "c.safetensors").centroids, codebook.centroids)
     (tmp_path / "c.safetensors").write_bytes(b"no codebook")
     with pytest.raises(StoreError, match="expected a codebook"):
         read_codebook(tmp_path / "c.safetensors")

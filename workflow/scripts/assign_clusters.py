@@ -4,9 +4,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.clustering.assign import write_clusters, write_speakers_clusters
-from property_neurons.clustering.codebook import read_codebook
 from property_neurons.clustering.job import kept_frames
-from property_neurons.clustering.points import points_of, represent_of
+from property_neurons.clustering.points import points_of, represent_of, utterances_of
+from property_neurons.codebooks.codebook import read_codebook
 from property_neurons.corpus.recordings import recordings_of
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
@@ -19,6 +19,6 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
     if params.of == "speakers":
         write_speakers_clusters(store, frames, codebook)
     else:
-        represent = represent_of(snakemake, params.layer)
-        recordings = recordings_of(read_shard_list(snakemake.input.shard), params.root)
-        write_clusters(store, frames, points_of(frames, recordings, represent, params.of), codebook, params.of)
+        utterances = utterances_of(frames, recordings_of(read_shard_list(snakemake.input.shard), params.root))
+        points = points_of(utterances, represent_of(snakemake, params.layer), params.of)
+        write_clusters(store, frames, points, codebook, params.of)

@@ -2,10 +2,10 @@
 
 import torch
 
+from property_neurons.codebooks.codebook import read_codebook
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.pretraining.assign_targets import write_targets
-from property_neurons.pretraining.codebook import read_codebook
 from property_neurons.pretraining.log_mel_store import open_log_mel
 from property_neurons.pretraining.represent import load_represent
 
@@ -19,5 +19,5 @@ with job_log(snakemake):
         centred=snakemake.params.centred,
         device=device,
     )
-    centroids = read_codebook(snakemake.input.codebook)
-    write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, centroids, device)
+    codebook = read_codebook(snakemake.input.codebook)
+    write_targets(snakemake.output.store, open_log_mel(snakemake.input.log_mel), represent, codebook, device)

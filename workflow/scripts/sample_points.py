@@ -1,13 +1,12 @@
 """Store the points of one corpus that clusters are fitted on."""
 
-from functools import partial
-
 import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons.clustering.job import kept_frames
-from property_neurons.clustering.points import points_of, represent_of
-from property_neurons.clustering.sampled_points import sample_points, write_points
+from property_neurons.clustering.points import represent_of
+from property_neurons.clustering.sampled_points import sample_points
+from property_neurons.codebooks.sample import write_points
 from property_neurons.corpus.recordings import recordings_of
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
@@ -18,9 +17,9 @@ with job_log(snakemake), threadpool_limits(snakemake.threads):
     sampled = sample_points(
         kept_frames(snakemake),
         [recordings_of(read_shard_list(shard), params.root) for shard in snakemake.input.shards],
-        partial(points_of, represent=represent_of(snakemake, params.layer), of=params.of),
+        represent_of(snakemake, params.layer),
         of=params.of,
         hours=params.hours,
         seed=params.seed,
     )
-    write_points(snakemake.output.store, sampled)
+    write_points(snakemake.output.folder, sampled.points, sampled.most, sampled.speakers)

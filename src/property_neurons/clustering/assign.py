@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from property_neurons.clustering.codebook import Codebook
+from property_neurons.clustering.points import Utterance
 from property_neurons.clustering.vocabulary import NONE, Of
+from property_neurons.codebooks.codebook import Codebook
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameValues, write_values
 
@@ -19,7 +20,7 @@ def cluster_names(clusters: int) -> tuple[str, ...]:
 def write_clusters(
     path: str | Path,
     frames: FrameShard,
-    points: Iterable[tuple[int, np.ndarray, np.ndarray]],
+    points: Iterable[tuple[Utterance, np.ndarray, np.ndarray]],
     codebook: Codebook,
     of: Of,
 ) -> None:
@@ -32,10 +33,10 @@ def write_clusters(
         points: of `points.points_of`.
     """
     cluster = np.full(len(frames.label), NONE, dtype=np.int32)
-    for place, own, values in points:
+    for utterance, own, values in points:
         if not len(values):
             continue
-        span = cluster[frames.offset[place] : frames.offset[place + 1]]
+        span = cluster[frames.offset[utterance.place] : frames.offset[utterance.place + 1]]
         nearest = codebook.nearest(values)
         # A whole utterance has its cluster, silence too, as it has its speaker.
         span[own if of == "frames" else slice(None)] = nearest

@@ -3,7 +3,8 @@
 Means of speakers are made of those of their utterances (`sampled_points`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from property_neurons.clustering.vocabulary import Of
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.recordings import Recording, decode
+from property_neurons.corpus.recordings import Recording, decode, naming
 from property_neurons.errors import ModelError, StoreError
 from property_neurons.jobs.devices import job_device
 from property_neurons.models.loading import SpeechEncoder, load_encoder
@@ -51,41 +52,65 @@ def represent_of(job: Any, layer: int | None) -> Represent:
     return of_layer(load_encoder(described_folder(manifest), manifest=manifest, device=device), layer)
 
 
-def points_of(
-    frames: FrameShard, recordings: Iterable[Recording], represent: Represent, of: Of
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """The points of each kept utterance of a shard.
+@dataclass(frozen=True)
+class Utterance:
+    """A kept utterance of a shard: where its frames are, and its recording.
 
-    The frames are those without the label silence, as far as the model gives them.
+    of_speech: bool [frames], those that are not silence.
+    """
 
-    Args:
-        recordings: of the shard; those that are not of a kept utterance are not read.
+    name: str
+    speaker: str
+    place: int
+    of_speech: np.ndarray
+    recording: Recording
 
-    Yields:
-        the utterance's place in the shard; bool [frames], its frames that are clustered; float32 [points, width]: one
-        point for each of these frames, or their mean alone, or none where all are silent
+
+def utterances_of(frames: FrameShard, recordings: Iterable[Recording]) -> list[Utterance]:
+    """The utterances of a shard that are kept and recorded.
 
     Raises:
-        AudioError, ModelError: an utterance cannot be read; the message names it.
         StoreError: the recordings are not those of the frame store.
     """
     place_of = {name: place for place, name in enumerate(frames.utterances)}
     recordings = list(recordings)
     if strange := [one.utterance for one in recordings if one.utterance not in place_of]:
         raise StoreError(f"{frames.name}: expected labels of {strange[0]}, found none; run the corpus rules again")
-    wanted = [one for one in recordings if frames.kept[place_of[one.utterance]]]
-    speech = frames.of_speech
-    waveforms = progress(decode(wanted), total=len(wanted), what="representing", unit="utterance")
-    for recording, waveform in zip(wanted, waveforms, strict=True):
-        place = place_of[recording.utterance]
-        try:
+    of_speech, speakers = frames.of_speech, frames.columns["speaker"]
+    return [
+        Utterance(
+            frames.utterances[place],
+            speakers[place],
+            place,
+            of_speech[frames.offset[place] : frames.offset[place + 1]],
+            recording,
+        )
+        for recording, place in ((one, place_of[one.utterance]) for one in recordings)
+        if frames.kept[place]
+    ]
+
+
+def points_of(
+    utterances: Sequence[Utterance], represent: Represent, of: Of
+) -> Iterator[tuple[Utterance, np.ndarray, np.ndarray]]:
+    """The points of utterances: of the frames without the label silence, as far as the model gives them.
+
+    Yields:
+        the utterance; bool [frames], its frames that are clustered; float32 [points, width]: one point for each of
+        these frames, or their mean alone, or none where all are silent
+
+    Raises:
+        AudioError, ModelError: an utterance cannot be read; the message names it.
+    """
+    waveforms = decode([one.recording for one in utterances])
+    together = zip(utterances, waveforms, strict=True)
+    for utterance, waveform in progress(together, total=len(utterances), what="representing", unit="utterance"):
+        with naming(utterance.name):
             values = represent(waveform)
-        except ModelError as error:
-            raise ModelError(f"utterance {recording.utterance}: {error}") from error
-        own = speech[frames.offset[place] : frames.offset[place + 1]].copy()
+        own = utterance.of_speech.copy()
         # Some models give no frame for the last label.
         own[len(values) :] = False
         points = values[: len(own)][own[: len(values)]]
         if of != "frames" and len(points):
             points = points.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
-        yield place, own, points
+        yield utterance, own, points

@@ -18,9 +18,9 @@ def assigning_model(config: Config, name: str) -> str | list[str]:
 
 
 def settings(config: Config, name: str) -> dict[str, Any]:
-    """How points are clustered, as arguments of `clustering.sampled_points.SampledPoints.fit`."""
+    """How points are clustered, as arguments of `codebooks.kmeans.fit_codebook`."""
     section = config.clusters[name]
-    return section.model_dump(include={"of", "clusters", "seed"}) | {"standardise": section.layer is None}
+    return section.model_dump(include={"clusters", "seed"}) | {"standardise": section.layer is None}
 
 
 def stores(config: Config, corpus: str, name: str) -> list[str]:

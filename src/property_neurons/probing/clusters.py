@@ -15,8 +15,8 @@ import numpy as np
 from sklearn.metrics import homogeneity_score
 from sklearn.metrics.cluster import contingency_matrix
 
+from property_neurons.codebooks.kmeans import mini_batch_kmeans
 from property_neurons.errors import CorpusError
-from property_neurons.pretraining.kmeans import frame_clusters
 from property_neurons.probing.frames import FrameLabels
 
 
@@ -61,5 +61,5 @@ def probe_clusters(values: np.ndarray, frames: FrameLabels, *, clusters: int, se
             f"probing: expected at least {clusters} frames to fit on, one per cluster, found {len(known)}; "
             "ask for fewer clusters, or more frames of a larger corpus"
         )
-    kmeans = frame_clusters(clusters, seed).fit(known)
+    kmeans = mini_batch_kmeans(clusters, seed).fit(known)
     return agreement(frames.label[~frames.fitted], kmeans.predict(values[~frames.fitted]))
