@@ -153,13 +153,35 @@ def test_many_groups_are_their_own_and_others(tmp_path, monkeypatch):
     assert cells["erased"].nunique() == 7
     mean = cells.set_index(["erased", "part"]).loc["mean"]
     assert mean.loc["own", ["delta", "excess"]].tolist() == pytest.approx([80, 75])
-    # All groups change alike, but on ten utterances each.
-    assert 50 < mean.loc["own", "low"] < 75
+    # All groups change alike.
+    assert mean.loc["own", ["low", "p"]].tolist() == pytest.approx([80, 2**-5])
     assert mean.loc["others", "delta"] == pytest.approx(0)
     others = cells[(cells["erased"] == "s0") & (cells["part"] == "others")].iloc[0]
     assert others["utterances"] == 50
     assert sorted(set(curves["sigma"])) == [0.5, 0.8]
     assert set(cells["sigma"]) == {0.8}
+
+
+@pytest.mark.parametrize("speakers", [1, 5])
+def test_the_mean_over_groups_varies_as_groups_do(tmp_path, speakers):
+    """A group's own speakers, or the utterances of a lone one, are not drawn once more: they would count twice."""
+    groups = [f"s{number}" for number in range(8)]
+    run = write_run(tmp_path / "a", groups, speakers=speakers, draws=1)
+    scores = files.read_table(run / "scores.parquet")
+    whole = scores.loc[scores["condition"] == 0, ["utterance", "part"]].index
+    rng = np.random.default_rng(1)
+    wrong = {group: rng.choice(10, size=number, replace=False) for number, group in enumerate(groups)}
+    at = scores["utterance"].str.split("-")
+    missed = [int(number) in wrong[group] for group, number in at]
+    scores.loc[whole, "error"] = np.array(missed, float)[whole]
+    files.write_table(run / "scores.parquet", scores)
+    cells, _ = map(errors_of, erasure_tables("speaker", [run]))
+    cells = cells[cells["part"] == "own"].set_index("erased")
+    for name in ("", "excess_", "causal_excess_"):
+        values = cells.loc[groups, name.rstrip("_") or "delta"].to_numpy()
+        expected = stats.ttest_1samp(values, 0).confidence_interval()
+        found = cells.loc["mean", [f"{name}low", f"{name}high"]].to_numpy(float)
+        np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
 
 
 @pytest.mark.parametrize(("tested", "groups"), [(5, 7), (3, 6)])

@@ -30,6 +30,8 @@ class ErrorSums:
     Speakers are drawn once for all conditions and parts. Where groups share none (gender, speaker), those of a group
     are drawn on their own.
 
+    apart: whether no two groups share a speaker.
+
     Args:
         runs: the scores of each seed: condition, utterance, speaker, part, error, weight, and `column`. Condition 0 is
             that of nothing edited.
@@ -46,9 +48,9 @@ class ErrorSums:
         self._whole = whole
         self._parts = pd.Index(whole["part"].unique())
         within = of_groups.drop_duplicates("utterance").set_index("utterance")["part"]
-        apart = of_groups.groupby("speaker")["part"].nunique().le(1).all()
+        self.apart = bool(of_groups.groupby("speaker")["part"].nunique().le(1).all())
         everyone = resample(whole, resamples=resamples)
-        of_group = resample(of_groups, resamples=resamples, seed=1, within=within) if apart else everyone
+        of_group = resample(of_groups, resamples=resamples, seed=1, within=within) if self.apart else everyone
         self._drawn = (everyone, of_group)
         for run in runs:
             _check(run, whole, column)

@@ -258,7 +258,7 @@ def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
     if len(measured.erased) > MOST_SPELLED_OUT:
         for part in (OWN, OTHERS, ALL):
             if of_part := [cell for cell in cells if cell.row["part"] == part]:
-                yield _mean_cell(of_part)
+                yield _mean_cell(of_part, whole_groups=part == OWN and measured.sums.apart)
 
 
 def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) -> Cell:
@@ -312,8 +312,13 @@ def add_causal_excess(own: Cell, others: Cell) -> None:
     )
 
 
-def _mean_cell(cells: Sequence[Cell]) -> dict[str, Any]:
-    """The mean over erased groups: groups are drawn with replacement, and the test speakers of each at once."""
+def _mean_cell(cells: Sequence[Cell], *, whole_groups: bool) -> dict[str, Any]:
+    """The mean over erased groups, which are drawn with replacement, and test speakers at once.
+
+    Args:
+        whole_groups: where no two groups share a speaker, a group is drawn as it is: how groups differ has in it how
+            their own speakers do, as a speaker's rate has the variation of its utterances (`tasks.intervals`).
+    """
     table = pd.DataFrame([cell.row for cell in cells])
     row = cells[0].row | {"erased": MEAN, "neurons_per_layer": ""}
     row |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
@@ -322,10 +327,21 @@ def _mean_cell(cells: Sequence[Cell]) -> dict[str, Any]:
     drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table), 1))
     for name in _ESTIMATED:
         if name in cells[0].values:
-            resampled = np.stack([cell.resampled[name] for cell in cells], axis=1)
+            drawn_of = _as_it_is if whole_groups else _resampled
+            resampled = np.stack([drawn_of(cell, name) for cell in cells], axis=1)
             means = np.nanmean(np.take_along_axis(resampled, drawn, axis=1), axis=1)
             mean.add(name, np.mean([cell.values[name] for cell in cells], axis=0), means, len(table))
     return mean.row
+
+
+def _resampled(cell: Cell, name: str) -> np.ndarray:
+    return cell.resampled[name]
+
+
+def _as_it_is(cell: Cell, name: str) -> np.ndarray:
+    """As `_resampled`, with the group's own speakers as they are; others, of the causal excess, are resampled."""
+    own = "excess" if name == "causal_excess" else name
+    return cell.resampled[name] - cell.resampled[own] + cell.values[own]
 
 
 def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
