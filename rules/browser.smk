@@ -67,7 +67,7 @@ rule tabulate_browser:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=scaled(8000),
+        mem_mb=scaled(12000),
         runtime=scaled(240),
     params:
         properties=plan.browser.properties(CONFIG),

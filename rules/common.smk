@@ -101,6 +101,11 @@ def scaled(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def by_shards(minutes, of_shard):
+    """As `scaled`, of the minutes that reading all ranks of a corpus takes, by its shards."""
+    return lambda wildcards, attempt: (minutes + of_shard * len(plan.corpora.shards(CONFIG, wildcards.corpus))) * attempt
+
+
 def one_of(names):
     """A wildcard's pattern: one of some names, or nothing at all where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"

@@ -21,8 +21,8 @@ rule find_neurons:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
     params:
         definition=plan.analysis.set_definition(CONFIG),
         statistics=plan.analysis.statistics_settings(CONFIG),

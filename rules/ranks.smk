@@ -73,8 +73,8 @@ rule count_activations:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
+        mem_mb=scaled(6000),
+        runtime=by_shards(60, 3),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
@@ -108,7 +108,7 @@ rule count_units:
     threads: 1
     resources:
         mem_mb=scaled(6000),
-        runtime=scaled(60),
+        runtime=by_shards(60, 3),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),

@@ -1,23 +1,29 @@
 """Made-up counts by unit, held in memory."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from property_neurons.counting.exchangeable import Exchangeable
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.ranks.sites import Site
 
 
 @dataclass(frozen=True)
 class MadeUnits(UnitCounts):
-    """Counts by unit whose sites are arrays [rows, neurons]."""
+    """Counts by unit whose sites are arrays [rows, neurons], and those of the other dealings."""
 
     made: list[np.ndarray] = field(default_factory=list)
+    made_dealings: tuple["MadeUnits", ...] = ()
 
     def site_counts(self, site: int) -> csr_array:
         """As of a store."""
         return csr_array(self.made[site].astype(np.int32))
+
+    def dealt(self, dealing: int) -> UnitCounts:
+        """As of a store."""
+        return self.made_dealings[dealing - 1] if dealing else self
 
 
 def made_units(
@@ -38,8 +44,8 @@ def made_units(
         groups=tuple(f"g{index}" for index in range(n_groups)),
         strata=strata,
         phones=tuple(f"p{index}" for index in range(n_phones)),
-        speakers=tuple(f"s{index}" for index in range(int(speaker.max()) + 1)),
-        pooled=1,
+        pools=tuple((f"s{index}",) for index in range(int(speaker.max()) + 1)),
+        dealings=1,
         cells=np.ones((n_groups, n_phones), dtype=bool) if cells is None else cells,
         speaker=speaker,
         unit=(speaker if unit is None else np.asarray(unit)).astype(np.int32),
@@ -128,11 +134,46 @@ def phones_in_groups(rng, *, speakers=5, group_of_phone=(0, 0, 0, 1, 1, 2, 2), r
     )
 
 
-def summed_up(units):
-    """Runs summed up to a row for each speaker, phone and group."""
-    rows = list(zip(units.speaker.tolist(), units.phone.tolist(), units.group.tolist(), strict=True))
+def men_and_women(rng, *, speakers=24, phones=3, neurons=60, of_gender=40, rate=0.1):
+    """Runs with nothing to find in a speaker: women speak high more often than low, and have neurons of their own.
+
+    Neurons are active by gender in the first `of_gender`, and nowhere else, whatever the group: low, middle or high.
+    """
+    speaker, phone, group = [], [], []
+    for one in range(speakers):
+        runs = [(0, 12), (1, 6), (2, 1)] if one % 2 else [(0, 1), (1, 6), (2, 12)]
+        for of in range(phones):
+            own = [label for label, times in runs for _ in range(times)]
+            speaker += [one] * len(own)
+            phone += [of] * len(own)
+            group += own
+    speaker, total = np.array(speaker), len(group)
+    rates = np.full((speakers, neurons), rate)
+    rates[1::2, :of_gender] *= 0.5
+    n = rng.integers(2, 8, size=total)
+    counts = rng.binomial(n[:, np.newaxis], rates[speaker])
+    return made_units("run", speaker=speaker, phone=phone, group=group, n=n, counts=[counts], unit=np.arange(total))
+
+
+def summed_up(units, *, pools=None, dealings=8):
+    """Runs summed up to a row for each speaker, phone and group, by each of their dealings.
+
+    pools: so many of speakers, each summed up as one.
+    """
+    block = units.speaker.astype(np.int64) * len(units.phones) + units.phone
+    dealt = Exchangeable(units.group.astype(np.int64), block).deals(dealings - 1, seed=0)
+    own, *others = [
+        _summed_up(units, labels, units.speaker % (pools or len(units.speakers)))
+        for labels in [units.group, *(labels for several in dealt for labels in several)]
+    ]
+    return replace(own, dealings=dealings, made_dealings=tuple(others))
+
+
+def _summed_up(units, groups, pool):
+    rows = list(zip(pool.tolist(), units.phone.tolist(), groups.tolist(), strict=True))
     places = sorted(set(rows))
-    of_row = np.array([places.index(row) for row in rows])
+    number = {place: row for row, place in enumerate(places)}
+    of_row = np.array([number[row] for row in rows])
     counts = np.zeros((len(places), units.sites[0].width), np.int64)
     np.add.at(counts, of_row, units.site_counts(0).toarray())
     speaker, phone, group = np.array(places).T
@@ -144,4 +185,5 @@ def summed_up(units):
         n=np.bincount(of_row, units.n).astype(int),
         counts=[counts],
         unit=np.arange(len(places)),
+        n_groups=len(units.groups),
     )

@@ -5,12 +5,20 @@ from functools import cache
 
 import numpy as np
 import pytest
-from made_units import phones_in_groups, runs_of_phones, speakers_and_phones, summed_up, utterances_of_speakers
+from made_units import (
+    men_and_women,
+    phones_in_groups,
+    runs_of_phones,
+    speakers_and_phones,
+    summed_up,
+    utterances_of_speakers,
+)
 from scipy.stats import binomtest, kstest
 
+from property_neurons.counting.exchangeable import Chosen, Exchangeable
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.statistics.labelled_sets import SiteUnits
-from property_neurons.neurons.statistics.labels import Exchangeable, deals_phones, dealt_units
+from property_neurons.neurons.statistics.labels import deals_phones, dealt_units
 from property_neurons.neurons.statistics.null import p_of_size, site_null
 
 DEFINITIONS = {
@@ -21,6 +29,7 @@ UNITS = {
     "speakers": lambda rng: speakers_and_phones(rng, speakers=7, planted=5, raised=0.05, neurons=30),
     "runs": lambda rng: runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30),
     "runs summed up": lambda rng: summed_up(runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30)),
+    "runs of pools": lambda rng: summed_up(runs_of_phones(rng, planted=5, raised=0.1, runs=12, neurons=30), pools=4),
     "phones": lambda rng: phones_in_groups(rng, runs=10, neurons=30),
     "single phones": lambda rng: phones_in_groups(rng, group_of_phone=range(6), runs=10, neurons=30),
 }
@@ -33,6 +42,16 @@ def lower_end(count, n):
 
 def cells_under(units, labels):
     """(group, phone) -> counts [neurons] and frames, row by row."""
+    if units.dealings > 1:
+        counts, frames = {}, {}
+        for pool, dealing in enumerate(labels):
+            dealt = units.dealt(int(dealing))
+            rows = dealt.site_counts(0).toarray()
+            for row in np.flatnonzero(dealt.speaker == pool):
+                cell = int(dealt.group[row]), int(dealt.phone[row])
+                counts[cell] = counts.get(cell, 0) + rows[row].astype(int)
+                frames[cell] = frames.get(cell, 0) + int(dealt.n[row])
+        return counts, frames
     index = {unit: place for place, unit in enumerate(sorted(set(units.unit.tolist())))}
     pairs = sorted({(speaker, phone) for speaker, phone in zip(units.speaker, units.phone, strict=True)})
     counts, frames = {}, {}
@@ -138,6 +157,8 @@ def test_labels_change_places_within_their_block_alone():
 
 
 def test_the_number_of_distinct_labellings():
+    assert Chosen(pools=3, dealings=8).distinct() == 512
+    assert Chosen(pools=500, dealings=8).distinct() == math.inf
     assert Exchangeable(np.array([0, 0, 1, 1]), np.zeros(4, int)).distinct() == 6
     assert Exchangeable(np.array([0, 1, 0, 1, 2]), np.array([0, 0, 1, 1, 1])).distinct() == 12
     assert Exchangeable(np.array([0, 0]), np.zeros(2, int)).distinct() == 1
@@ -156,11 +177,12 @@ NOTHING = {
     "utterances": utterances_of_speakers,
     "runs": lambda rng: runs_of_phones(rng, neurons=40, runs=10),
     "runs summed up": lambda rng: summed_up(runs_of_phones(rng, neurons=40, runs=10)),
+    "runs of pools": lambda rng: summed_up(runs_of_phones(rng, neurons=40, runs=10, speakers=24), pools=6),
 }
 
 
 @pytest.mark.parametrize(
-    "kind", ["speakers", "utterances", "runs", pytest.param("runs summed up", marks=pytest.mark.slow)]
+    "kind", ["speakers", "utterances", "runs", "runs of pools", pytest.param("runs summed up", marks=pytest.mark.slow)]
 )
 def test_p_is_uniform_where_there_is_nothing_to_find(kind):
     rng, of_neurons, of_sizes, rejected = np.random.default_rng(3), [], [], 0
@@ -178,7 +200,21 @@ def test_p_is_uniform_where_there_is_nothing_to_find(kind):
     assert rejected <= 6
 
 
-@pytest.mark.parametrize("kind", ["speakers", "runs"])
+@pytest.mark.parametrize("summed", [lambda units: units, summed_up, lambda units: summed_up(units, pools=6)])
+def test_neurons_of_who_speaks_are_none_of_how_they_speak(summed):
+    """Where men speak low and women high, neurons of gender are no neurons of pitch, however units are summed up."""
+    rng, of_gender, of_sizes = np.random.default_rng(5), [], []
+    for data in range(8):
+        found = site_null(SiteUnits(summed(men_and_women(rng)), 0, SetDefinition()), permutations=99, seed=data)
+        # Held against all, the groups of most men and of most women differ in these neurons by far.
+        assert np.abs(found.observed.effect[0, :40]).mean() > 2 * np.abs(found.observed.effect[0, 40:]).mean()
+        of_gender.append(found.p[:, :40].ravel() <= 0.05)
+        of_sizes.append(p_of_size(found.observed_sizes[-1], found.sizes[-1]))
+    assert np.mean(of_gender) < 0.09
+    assert min(of_sizes) > 0.02
+
+
+@pytest.mark.parametrize("kind", ["speakers", "runs", "runs of pools"])
 def test_planted_neurons_are_found_and_few_others(kind):
     rng, power, false = np.random.default_rng(7), [], []
     for data in range(6):
@@ -186,6 +222,7 @@ def test_planted_neurons_are_found_and_few_others(kind):
             units = speakers_and_phones(rng, speakers=20, planted=12, raised=0.03, spread=0.005)
         else:
             units = runs_of_phones(rng, planted=12, raised=0.12, runs=30)
+            units = summed_up(units, pools=3) if kind == "runs of pools" else units
         found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=299, seed=data)
         discovered = found.q[-1] <= 0.1
         power.append(discovered[:12].mean())

@@ -9,11 +9,12 @@ from synthetic_stores import make_corpus, write_shards
 
 from property_neurons.counting import unit_counts
 from property_neurons.counting.count import count_activations
+from property_neurons.counting.exchangeable import Exchangeable
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.counting.strata import make_crossed
 from property_neurons.counting.unit_count_store import open_unit_counts
-from property_neurons.counting.unit_counts import count_units
+from property_neurons.counting.unit_counts import DEALINGS, count_units
 from property_neurons.errors import CountingError, StoreError
 
 PROPERTIES = {
@@ -84,6 +85,39 @@ def test_rows_of_speakers_are_all_their_frames_of_a_phone(tmp_path, shards):
         assert frames[units.speakers[speaker], units.phones[phone]] == n
 
 
+@pytest.mark.parametrize("pooled", [1, 2])
+@pytest.mark.parametrize("name", ["pitch", "subset"])
+def test_labels_of_units_that_are_summed_up_are_dealt_within_speakers(tmp_path, monkeypatch, name, pooled):
+    """Each dealing against a plain loop over the units, pooled or not."""
+    shards = write_shards(tmp_path, make_corpus(seed=3, n_utterances=24))
+    property_ = make_property(name, **PROPERTIES[name])
+    arguments = {"lambda_": 0.05, "corpus": "made-up"}
+    units = count_units(shards, property_, Sampling(), output=tmp_path / "units.zarr", **arguments)
+    monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
+    room = DEALINGS * -(-len(units.speakers) // pooled) * len(units.phones) * len(units.groups) * 80
+    monkeypatch.setattr(unit_counts, "MOST_COUNTS", room)
+    summed = count_units(shards, property_, Sampling(), output=tmp_path / "summed.zarr", **arguments)
+    assert (summed.dealings, summed.pooled) == (DEALINGS, pooled)
+    pool_of = {name: number % len(summed.speakers) for number, name in enumerate(units.speakers)}
+    assert {name: pool_of[name] for name in summed.speakers} == dict(zip(summed.speakers, range(9), strict=False))
+    _, first, of_row = np.unique(units.unit, return_index=True, return_inverse=True)
+    block = units.speaker[first] * 100 + (units.phone[first] if name == "pitch" else 0)
+    (others,) = Exchangeable(units.group[first], block).deals(DEALINGS - 1, seed=0)
+    assert len({labels.tobytes() for labels in others}) == DEALINGS - 1
+    for dealing, labels in enumerate([units.group[first], *others]):
+        dealt = summed.dealt(dealing)
+        for site in range(2):
+            expected, found = Counter(), Counter()
+            for one, unit, of, group in (
+                (expected, units, [pool_of[units.speakers[speaker]] for speaker in units.speaker], labels[of_row]),
+                (found, dealt, dealt.speaker.tolist(), dealt.group),
+            ):
+                counts = np.column_stack([unit.site_counts(site).toarray(), unit.n])
+                for row, where in enumerate(zip(of, unit.phone.tolist(), group.tolist(), strict=True)):
+                    one.update({(*where, neuron): int(counts[row, neuron]) for neuron in np.flatnonzero(counts[row])})
+            assert found == expected
+
+
 def test_speakers_are_the_same_in_several_passes(tmp_path, shards, monkeypatch):
     def counted(path):
         property_ = make_property("gender", **PROPERTIES["gender"])
@@ -131,7 +165,8 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     each = count_units(shards, property_, Sampling(), output=tmp_path / "each.zarr", **arguments)
     groups = 1 if name in ("gender", "phone") and strata is None else len(each.groups)
-    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 5 * len(each.phones) * groups * 80)
+    assert each.dealings == (DEALINGS if name == "pitch" else 1)
+    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 5 * len(each.phones) * groups * each.dealings * 80)
     monkeypatch.setattr(unit_counts, "_ROWS_AT_ONCE", 2)
     monkeypatch.setattr(unit_counts, "_FRAMES_AT_ONCE", 5)
     pooled = count_units(shards, property_, Sampling(), output=tmp_path / "pooled.zarr", **arguments)

@@ -1,6 +1,6 @@
 """A store of counts by unit; `unit_counts` makes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +13,11 @@ from property_neurons.stores.zarr import attributes, open_store
 
 Level = Literal["speaker", "utterance", "stretch", "run", "speaker and group", "speaker, phone and group"]
 
+_OF_SPEAKER = frozenset({"utterance", "stretch", "speaker and group"})
+
 ROW_COLUMNS = ("speaker", "unit", "phone", "group", "n")
 _ATTRIBUTES = frozenset(
-    "model corpus property level sites lambda tau groups strata phones speakers pooled cells".split()  # noqa: SIM905
+    "model corpus property level sites lambda tau groups strata phones pools dealings cells".split()  # noqa: SIM905
 )
 
 
@@ -25,7 +27,9 @@ class UnitCounts:
 
     level: what a unit is.
     groups, phones, speakers: names that the columns index.
-    pooled: how many speakers count as one, at most; 1 where each counts by itself. A pool has the name of its first.
+    pools: the speakers that count as one, each by itself where there is room; see `speakers`.
+    dealings: where units are summed up, how often their labels were dealt to be counted, as they are (0) among them;
+        else 1. See `dealt`.
     strata: names of the parts of each group, where `groups` are parts (see `properties.Layout`); else empty.
     cells: bool [groups, phones], those that the property has; where the phone itself has the group, one a phone.
     speaker, unit, phone, group: int32 [rows]. Rows of a unit share its speaker, and its group except where the phone
@@ -43,8 +47,8 @@ class UnitCounts:
     groups: tuple[str, ...]
     strata: tuple[str, ...]
     phones: tuple[str, ...]
-    speakers: tuple[str, ...]
-    pooled: int
+    pools: tuple[tuple[str, ...], ...]
+    dealings: int
     cells: np.ndarray
     speaker: np.ndarray
     unit: np.ndarray
@@ -52,6 +56,16 @@ class UnitCounts:
     group: np.ndarray
     n: np.ndarray
     store: zarr.Group
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Of each pool the first, whose name it has."""
+        return tuple(pool[0] for pool in self.pools)
+
+    @property
+    def pooled(self) -> int:
+        """How many speakers count as one, at most."""
+        return max(map(len, self.pools), default=1)
 
     @property
     def of_phone(self) -> bool:
@@ -72,6 +86,13 @@ class UnitCounts:
         """The counts of one site summed over units: int64 [cells, neurons]."""
         return (self._cell_of_rows @ self.site_counts(site)).toarray()
 
+    def dealt(self, dealing: int) -> "UnitCounts":
+        """The same counts with the labels of a dealing; 0: as they are."""
+        if not dealing:
+            return self
+        store = self.store[f"dealt/{dealing}"]
+        return replace(self, **{name: store[f"rows/{name}"][:] for name in ROW_COLUMNS}, store=store)
+
     @property
     def _cell_of_rows(self) -> csr_array:
         number = np.cumsum(self.cells.ravel()).reshape(self.cells.shape) - 1
@@ -88,6 +109,21 @@ class UnitCounts:
         return csr_array(
             (self.store[f"values/{name}"][:].view(np.int32), self.store[f"neurons/{name}"][:], indptr), shape
         )
+
+
+def unit_blocks(level: Level, speaker: np.ndarray, phone: np.ndarray, n_phones: int) -> np.ndarray:
+    """Among which units labels may change places, as a number for each unit: int64 [units].
+
+    Speakers among all; utterances, and stretches of frames, among those of one speaker; runs among runs of the same
+    phone of one speaker.
+
+    Args:
+        speaker, phone: of each unit.
+    """
+    if level == "speaker":
+        return np.zeros(len(speaker), np.int64)
+    speaker = speaker.astype(np.int64)
+    return speaker if level in _OF_SPEAKER else speaker * n_phones + phone
 
 
 def open_unit_counts(path: str | Path) -> UnitCounts:
@@ -113,8 +149,8 @@ def open_unit_counts(path: str | Path) -> UnitCounts:
         groups=groups,
         strata=tuple(attrs["strata"]),
         phones=phones,
-        speakers=tuple(attrs["speakers"]),
-        pooled=attrs["pooled"],
+        pools=tuple(map(tuple, attrs["pools"])),
+        dealings=attrs["dealings"],
         cells=cells,
         **{name: store[f"rows/{name}"][:] for name in ROW_COLUMNS},
         store=store,

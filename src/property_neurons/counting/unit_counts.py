@@ -5,13 +5,18 @@ differs within speakers, a stretch of frames of one group where neighbouring pho
 a run of frames of one phone in one group. Made from stored ranks; no model runs.
 
 Counts of runs take about as much room as the ranks. Where one layer would have more than `MOST_COUNTS`, utterances
-and runs are therefore summed up for each speaker, to a row for each of the speaker's phones in each group. Where these
-are still more, speakers are pooled: so many of them, of one label where the property is one of the speaker, count as
-one. Pools are exchangeable where speakers are; memory, disk and the time for statistics stop growing with the corpus.
+and runs are therefore summed up for each speaker, to a row for each of the speaker's phones in each group. These rows
+are not exchangeable, since they differ in frames: where men speak low and women high, dealing whole rows would give
+each group as much of men as of women, and call every neuron of gender one of pitch. So the labels of utterances and
+runs are dealt while they are counted, `DEALINGS` times, and each dealing is summed up by itself.
+
+Where these are still more, speakers are pooled: so many of them, of one label where the property is one of the speaker,
+count as one. Memory, disk and the time for statistics then stop growing with the corpus.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +25,11 @@ import zarr
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.corpus.phones import NEVER_IN_A_SET
+from property_neurons.counting.exchangeable import Exchangeable
 from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
-from property_neurons.counting.unit_count_store import ROW_COLUMNS, Level, UnitCounts, open_unit_counts
+from property_neurons.counting.unit_count_store import ROW_COLUMNS, Level, UnitCounts, open_unit_counts, unit_blocks
 from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.store import RankStore
@@ -32,7 +38,14 @@ from property_neurons.stores.zarr import add_array, add_empty_array, new_store
 MOST_COUNTS = 1 << 27
 """Counts of one layer that the statistics hold at a time: rows x neurons active in one."""
 
-_SUMMED_UP = {"utterance": "speaker and group", "stretch": "speaker and group", "run": "speaker, phone and group"}
+DEALINGS = 8
+"""How often the labels of units that are summed up are dealt, as they are among them."""
+
+_SUMMED_UP: dict[Level, Level] = {
+    "utterance": "speaker and group",
+    "stretch": "speaker and group",
+    "run": "speaker, phone and group",
+}
 
 # Counts of speakers are held, site by site, until all shards are read; further sites cost another pass over the ranks.
 _HELD_BYTES = 1 << 30
@@ -40,6 +53,7 @@ _CHUNK = 1 << 20
 # Frames whose ids are looked at together, and rows of counts that are written together.
 _FRAMES_AT_ONCE = 1 << 17
 _ROWS_AT_ONCE = 1 << 12
+_ONE = np.int32(1)
 
 
 def count_units(
@@ -68,13 +82,17 @@ def count_units(
     layout = property_.lay_out(frames)
     # Parts of a speaker's group are the speaker's too.
     whole = property_.property.lay_out(frames) if layout.strata else layout
-    level, group_of = _level_and_speakers(layout, whole, frames, max(tau))
+    unit, much, group_of = _level_and_speakers(layout, whole, frames, max(tau))
+    level = _SUMMED_UP.get(unit, unit) if much else unit
     cells = _Cells(layout)
     groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
+    # Strata have no null; phones and speakers are dealt as they are.
+    dealings = DEALINGS if level != unit and groups > 1 and not layout.strata else 1
     sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
-    pooled, pool_of, speakers = 1, {name: number for number, name in enumerate(group_of)}, list(group_of)
-    if level not in ("utterance", "stretch", "run"):
-        counts_of_one = len(cells.phones) * groups * max(width for width, _ in sizes)
+    number_of = {name: number for number, name in enumerate(group_of)}
+    pools = [[name] for name in group_of]
+    if level == "speaker" or level != unit:
+        counts_of_one = len(cells.phones) * groups * dealings * max(width for width, _ in sizes)
         apart = len(set(group_of.values()))
         if apart * counts_of_one > MOST_COUNTS:
             raise CountingError(
@@ -83,21 +101,24 @@ def count_units(
                 f"which cannot be pooled across groups, with {counts_of_one:,} counts each; put the values of the "
                 "property into fewer groups, or count on a corpus of fewer speakers"
             )
-        pooled, pool_of, speakers = _fewest_pooled(group_of, MOST_COUNTS // max(1, counts_of_one))
+        pools = _fewest_pooled(group_of, MOST_COUNTS // max(1, counts_of_one))
+    pool_of = {name: number for number, names in enumerate(pools) for name in names}
     pairs = list(zip(ranks, frame_stores, strict=True))
 
     def units_of(
-        ranks_of_shard: RankStore, frame_store: str | Path | FrameFiles
+        number_of: Mapping[str, int], ranks_of_shard: RankStore, frame_store: str | Path | FrameFiles
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return _shard_units(
-            ranks_of_shard, open_frame_files(frame_store, keep), layout, cells, level, sampling, pool_of
-        )
+        frames_of_shard = open_frame_files(frame_store, keep)
+        return _shard_units(ranks_of_shard, frames_of_shard, layout, cells, unit, sampling, number_of)
 
     with new_store(output) as store:
-        if level in ("utterance", "stretch", "run"):
-            _write_parts(store, pairs, units_of, sizes)
+        if level == unit != "speaker":
+            _write_parts(store, pairs, partial(units_of, pool_of), sizes)
         else:
-            _write_speakers(store, pairs, units_of, sizes, (len(speakers), len(cells.phones), groups), level)
+            # Labels change places within a speaker, not within a pool.
+            dealt = _dealt_groups(pairs, partial(units_of, number_of), unit, len(cells.phones), dealings)
+            extent = (len(pools), len(cells.phones), groups)
+            _write_speakers(store, pairs, partial(units_of, pool_of), sizes, extent, level, dealt)
         store.attrs.update(
             {
                 "model": ranks[0].model,
@@ -110,8 +131,8 @@ def count_units(
                 "groups": list(layout.groups),
                 "strata": list(layout.strata),
                 "phones": list(cells.phones),
-                "speakers": speakers,
-                "pooled": pooled,
+                "pools": pools,
+                "dealings": dealings,
                 "cells": cells.pairs,
             }
         )
@@ -125,8 +146,8 @@ def summed_up(frames: float, tau: int) -> bool:
 
 def _level_and_speakers(
     layout: Layout, whole: Layout, shards: Iterable[FrameShard], tau: int
-) -> tuple[Level, dict[str, int]]:
-    """The unit over which a property's groups vary in a corpus, and the sorted speakers, each with its group if any.
+) -> tuple[Level, bool, dict[str, int]]:
+    """The unit over which groups vary, whether units are summed up, and sorted speakers, each with its group if any.
 
     The unit is the speaker where all utterances of each speaker have one and the same group.
     """
@@ -148,22 +169,20 @@ def _level_and_speakers(
     if varies and level == "speaker":
         level = "utterance"
     speakers = {name: NO_GROUP if varies else group_of[name] for name in sorted(group_of)}
-    return _SUMMED_UP.get(level, level) if summed_up(frames, tau) else level, speakers
+    return level, summed_up(frames, tau), speakers
 
 
-def _fewest_pooled(group_of: Mapping[str, int], room: int) -> tuple[int, dict[str, int], list[str]]:
-    """The smallest number of speakers a pool with which there are at most `room` pools, and these pools."""
+def _fewest_pooled(group_of: Mapping[str, int], room: int) -> list[list[str]]:
+    """The pools of the smallest number of speakers a pool with which there are at most `room`."""
     pooled = max(1, -(-len(group_of) // room))
-    pool_of, speakers = _pools(group_of, pooled)
     # Groups whose speakers do not divide evenly have one pool more each.
-    while len(speakers) > room:
+    while len(pools := _pools(group_of, pooled)) > room:
         pooled += 1
-        pool_of, speakers = _pools(group_of, pooled)
-    return pooled, pool_of, speakers
+    return pools
 
 
-def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], list[str]]:
-    """The pool of each speaker, and the name of each pool. A pool has at most `pooled` speakers, all of one group."""
+def _pools(group_of: Mapping[str, int], pooled: int) -> list[list[str]]:
+    """Pools of at most `pooled` speakers, all of one group."""
     by_group: dict[int, list[str]] = {}
     for name, group in group_of.items():
         by_group.setdefault(group, []).append(name)
@@ -171,8 +190,7 @@ def _pools(group_of: Mapping[str, int], pooled: int) -> tuple[dict[str, int], li
     for names in by_group.values():
         number = -(-len(names) // pooled)
         pools += [names[first::number] for first in range(number)]
-    pools.sort()
-    return {name: number for number, names in enumerate(pools) for name in names}, [names[0] for names in pools]
+    return sorted(pools)
 
 
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
@@ -287,6 +305,33 @@ def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _S
     _write_rows(store, {name: np.concatenate([part[name] for part in parts]) for name in ROW_COLUMNS})
 
 
+def _dealt_groups(
+    shards: _Shards, units_of: _Units, unit: Level, n_phones: int, dealings: int
+) -> list[list[np.ndarray | None]]:
+    """The groups of each shard's rows under each dealing: int16 [rows], None for the groups as they are."""
+    if dealings == 1:
+        return [[None] for _ in shards]
+    parts = []
+    units = 0
+    for ranks, frame_store in progress(shards, what="dealing labels", unit="shard"):
+        columns = units_of(ranks, frame_store)[1]
+        columns["unit"] += units
+        units = int(columns["unit"].max(initial=units - 1)) + 1
+        # 40 million runs in 960 hours.
+        parts.append({name: columns[name].astype(np.int32) for name in ("unit", "speaker", "phone", "group")})
+    unit_of_row, speaker, phone, group = (
+        np.concatenate([part[name] for part in parts]) for name in ("unit", "speaker", "phone", "group")
+    )
+    _, first, of_row = np.unique(unit_of_row, return_index=True, return_inverse=True)
+    block = unit_blocks(unit, speaker[first], phone[first], n_phones)
+    ends = np.cumsum([len(part["unit"]) for part in parts])[:-1]
+    others = [
+        np.split(labels[of_row], ends)
+        for labels in next(Exchangeable(group[first].astype(np.int64), block).deals(dealings - 1, seed=0))
+    ]
+    return [[None, *(of_shard[number] for of_shard in others)] for number in range(len(parts))]
+
+
 def _write_speakers(
     store: zarr.Group,
     shards: _Shards,
@@ -294,38 +339,53 @@ def _write_speakers(
     sizes: _Sizes,
     extent: tuple[int, int, int],
     level: Level,
+    dealt: Sequence[Sequence[np.ndarray | None]],
 ) -> None:
     """Speakers are in many shards: every speaker, phone and group has its place until all have been read."""
     n_speakers, n_phones, n_groups = extent
+    dealings = len(dealt[0]) if dealt else 1
     size = n_speakers * n_phones * n_groups
-    per_pass = max(1, _HELD_BYTES // (size * max(width for width, _ in sizes) * 4))
+    per_pass = max(1, _HELD_BYTES // (dealings * size * max(width for width, _ in sizes) * 4))
+    stores = [store, *(store.require_group(f"dealt/{number}") for number in range(1, dealings))]
     for first in range(0, len(sizes), per_pass):
         chosen = range(first, min(first + per_pass, len(sizes)))
-        held = {site: np.zeros(size * sizes[site][0], np.int32) for site in chosen}
-        n, group = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        for ranks, frame_store in progress(shards, what="counting by unit", unit="shard"):
+        held = {site: np.zeros((dealings, size * sizes[site][0]), np.int32) for site in chosen}
+        n, group = np.zeros((dealings, size), np.int64), np.zeros((dealings, size), np.int64)
+        for (ranks, frame_store), labels in zip(
+            progress(shards, what="counting by unit", unit="shard"), dealt, strict=True
+        ):
             rows, columns = units_of(ranks, frame_store)
-            # One group of a speaker, or of a phone, needs no places for the others.
-            place = columns["speaker"] * n_phones + columns["phone"]
-            place = place * n_groups + (columns["group"] if n_groups > 1 else 0)
-            n[place] += columns["n"]
-            group[place] = columns["group"]
+            places = []
+            for number, own in enumerate(labels):
+                of_row = columns["group"] if own is None else own.astype(np.int64)
+                # One group of a speaker, or of a phone, needs no places for the others.
+                place = columns["speaker"] * n_phones + columns["phone"]
+                places.append(place * n_groups + (of_row if n_groups > 1 else 0))
+                np.add.at(n[number], places[-1], columns["n"])
+                group[number, places[-1]] = of_row
             for site in chosen:
                 width, tau = sizes[site]
                 ids = ranks.ids(site, tau)
-                for first in range(0, rows.shape[1], _FRAMES_AT_ONCE):
-                    row, of_frame = rows[:, first : first + _FRAMES_AT_ONCE]
-                    np.add.at(held[site], place[of_frame][:, np.newaxis] * width + ids[row], 1)
-        counted = np.flatnonzero(n)
-        for site in chosen:
-            arrays, by_place = _CountArrays(store, site), held[site].reshape(size, -1)
-            for first in range(0, len(counted), _ROWS_AT_ONCE):
-                values = by_place[counted[first : first + _ROWS_AT_ONCE]]
-                row, neuron = np.nonzero(values)
-                arrays.append(row, neuron, values[row, neuron], len(values))
-    speaker, phone, group = counted // n_groups // n_phones, counted // n_groups % n_phones, group[counted]
-    unit = {"speaker": speaker, "speaker and group": speaker * n_groups + group}.get(level, counted)
-    _write_rows(store, {"speaker": speaker, "unit": unit, "phone": phone, "group": group, "n": n[counted]})
+                for start in range(0, rows.shape[1], _FRAMES_AT_ONCE):
+                    row, of_frame = rows[:, start : start + _FRAMES_AT_ONCE]
+                    for number, place in enumerate(places):
+                        keys = place[of_frame][:, np.newaxis] * width + ids[row]
+                        # Flat keys and a number of the same type: fifteen times as fast.
+                        np.add.at(held[site][number], keys.ravel(), _ONE)
+        for number, of_dealing in enumerate(stores):
+            counted = np.flatnonzero(n[number])
+            for site in chosen:
+                arrays, by_place = _CountArrays(of_dealing, site), held[site][number].reshape(size, -1)
+                for start in range(0, len(counted), _ROWS_AT_ONCE):
+                    values = by_place[counted[start : start + _ROWS_AT_ONCE]]
+                    row, neuron = np.nonzero(values)
+                    arrays.append(row, neuron, values[row, neuron], len(values))
+    for number, of_dealing in enumerate(stores):
+        counted = np.flatnonzero(n[number])
+        speaker, phone, own = counted // n_groups // n_phones, counted // n_groups % n_phones, group[number, counted]
+        unit = {"speaker": speaker, "speaker and group": speaker * n_groups + own}.get(level, counted)
+        columns = {"speaker": speaker, "unit": unit, "phone": phone, "group": own, "n": n[number, counted]}
+        _write_rows(of_dealing, columns)
 
 
 def _write_rows(store: zarr.Group, columns: dict[str, np.ndarray]) -> None:

@@ -9,7 +9,7 @@ from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus
 from property_neurons.config.models import DistilledModel, PretrainedModel, TunedModel
 from property_neurons.config.root import Config
-from property_neurons.counting.unit_counts import summed_up
+from property_neurons.counting.unit_counts import DEALINGS, MOST_COUNTS, summed_up
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
 from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
@@ -24,9 +24,11 @@ _FRAME_STORE_BYTES_PER_SECOND = 230
 _COUNT_BYTES_PER_NEURON = 203
 # Counts by unit of the five properties, for each frame and active neuron (sample: 64 MB for 486,000 frames x 48).
 _UNIT_BYTES_PER_ACTIVE_NEURON = 2.7
-# Where they are summed up by speaker: rows of the five properties for each speaker, bytes for each of their neurons
-# (six in ten are active at least once), and speech of one speaker, as in LibriSpeech.
-_SUMMED_ROWS, _SUMMED_BYTES, _SECONDS_PER_SPEAKER = 324, 1.5, 1480
+# Where they are summed up by speaker: rows of the five properties for each speaker (117 as they are, those of pitch and
+# duration by each dealing), bytes for each of their neurons (six in ten are active at least once), and speech of one
+# speaker, as in LibriSpeech. Pools keep each of the five within `MOST_COUNTS` of a layer.
+_SUMMED_ROWS, _SUMMED_BYTES, _SECONDS_PER_SPEAKER = 117 + 207 * DEALINGS, 1.5, 1480
+_PROPERTIES = 5
 # Of a neuron in a frame: half precision rounded to 5 bits, compressed (melhubert-mini on 18 minutes: 284 MB).
 _VALUE_BYTES = 1.14
 # What the workflow makes of recordings is FLAC: 17 kB a second of LibriSpeech, 21 kB of the demo's voices.
@@ -142,7 +144,8 @@ def _unit_counts(config: Config, needs: Needs) -> DiskUse:
         active = [active_neurons(config.analysis.lambda_, width) for width in widths]
         n_bytes = seconds * FRAMES_PER_SECOND * sum(active) * _UNIT_BYTES_PER_ACTIVE_NEURON
         if summed_up(seconds * FRAMES_PER_SECOND, max(active)):
-            n_bytes = seconds / _SECONDS_PER_SPEAKER * _SUMMED_ROWS * sum(widths) * _SUMMED_BYTES
+            counts = seconds / _SECONDS_PER_SPEAKER * _SUMMED_ROWS * sum(widths)
+            n_bytes = min(counts, _PROPERTIES * MOST_COUNTS * len(widths)) * _SUMMED_BYTES
         sizes[Path(config.results, "unit_counts", model, corpus)] = n_bytes
     to_write = sum(size for folder, size in sizes.items() if not folder.is_dir())
     return DiskUse("counts by unit", f"{len(sizes)} x model and corpus", sum(sizes.values()), to_write)

@@ -76,13 +76,8 @@ class ActivationValues:
 
         Raises:
             StoreError: the values are of another model, or of utterances that the frame stores do not have.
-            CountingError: the sums do not fit into memory; speakers are pooled; no value is of a group.
+            CountingError: the sums do not fit into memory; no value is of a group.
         """
-        if units.pooled > 1:
-            raise CountingError(
-                f"property {units.property_name}: expected counts of single speakers, found {units.pooled} pooled; "
-                f"{_WITHOUT} for a corpus of so many speakers"
-            )
         self._units = units
         # Of the whole corpus, as the counts': so cuts of F0 are the same.
         layout = property_.lay_out(open_frame_files(frames, keep) for _, frames in shards)
@@ -217,7 +212,7 @@ def _counted(
     counted = (within < stored[utterance]) & (cell != NO_GROUP)
     counted[counted] = (group[cell[counted]] >= 0) & (phone[cell[counted]] >= 0)
     utterance, within, cell = utterance[counted], within[counted], cell[counted]
-    number = {name: index for index, name in enumerate(units.speakers)}
+    number = {name: index for index, names in enumerate(units.pools) for name in names}
     speaker = np.array([number.get(name, -1) for name in frames.columns["speaker"]], np.int64)[utterance]
     key = (speaker * len(units.phones) + phone[cell]) * len(units.groups) + group[cell]
     row = first[utterance] + within

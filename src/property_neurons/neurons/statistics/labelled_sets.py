@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -66,7 +66,7 @@ class SiteUnits:
         """
         self._thinning = partial(thinning, units, site, balance)
         self._of_deals = self._thinning()
-        self.units, self.definition = units, definition
+        self.units, self.definition, self._site = units, definition, site
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
         self.counts = units.site_counts(site)
@@ -84,7 +84,9 @@ class SiteUnits:
         """
         if self.units.of_phone:
             return self._sets(self._phones_relabelled(labels), len(labels))
-        sums = self._balanced(self._relabelled(np.ascontiguousarray(labels.T)), self._of_deals)
+        of_unit = np.ascontiguousarray(labels.T)
+        sums = self._chosen(of_unit) if self.units.dealings > 1 else self._relabelled(of_unit)
+        sums = self._balanced(sums, self._of_deals)
         return self._sets(sums, len(labels), with_active=with_active)
 
     def weighted(self, weights: np.ndarray) -> LabelledSets:
@@ -125,6 +127,26 @@ class SiteUnits:
         for phone, rows in enumerate(self.rows):
             labels = of_unit[self.index[rows]]
             yield phone, [self._sum(phone, labels == group) for group in groups]
+
+    def _chosen(self, dealing: np.ndarray) -> "_CellSums":
+        """Of each pool of speakers one of its dealings: int [pools, M]."""
+        of_dealings = [rows._weighted(dealing == number) for number, rows in enumerate(self._dealings)]
+        for of_phone in zip(*of_dealings, strict=True):
+            cells = zip(*(cells for _, cells in of_phone), strict=True)
+            yield (
+                of_phone[0][0],
+                [
+                    None
+                    if parts[0] is None
+                    else tuple(sum(values[1:], values[0]) for values in zip(*parts, strict=True))
+                    for parts in cells
+                ],
+            )
+
+    @cached_property
+    def _dealings(self) -> list["SiteUnits"]:
+        others = range(1, self.units.dealings)
+        return [self, *(SiteUnits(self.units.dealt(one), self._site, self.definition) for one in others)]
 
     def _weighted(self, weights: np.ndarray) -> "_CellSums":
         for phone, rows in enumerate(self.rows):

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from property_neurons.counting.exchangeable import AT_ONCE
 from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.neurons.statistics.labelled_sets import (
     LabelledSets,
@@ -13,7 +14,7 @@ from property_neurons.neurons.statistics.labelled_sets import (
     effect_of_phones,
     labellings_at_once,
 )
-from property_neurons.neurons.statistics.labels import AT_ONCE, deals_phones, dealt_units
+from property_neurons.neurons.statistics.labels import deals_phones, dealt_units
 
 # Effects that differ by rounding alone are equal.
 _EQUAL = 1e-12
@@ -46,7 +47,7 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
     """The null of one site; the same seed deals the same labels at every site. Without permutations p and q are NaN.
 
     Args:
-        deals: these labels, where they have been dealt before; see `Exchangeable.kept_deals`.
+        deals: these labels, where they have been dealt before; see `Dealt.kept_deals`.
     """
     units = rows.units
     dealt = dealt_units(units)

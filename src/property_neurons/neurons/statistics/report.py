@@ -51,8 +51,8 @@ NEURON_COLUMNS = (
 class NeuronStatistics:
     """neurons: layer, group, neuron and `NEURON_COLUMNS`, for every member of every N_i.
     null: layer, site, group, observed, null_mean, null_low, null_high, ratio, false_share, p, permutations, distinct,
-        level. stability: layer, site, group, speakers, halves, at_most_half, and each with _low and _high jaccard,
-        nogueira, auroc, silhouette_half, silhouette_held_out (`half_silhouettes`, within a half and across).
+        level. stability: layer, site, group, speakers, pooled, halves, at_most_half, and each with _low and _high
+        jaccard, nogueira, auroc, silhouette_half, silhouette_held_out (`half_silhouettes`, within a half and across).
     """
 
     neurons: pd.DataFrame
@@ -216,6 +216,7 @@ _STABILITY_COLUMNS = (
     "site",
     "group",
     "speakers",
+    "pooled",
     "halves",
     *(f"{name}{end}" for name in _MEASURES for end in ("", "_low", "_high")),
     "at_most_half",
@@ -250,6 +251,7 @@ def _stability_rows(
                 "site": units.sites[site].name,
                 "group": ALL_GROUPS if group is None else units.groups[group],
                 "speakers": speakers,
+                "pooled": units.pooled,
                 "halves": len(pairs),
                 "at_most_half": float(np.mean(below)) if below else float("nan"),
             }
