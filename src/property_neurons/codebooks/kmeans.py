@@ -9,6 +9,8 @@ from sklearn.cluster import MiniBatchKMeans
 from property_neurons.codebooks.codebook import Codebook
 from property_neurons.errors import CorpusError
 
+_AT_ONCE = 100_000
+
 
 def mini_batch_kmeans(clusters: int, seed: int) -> MiniBatchKMeans:
     """Mini-batch k-means, still to be fitted.
@@ -51,7 +53,10 @@ def fit_codebook(
         )
     mean, scale = np.zeros(points.shape[1], np.float32), np.ones(points.shape[1], np.float32)
     if standardise:
-        mean, std = points.mean(axis=0, dtype=np.float64), points.std(axis=0, dtype=np.float64)
+        mean = points.mean(axis=0, dtype=np.float64)
+        # In parts: numpy's own takes two copies in float64.
+        parts = np.array_split(points, 1 + len(points) // _AT_ONCE)
+        std = np.sqrt(sum(np.square(part - mean).sum(axis=0) for part in parts) / len(points))
         # Digital silence has the same value everywhere.
         mean, scale = mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
     kmeans = mini_batch_kmeans(clusters, seed).fit((points - mean) / scale if standardise else points)
