@@ -65,10 +65,12 @@ def test_every_error_is_listed_with_its_key_and_the_nearest_known_one():
             "models": {"tiny": {"kind": "folder", "path": "tiny"}},
             "figures": {"corpus": "demo", "model": "tiny"},
             "analysis": {"lamda": 0.01, "sigma": 3},
+            "pruning": {"general": {"arm": ["norm"]}},
             "figurs": {},
         }
     )
-    assert "6 problems" in text
+    assert "10 problems" in text
+    assert "pruning.general.arm: unknown key; did you mean `arms`?" in text
     assert "corpora.demo.voyces: unknown key; did you mean `voices`?" in text
     assert "corpora.libri.alignments.path: is required and missing" in text
     assert (
@@ -297,6 +299,19 @@ def test_pitch_cuts_can_be_quotients():
     assert load_config(MINIMAL | {"analysis": {"pitch_cuts": cuts}}).analysis.pitch_cuts == (16000 / 120, 16000 / 85)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("results/", "results"), ("./results", "results"), ("results//a/", "results/a"), ("x/../results", "results")],
+)
+def test_results_have_one_spelling(written, meant, tmp_path, monkeypatch):
+    """Snakemake compares paths as text, and does not know the settings of results in another spelling."""
+    monkeypatch.chdir(tmp_path)
+    assert load_config(MINIMAL | {"results": written}).results == meant
+    assert load_config(MINIMAL | {"results": str(tmp_path / written)}).results == meant
+    for outside in ("../elsewhere", str(tmp_path.parent / "elsewhere")):
+        assert load_config(MINIMAL | {"results": f"{outside}/"}).results == outside
+
+
 def test_home_and_variables_of_paths_are_expanded(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SPEECH", "/speech")
@@ -476,6 +491,7 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     assert plan.analysis.strata_settings(config, "pitch", "speaker")["within"] == "speaker"
     assert plan.analysis.by_strata(config, "pitch", "speaker")
     assert not plan.analysis.by_strata(config, "duration", "speaker")
+    assert load_config(MINIMAL | {"statistics": {"confounds": None}}).statistics.given == {}
 
 
 def test_confounds_of_redefined_properties():

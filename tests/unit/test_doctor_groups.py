@@ -60,9 +60,14 @@ def test_columns_that_fit_are_no_finding(tmp_path):
 
 
 def test_groups_of_few_speakers_are_warned_of(tmp_path):
-    (finding,) = found(config_of(tmp_path, {"age": {"column": "age", "cuts": "tertiles"}}, rows=6))
-    assert (finding.about, finding.fatal) == ("properties.gender", False)
-    assert finding.found == "M 3, F 3 (speakers), with which p is 0.1 or more"
+    warned = {
+        finding.about: (finding.found, finding.fatal)
+        for finding in found(config_of(tmp_path, {"age": {"column": "age", "cuts": "tertiles"}}, rows=6))
+    }
+    assert warned == {
+        "properties.gender": ("M 3, F 3 (speakers), with which p is 0.1 or more", False),
+        "properties.age": ("low 2, middle 2, high 2 (speakers), with which p is 0.067 or more", False),
+    }
 
 
 def test_little_speech_is_warned_of_before_a_scan(tmp_path):

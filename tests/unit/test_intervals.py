@@ -113,9 +113,12 @@ def test_intervals_of_a_tier_may_stand_in_any_order_but_not_overlap(frames, tmp_
         read(frames, tmp_path / "w.zarr", tiers(tmp_path, [[0, 0.04, "a"], [0.03, 0.08, "b"]]))
 
 
-def test_a_table_of_intervals_is_read_by_utterance(frames, tmp_path):
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+def test_a_table_of_intervals_is_read_by_utterance(frames, tmp_path, separator):
     rows = [(one.name, 0.02, 0.06, "x") for one in CORPUS[:2]]
-    pd.DataFrame(rows, columns=["utterance", "start", "end", "label"]).to_csv(tmp_path / "i.tsv", sep="\t", index=False)
+    pd.DataFrame(rows, columns=["utterance", "start", "end", "label"]).to_csv(
+        tmp_path / "i.tsv", sep=separator, index=False
+    )
     values = read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")})
     shard = open_frames(frames)
     for index in range(3):
@@ -127,8 +130,8 @@ def test_a_table_of_intervals_is_read_by_utterance(frames, tmp_path):
     ("table", "sentence"),
     [
         ({"utterance": ["a"], "label": ["x"]}, "expected the columns utterance, start, end, label"),
-        ({"utterance": ["a"], "start": [2], "end": [1], "label": ["x"]}, "a later end in seconds .* row 1"),
-        ({"utterance": ["a"], "start": ["soon"], "end": [1], "label": ["x"]}, "a later end in seconds .* row 1"),
+        ({"utterance": ["a"], "start": [2], "end": [1], "label": ["x"]}, "a later end in seconds .* line 2"),
+        ({"utterance": ["a"], "start": ["soon"], "end": [1], "label": ["x"]}, "a later end in seconds .* line 2"),
         (
             {"utterance": [CORPUS[0].name] * 2, "start": [0, 0.5], "end": [1, 2], "label": ["x", "y"]},
             "one after the other, found 1 that overlap, first 'y' at 0.5 s",

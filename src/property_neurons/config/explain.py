@@ -37,7 +37,7 @@ def explain(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
         case _:
             quoting = ""
             if isinstance(found, bool):
-                quoting = " (YAML reads a bare Y, N, YES or NO as true or false: quote it)"
+                quoting = " (YAML reads a bare NO, ON, YES or OFF as true or false: quote it)"
             elif problem["type"] == "string_type" and isinstance(found, int | float):
                 quoting = " (YAML reads bare digits as a number: quote them, as they stand in the corpus)"
             return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}; found {found!r}{quoting}"
@@ -45,6 +45,8 @@ def explain(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
 
 def _unknown_key(model: type[BaseModel], location: tuple, path: str) -> str:
     _, section = _walk(model, location[:-1])
+    # A section that may be left out.
+    section = next((one for one in get_args(section) if _is_model(one)), section)
     known = sorted(_fields(section)) if _is_model(section) else []
     near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     return f"{path}: unknown key; " + (f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}")

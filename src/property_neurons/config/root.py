@@ -16,7 +16,7 @@ from property_neurons.config.pretraining import Pretraining
 from property_neurons.config.properties import DEFAULT_PROPERTIES, Property
 from property_neurons.config.pruning import Pruning
 from property_neurons.config.ranks import Ranks
-from property_neurons.config.section import Name, OutsidePath, Section
+from property_neurons.config.section import Name, OutsidePath, ResultsPath, Section
 from property_neurons.config.splits import Split
 from property_neurons.config.statistics import Statistics
 from property_neurons.config.tasks import Task
@@ -26,7 +26,7 @@ class Config(Section):
     """The configuration of property-neurons."""
 
     data_root: OutsidePath = Field(default="data", description="folder that the corpora's relative paths start from")
-    results: OutsidePath = Field(default="results", min_length=1, description="folder that everything is made in")
+    results: ResultsPath = Field(default="results", min_length=1, description="folder that everything is made in")
     cache: OutsidePath | None = Field(
         default=None,
         min_length=1,

@@ -45,8 +45,17 @@ def _of_subset(path: str) -> str:
     return path
 
 
+def _one_spelling(path: str) -> str:
+    """Without "./", doubled and last slashes; below the working directory, from there."""
+    path = os.path.normpath(path) if path else path
+    inside = os.path.relpath(path)
+    return path if Path(inside).parts[:1] == (os.pardir,) else inside
+
+
 OutsidePath = Annotated[str, AfterValidator(_expanded), AfterValidator(_without_braces)]
 """A path as it is typed; `~` and variables of the environment are expanded."""
+ResultsPath = Annotated[OutsidePath, AfterValidator(_one_spelling)]
+"""The same, in one spelling: Snakemake knows results by their paths, and takes settings of another spelling for new."""
 SubsetPath = Annotated[str, AfterValidator(_expanded), AfterValidator(_of_subset)]
 """The same; `{subset}` stands for the subset's name."""
 

@@ -49,7 +49,7 @@ class Statistics(Section):
         default_factory=lambda: dict(DEFAULT_CONFOUNDS),
         description="the confound of each property: f0, duration, speaker, gender, subset, or any property but one "
         "of phones alone. The figure `confounds` shows the neurons that stay with the confound held fixed. Entries "
-        "here are added to, or replace, these three (null: none)",
+        "here are added to, or replace, these three (null: none, of one or of all)",
     )
 
     @property
@@ -60,4 +60,6 @@ class Statistics(Section):
     @field_validator("confounds", mode="before")
     @classmethod
     def _keep_those_of_the_defaults(cls, value: object) -> object:
+        if value is None:
+            return dict.fromkeys(DEFAULT_CONFOUNDS)
         return DEFAULT_CONFOUNDS | value if isinstance(value, dict) else value

@@ -15,6 +15,7 @@ from property_neurons.corpus.alignments import UnusableAlignment
 from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.frame_values import FrameValues, write_values
+from property_neurons.corpus.own_tables import read_own_table
 from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.corpus.pronunciations import lay_words, read_dictionary
 from property_neurons.corpus.sources import open_subset
@@ -22,7 +23,6 @@ from property_neurons.corpus.textgrid import read_tier
 from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.progress import progress
-from property_neurons.stores.files import read_table
 
 log = logging.getLogger(__name__)
 
@@ -91,29 +91,28 @@ def _of_tier(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> 
 
 
 def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> Callable[[int], _OfUtterance | None]:
-    table = read_table(source["path"])
+    table = read_own_table(source["path"], as_written=("utterance", "label"))
     if missing := [name for name in _COLUMNS if name not in table]:
         raise CorpusError(
             f"{printable(source['path'])}: expected the columns {', '.join(_COLUMNS)} (seconds), found no "
-            f"{', '.join(missing)}; name them so"
+            f"{', '.join(missing)}, but {printable(', '.join(table))}; name them so"
         )
     times = table[["start", "end"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~np.isfinite(times).all(axis=1) | (times[:, 0] < 0) | (times[:, 1] <= times[:, 0]))
     if len(wrong):
         raise CorpusError(
             f"{printable(source['path'])}: expected a start and a later end in seconds in each row, found others in "
-            f"{some_of([f'row {row + 1}' for row in wrong])}; correct them"
+            f"{some_of([f'line {table.index[row]}' for row in wrong])}; correct them"
         )
     table = table.assign(start=times[:, 0], end=times[:, 1])
-    by_utterance = dict(list(table.groupby(table["utterance"].astype(str))))
+    by_utterance = dict(list(table.groupby("utterance")))
 
     def find(index: int) -> _OfUtterance | None:
         rows = by_utterance.get(frames.utterances[index])
         if rows is None:
             return None
         micro = np.rint(rows[["start", "end"]].to_numpy() * 1e6).astype(np.int64)
-        labels = ["" if pd.isna(label) else str(label) for label in rows["label"]]
-        return _laid(micro[:, 0], micro[:, 1], labels, frames, index, printable(source["path"]))
+        return _laid(micro[:, 0], micro[:, 1], rows["label"].tolist(), frames, index, printable(source["path"]))
 
     return find
 

@@ -32,7 +32,7 @@ from property_neurons.errors import ConfigError, CountingError, printable
 # As many values as numbers may have where they are taken for names.
 _MOST_NUMBERED = 20
 _SOURCES = {
-    "gender": "SPEAKERS.TXT, the corpus's `genders` or vox1_meta.csv",
+    "gender": "SPEAKERS.TXT, the corpus's `genders`, a column of its tables or vox1_meta.csv",
     "speaker": "the id up to the first '-', or the speaker's folder",
     "subset": "the folder that `subsets` names",
 }

@@ -14,8 +14,9 @@ from property_neurons.config.root import Config
 from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.corpus.utterance_columns import known_columns
-from property_neurons.counting.numbers import name_of
-from property_neurons.counting.properties import CategoryProperty, make_property
+from property_neurons.counting.layout import NO_GROUP, Layout
+from property_neurons.counting.properties import make_property
+from property_neurons.counting.sampling import Sample
 from property_neurons.doctor.finding import Finding
 from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
 from property_neurons.errors import PropertyNeuronsError, printable, some_of
@@ -38,7 +39,7 @@ def group_findings(config: Config, corpus: str, utterances: pd.DataFrame, *, fat
         return
     figures = config.figures
     drawn = {*figures.plane_properties, *figures.layer_properties, *figures.overlap_properties}
-    shard, most = _without_frames(f"corpora.{corpus}", utterances), 1
+    shard, most = _of_one_frame(f"corpora.{corpus}", utterances), 1
     for name in plan.analysis.used_properties(config):
         section = config.properties[name]
         if not isinstance(section, ColumnProperty):
@@ -51,15 +52,15 @@ def group_findings(config: Config, corpus: str, utterances: pd.DataFrame, *, fat
             continue
         made = make_property(name, **plan.analysis.property_settings(config, name))
         try:
-            groups = made.lay_out([shard]).groups
+            layout = made.lay_out([shard])
         except PropertyNeuronsError as error:
             said = type(error)(str(error).removeprefix(f"property {name}: "))
             yield Finding.of_error(f"properties.{name}", said, fatal and name in drawn)
             continue
         if name in drawn:
-            most = max(most, len(groups))
-        if isinstance(made, CategoryProperty):
-            yield from _few_speakers(name, made.column, groups, utterances)
+            most = max(most, len(layout.groups))
+        if section.column != "speaker":
+            yield from _few_speakers(name, layout, shard)
     yield from _little_speech(config, corpus, most)
 
 
@@ -72,13 +73,15 @@ def least_p(sizes: Collection[int]) -> float:
     return min(1.0, prod(map(factorial, Counter(sizes).values())) / ways)
 
 
-def _few_speakers(name: str, column: str, groups: Collection[str], utterances: pd.DataFrame) -> Iterator[Finding]:
-    """A warning where each speaker has one value, and too few speakers have each."""
-    by_speaker = utterances[utterances[column].notna()].groupby("speaker")[column]
-    if column == "speaker" or by_speaker.nunique().max() != 1:
+def _few_speakers(name: str, layout: Layout, shard: FrameShard) -> Iterator[Finding]:
+    """A warning where each speaker has one group, and too few speakers have each."""
+    first = np.arange(len(shard.utterances))
+    group = layout.group_of(shard, Sample(first, first, first, first + 1))
+    by_speaker = pd.Series(group, shard.columns["speaker"])[group != NO_GROUP].groupby(level=0)
+    if by_speaker.nunique().max() != 1:
         return
-    counts = by_speaker.first().map(name_of).value_counts()
-    sizes = {group: int(counts.get(group, 0)) for group in groups}
+    counts = by_speaker.first().value_counts()
+    sizes = {one: int(counts.get(number, 0)) for number, one in enumerate(layout.groups)}
     if (least := least_p(sizes.values())) > _USUAL_P:
         yield Finding(
             f"properties.{name}",
@@ -107,18 +110,18 @@ def _little_speech(config: Config, corpus: str, groups: int) -> Iterator[Finding
         )
 
 
-def _without_frames(name: str, utterances: pd.DataFrame) -> FrameShard:
-    """Utterances as counting reads them, before they have frames."""
+def _of_one_frame(name: str, utterances: pd.DataFrame) -> FrameShard:
+    """Utterances as counting reads them, before they have frames: of one frame each."""
     n, no_frames = len(utterances), np.empty(0, np.int64)
     return FrameShard(
         name=name,
         utterances=tuple(utterances["utterance"]),
         kept=np.ones(n, bool),
         columns=known_columns(utterances),
-        offset=np.zeros(n + 1, np.int64),
+        offset=np.arange(n + 1),
         frame_us=20_000,
-        label=no_frames.astype(np.int8),
-        segment=no_frames.astype(np.int32),
+        label=np.zeros(n, np.int8),
+        segment=np.full(n, -1, np.int32),
         segment_start=no_frames,
         segment_end=no_frames,
         pitch="none",

@@ -19,6 +19,8 @@ from property_neurons.jobs.devices import asked_gpus
 _NOT_SUBMITTED = ("all", "browsers", "erasures", "doctor")
 """Rules that name what others make, and the one that looks at the machine it is started on."""
 
+_MANY_CORES = "1024"
+
 
 @dataclass
 class Submission:
@@ -76,7 +78,8 @@ def planned(arguments: Sequence[str]) -> list[Submission]:
     # A filter, because Snakemake replaces handlers by its own.
     logger.addFilter(collector)
     try:
-        snakemake(["--dry-run", *arguments])
+        # Without cores a dry run has one, and no rule more threads.
+        snakemake(["--dry-run", "--cores", _MANY_CORES, *arguments])
     except SystemExit as end:
         if end.code:
             raise
