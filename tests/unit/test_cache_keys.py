@@ -4,6 +4,8 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from small_models import save_model, small_model
 from task_inputs import make_data, make_job, prepared, read_audio, utterances
 
 from property_neurons.cache import keys
+from property_neurons.cache.counts import take_back_or_count
 from property_neurons.cache.entries import publish, take
 from property_neurons.cache.keys import pretraining_result, ranks_result, task_result
 from property_neurons.corpus import audio
@@ -30,6 +33,7 @@ from property_neurons.pruning.prune import RECORD
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores import files, manifests
+from property_neurons.stores.zarr import add_array, new_store, open_store
 from property_neurons.tasks.metrics import score_training
 from property_neurons.tasks.train import train_task
 
@@ -138,6 +142,39 @@ def test_frames_have_another_key_for_all_that_bears_on_them(speech, tmp_path):
     # An utterance of another shard changes nothing.
     more = pd.concat([facts, facts.iloc[:1].assign(utterance="elsewhere")])
     assert keys.frames_result("g.zarr", **given | {"utterances": more}).key == described[""].key
+
+
+def test_counts_are_taken_back_where_all_that_they_are_of_is_the_same(tmp_path):
+    made, ranks, listed = [], tmp_path / "ranks/0.zarr", tmp_path / "checked.json"
+    store = tmp_path / "counts/pitch.zarr"
+
+    def write(path, value):
+        with new_store(path) as content:
+            add_array(content, "n", np.array([value]))
+
+    def run(sigma=1, code="c"):
+        shutil.rmtree(store, ignore_errors=True)
+        job = SimpleNamespace(
+            input=[str(listed), str(manifests.manifest_path(ranks))],
+            output=SimpleNamespace(store=str(store)),
+            params={"counting": {"lambda_": 0.01, "sigma": sigma}, "code": code},
+            wildcards={"model": "m"},
+            scriptdir=str(Path(__file__).resolve().parents[2] / "workflow/scripts"),
+            rule="count_units",
+        )
+        made.clear()
+        with mock.patch("property_neurons.cache.entries.check_code"):
+            take_back_or_count(job, lambda: made.append(write(store, 3)), log)
+        assert open_store(store)["n"][:].tolist() == [3]
+        return len(made)
+
+    write(ranks, 1)
+    listed.write_text("[]")
+    assert [run(), run(), run(sigma=2), run(sigma=2), run(sigma=2, code="d")] == [1, 0, 1, 0, 1]
+    write(ranks, 2)
+    assert [run(code="d"), run(code="d")] == [1, 0]
+    listed.write_text("[1]")
+    assert [run(code="d"), run(code="d")] == [1, 0]
 
 
 def test_ranks_have_the_same_key_under_other_names_and_in_other_places(ranks, speech, hubert, tmp_path):

@@ -1,4 +1,4 @@
-"""What the keys of frames, ranks and trainings are made of: everything that their bytes depend on, and nothing else.
+"""What keys of results are made of: everything that their bytes depend on, and nothing else.
 
 Part of a key: the device (CPU and GPU round differently), the threads of a CPU and the number of GPUs (they order
 sums), and the versions of the packages that compute or write. Not part of it: the make of a CPU or GPU, because
@@ -7,7 +7,7 @@ names, the working directory's own replace them.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +31,7 @@ _BESIDE = frozenset({"pruning.json", "editing.json", "distillation.json", "curve
 _PACKAGES = {
     "frames": ("amfm-decompy", "librosa", "numcodecs", "numpy", "praat-parselmouth", "scipy", "soundfile", "zarr"),
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
+    "counts": ("numcodecs", "numpy", "pandas", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
     "tasks": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
 }
@@ -71,6 +72,30 @@ def frames_result(
         folder=Path(store),
         manifest=manifests.manifest_path(store),
         audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
+    )
+
+
+def counts_result(
+    store: str | Path, *, inputs: Iterable[str | Path], settings: Mapping[str, Any], code: str, script: str | Path
+) -> Result:
+    """Counts of a model on a corpus, kept where they are made, as frames are.
+
+    Args:
+        store: to write.
+        inputs: manifests of ranks, frames and what else is read beside them, and tables, in an order that stays.
+        settings: of the property and the counting, and the names that the store holds.
+        code, script: as for ranks.
+    """
+    return Result(
+        kind="counts",
+        made_of={
+            "inputs": [_digest_of_input(Path(one)) for one in inputs],
+            "settings": settings,
+            "code": code,
+            **_machine("counts", "cpu", 1, 1, script),
+        },
+        folder=Path(store),
+        manifest=manifests.manifest_path(store),
     )
 
 
@@ -200,6 +225,13 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _digest_of_input(path: Path) -> str:
+    """Of what a manifest describes, or of the file itself."""
+    if path.name.endswith(".manifest.json"):
+        return manifests.read_manifest(path)["digest"]
+    return manifests.describe_file(path)[1]
 
 
 def _digest_of_model(manifest: Mapping[str, Any]) -> str:

@@ -1,0 +1,31 @@
+"""Counts that are taken back: a job may take hours, and Snakemake removes what a failed Slurm group has made."""
+
+from collections.abc import Callable
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+from property_neurons.cache.entries import take_or_make
+from property_neurons.cache.keys import counts_result
+
+
+def take_back_or_count(job: Any, count: Callable[[], Any], log: Logger) -> None:
+    """Take back the counts of a job, or make them.
+
+    Args:
+        job: the `snakemake` object of a script that counts.
+        count: writes the store of the job.
+
+    Raises:
+        CodeChangedError, StoreError: as `entries.take_or_make`.
+    """
+    settings = {"wildcards": dict(job.wildcards.items()), "params": dict(job.params.items())}
+    code = settings["params"].pop("code")
+    script = Path(job.scriptdir, f"{job.rule}.py")
+    take_or_make(
+        None,
+        lambda: counts_result(job.output.store, inputs=job.input, settings=settings, code=code, script=script),
+        count,
+        log,
+        code=code,
+    )
