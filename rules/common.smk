@@ -103,7 +103,9 @@ def scaled(amount):
 
 def by_shards(minutes, of_shard):
     """As `scaled`, of the minutes that reading all ranks of a corpus takes, by its shards."""
-    return lambda wildcards, attempt: (minutes + of_shard * len(plan.corpora.shards(CONFIG, wildcards.corpus))) * attempt
+    return lambda wildcards, attempt: (
+        int(minutes + of_shard * len(plan.corpora.shards(CONFIG, wildcards.corpus))) * attempt
+    )
 
 
 def one_of(names):

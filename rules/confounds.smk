@@ -30,7 +30,7 @@ rule count_strata:
     threads: 1
     resources:
         mem_mb=scaled(6000),
-        runtime=by_shards(60, 3),
+        runtime=by_shards(60, 1.5),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         strata=lambda wildcards: plan.analysis.strata_settings(CONFIG, wildcards.property, wildcards.confound),

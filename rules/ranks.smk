@@ -74,7 +74,7 @@ rule count_activations:
     threads: 1
     resources:
         mem_mb=scaled(6000),
-        runtime=by_shards(60, 3),
+        runtime=by_shards(60, 1.5),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
@@ -107,8 +107,8 @@ rule count_units:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(6000),
-        runtime=by_shards(60, 3),
+        mem_mb=scaled(8000),
+        runtime=by_shards(60, 1.5),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),

@@ -160,11 +160,10 @@ def test_counts_are_taken_back_where_all_that_they_are_of_is_the_same(tmp_path):
             params={"counting": {"lambda_": 0.01, "sigma": sigma}, "code": code},
             wildcards={"model": "m"},
             scriptdir=str(Path(__file__).resolve().parents[2] / "workflow/scripts"),
-            rule="count_units",
         )
         made.clear()
         with mock.patch("property_neurons.cache.entries.check_code"):
-            take_back_or_count(job, lambda: made.append(write(store, 3)), log)
+            take_back_or_count(job, "count_units.py", lambda: made.append(write(store, 3)), log)
         assert open_store(store)["n"][:].tolist() == [3]
         return len(made)
 

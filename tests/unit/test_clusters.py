@@ -159,6 +159,15 @@ def test_points_do_not_depend_on_shards(speech):
         np.testing.assert_array_equal(gather(parts.points, parts.most), points)
 
 
+@pytest.mark.parametrize("points", [[], [np.empty((0, 5), np.float32)]])
+def test_no_points_are_stored_as_none(tmp_path, points):
+    write_points(tmp_path / "points", iter(points), 3)
+    found, speakers = open_points(tmp_path / "points.manifest.json")
+    assert (len(found), speakers) == (0, [])
+    with pytest.raises(CorpusError, match="at least 2 points to fit on, one for each cluster, found 0"):
+        fit_codebook(found, clusters=2, seed=0)
+
+
 def test_utterances_are_drawn_until_there_is_enough_speech():
     frames = dict(zip("abcdefgh", range(10, 90, 10), strict=True))
     for seed in range(5):

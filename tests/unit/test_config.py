@@ -308,6 +308,8 @@ def test_results_have_one_spelling(written, meant, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_config(MINIMAL | {"results": written}).results == meant
     assert load_config(MINIMAL | {"results": str(tmp_path / written)}).results == meant
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert load_config(MINIMAL | {"results": str(tmp_path / "link" / written)}).results == meant
     for outside in ("../elsewhere", str(tmp_path.parent / "elsewhere")):
         assert load_config(MINIMAL | {"results": f"{outside}/"}).results == outside
 

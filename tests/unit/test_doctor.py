@@ -423,7 +423,7 @@ def test_all_that_is_kept_for_a_while_takes_room():
     rules = "".join(file.read_text() for file in (CONFIGS.parent / "rules").glob("*.smk"))
     stores = re.findall(r'temp\(directory\(f"{RESULTS}/([^"]+)"', rules)
     assert sorted(re.sub(r"{{\w+}}", "*", path) for path in stores) == [
-        "corpora/*/clusters/*/points.zarr",
+        "corpora/*/clusters/*/points",
         "pretraining/*/stage*/sample",
         "probes/*/*.layers",
         "states/*/*",

@@ -1,6 +1,7 @@
 """The null of neuron sets: equal to a plain loop; uniform p where nothing is; power and false discoveries."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -44,10 +45,10 @@ def cells_under(units, labels):
     """(group, phone) -> counts [neurons] and frames, row by row."""
     if units.dealings > 1:
         counts, frames = {}, {}
-        for pool, dealing in enumerate(labels):
+        for block, dealing in enumerate(labels):
             dealt = units.dealt(int(dealing))
             rows = dealt.site_counts(0).toarray()
-            for row in np.flatnonzero(dealt.speaker == pool):
+            for row in np.flatnonzero(dealt.speaker * len(units.phones) + dealt.phone == block):
                 cell = int(dealt.group[row]), int(dealt.phone[row])
                 counts[cell] = counts.get(cell, 0) + rows[row].astype(int)
                 frames[cell] = frames.get(cell, 0) + int(dealt.n[row])
@@ -157,8 +158,8 @@ def test_labels_change_places_within_their_block_alone():
 
 
 def test_the_number_of_distinct_labellings():
-    assert Chosen(pools=3, dealings=8).distinct() == 512
-    assert Chosen(pools=500, dealings=8).distinct() == math.inf
+    assert Chosen(np.array([True, False, True, True]), 8).distinct() == 512
+    assert Chosen(np.ones(500, bool), 8).distinct() == math.inf
     assert Exchangeable(np.array([0, 0, 1, 1]), np.zeros(4, int)).distinct() == 6
     assert Exchangeable(np.array([0, 1, 0, 1, 2]), np.array([0, 0, 1, 1, 1])).distinct() == 12
     assert Exchangeable(np.array([0, 0]), np.zeros(2, int)).distinct() == 1
@@ -214,7 +215,19 @@ def test_neurons_of_who_speaks_are_none_of_how_they_speak(summed):
     assert min(of_sizes) > 0.02
 
 
-@pytest.mark.parametrize("kind", ["speakers", "runs", "runs of pools"])
+def test_what_has_one_label_is_not_dealt():
+    rng = np.random.default_rng(0)
+    dealt = Chosen(np.array([True, False, True]), 4)
+    labellings = np.concatenate(list(dealt.deals(300, 1)))
+    assert (labellings[:, 1] == 0).all()
+    assert np.unique(labellings[:, ::2], axis=0).tolist() == [[one, other] for one in range(4) for other in range(4)]
+    units = summed_up(runs_of_phones(rng, speakers=3, phones=2, runs=20))
+    assert dealt_units(units).mixed.tolist() == [True] * 6
+    alone = replace(units, group=np.where(units.speaker == 1, 0, units.group))
+    assert dealt_units(alone).mixed.tolist() == [True, True, False, False, True, True]
+
+
+@pytest.mark.parametrize("kind", ["speakers", "runs", "runs of pools", "one speaker"])
 def test_planted_neurons_are_found_and_few_others(kind):
     rng, power, false = np.random.default_rng(7), [], []
     for data in range(6):
@@ -223,6 +236,8 @@ def test_planted_neurons_are_found_and_few_others(kind):
         else:
             units = runs_of_phones(rng, planted=12, raised=0.12, runs=30)
             units = summed_up(units, pools=3) if kind == "runs of pools" else units
+        if kind == "one speaker":
+            units = summed_up(runs_of_phones(rng, speakers=1, phones=8, planted=12, raised=0.12, runs=140))
         found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=299, seed=data)
         discovered = found.q[-1] <= 0.1
         power.append(discovered[:12].mean())

@@ -85,6 +85,21 @@ def test_rows_of_speakers_are_all_their_frames_of_a_phone(tmp_path, shards):
         assert frames[units.speakers[speaker], units.phones[phone]] == n
 
 
+@pytest.mark.parametrize(
+    ("room", "speakers", "dealings"),
+    [
+        # 960 hours of pitch; 40 groups; so many that hardly anything fits; few speakers; one.
+        (485, 2484, 8),
+        (28, 251, 2),
+        (1, 251, 1),
+        (373, 20, 18),
+        (373, 1, 32),
+    ],
+)
+def test_labels_are_dealt_as_often_as_there_is_room_for(room, speakers, dealings):
+    assert unit_counts._dealings(room, speakers) == dealings
+
+
 @pytest.mark.parametrize("pooled", [1, 2])
 @pytest.mark.parametrize("name", ["pitch", "subset"])
 def test_labels_of_units_that_are_summed_up_are_dealt_within_speakers(tmp_path, monkeypatch, name, pooled):
@@ -96,6 +111,7 @@ def test_labels_of_units_that_are_summed_up_are_dealt_within_speakers(tmp_path, 
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     room = DEALINGS * -(-len(units.speakers) // pooled) * len(units.phones) * len(units.groups) * 80
     monkeypatch.setattr(unit_counts, "MOST_COUNTS", room)
+    monkeypatch.setattr(unit_counts, "_dealings", lambda room, speakers: DEALINGS)
     summed = count_units(shards, property_, Sampling(), output=tmp_path / "summed.zarr", **arguments)
     assert (summed.dealings, summed.pooled) == (DEALINGS, pooled)
     pool_of = {name: number % len(summed.speakers) for number, name in enumerate(units.speakers)}
@@ -163,6 +179,7 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
     property_ = property_ if strata is None else make_crossed(property_, **strata)
     arguments = {"lambda_": 0.05, "corpus": "made-up"}
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
+    monkeypatch.setattr(unit_counts, "_dealings", lambda room, speakers: DEALINGS)
     each = count_units(shards, property_, Sampling(), output=tmp_path / "each.zarr", **arguments)
     groups = 1 if name in ("gender", "phone") and strata is None else len(each.groups)
     assert each.dealings == (DEALINGS if name == "pitch" else 1)
@@ -204,7 +221,11 @@ def test_blocks_keep_units_together(tmp_path, shards, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("speaker", "speakers of [0-9]+ groups"), ("pitch", "speakers of 1 groups")]
+    ("name", "found"),
+    [
+        ("speaker", "speakers of [0-9]+ groups"),
+        ("pitch", "GB.; put .* or count on a corpus of less speech"),
+    ],
 )
 def test_speakers_that_do_not_fit_even_pooled_are_refused_before_a_rank_is_read(
     tmp_path, shards, monkeypatch, name, found
@@ -212,7 +233,7 @@ def test_speakers_that_do_not_fit_even_pooled_are_refused_before_a_rank_is_read(
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     monkeypatch.setattr(unit_counts, "MOST_COUNTS", 200)
     monkeypatch.setattr("property_neurons.ranks.store.RankStore.ids", None)
-    with pytest.raises(CountingError, match=f"property {name}: expected at most 200 counts .* found .*{found}.*fewer"):
+    with pytest.raises(CountingError, match=f"property {name}: expected at most 200 counts .* found .*{found}"):
         count_units(
             shards,
             make_property(name, **PROPERTIES[name]),

@@ -10,7 +10,7 @@ from property_neurons.stores.files import write_table
 
 with job_log(snakemake) as log:
     arguments = counting_arguments(snakemake)
-    take_back_or_count(snakemake, lambda: count_activations(**arguments), log)
+    take_back_or_count(snakemake, "count_activations.py", lambda: count_activations(**arguments), log)
     counts = open_counts(snakemake.output.store)
     write_table(snakemake.output.cells, cell_table(counts))
     log.info(

@@ -10,6 +10,6 @@ from property_neurons.jobs.log import job_log
 with job_log(snakemake) as log:
     arguments = counting_arguments(snakemake)
     crossed = make_crossed(arguments.pop("property_"), **snakemake.params.strata)
-    take_back_or_count(snakemake, lambda: count_units(property_=crossed, **arguments), log)
+    take_back_or_count(snakemake, "count_strata.py", lambda: count_units(property_=crossed, **arguments), log)
     counts = open_unit_counts(snakemake.output.store)
     log.info("%s by %s: %d rows of a run and a stratum", crossed.name, ", ".join(counts.strata), len(counts.n))

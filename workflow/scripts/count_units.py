@@ -8,6 +8,6 @@ from property_neurons.jobs.log import job_log
 
 with job_log(snakemake) as log:
     arguments = counting_arguments(snakemake)
-    take_back_or_count(snakemake, lambda: count_units(**arguments), log)
+    take_back_or_count(snakemake, "count_units.py", lambda: count_units(**arguments), log)
     counts = open_unit_counts(snakemake.output.store)
     log.info("%s varies by %s: %d rows of a unit and a phone", counts.property_name, counts.level, len(counts.n))

@@ -9,22 +9,22 @@ from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import counts_result
 
 
-def take_back_or_count(job: Any, count: Callable[[], Any], log: Logger) -> None:
+def take_back_or_count(job: Any, script: str, count: Callable[[], Any], log: Logger) -> None:
     """Take back the counts of a job, or make them.
 
     Args:
         job: the `snakemake` object of a script that counts.
+        script: the name of its file.
         count: writes the store of the job.
 
     Raises:
         CodeChangedError, StoreError: as `entries.take_or_make`.
     """
     settings = {"wildcards": dict(job.wildcards.items()), "params": dict(job.params.items())}
-    code = settings["params"].pop("code")
-    script = Path(job.scriptdir, f"{job.rule}.py")
+    code, file = settings["params"].pop("code"), Path(job.scriptdir, script)
     take_or_make(
         None,
-        lambda: counts_result(job.output.store, inputs=job.input, settings=settings, code=code, script=script),
+        lambda: counts_result(job.output.store, inputs=job.input, settings=settings, code=code, script=file),
         count,
         log,
         code=code,

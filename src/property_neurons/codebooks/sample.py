@@ -73,7 +73,6 @@ def write_points(folder: str | Path, points: Iterable[np.ndarray], most: int, sp
     """
     with manifests.new_described_folder(folder) as temporary:
         joined = gather(points, most, lambda shape: files.new_mapped_array(temporary / _POINTS, np.float32, shape))
-        joined.flush()
         files.write_json(temporary / _INDEX, {"points": len(joined), "speakers": list(speakers)})
 
 

@@ -48,7 +48,9 @@ def _of_subset(path: str) -> str:
 def _one_spelling(path: str) -> str:
     """Without "./", doubled and last slashes; below the working directory, from there."""
     path = os.path.normpath(path) if path else path
-    inside = os.path.relpath(path)
+    # The working directory may be reached by a link; `results` itself may be one, to another disk.
+    whole = Path.cwd() / path
+    inside = os.path.relpath(whole.parent.resolve() / whole.name, Path.cwd().resolve())
     return path if Path(inside).parts[:1] == (os.pardir,) else inside
 
 

@@ -22,7 +22,8 @@ _NOT_FINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 
 
 def read_own_table(path: str | Path, *, as_written: Collection[str] = ()) -> pd.DataFrame:
-    """A table with one row of column names, as text: "" where a value is missing. The index is the line in the file.
+    """A table with one row of column names, as text: "" where a value is missing. The index is the line in
+    the file, or the row of a parquet.
 
     Args:
         as_written: columns in which NA, N/A and nan are text as any other.
@@ -110,7 +111,7 @@ def _of_parquet(path: Path, as_written: Collection[str]) -> pd.DataFrame:
     for name in table.columns:
         own = composed(str(name))
         text[own] = [_cell(value, _reader(own, as_written)) for value in table[name]]
-    return pd.DataFrame(text, dtype="str")
+    return pd.DataFrame(text, index=range(1, len(table) + 1), dtype="str")
 
 
 def _cell(value: object, read: Callable[[str], str]) -> str:

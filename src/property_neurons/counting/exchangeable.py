@@ -13,9 +13,9 @@ _KEPT_BYTES = 1 << 28
 
 
 class Dealt:
-    """What is dealt anew, and how often.
+    """What is dealt anew.
 
-    label: int64 [units], as it is.
+    label: int64 [units], as they are; of `Chosen` [blocks].
     """
 
     label: np.ndarray
@@ -26,7 +26,7 @@ class Dealt:
         return float("inf") if log_number > 700 else round(exp(log_number), 6 if log_number < 20 else 0)
 
     def deals(self, number: int, seed: int) -> Iterator[np.ndarray]:
-        """So many labellings, at random, some at a time: int16 [labellings, units].
+        """So many labellings, at random, some at a time: int16 [labellings, as many as `label`].
 
         The same seed gives the same labellings, whatever they are used for: those of two sites belong together.
         """
@@ -75,24 +75,27 @@ class Exchangeable(Dealt):
         return [members for members in blocks if len(np.unique(self.label[members])) > 1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chosen(Dealt):
-    """Pools of speakers, each with its labels dealt beforehand so many times, the labels as they are among them.
+    """Blocks of units whose labels were dealt beforehand, the labels as they are among the dealings.
 
-    A labelling takes one dealing (0: as it is) of each pool. The labels as they are and these labellings are
-    exchangeable where units are. Each holds one part in `dealings` of what there is to find, so p is never too small.
+    A labelling takes one dealing (0: as it is) of each block. The labels as they are and these labellings are
+    exchangeable where units are. Each has one part in `dealings` of the labels as they are, so p is never too small.
+
+    mixed: bool [blocks], whether there is more than one label to deal.
     """
 
-    pools: int
+    mixed: np.ndarray
     dealings: int
 
     @property
     def label(self) -> np.ndarray:
-        """Of each pool the labels as they are."""
-        return np.zeros(self.pools, np.int64)
+        """Of each block the labels as they are."""
+        return np.zeros(len(self.mixed), np.int64)
 
     def _log_distinct(self) -> float:
-        return self.pools * log(self.dealings)
+        return int(self.mixed.sum()) * log(self.dealings)
 
     def _dealt(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return rng.integers(self.dealings, size=labels.shape, dtype=np.int16)
+        labels[:, self.mixed] = rng.integers(self.dealings, size=(len(labels), int(self.mixed.sum())), dtype=np.int16)
+        return labels

@@ -8,7 +8,7 @@ Counts of runs take about as much room as the ranks. Where one layer would have 
 and runs are therefore summed up for each speaker, to a row for each of the speaker's phones in each group. These rows
 are not exchangeable, since they differ in frames: where men speak low and women high, dealing whole rows would give
 each group as much of men as of women, and call every neuron of gender one of pitch. So the labels of utterances and
-runs are dealt while they are counted, `DEALINGS` times, and each dealing is summed up by itself.
+runs are dealt while they are counted, several times, and each dealing is summed up by itself.
 
 Where these are still more, speakers are pooled: so many of them, of one label where the property is one of the speaker,
 count as one. Memory, disk and the time for statistics then stop growing with the corpus.
@@ -39,7 +39,9 @@ MOST_COUNTS = 1 << 27
 """Counts of one layer that the statistics hold at a time: rows x neurons active in one."""
 
 DEALINGS = 8
-"""How often the labels of units that are summed up are dealt, as they are among them."""
+"""How often the labels of units that are summed up are dealt, as they are among them: with few speakers more often,
+with many groups less."""
+_MOST_DEALINGS, _ENOUGH_POOLS = 32, 16
 
 _SUMMED_UP: dict[Level, Level] = {
     "utterance": "speaker and group",
@@ -86,22 +88,15 @@ def count_units(
     level = _SUMMED_UP.get(unit, unit) if much else unit
     cells = _Cells(layout)
     groups = 1 if level == "speaker" or len(cells.pairs) == len(cells.phones) else len(layout.groups)
-    # Strata have no null; phones and speakers are dealt as they are.
-    dealings = DEALINGS if level != unit and groups > 1 and not layout.strata else 1
     sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
     number_of = {name: number for number, name in enumerate(group_of)}
-    pools = [[name] for name in group_of]
+    pools, dealings = [[name] for name in group_of], 1
     if level == "speaker" or level != unit:
-        counts_of_one = len(cells.phones) * groups * dealings * max(width for width, _ in sizes)
-        apart = len(set(group_of.values()))
-        if apart * counts_of_one > MOST_COUNTS:
-            raise CountingError(
-                f"property {property_.name}: expected at most {MOST_COUNTS:,} counts by unit of one layer, found "
-                f"{apart * counts_of_one:,} ({apart * counts_of_one * 4 / 1e9:.1f} GB): speakers of {apart:,} groups, "
-                f"which cannot be pooled across groups, with {counts_of_one:,} counts each; put the values of the "
-                "property into fewer groups, or count on a corpus of fewer speakers"
-            )
-        pools = _fewest_pooled(group_of, MOST_COUNTS // max(1, counts_of_one))
+        room = _room(property_.name, len(cells.phones) * groups * max(width for width, _ in sizes), group_of)
+        # Strata have no null; phones and speakers are dealt as they are.
+        if level != unit and groups > 1 and not layout.strata:
+            dealings = _dealings(room, len(group_of))
+        pools = _fewest_pooled(group_of, room // dealings)
     pool_of = {name: number for number, names in enumerate(pools) for name in names}
     pairs = list(zip(ranks, frame_stores, strict=True))
 
@@ -170,6 +165,25 @@ def _level_and_speakers(
         level = "utterance"
     speakers = {name: NO_GROUP if varies else group_of[name] for name in sorted(group_of)}
     return level, summed_up(frames, tau), speakers
+
+
+def _room(name: str, counts_of_one: int, group_of: Mapping[str, int]) -> int:
+    """How many pools of speakers fit into memory, with so many counts each."""
+    room, apart = MOST_COUNTS // max(1, counts_of_one), len(set(group_of.values()))
+    if room < apart:
+        found = apart * counts_of_one
+        of_groups = f": speakers of {apart:,} groups, which cannot be pooled across groups" if apart > 1 else ""
+        raise CountingError(
+            f"property {name}: expected at most {MOST_COUNTS:,} counts by unit of one layer, found {found:,} "
+            f"({found * 4 / 1e9:.1f} GB){of_groups}; put the values of the property into fewer groups"
+            + (", or count on a corpus of fewer speakers" if apart > 1 else ", or count on a corpus of less speech")
+        )
+    return room
+
+
+def _dealings(room: int, speakers: int) -> int:
+    """How often labels are dealt: with few speakers often, for p to be small; with many groups less, for many pools."""
+    return min(room, _MOST_DEALINGS, max(room // max(1, speakers), min(DEALINGS, max(2, room // _ENOUGH_POOLS))))
 
 
 def _fewest_pooled(group_of: Mapping[str, int], room: int) -> list[list[str]]:
@@ -308,28 +322,27 @@ def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _S
 def _dealt_groups(
     shards: _Shards, units_of: _Units, unit: Level, n_phones: int, dealings: int
 ) -> list[list[np.ndarray | None]]:
-    """The groups of each shard's rows under each dealing: int16 [rows], None for the groups as they are."""
+    """The groups of each shard's rows under each dealing: int16 [rows], None for the groups as they are.
+
+    Memory: about 100 bytes a unit; 960 hours have some 40 million runs.
+    """
     if dealings == 1:
         return [[None] for _ in shards]
-    parts = []
+    parts: dict[str, list[np.ndarray]] = {"unit": [], "speaker": [], "phone": [], "group": []}
     units = 0
     for ranks, frame_store in progress(shards, what="dealing labels", unit="shard"):
         columns = units_of(ranks, frame_store)[1]
         columns["unit"] += units
         units = int(columns["unit"].max(initial=units - 1)) + 1
-        # 40 million runs in 960 hours.
-        parts.append({name: columns[name].astype(np.int32) for name in ("unit", "speaker", "phone", "group")})
-    unit_of_row, speaker, phone, group = (
-        np.concatenate([part[name] for part in parts]) for name in ("unit", "speaker", "phone", "group")
-    )
+        for name, of_shards in parts.items():
+            of_shards.append(columns[name].astype(np.int32))
+    ends = np.cumsum([len(of_shard) for of_shard in parts["unit"]])[:-1]
+    unit_of_row, speaker, phone, group = (np.concatenate(parts.pop(name)) for name in list(parts))
     _, first, of_row = np.unique(unit_of_row, return_index=True, return_inverse=True)
-    block = unit_blocks(unit, speaker[first], phone[first], n_phones)
-    ends = np.cumsum([len(part["unit"]) for part in parts])[:-1]
-    others = [
-        np.split(labels[of_row], ends)
-        for labels in next(Exchangeable(group[first].astype(np.int64), block).deals(dealings - 1, seed=0))
-    ]
-    return [[None, *(of_shard[number] for of_shard in others)] for number in range(len(parts))]
+    dealt = Exchangeable(group[first], unit_blocks(unit, speaker[first], phone[first], n_phones))
+    (others,) = dealt.deals(dealings - 1, seed=0)
+    of_shards = [np.split(labels[of_row], ends) for labels in others]
+    return [[None, *of_shard] for of_shard in zip(*of_shards, strict=True)]
 
 
 def _write_speakers(

@@ -152,7 +152,7 @@ class ActivationValues:
 
     def _summed(self, site: int, sums: np.ndarray) -> SummedUnits:
         own = {field.name: getattr(self._units, field.name) for field in fields(UnitCounts)}
-        of_site = {"level": _LEVEL, "sites": (self._units.sites[site],), "tau": (self._units.tau[site],)}
+        of_site = {"level": _LEVEL, "sites": (self._units.sites[site],), "tau": (self._units.tau[site],), "dealings": 1}
         return SummedUnits(**own | of_site | self._columns, sums=sums)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from property_neurons.counting.balance import thinned, thinning
-from property_neurons.counting.unit_count_store import UnitCounts
+from property_neurons.counting.unit_count_store import UnitCounts, unit_blocks
 from property_neurons.neurons.definition import SetDefinition
 
 # Groups x neurons x labellings that are held at a time, and bytes of each: 1.3 GB.
@@ -77,7 +77,7 @@ class SiteUnits:
         self._n = [units.n[rows].astype(dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
 
     def relabelled(self, labels: np.ndarray, *, with_active: bool = True) -> LabelledSets:
-        """The sets under other labels: int [M, units], in the order of `labels.dealt_units`.
+        """The sets under other labels, int [M, what `labels.dealt_units` deals].
 
         Args:
             with_active: False leaves `active` and `others` NaN, which saves time where the effect does not need them.
@@ -129,19 +129,18 @@ class SiteUnits:
             yield phone, [self._sum(phone, labels == group) for group in groups]
 
     def _chosen(self, dealing: np.ndarray) -> "_CellSums":
-        """Of each pool of speakers one of its dealings: int [pools, M]."""
-        of_dealings = [rows._weighted(dealing == number) for number, rows in enumerate(self._dealings)]
-        for of_phone in zip(*of_dealings, strict=True):
-            cells = zip(*(cells for _, cells in of_phone), strict=True)
-            yield (
-                of_phone[0][0],
-                [
-                    None
-                    if parts[0] is None
-                    else tuple(sum(values[1:], values[0]) for values in zip(*parts, strict=True))
-                    for parts in cells
-                ],
-            )
+        """Of each block of units one of its dealings: int [blocks, M]."""
+        n_phones = len(self.units.phones)
+        for phone in range(n_phones):
+            cells: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(self.units.groups)
+            for number, dealt in enumerate(self._dealings):
+                units, own = dealt.units, dealt.rows[phone]
+                chosen = dealing[unit_blocks(units.level, units.speaker[own], units.phone[own], n_phones)] == number
+                for group in np.flatnonzero(self.units.cells[:, phone]):
+                    counts, n = dealt._sum(phone, chosen & (units.group[own] == group)[:, np.newaxis])
+                    before = cells[group]
+                    cells[group] = (counts, n) if before is None else (before[0] + counts, before[1] + n)
+            yield phone, cells
 
     @cached_property
     def _dealings(self) -> list["SiteUnits"]:

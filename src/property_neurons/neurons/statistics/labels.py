@@ -13,18 +13,22 @@ def dealt_units(units: UnitCounts) -> Dealt:
     this would only rename them; there, the phones of each speaker change places, which removes what speakers share.
     Labels of speakers change places among all speakers; those of other units as `unit_blocks` says. Where these units
     are summed up, their labels were dealt before (`counting.unit_counts`), and one of these dealings is taken of each
-    pool of speakers.
+    of these blocks, with a pool of speakers for a speaker.
     """
     if deals_phones(units):
         return Exchangeable(label=np.argmax(units.cells, axis=0), block=np.zeros(len(units.phones), np.int64))
     if units.of_phone:
         speaker_phone = np.unique(units.speaker.astype(np.int64) * len(units.phones) + units.phone)
         return Exchangeable(label=speaker_phone % len(units.phones), block=speaker_phone // len(units.phones))
-    if units.dealings > 1:
-        return Chosen(len(units.speakers), units.dealings)
     _, first = np.unique(units.unit, return_index=True)
     block = unit_blocks(units.level, units.speaker[first], units.phone[first], len(units.phones))
-    return Exchangeable(label=units.group[first].astype(np.int64), block=block)
+    group = units.group[first].astype(np.int64)
+    if units.dealings == 1:
+        return Exchangeable(label=group, block=block)
+    mixed = np.zeros(len(units.pools) * len(units.phones), bool)
+    number, labels = np.unique(np.unique(np.stack([block, group]), axis=1)[0], return_counts=True)
+    mixed[number] = labels > 1
+    return Chosen(mixed, units.dealings)
 
 
 def deals_phones(units: UnitCounts) -> bool:
