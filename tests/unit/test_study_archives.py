@@ -84,6 +84,7 @@ def errors_of(study, folder):
         ("whisper-phones", "## What a pruning step does to phone recognition", (1, 2, 3)),
         ("whisper-speakers", "## What a pruning step does to speaker identification", (1, 2, 3)),
         ("whisper-phones-tuned", "## Pruned and fine-tuned in turn: phone recognition", (1, 2)),
+        ("whisper-speakers-tuned", "## Pruned and fine-tuned in turn: speaker identification", (1, 2)),
     ],
 )
 def test_the_errors_of_figure_9_stand_in_the_results(study, heading, steps, tmp_path):
