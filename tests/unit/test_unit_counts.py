@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from synthetic_stores import make_corpus, write_shards
 
-from property_neurons.counting import unit_counts
+from property_neurons.counting import unit_counts, unit_pools
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.exchangeable import Exchangeable
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.counting.strata import make_crossed
 from property_neurons.counting.unit_count_store import open_unit_counts
-from property_neurons.counting.unit_counts import DEALINGS, count_units
+from property_neurons.counting.unit_counts import count_units
+from property_neurons.counting.unit_pools import DEALINGS
 from property_neurons.errors import CountingError, StoreError
 
 PROPERTIES = {
@@ -97,7 +98,7 @@ def test_rows_of_speakers_are_all_their_frames_of_a_phone(tmp_path, shards):
     ],
 )
 def test_labels_are_dealt_as_often_as_there_is_room_for(room, speakers, dealings):
-    assert unit_counts._dealings(room, speakers) == dealings
+    assert unit_pools.number_of_dealings(room, speakers) == dealings
 
 
 @pytest.mark.parametrize("pooled", [1, 2])
@@ -110,8 +111,8 @@ def test_labels_of_units_that_are_summed_up_are_dealt_within_speakers(tmp_path, 
     units = count_units(shards, property_, Sampling(), output=tmp_path / "units.zarr", **arguments)
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
     room = DEALINGS * -(-len(units.speakers) // pooled) * len(units.phones) * len(units.groups) * 80
-    monkeypatch.setattr(unit_counts, "MOST_COUNTS", room)
-    monkeypatch.setattr(unit_counts, "_dealings", lambda room, speakers: DEALINGS)
+    monkeypatch.setattr(unit_pools, "MOST_COUNTS", room)
+    monkeypatch.setattr(unit_counts, "number_of_dealings", lambda room, speakers: DEALINGS)
     summed = count_units(shards, property_, Sampling(), output=tmp_path / "summed.zarr", **arguments)
     assert (summed.dealings, summed.pooled) == (DEALINGS, pooled)
     pool_of = {name: number % len(summed.speakers) for number, name in enumerate(units.speakers)}
@@ -179,11 +180,11 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
     property_ = property_ if strata is None else make_crossed(property_, **strata)
     arguments = {"lambda_": 0.05, "corpus": "made-up"}
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
-    monkeypatch.setattr(unit_counts, "_dealings", lambda room, speakers: DEALINGS)
+    monkeypatch.setattr(unit_counts, "number_of_dealings", lambda room, speakers: DEALINGS)
     each = count_units(shards, property_, Sampling(), output=tmp_path / "each.zarr", **arguments)
     groups = 1 if name in ("gender", "phone") and strata is None else len(each.groups)
     assert each.dealings == (DEALINGS if name == "pitch" else 1)
-    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 5 * len(each.phones) * groups * each.dealings * 80)
+    monkeypatch.setattr(unit_pools, "MOST_COUNTS", 5 * len(each.phones) * groups * each.dealings * 80)
     monkeypatch.setattr(unit_counts, "_ROWS_AT_ONCE", 2)
     monkeypatch.setattr(unit_counts, "_FRAMES_AT_ONCE", 5)
     pooled = count_units(shards, property_, Sampling(), output=tmp_path / "pooled.zarr", **arguments)
@@ -231,7 +232,7 @@ def test_speakers_that_do_not_fit_even_pooled_are_refused_before_a_rank_is_read(
     tmp_path, shards, monkeypatch, name, found
 ):
     monkeypatch.setattr(unit_counts, "summed_up", lambda frames, tau: True)
-    monkeypatch.setattr(unit_counts, "MOST_COUNTS", 200)
+    monkeypatch.setattr(unit_pools, "MOST_COUNTS", 200)
     monkeypatch.setattr("property_neurons.ranks.store.RankStore.ids", None)
     with pytest.raises(CountingError, match=f"property {name}: expected at most 200 counts .* found .*{found}"):
         count_units(

@@ -4,7 +4,7 @@ A unit is what a label varies over: a speaker where the property is one of the s
 differs within speakers, a stretch of frames of one group where neighbouring phones share it (a word's frequency), else
 a run of frames of one phone in one group. Made from stored ranks; no model runs.
 
-Counts of runs take about as much room as the ranks. Where one layer would have more than `MOST_COUNTS`, utterances
+Counts of runs take about as much room as the ranks. Where one layer would have too many (`unit_pools`), utterances
 and runs are therefore summed up for each speaker, to a row for each of the speaker's phones in each group. These rows
 are not exchangeable, since they differ in frames: where men speak low and women high, dealing whole rows would give
 each group as much of men as of women, and call every neuron of gender one of pitch. So the labels of utterances and
@@ -30,18 +30,10 @@ from property_neurons.counting.join import open_shards, rank_rows
 from property_neurons.counting.layout import NO_GROUP, LaidOut, Layout
 from property_neurons.counting.sampling import Sample, Sampling, sample_frames
 from property_neurons.counting.unit_count_store import ROW_COLUMNS, Level, UnitCounts, open_unit_counts, unit_blocks
-from property_neurons.errors import CountingError
+from property_neurons.counting.unit_pools import fewest_pooled, number_of_dealings, room_for, summed_up
 from property_neurons.progress import progress
 from property_neurons.ranks.store import RankStore
 from property_neurons.stores.zarr import add_array, add_empty_array, new_store
-
-MOST_COUNTS = 1 << 27
-"""Counts of one layer that the statistics hold at a time: rows x neurons active in one."""
-
-DEALINGS = 8
-"""How often the labels of units that are summed up are dealt, as they are among them: with few speakers more often,
-with many groups less."""
-_MOST_DEALINGS, _ENOUGH_POOLS = 32, 16
 
 _SUMMED_UP: dict[Level, Level] = {
     "utterance": "speaker and group",
@@ -91,12 +83,13 @@ def count_units(
     sizes = [(site.width, k) for site, k in zip(sites, tau, strict=True)]
     number_of = {name: number for number, name in enumerate(group_of)}
     pools, dealings = [[name] for name in group_of], 1
-    if level == "speaker" or level != unit:
-        room = _room(property_.name, len(cells.phones) * groups * max(width for width, _ in sizes), group_of)
+    each_unit = level == unit != "speaker"
+    if not each_unit:
+        room = room_for(property_.name, len(cells.phones) * groups * max(width for width, _ in sizes), group_of)
         # Strata have no null; phones and speakers are dealt as they are.
         if level != unit and groups > 1 and not layout.strata:
-            dealings = _dealings(room, len(group_of))
-        pools = _fewest_pooled(group_of, room // dealings)
+            dealings = number_of_dealings(room, len(group_of))
+        pools = fewest_pooled(group_of, room // dealings)
     pool_of = {name: number for number, names in enumerate(pools) for name in names}
     pairs = list(zip(ranks, frame_stores, strict=True))
 
@@ -107,7 +100,7 @@ def count_units(
         return _shard_units(ranks_of_shard, frames_of_shard, layout, cells, unit, sampling, number_of)
 
     with new_store(output) as store:
-        if level == unit != "speaker":
+        if each_unit:
             _write_parts(store, pairs, partial(units_of, pool_of), sizes)
         else:
             # Labels change places within a speaker, not within a pool.
@@ -132,11 +125,6 @@ def count_units(
             }
         )
     return open_unit_counts(output)
-
-
-def summed_up(frames: float, tau: int) -> bool:
-    """Whether the utterances and runs of so many frames are summed up for each speaker."""
-    return frames * tau > MOST_COUNTS
 
 
 def _level_and_speakers(
@@ -165,46 +153,6 @@ def _level_and_speakers(
         level = "utterance"
     speakers = {name: NO_GROUP if varies else group_of[name] for name in sorted(group_of)}
     return level, summed_up(frames, tau), speakers
-
-
-def _room(name: str, counts_of_one: int, group_of: Mapping[str, int]) -> int:
-    """How many pools of speakers fit into memory, with so many counts each."""
-    room, apart = MOST_COUNTS // max(1, counts_of_one), len(set(group_of.values()))
-    if room < apart:
-        found = apart * counts_of_one
-        of_groups = f": speakers of {apart:,} groups, which cannot be pooled across groups" if apart > 1 else ""
-        raise CountingError(
-            f"property {name}: expected at most {MOST_COUNTS:,} counts by unit of one layer, found {found:,} "
-            f"({found * 4 / 1e9:.1f} GB){of_groups}; put the values of the property into fewer groups"
-            + (", or count on a corpus of fewer speakers" if apart > 1 else ", or count on a corpus of less speech")
-        )
-    return room
-
-
-def _dealings(room: int, speakers: int) -> int:
-    """How often labels are dealt: with few speakers often, for p to be small; with many groups less, for many pools."""
-    return min(room, _MOST_DEALINGS, max(room // max(1, speakers), min(DEALINGS, max(2, room // _ENOUGH_POOLS))))
-
-
-def _fewest_pooled(group_of: Mapping[str, int], room: int) -> list[list[str]]:
-    """The pools of the smallest number of speakers a pool with which there are at most `room`."""
-    pooled = max(1, -(-len(group_of) // room))
-    # Groups whose speakers do not divide evenly have one pool more each.
-    while len(pools := _pools(group_of, pooled)) > room:
-        pooled += 1
-    return pools
-
-
-def _pools(group_of: Mapping[str, int], pooled: int) -> list[list[str]]:
-    """Pools of at most `pooled` speakers, all of one group."""
-    by_group: dict[int, list[str]] = {}
-    for name, group in group_of.items():
-        by_group.setdefault(group, []).append(name)
-    pools = []
-    for names in by_group.values():
-        number = -(-len(names) // pooled)
-        pools += [names[first::number] for first in range(number)]
-    return sorted(pools)
 
 
 # What a shard's counted frames add to: their rows in the rank store with the row of the counts, and the rows' columns.
@@ -297,15 +245,23 @@ def _blocks(unit: np.ndarray) -> Iterator[slice]:
         first = end
 
 
+def _numbered(
+    shards: _Shards, units_of: _Units, what: str
+) -> Iterator[tuple[RankStore, np.ndarray, dict[str, np.ndarray]]]:
+    """The ranks, rows and columns of each shard, its units numbered on from those of the shards before."""
+    units = 0
+    for ranks, frame_store in progress(shards, what=what, unit="shard"):
+        rows, columns = units_of(ranks, frame_store)
+        columns["unit"] += units
+        units = int(columns["unit"].max(initial=units - 1)) + 1
+        yield ranks, rows, columns
+
+
 def _write_parts(store: zarr.Group, shards: _Shards, units_of: _Units, sizes: _Sizes) -> None:
     """Shard after shard: no utterance is in two of them."""
     arrays = [_CountArrays(store, site) for site in range(len(sizes))]
     parts: list[dict[str, np.ndarray]] = []
-    units = 0
-    for ranks, frame_store in progress(shards, what="counting by unit", unit="shard"):
-        rows, columns = units_of(ranks, frame_store)
-        columns["unit"] += units
-        units = int(columns["unit"].max(initial=units - 1)) + 1
+    for ranks, rows, columns in _numbered(shards, units_of, "counting by unit"):
         parts.append(columns)
         blocks = list(_blocks(columns["unit"][rows[1]]))
         for site, (width, tau) in enumerate(sizes):
@@ -329,11 +285,7 @@ def _dealt_groups(
     if dealings == 1:
         return [[None] for _ in shards]
     parts: dict[str, list[np.ndarray]] = {"unit": [], "speaker": [], "phone": [], "group": []}
-    units = 0
-    for ranks, frame_store in progress(shards, what="dealing labels", unit="shard"):
-        columns = units_of(ranks, frame_store)[1]
-        columns["unit"] += units
-        units = int(columns["unit"].max(initial=units - 1)) + 1
+    for _, _, columns in _numbered(shards, units_of, "dealing labels"):
         for name, of_shards in parts.items():
             of_shards.append(columns[name].astype(np.int32))
     ends = np.cumsum([len(of_shard) for of_shard in parts["unit"]])[:-1]
@@ -368,14 +320,15 @@ def _write_speakers(
             progress(shards, what="counting by unit", unit="shard"), dealt, strict=True
         ):
             rows, columns = units_of(ranks, frame_store)
+            of_speaker = (columns["speaker"] * n_phones + columns["phone"]) * n_groups
             places = []
             for number, own in enumerate(labels):
-                of_row = columns["group"] if own is None else own.astype(np.int64)
+                of_row = columns["group"] if own is None else own
                 # One group of a speaker, or of a phone, needs no places for the others.
-                place = columns["speaker"] * n_phones + columns["phone"]
-                places.append(place * n_groups + (of_row if n_groups > 1 else 0))
-                np.add.at(n[number], places[-1], columns["n"])
-                group[number, places[-1]] = of_row
+                place = of_speaker + (of_row if n_groups > 1 else 0)
+                np.add.at(n[number], place, columns["n"])
+                group[number, place] = of_row
+                places.append(place)
             for site in chosen:
                 width, tau = sizes[site]
                 ids = ranks.ids(site, tau)

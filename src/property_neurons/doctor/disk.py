@@ -9,7 +9,7 @@ from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus
 from property_neurons.config.models import DistilledModel, PretrainedModel, TunedModel
 from property_neurons.config.root import Config
-from property_neurons.counting.unit_counts import DEALINGS, MOST_COUNTS, summed_up
+from property_neurons.counting.unit_pools import DEALINGS, MOST_COUNTS, summed_up
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
 from property_neurons.doctor.speech import FRAMES_PER_SECOND, speech_of
