@@ -96,6 +96,7 @@ for corpus_name in CONFIG.corpora:
                 subset=subset_name,
                 kind=CONFIG.corpora[corpus_name].kind,
                 source=plan.corpora.scan_source(CONFIG, corpus_name, subset_name),
+                aligned=plan.corpora.own_alignments(CONFIG, corpus_name, subset_name),
                 n_shards=subset_section.shards,
                 scanned=lambda wildcards, corpus=corpus_name: plan.corpora.scanned_digest(CONFIG, corpus),
                 code=code_fingerprint("property_neurons.corpus.scan", "property_neurons.corpus.sources"),

@@ -145,3 +145,11 @@ def test_transcripts_alone_are_aligned_by_pocketsphinx(demo_speech, tmp_path):
     audio = {path.stem for path in (project.folder / "data/LibriSpeech/first").rglob("*.flac")}
     assert set(utterances["utterance"]) == audio
     assert len(read_table(project.folder / "results/corpora/libri/alignments/first.report.tsv")) == 0
+    # A changed transcript is not scanned with the phones of the old one.
+    transcripts = next((project.folder / "data/LibriSpeech/first").rglob("*.trans.txt"))
+    transcripts.write_text(transcripts.read_text().rstrip("\n") + " AGAIN\n")
+    checked = "results/corpora/libri/checked.json"
+    printed = project.snakemake("-R", "scan_libri.first", "--", checked, fails=True)
+    assert "found other ones of 1 utterances" in printed
+    assert "-R align_subset" in printed
+    project.snakemake("-R", "align_subset", "--", checked)

@@ -124,6 +124,7 @@ def stores(speech, model_folder, sample_data, tmp_path_factory):
                 "utterance": ids,
                 "audio": [str(speech[utterance][0]) for utterance in ids],
                 "n_samples": [len(read_audio(speech[utterance][0])) for utterance in ids],
+                "audio_digest": ids,
             }
         )
         utterances = pd.DataFrame(

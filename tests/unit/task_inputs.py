@@ -80,7 +80,7 @@ def made_corpus(folder: Path) -> dict[str, list[Path]]:
         corpus.append(synthetic_stores.Utterance(name, "made", name[0], "F", tuple(segments), start, tuple(f0), ()))
     write_table(folder / "s.parquet", pd.DataFrame(rows, columns=["utterance", "start_us", "end_us", "label"]))
     return {
-        "segments": [folder / "s.parquet"],
+        "segments": [("made", folder / "s.parquet")],
         "frames": [synthetic_stores.write_frames(folder / "f.zarr", corpus)],
     }
 

@@ -1,5 +1,9 @@
 """Frame tables: labels against a plain loop, and the store as the contract of the stages has it."""
 
+import logging
+import shutil
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +11,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from property_neurons.cache import entries
+from property_neurons.cache.keys import frames_result
+from property_neurons.cache.tracks import kept_tracks
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.frame_labels import frame_labels
-from property_neurons.corpus.phones import LABELS, SILENCE_ID
+from property_neurons.corpus.phones import LABELS, PAPER_PHONES, SILENCE_ID
 from property_neurons.corpus.pitch_source import Pitch
 from property_neurons.errors import CorpusError
 from property_neurons.stores.zarr import open_store
@@ -120,6 +127,7 @@ def test_store(shard, tmp_path, monkeypatch, workers):
         "genders": ["F", "M"],
         "subsets": ["t", "s"],
         "columns": {},
+        "recordings": {"digests": ["-", "-"]},
         "labels": list(LABELS),
         "marks": ["", "1"],
         "frame_us": 20_000,
@@ -142,6 +150,44 @@ def test_store(shard, tmp_path, monkeypatch, workers):
         np.testing.assert_array_equal(arrays[name], np.array(values), err_msg=name)
 
 
+def test_f0_that_is_known_is_not_tracked_again(shard, tmp_path, monkeypatch):
+    """What labels are made of changes: F0 of unchanged recordings is that of before, tracked once."""
+    tracked = []
+
+    def noted(waveform, *settings):
+        tracked.append(len(waveform))
+        return fake_f0(waveform, *settings)
+
+    monkeypatch.setattr("property_neurons.corpus.build_frames.estimate_f0", noted)
+    monkeypatch.setattr(entries, "check_code", lambda code: None)
+    monkeypatch.setattr(entries, "_check_audio", lambda audio: None)
+    shard["shard_list"]["audio_digest"] = ["digest of a", "digest of b"]
+    path, pitch = tmp_path / "s.zarr", {"method": "yaapt", "floor_hz": 71.0, "ceiling_hz": 800.0, "path": None}
+    log = logging.getLogger("test")
+
+    def make(code="c", **changes):
+        speech = shard | {"inventory": PAPER_PHONES} | changes
+        tracked.clear()
+        result = frames_result(path, pitch=pitch, code=code, script=__file__, **speech)
+        known = kept_tracks(result, log)
+        write = partial(write_frame_store, path, pitch=Pitch("yaapt"), tracked=known, **speech)
+        # As Snakemake does before a job.
+        shutil.rmtree(path, ignore_errors=True)
+        entries.take_or_make(None, lambda: result, write, log, code=code)
+        return open_store(path)["f0"][:].tolist(), list(tracked)
+
+    f0, at_first = make()
+    assert at_first == [2_000, 1_000]
+    other = shard["segments"].assign(label=np.array([1, 1, 1, 1], np.int8))
+    np.testing.assert_array_equal(make(segments=other)[0], f0)
+    assert tracked == []
+    # One recording is another.
+    new = shard["shard_list"].assign(audio_digest=["digest of a", "another"])
+    np.testing.assert_array_equal(make(shard_list=new)[0], f0)
+    assert tracked == [1_000]
+    assert make(code="other")[1] == [2_000, 1_000]
+
+
 def test_ready_made_bins(shard, tmp_path):
     bins = {"a-1-1": np.array([-1, 2, 2, 0, 0], np.int8), "b-1-1": np.array([1], np.int8)}
     write_frame_store(tmp_path / "s.zarr", **shard, pitch=Pitch("bins", bins=bins))
@@ -150,6 +196,11 @@ def test_ready_made_bins(shard, tmp_path):
     assert store["pitch_bin"].dtype == np.int8
     assert store["pitch_offset"][:].tolist() == [0, 5, 6]
     assert "f0" not in store
+    for others in ([-1] * 12, [-1] * 1):
+        found = rf"a-1-1: expected about \d pitch bins, one for 20 ms, found {len(others)}; .* 50 a second"
+        with pytest.raises(CorpusError, match=found):
+            longer = Pitch("bins", bins=bins | {"a-1-1": np.array(others, np.int8)})
+            write_frame_store(tmp_path / "s.zarr", **shard, pitch=longer)
     with pytest.raises(CorpusError, match=r"pitch bins .* b-1-1"):
         write_frame_store(tmp_path / "s.zarr", **shard, pitch=Pitch("bins", bins={"a-1-1": bins["a-1-1"]}))
 

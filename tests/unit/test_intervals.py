@@ -23,6 +23,7 @@ from property_neurons.errors import ConfigError, CorpusError, CountingError, Sto
 from property_neurons.plan import analysis
 
 CORPUS = make_corpus(seed=4, n_utterances=3)
+UTTERANCES = pd.DataFrame({"utterance": [one.name for one in CORPUS]})
 DICTIONARY = """;;; a comment
 the  DH AH0
 the(2)  DH IY0
@@ -119,7 +120,7 @@ def test_a_table_of_intervals_is_read_by_utterance(frames, tmp_path, separator):
     pd.DataFrame(rows, columns=["utterance", "start", "end", "label"]).to_csv(
         tmp_path / "i.tsv", sep=separator, index=False
     )
-    values = read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")})
+    values = read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")}, UTTERANCES)
     shard = open_frames(frames)
     for index in range(3):
         own = values.name[shard.offset[index] : shard.offset[index + 1]]
@@ -136,12 +137,20 @@ def test_a_table_of_intervals_is_read_by_utterance(frames, tmp_path, separator):
             {"utterance": [CORPUS[0].name] * 2, "start": [0, 0.5], "end": [1, 2], "label": ["x", "y"]},
             "one after the other, found 1 that overlap, first 'y' at 0.5 s",
         ),
+        (
+            {"utterance": [CORPUS[0].name], "start": [0], "end": [700], "label": ["x"]},
+            rf"of {CORPUS[0].name} within its [\d.]+ s, found one that ends at 700 s; .*not in milliseconds",
+        ),
+        (
+            {"utterance": ["a"], "start": [0], "end": [0.1], "label": ["x"]},
+            rf"such as {CORPUS[0].name}, found others alone \(a\); name them as the corpus does",
+        ),
     ],
 )
 def test_tables_of_intervals_that_will_not_do_are_refused(frames, tmp_path, table, sentence):
     pd.DataFrame(table).to_csv(tmp_path / "i.tsv", sep="\t", index=False)
     with pytest.raises(CorpusError, match=sentence):
-        read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")})
+        read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")}, UTTERANCES)
 
 
 def test_a_transcript_of_another_text_gives_nothing(frames, tmp_path, dictionary):
@@ -151,12 +160,13 @@ def test_a_transcript_of_another_text_gives_nothing(frames, tmp_path, dictionary
 
 
 def test_a_shard_in_which_nobody_is_annotated_has_no_intervals(frames, tmp_path, caplog):
-    table = pd.DataFrame({"utterance": ["another"], "start": [0], "end": [1], "label": ["x"]})
+    table = pd.DataFrame({"utterance": ["another", "stray"], "start": 0, "end": 1, "label": "x"})
     table.to_csv(tmp_path / "i.tsv", sep="\t", index=False)
-    with caplog.at_level("INFO"):
-        values = read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")})
+    corpus = pd.DataFrame({"utterance": [*UTTERANCES["utterance"], "another"]})
+    values = read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")}, corpus)
     assert (values.interval == -1).all()
-    assert "no intervals of 3 of 3 utterances" in caplog.text
+    assert f"no intervals of 3 of 3 utterances ({CORPUS[0].name}" in caplog.text
+    assert "1 of its 2 utterances are not of this corpus (stray)" in caplog.text
 
 
 def named(names, kept=True):

@@ -41,6 +41,9 @@ BO = [
 ]
 
 
+TWO = [{"type": "file", "channels": [0, 1], "source": "anna_0.wav"}]
+
+
 def write(folder, recordings, supervisions):
     (folder / "recordings.jsonl").write_text("\n".join(recordings) + "\n\n", encoding="utf-8")
     (folder / "supervisions.jsonl.gz").write_bytes(gzip.compress("\n".join(supervisions).encode()))
@@ -108,11 +111,19 @@ def test_speech_without_alignments_has_none(tmp_path):
         (changed(RECORDING, sources=[{"type": "url", "source": "https://x"}]), SUPERVISION, "found another source"),
         (changed(RECORDING, sources=[1, 2]), SUPERVISION, "found another source"),
         (changed(RECORDING, transforms=[{"name": "Speed"}]), SUPERVISION, "found transforms"),
+        (changed(RECORDING, sources=TWO), SUPERVISION, r"all channels .* 1 of some alone \(anna_0\); save one file"),
+        (changed(RECORDING, sources=TWO), changed(SUPERVISION, channel=[1]), "all channels .* 1 of some alone"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path, recording, supervision, sentence):
     with pytest.raises(CorpusError, match=sentence):
         read_manifests(*write(tmp_path, [recording], [supervision]))
+
+
+@pytest.mark.parametrize("channel", [[0, 1], ...])
+def test_a_supervision_of_all_channels_is_read(tmp_path, channel):
+    two = changed(RECORDING, sources=TWO), changed(SUPERVISION, channel=channel)
+    assert read_manifests(*write(tmp_path, two[:1], two[1:])).rows["utterance"].tolist() == ["anna_0"]
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
@@ -125,6 +136,13 @@ def test_the_kind_of_alignment_is_there(tmp_path):
     assert LhotseAlignments(manifests, ARPABET, "phone").utterances() == {"anna_0"}
     with pytest.raises(CorpusError, match=r"`tier`: expected .* \(phone, word\), found 'syllable'"):
         LhotseAlignments(manifests, ARPABET, "syllable")
+
+
+def test_a_phone_before_the_audio_is_a_trouble(tmp_path):
+    phones = [["AH0", -0.5, 0.55], ["T", 0.05, 0.2]]
+    manifests = read_manifests(*write(tmp_path, [RECORDING], [changed(SUPERVISION, alignment={"phone": phones})]))
+    with pytest.raises(UnusableAlignment, match=r"segment_not_positive: .* from 0 s on, .* 'AH0' -0\.5-0\.05 s"):
+        LhotseAlignments(manifests, ARPABET).read("anna_0")
 
 
 @pytest.mark.parametrize("items", [[["AH0", 0.1]], [["AH0", None, 0.1]], [3], [["AH0", "x", 1]]])

@@ -138,8 +138,7 @@ def shard_with(value, other="x"):
 @pytest.mark.parametrize(
     ("values", "settings", "sentence"),
     [
-        (("x", "x"), {}, "expected two values of c at least, found x alone"),
-        (("", "x"), {}, "expected a c by name for each utterance, found an empty name for u"),
+        (("x", ""), {}, "expected two values of c at least, found x alone"),
         ((None, None), {}, "expected utterances, found none"),
         (("x", "y"), {"order": ["x", "y", "z"]}, "expected utterances of each c in `order`, found none of z"),
         ((float("inf"), 1.0), {"cuts": "tertiles"}, "expected a finite number .* found 'inf' for u"),

@@ -95,7 +95,6 @@ def test_values_that_the_order_does_not_name_are_refused():
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        ("", "an empty name"),
         ("  ", "a name of blanks alone"),
         ("M ", "blanks around 'M '"),
         ("M\x1b[2J", r"a character that cannot be seen in 'M\\x1b\[2J'"),
@@ -111,6 +110,19 @@ def test_values_of_a_corpus_that_are_no_names_are_refused_with_their_utterance(v
     left_out = dataclasses.replace(shard, kept=np.array([False]))
     with pytest.raises(CountingError, match="property p: expected utterances, found none"):
         CategoryProperty("p", "gender", order).lay_out([left_out])
+
+
+@pytest.mark.parametrize("order", [None, ("M", "F")])
+def test_an_utterance_without_a_gender_is_not_counted(order, caplog):
+    """A group named "" would be taken for the labels that a property gives no group: all its neurons for members."""
+    shards = [shard_of([(0, 60, "AA")], gender=(value,)) for value in ("F", "", "M")]
+    with caplog.at_level("INFO"):
+        layout = CategoryProperty("p", "gender", order).lay_out(shards)
+    assert layout.groups == (order or ("F", "M"))
+    assert "property p: 1 utterances have no gender and are not counted" in caplog.text
+    counted = [layout.cells_of(shard, sample_frames(shard, Sampling())) >= 0 for shard in shards]
+    assert [cells.all() for cells in counted] == [True, False, True]
+    assert not counted[1].any()
 
 
 def test_values_that_look_alike_are_refused():

@@ -219,7 +219,7 @@ def test_patterns():
     assert filled_in("{who}_{n}", {"who": "Li", "n": "7"}) == "Li_7"
 
 
-@pytest.mark.parametrize("text", ["", "0 5 h#\n5 x d\n", "0 5\n", "\x00"])
+@pytest.mark.parametrize("text", ["", "0 5 h#\n5 x d\n", "0 5\n", "\x00", "0 99999999999999999999 h#\n"])
 def test_phn_files_that_are_none(tmp_path, text):
     (tmp_path / "a.phn").write_text(text)
     with pytest.raises(CorpusError, match="unreadable_alignment"):

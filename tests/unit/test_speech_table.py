@@ -102,11 +102,15 @@ def test_columns_are_read_beside_the_frame_store(folder):
     assert columns["subset"] == ("table",) * 3
 
 
-@pytest.mark.parametrize("form", ["csv", "semicolons", "tsv", "parquet", "mark"])
+@pytest.mark.parametrize("form", ["csv", "semicolons", "tsv", "parquet", "index", "bytes", "mark"])
 def test_forms_of_one_table(folder, form):
     expected = scan(folder, *ROWS).utterances
-    if form == "parquet":
+    if form in ("parquet", "index", "bytes"):
         table = pd.read_csv(folder / "table.csv", dtype={"session": "str"}).rename(columns=str)
+        if form == "index":
+            table = table.set_index("utterance")
+        if form == "bytes":
+            table["speaker"] = table["speaker"].str.encode("utf-8")
         table.to_parquet(folder / "table.parquet")
         found = scan(folder, name="table.parquet")
     else:
@@ -159,10 +163,12 @@ def test_every_trouble_of_a_row_is_reported(folder):
         ",wav/c1.wav,di,F,grid/c1.TextGrid,,,,",
         "b2,wav/b2.wav,bo,M,grid/b2.TextGrid,,,,",
         "d1,wav/d\x1b.wav,di,F,grid/c1.TextGrid,,,,",
+        "e1,./wav/a1.wav,eve,F,grid/c1.TextGrid,,,,",
     ]
     found = scan(folder, *rows)
     assert codes(found) == [
         ("", "missing_value"),
+        ("a1", "duplicate_utterance"),
         ("b2", "duplicate_utterance"),
         ("c1", "contradiction"),
         ("c1", "duplicate_utterance"),
@@ -174,9 +180,10 @@ def test_every_trouble_of_a_row_is_reported(folder):
         ("c3", "missing_value"),
         ("c4", "missing_value"),
         ("d1", "unusable_name"),
+        ("e1", "duplicate_utterance"),
     ]
     assert set(found.report["code"]) <= set(CODES)
-    assert found.utterances["utterance"].tolist() == ["a1", "b1"]
+    assert found.utterances["utterance"].tolist() == ["b1"]
     details = found.report.set_index(["utterance", "code"])["detail"]
     assert not [detail for detail in details if not ("expected" in detail and "; " in detail)]
     assert "found accent: 'Irish' in 1 row, 'Welsh' in 1 row; correct the table" in details["c1", "contradiction"]

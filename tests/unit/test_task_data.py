@@ -49,9 +49,9 @@ def tracks_of(table):
     return {name: (100.0 + place, math.nan, 200.0)[: 2 + place % 2] for place, name in enumerate(table["utterance"])}
 
 
-def write_tracks(path, tracks, pitch="yaapt"):
+def write_tracks(path, tracks, pitch="yaapt", subset="all"):
     corpus = [
-        synthetic_stores.Utterance(name, "all", "1", "F", ((0, 60_000, "AH"),), 60_000, tuple(track), ())
+        synthetic_stores.Utterance(name, subset, "1", "F", ((0, 60_000, "AH"),), 60_000, tuple(track), ())
         for name, track in tracks.items()
     ]
     return synthetic_stores.write_frames(path, corpus, pitch)
@@ -145,7 +145,7 @@ def test_units_are_those_of_the_segments(tmp_path):
     halves = [tmp_path / f"{half}.parquet" for half in range(2)]
     for half, file in enumerate(halves):
         files.write_table(file, segments[segments["utterance"].str[-1].astype(int) % 2 == half])
-    data = write(tmp_path, "phone_recognition", table, segments=halves)
+    data = write(tmp_path, "phone_recognition", table, segments=[("all", half) for half in halves])
     assert len(data.labels) == 40
     for place, name in enumerate(table["utterance"]):
         found = [data.labels[unit] for unit in references(data)[name]]
@@ -156,7 +156,7 @@ def test_an_utterance_without_segments_is_refused(tmp_path):
     table = utterances()
     files.write_table(tmp_path / "s.parquet", segments_of(table[1:]))
     with pytest.raises(TaskError, match="found none of 1-0"):
-        write(tmp_path, "phone_recognition", table, segments=[tmp_path / "s.parquet"])
+        write(tmp_path, "phone_recognition", table, segments=[("all", tmp_path / "s.parquet")])
     assert not (tmp_path / "task.manifest.json").exists()
 
 
@@ -176,6 +176,29 @@ def test_f0_is_the_logarithm_of_the_track_and_nan_where_unvoiced(tmp_path):
     for name, track in tracks.items():
         expected = [math.nan if math.isnan(hertz) else math.log(hertz) for hertz in track]
         np.testing.assert_allclose(found[name], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_UNSEEN_SPEAKERS)
+def test_references_are_those_of_the_utterance_that_the_corpus_kept(tmp_path, kind):
+    """An id may stand in a second subset, whose utterance the corpus refused; its store and segments hold it still."""
+    table = utterances()
+    of_others = table.assign(utterance=table["utterance"].tolist()[::-1])
+    for name, own in (("all", table), ("later", of_others)):
+        files.write_table(tmp_path / f"{name}.parquet", segments_of(own))
+        write_tracks(tmp_path / f"{name}.zarr", tracks_of(own), subset=name)
+
+    def found(folder, names):
+        if kind == "f0_reconstruction":
+            inputs = {"frames": [tmp_path / f"{name}.zarr" for name in names]}
+        else:
+            inputs = {"segments": [(name, tmp_path / f"{name}.parquet") for name in names]}
+        (tmp_path / folder).mkdir()
+        read = references(write(tmp_path / folder, kind, table, **inputs))
+        return {name: np.asarray(values).tobytes() for name, values in read.items()}
+
+    assert found("both", ["all", "later"]) == found("one", ["all"])
+    with pytest.raises(TaskError, match="second"):
+        found("twice", ["all", "all"])
 
 
 def test_f0_of_bins_and_tracks_that_lack_are_refused(tmp_path):

@@ -1,6 +1,9 @@
 """Align one subset's transcripts with PocketSphinx."""
 
+from pathlib import Path
+
 from property_neurons.corpus.forced_alignment import align_subset
+from property_neurons.corpus.transcripts import transcript_digests
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
@@ -11,5 +14,6 @@ with job_log(snakemake, took_hours=True) as log:
         snakemake.params.root, snakemake.wildcards.subset, output.alignments, workers=snakemake.threads
     )
     write_table(output.report, report)
-    write_manifest(output.manifest, describe_files(output.alignments))
+    made_of = {"transcripts": transcript_digests(Path(snakemake.params.root) / snakemake.wildcards.subset)}
+    write_manifest(output.manifest, made_of | describe_files(output.alignments))
     log.info("%s: %d utterances could not be aligned", snakemake.wildcards.subset, len(report))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import frames_result
+from property_neurons.cache.tracks import kept_tracks
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.phone_tables import phone_table
 from property_neurons.corpus.pitch_source import pitch_source
@@ -23,10 +24,13 @@ with job_log(snakemake) as log:
         "inventory": phone_table(**params.phones).inventory,
     }
     script = Path(snakemake.scriptdir) / "build_frames.py"
+    result = frames_result(store, pitch=params.pitch, code=params.code, script=script, **speech)
+    # Before a new store takes its place.
+    tracked = kept_tracks(result, log)
     take_or_make(
         None,
-        lambda: frames_result(store, pitch=params.pitch, code=params.code, script=script, **speech),
-        lambda: write_frame_store(store, pitch=pitch_source(**params.pitch), **speech),
+        lambda: result,
+        lambda: write_frame_store(store, pitch=pitch_source(**params.pitch), tracked=tracked, **speech),
         log,
         code=params.code,
         set_aside=False,

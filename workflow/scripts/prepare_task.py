@@ -23,7 +23,9 @@ with job_log(snakemake):
         divide(tables, params.split, params.kind),
         params.kind,
         phones=params.phones,
-        segments=[] if by_f0 else [manifest.with_name("segments.parquet") for manifest in references],
+        segments=[]
+        if by_f0
+        else [(manifest.parent.name, manifest.with_name("segments.parquet")) for manifest in references],
         frames=[store_path(manifest) for manifest in references] if by_f0 else [],
         lexicon=snakemake.input.get("lexicon") or None,
     )

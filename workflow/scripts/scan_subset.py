@@ -9,6 +9,7 @@ from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.shard_names import shard_names
 from property_neurons.corpus.shards import write_segments, write_shard_list
 from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.transcripts import check_aligned
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, verify_described, write_manifest
@@ -16,6 +17,8 @@ from property_neurons.stores.manifests import describe_files, verify_described, 
 with job_log(snakemake) as log:
     params, output = snakemake.params, snakemake.output
     verify_described(snakemake.input)
+    if params.aligned:
+        check_aligned(Path(params.source["root"]) / params.subset, params.aligned)
     listing, alignments = open_subset(params.kind, params.subset, params.source)
     with audio_copies(output.audio, params.subset, params.source.get("audio")) as conversion:
         scan = scan_subset(

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -139,16 +139,8 @@ def _take_back(result: Result, log: Logger) -> bool:
     Raises:
         StoreError: it was, and cannot be linked. To make it anew would be the waste that keeping it is to save.
     """
-    content, description = kept.kept_name(result.folder), _kept_description(result)
-    if not _is_there(description.is_file):
-        return False
-    try:
-        described = manifests.read_manifest(description)
-        if f"{result.kind}/{manifests.digest_of(described.get('made_of'))}" != result.key:
-            return False
-        manifests.verify_content(content, described, description)
-    except StoreError as error:
-        log.warning("what was kept here of %s is damaged, and not used: %s", result.key, error)
+    content = kept_like(result, log)
+    if content is None:
         return False
     try:
         with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
@@ -161,6 +153,31 @@ def _take_back(result: Result, log: Logger) -> bool:
     _set_work_aside(result, log)
     log.info("taken from results kept here %s", result.key)
     return True
+
+
+def kept_like(result: Result, log: Logger, *, apart_from: Collection[str] = ()) -> Path | None:
+    """What an earlier run of a job kept, if it is whole and was made of the same; None otherwise.
+
+    Args:
+        log: is told of what is damaged.
+        apart_from: entries of `made_of` that may differ.
+    """
+    content, description = kept.kept_name(result.folder), _kept_description(result)
+    if not _is_there(description.is_file):
+        return None
+    try:
+        described = manifests.read_manifest(description)
+        before, now = (
+            manifests.digest_of({name: value for name, value in (made_of or {}).items() if name not in apart_from})
+            for made_of in (described.get("made_of"), result.made_of)
+        )
+        if before != now:
+            return None
+        manifests.verify_content(content, described, description)
+    except StoreError as error:
+        log.warning("what was kept here of %s is damaged, and not used: %s", result.key, error)
+        return None
+    return content
 
 
 def _set_work_aside(result: Result, log: Logger) -> None:

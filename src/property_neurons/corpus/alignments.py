@@ -95,7 +95,8 @@ def checked_alignment(
         the segments in order of time, without silences of no length
 
     Raises:
-        UnusableAlignment: naming every unknown label, segment of no length, and overlap, or nothing but silence.
+        UnusableAlignment: naming every unknown label, segment of no length or before 0, and overlap; or nothing
+            but silence.
     """
     # Aligners of the HTK family leave a silence of no length ("sp") between words that are spoken without a pause.
     kept = [index for index, text in enumerate(texts) if starts[index] != ends[index] or not is_silence(text)]
@@ -121,11 +122,11 @@ def _labels(texts: Sequence[str], phones: PhoneTable) -> tuple[np.ndarray, tuple
 
 
 def _lengths(starts: np.ndarray, ends: np.ndarray, texts: Sequence[str]) -> list[Trouble]:
-    bad = np.flatnonzero(ends <= starts)
+    bad = np.flatnonzero((ends <= starts) | (starts < 0))
     if not bad.size:
         return []
     found = _segments(bad[:3], starts, ends, texts)
-    detail = f"expected segments of positive length, found {bad.size} of none, first {found}; {ALIGN_AGAIN}"
+    detail = f"expected segments of positive length from 0 s on, found {bad.size} others, first {found}; {ALIGN_AGAIN}"
     return [Trouble("segment_not_positive", detail)]
 
 

@@ -16,7 +16,7 @@ CODES = {
     "not_read": "a folder that cannot be looked into, or a link that leads nowhere",
     "read_once": "a file or folder that links reach on two ways",
     "resampled": "a recording of another rate was resampled to 16 kHz",
-    "segment_not_positive": "an aligned segment is of zero or negative length",
+    "segment_not_positive": "an aligned segment is of zero or negative length, or begins before the audio",
     "segments_overlap": "two aligned segments overlap",
     "silent_audio": "the audio is digital silence from its beginning to its end",
     "stereo": "the audio has more than one channel",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.corpus.alignments import UnusableAlignment
+from property_neurons.corpus.alignments import FRAME_US, UnusableAlignment
 from property_neurons.corpus.frame_labels import frame_labels
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.frame_values import FrameValues, write_values
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 # Interval of each frame of an utterance, -1 for none, and the label of each interval, "" for none.
 _OfUtterance = tuple[np.ndarray, Sequence[str]]
 _COLUMNS = ("utterance", "start", "end", "label")
+# Labels may end a frame before the audio, and annotators a little after it.
+_LATEST_END_US = 5 * FRAME_US
 # Words that are laid on phones of another text agree by chance with a third of them.
 _LEAST_AGREEMENT = 0.5
 
@@ -59,7 +61,13 @@ def write_intervals(
         interval.append(np.where(own < 0, -1, own + len(names)).astype(np.int32))
         names += labels
     if missing:
-        log.info("%s: no intervals of %d of %d utterances", frames.name, len(missing), len(frames.utterances))
+        log.warning(
+            "%s: no intervals of %d of %d utterances (%s), which are not counted",
+            frames.name,
+            len(missing),
+            len(frames.utterances),
+            some_of([printable(name) for name in missing]),
+        )
     distinct = sorted(set(filter(None, names)))
     number = {name: place for place, name in enumerate(distinct)}
     of_interval = np.array([number.get(name, -1) for name in names], dtype=np.int32)
@@ -90,7 +98,9 @@ def _of_tier(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> 
     return find
 
 
-def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) -> Callable[[int], _OfUtterance | None]:
+def _of_table(
+    source: Mapping[str, Any], frames: FrameShard, utterances: pd.DataFrame
+) -> Callable[[int], _OfUtterance | None]:
     table = read_own_table(source["path"], as_written=("utterance", "label"))
     if missing := [name for name in _COLUMNS if name not in table]:
         raise CorpusError(
@@ -106,6 +116,21 @@ def _of_table(source: Mapping[str, Any], frames: FrameShard, _: pd.DataFrame) ->
         )
     table = table.assign(start=times[:, 0], end=times[:, 1])
     by_utterance = dict(list(table.groupby("utterance")))
+    strange = sorted(by_utterance.keys() - set(utterances["utterance"]))
+    if len(strange) == len(by_utterance):
+        raise CorpusError(
+            f"{printable(source['path'])}: expected intervals of the corpus's utterances, such as "
+            f"{printable(frames.utterances[0])}, found others alone ({some_of(list(map(printable, strange)))}); name "
+            "them as the corpus does"
+        )
+    if strange:
+        log.warning(
+            "%s: %d of its %d utterances are not of this corpus (%s) and are passed over",
+            source["path"],
+            len(strange),
+            len(by_utterance),
+            some_of(list(map(printable, strange))),
+        )
 
     def find(index: int) -> _OfUtterance | None:
         rows = by_utterance.get(frames.utterances[index])
@@ -132,6 +157,13 @@ def _laid(
             f"{len(clash)} that overlap, first {printable(labels[at])!r} at {starts[at] / 1e6:g} s; correct them"
         )
     length = int(frames.offset[index + 1] - frames.offset[index])
+    latest, labelled = int(ends.max(initial=0)), length * FRAME_US
+    if latest > labelled + _LATEST_END_US:
+        raise CorpusError(
+            f"{where}: expected intervals of {printable(frames.utterances[index])} within its {labelled / 1e6:g} s, "
+            f"found one that ends at {latest / 1e6:g} s; give the annotation of this recording, in seconds (not in "
+            "milliseconds or samples)"
+        )
     _, interval = frame_labels(starts, ends, np.zeros(len(starts), np.int8), length)
     return interval, [label.strip() for label in labels]
 

@@ -134,6 +134,18 @@ def open_frames(path: str | Path, keep: Collection[tuple[str, str]] | None = Non
     )
 
 
+def tracks_of_recordings(path: str | Path) -> dict[str, np.ndarray]:
+    """The F0 of a frame store by the digest of the recording: float32 Hz [frames], NaN unvoiced.
+
+    Raises:
+        StoreError: the store is damaged.
+    """
+    store = open_store(path)
+    f0, offset = store["f0"][:], store["pitch_offset"][:]
+    digests = store.attrs.get("recordings", {}).get("digests", [])
+    return {digest: f0[offset[place] : offset[place + 1]] for place, digest in enumerate(digests)}
+
+
 def _inventory(path: str | Path, attrs: Mapping[str, Any]) -> Inventory:
     labels = tuple(attrs["labels"])
     if labels == LABELS and "classes" not in attrs:

@@ -93,10 +93,10 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
 
     Raises:
         CorpusError: a line is no such object, a recording is no single file or is transformed, a supervision is of a
-            recording that is not listed, or is only a part of one.
+            recording that is not listed, or is only a part or some channels of one.
         StoreError: a file is absent, not UTF-8, or damaged gzip.
     """
-    audio: dict[str, tuple[str, float]] = {}
+    audio: dict[str, tuple[str, float, list[int]]] = {}
     for line, recording in _lines(recordings, {"id": str, "sources": list, "duration": _SECONDS}):
         sources = recording["sources"]
         plain = len(sources) == 1 and isinstance(sources[0], dict) and sources[0].get("type") == "file"
@@ -106,8 +106,9 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
                 f"found {'transforms' if plain else 'another source'}; save the audio to files "
                 "(CutSet.save_audios) and name the manifest of these"
             )
-        audio[recording["id"]] = str(sources[0].get("source", "")), float(recording["duration"])
-    rows, places, alignments, durations, parts = [], [], {}, {}, []
+        channels = sources[0].get("channels") or recording.get("channel_ids") or [0]
+        audio[recording["id"]] = str(sources[0].get("source", "")), float(recording["duration"]), channels
+    rows, places, alignments, durations, parts, of_some = [], [], {}, {}, [], []
     needed = {"id": str, "recording_id": str, "start": _SECONDS, "duration": _SECONDS}
     for line, one in _lines(supervisions, needed, {"custom": dict, "alignment": dict}):
         if one["recording_id"] not in audio:
@@ -115,7 +116,10 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
                 f"{printable(supervisions)}, line {line}: expected a recording of {printable(recordings)}, found "
                 f"{printable(one['recording_id'])!r}; name the manifests that belong together"
             )
-        path, duration = audio[one["recording_id"]]
+        path, duration, channels = audio[one["recording_id"]]
+        said = one.get("channel", channels)
+        if len(channels) > 1 and set(said if isinstance(said, list) else [said]) != set(channels):
+            of_some.append(one["id"])
         if abs(one["start"]) > _TOLERANCE_S or abs(one["start"] + one["duration"] - duration) > _TOLERANCE_S:
             parts.append(one["id"])
         name = present(one["id"])
@@ -133,6 +137,12 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
             f"{printable(supervisions)}: expected each supervision to be a whole recording, found {len(parts)} that "
             f"are parts of one ({printable(some_of(parts))}); cut the recordings (CutSet.trim_to_supervisions, then "
             "save_audios) and name the manifests of the pieces"
+        )
+    if of_some:
+        raise CorpusError(
+            f"{printable(supervisions)}: expected each supervision to be of all channels of its recording, found "
+            f"{len(of_some)} of some alone ({printable(some_of(of_some))}); save one file for each channel "
+            "(Recording.to_mono, then save_audio) and name the manifests of these"
         )
     table = pd.DataFrame(rows, index=places, dtype=object)
     table = table.map(lambda cell: "" if pd.isna(cell) else present(str(cell))).astype("str")

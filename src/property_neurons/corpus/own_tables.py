@@ -103,18 +103,22 @@ def _of_parquet(path: Path, as_written: Collection[str]) -> pd.DataFrame:
     try:
         check_parquet(path)
         table = pd.read_parquet(path)
+        # An index with a name is a column that somebody made the index.
+        table = table.reset_index([name for name in table.index.names if name is not None])
+        text = {}
+        for name in table.columns:
+            own = composed(str(name))
+            text[own] = [_cell(value, _reader(own, as_written)) for value in table[name]]
     except (ValueError, OSError) as error:
         raise CorpusError(
-            f"{printable(path)}: expected a .parquet table, found {printable(error)}; make it again"
+            f"{printable(path)}: expected a .parquet table of text and numbers, found {printable(error)}; make it again"
         ) from None
-    text = {}
-    for name in table.columns:
-        own = composed(str(name))
-        text[own] = [_cell(value, _reader(own, as_written)) for value in table[name]]
     return pd.DataFrame(text, index=range(1, len(table) + 1), dtype="str")
 
 
 def _cell(value: object, read: Callable[[str], str]) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.17g}"
+    if isinstance(value, bytes):
+        value = value.decode("utf-8")
     return "" if value is None or value is pd.NA else read(str(value))

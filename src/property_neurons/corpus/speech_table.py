@@ -7,6 +7,7 @@ Paths are relative to a folder. `audio` and `speaker` must be there. Without `ut
 the id. Columns that are not named here are the user's own: `table_columns` reads them once the scan is done.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -167,7 +168,7 @@ def list_table(table: SpeechTable) -> Listing:
     users: dict[str, set[str]] = {}
     rows_of: dict[str, list[int]] = {}
     for number, record in enumerate(records):
-        users.setdefault(record["audio"], set()).add(record["utterance"])
+        users.setdefault(_file(table, record["audio"]), set()).add(record["utterance"])
         rows_of.setdefault(record["utterance"], []).append(number)
     listed, not_named = [], []
     for utterance, numbers in sorted(rows_of.items()):
@@ -213,6 +214,11 @@ def _missing(table: SpeechTable, row: Mapping[str, str], where: str) -> list[Tro
     ]
 
 
+def _file(table: SpeechTable, audio: str) -> str:
+    """A file however it is named: a.wav, ./a.wav, or with its whole path."""
+    return os.path.normpath((table.root / audio).absolute()) if audio else ""
+
+
 def _twice(
     table: SpeechTable, utterance: str, n_rows: int, where: str, audio: Sequence[str], users: Mapping[str, set[str]]
 ) -> list[Trouble]:
@@ -221,7 +227,7 @@ def _twice(
         detail = f"expected one row for each utterance in {table.path}, found {where}; remove all but one"
         troubles.append(Trouble("duplicate_utterance", detail))
     for path in audio:
-        if others := sorted(users[path] - {utterance}):
+        if others := sorted(users[_file(table, path)] - {utterance}):
             detail = f"expected an audio file of its own, found {path} with {some_of(others)} too; name each file once"
             troubles.append(Trouble("duplicate_utterance", detail))
     return troubles

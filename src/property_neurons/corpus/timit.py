@@ -31,9 +31,8 @@ def read_phn(path: str | Path, phones: PhoneTable) -> Alignment:
             texts.append(fields[2])
         if not texts:
             raise ValueError("nothing in it")
-    except (StoreError, ValueError) as error:
+        starts_us, ends_us = np.array([starts, ends], dtype=np.int64) * 1_000_000 // SAMPLE_RATE
+    except (StoreError, ValueError, OverflowError) as error:
         detail = f"expected 'first sample, last sample, label' in each line, found {error}; {ALIGN_AGAIN}"
         raise UnusableAlignment(str(path), (Trouble("unreadable_alignment", detail),)) from None
-    edges = np.array([starts, ends], dtype=np.int64)
-    starts_us, ends_us = edges * 1_000_000 // SAMPLE_RATE
     return checked_alignment(str(path), starts_us, ends_us, texts, int(ends_us.max()), phones)

@@ -13,6 +13,9 @@ from property_neurons.errors import CountingError
 from property_neurons.ranks.sites import active_neurons
 from property_neurons.ranks.store import RankStore, open_ranks
 
+# Labels may be a frame off HuBERT's number of frames, and the frames of another model too.
+_FRAMES_OFF = 2
+
 
 def open_shards(
     shards: Sequence[tuple[str | Path, str | Path | FrameFiles]],
@@ -44,7 +47,8 @@ def open_shards(
 def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.ndarray:
     """The row of the rank store that holds each wanted frame, -1 where the model gave none.
 
-    A model may give one frame fewer than there are labels (the last), or one more; nothing else may be missing.
+    A model may give up to two frames fewer than there are labels (the last), or up to two more; nothing else may be
+    missing. Alignments may end a frame before or after HuBERT's last frame, and Whisper and Wav2Vec2-BERT too.
 
     Args:
         position: int64 [wanted], indices into the shard's frames, of kept utterances.
@@ -53,7 +57,7 @@ def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.
         int64 [wanted]
 
     Raises:
-        CountingError: the stores hold other utterances or another order, lengths differ by more than one frame,
+        CountingError: the stores hold other utterances or another order, lengths differ by more than two frames,
             or a wanted frame was not stored.
     """
     _check_same_utterances(ranks, frames)
@@ -68,7 +72,7 @@ def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.
     found = np.zeros(len(wanted), dtype=bool)
     inside = row < len(stored)
     found[inside] = stored[row[inside]] == wanted[inside]
-    lost = ~found & (frame < n_labels[utterance] - 1)
+    lost = ~found & (frame < n_labels[utterance] - _FRAMES_OFF)
     if lost.any():
         first = int(np.argmax(lost))
         raise CountingError(
@@ -101,14 +105,14 @@ def _check_lengths(ranks: RankStore, ranked: np.ndarray, frames: FrameShard, n_l
     stored = np.diff(ranks.offset)
     last = np.full(len(stored), -1, dtype=np.int64)
     last[stored > 0] = ranked[ranks.offset[1:][stored > 0] - 1]
-    too_long = last + 1 > n_labels + 1
-    too_short = (stored < n_labels - 1) if ranks.frames == "all" else np.zeros(len(stored), dtype=bool)
+    too_long = last + 1 > n_labels + _FRAMES_OFF
+    too_short = (stored < n_labels - _FRAMES_OFF) if ranks.frames == "all" else np.zeros(len(stored), dtype=bool)
     wrong = (too_long | too_short) & frames.kept
     if wrong.any():
         first = int(np.argmax(wrong))
         raise CountingError(
             f"{ranks.name}: utterance {frames.utterances[first]}: expected {n_labels[first]} frames (its labels), give "
-            f"or take one, found {last[first] + 1}; the audio and the alignment do not belong together, or the "
+            f"or take two, found {last[first] + 1}; the audio and the alignment do not belong together, or the "
             f"model does not make 50 frames a second ({int(wrong.sum())} such utterances in this shard)"
         )
 

@@ -4,6 +4,7 @@ A property is config alone. It is first laid out over a corpus, which fixes its 
 cuts; the layout then gives every sampled frame of every shard its cell.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,8 @@ from property_neurons.counting.pitch_bins import (
 )
 from property_neurons.counting.sampling import Sample
 from property_neurons.errors import ConfigError, CountingError, printable
+
+log = logging.getLogger(__name__)
 
 # As many values as numbers may have where they are taken for names.
 _MOST_NUMBERED = 20
@@ -137,14 +140,18 @@ class CategoryProperty:
     def _found(self, shards: Iterable[FrameShard]) -> set[str]:
         found: set[str] = set()
         numbers: set[str] = set()
+        without = 0
         for shard in shards:
             values = self._values(shard)
+            without += sum(values[index] is None for index in np.flatnonzero(shard.kept))
             for index in np.flatnonzero(shard.kept):
                 if values[index] is not None and values[index] not in found:
                     self._check_value(values[index], shard, index)
                     found.add(values[index])
                     if isinstance(shard.columns[self.column][index], float):
                         numbers.add(values[index])
+        if without:
+            log.info("property %s: %d utterances have no %s and are not counted", self.name, without, self.column)
         if len(numbers) > _MOST_NUMBERED:
             raise CountingError(
                 f"property {self.name}: expected names in the column {self.column}, or at most {_MOST_NUMBERED} "
@@ -188,7 +195,8 @@ class CategoryProperty:
             )
 
     def _values(self, shard: FrameShard) -> Sequence[str | None]:
-        return list(map(name_of, shard.column(self.column, self.name)))
+        # An unknown gender is "" in the corpus.
+        return [name_of(value) if value != "" else None for value in shard.column(self.column, self.name)]
 
 
 @dataclass(frozen=True)

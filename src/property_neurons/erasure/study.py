@@ -109,7 +109,7 @@ def erase_groups(
     with locks.sole_process(work), quiet_transformers():
         trained = load_fine_tuned(training, model=model, device=device)
         examples = trained.examples("test", roots, remembered=_REMEMBERED_BYTES)
-        f0 = read_f0(examples.table["utterance"], frames) if erasure.column == "f0" else None
+        f0 = read_f0(examples.table, frames) if erasure.column == "f0" else None
         divide = divide_errors(trained.data, counts, erasure.column, f0)
         conditions, masks = _conditions(trained, counts, erasure, selected, seed)
         how = _intervention(trained, erasure, roots)

@@ -62,6 +62,13 @@ def aligned_here(config: Config, corpus: str, subset: str) -> bool:
     return isinstance(alignments(config, corpus, subset), PocketSphinxAlignments)
 
 
+def own_alignments(config: Config, corpus: str, subset: str) -> str | None:
+    """The manifest of the alignments that the workflow makes of a subset; None where it makes none."""
+    if not aligned_here(config, corpus, subset):
+        return None
+    return paths.manifest(f"{paths.corpus(config, corpus)}/alignments/{subset}")
+
+
 def converted(config: Config, corpus: str) -> bool:
     """Whether copies are made of a corpus's recordings."""
     audio = config.corpora[corpus].audio
@@ -262,9 +269,7 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
     aligned = source.get("alignments")
     if aligned and aligned["kind"] == "framewise":
         files += [aligned["path"], aligned["labels"]]
-    if aligned_here(config, corpus, subset):
-        files.append(paths.manifest(f"{folder}/alignments/{subset}"))
-    return files
+    return files + [path for path in [own_alignments(config, corpus, subset)] if path]
 
 
 def under(config: Config, path: str, subset: str = "") -> str:

@@ -66,7 +66,7 @@ def write_task_data(
     kind: Kind,
     *,
     phones: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-    segments: Sequence[str | Path] = (),
+    segments: Sequence[tuple[str, str | Path]] = (),
     frames: Sequence[str | Path] = (),
     lexicon: str | Path | None = None,
 ) -> None:
@@ -75,12 +75,12 @@ def write_task_data(
     Args:
         divided: of `divide`.
         phones: what the labels of the segments stand for, by corpus, as arguments of `phone_tables.phone_table`.
-        segments: tables of aligned segments, for phone recognition without a lexicon.
+        segments: (subset, table of aligned segments), for phone recognition without a lexicon.
         frames: frame stores, for F0.
         lexicon: a text of pronunciations, for phone recognition by stress-marked units.
 
     Raises:
-        TaskError: an utterance has no reference, or too many words are not in the lexicon.
+        TaskError: an utterance has no reference or two, or too many words are not in the lexicon.
         CorpusError: segments are of other phones than the 39.
         StoreError: an input is damaged.
     """
@@ -93,11 +93,10 @@ def write_task_data(
         numbers = {name: number for number, name in enumerate(labels)}
         references = {row.utterance: np.array([numbers[row.speaker]], np.int16) for row in divided.itertuples()}
     elif kind == "f0_reconstruction":
-        references = {name: ln_f0(track) for name, track in read_f0(divided["utterance"], frames).items()}
+        references = {name: ln_f0(track) for name, track in read_f0(divided, frames).items()}
     elif lexicon is None:
         labels = PHONE_UNITS
-        aligned = pd.concat([files.read_table(table) for table in segments], ignore_index=True)
-        references = aligned_units(aligned, list(divided["utterance"]))
+        references = aligned_units(_segments_of(divided, segments), list(divided["utterance"]))
     else:
         labels, references = _pronounced(divided, lexicon)
     table = divided[divided["utterance"].isin(references.keys())].sort_values("utterance", ignore_index=True)
@@ -122,6 +121,22 @@ def write_task_data(
     manifest.unlink(missing_ok=True)
     files.write_table(path, table)
     manifests.write_manifest(manifest, description | manifests.describe_files(path.parent, [path]))
+
+
+def _segments_of(divided: pd.DataFrame, segments: Sequence[tuple[str, str | Path]]) -> pd.DataFrame:
+    """The segments of the utterances; an id may stand in another subset too, and is left out there."""
+    tables, read = [], set()
+    for subset, path in segments:
+        table = files.read_table(path)
+        table = table[table["utterance"].isin(set(divided.loc[divided["subset"] == subset, "utterance"]))]
+        if again := sorted(read & set(table["utterance"])):
+            raise TaskError(
+                f"aligned units: expected one alignment of each utterance, found a second of {some_of(again)} in "
+                f"{path}; leave one of the two out of its corpus"
+            )
+        read |= set(table["utterance"])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _pronounced(divided: pd.DataFrame, lexicon: str | Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
