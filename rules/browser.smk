@@ -86,6 +86,7 @@ rule make_browser:
     """The pages: open index.html by a double click."""
     input:
         checked=rules.check_corpus.output.checked,
+        model=f"{RESULTS}/models/{{model}}.manifest.json",
         frames=lambda wildcards: plan.corpora.frames(CONFIG, wildcards.corpus),
         neurons=rules.tabulate_browser.output.neurons,
         examples=rules.tabulate_browser.output.examples,

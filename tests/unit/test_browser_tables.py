@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from scipy import stats
 
 import property_neurons
 from property_neurons import neuron as command
 from property_neurons.browser import one_neuron
-from property_neurons.browser.examples import KINDS, choose_examples, reacted_to
+from property_neurons.browser.examples import KINDS, choose_examples, enough_frames, most_probable, reacted_to
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.one_neuron import Neuron
 from property_neurons.browser.pages import _index, shares
@@ -46,7 +47,10 @@ def row_of(neurons, number, layer=1):
 def test_a_neuron_of_one_phone_is_active_in_that_phone_alone(tables):
     row = row_of(tables[0], S_NEURON)
     s, spoken = PHONES.index("S"), [PHONES.index(phone) for phone in ("AH", "IY", "N", "D", "S", "T")]
-    assert row["p_phone"][s] == row["p_low"][s] == row["p_high"][s] == 1
+    assert row["p_phone"][s] == row["p_high"][s] == 1
+    # All of so many frames: the bound of Clopper and Pearson.
+    assert 0.5 < row["p_low"][s] < 1
+    assert row["phone"] == "S"
     assert [row["p_phone"][at] for at in spoken if at != s] == [0] * 5
     assert np.isnan(row["p_phone"][PHONES.index("ZH")])
     assert row["active"] == pytest.approx(1 / 6)
@@ -172,8 +176,18 @@ def test_intervals_of_a_ratio_over_clusters_equal_the_formula():
     assert p == 0.4
     error = np.sqrt(3 / 2 * ((3 - 4) ** 2 + (10 - 8) ** 2 + (7 - 8) ** 2)) / 50
     assert (low, high) == pytest.approx((0.4 - 4.302653 * error, 0.4 + 4.302653 * error), rel=1e-5)
-    assert [float(part) for part in intervals(np.array([3, 0]), np.array([10, 0]))] == [0.3, 0, 1]
+    assert [float(part) for part in intervals(np.array([3, 0]), np.array([10, 0]))] == pytest.approx(
+        [0.3, np.nan, np.nan], nan_ok=True
+    )
     assert np.isnan(intervals(np.array([0]), np.array([0]))[0])
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_that_no_frame_is_active_leaves_room_for_some(active):
+    n = np.array([2, 1])
+    found = [float(part) for part in intervals(n * active, n)]
+    exact = stats.binomtest(3 * active, 3).proportion_ci(0.95, method="exact")
+    assert found == pytest.approx([float(active), exact.low, exact.high])
 
 
 def test_intervals_over_speakers_cover_where_speakers_differ():
@@ -267,9 +281,18 @@ def test_the_terminal_and_a_page_show_the_same_examples_of_a_neuron(made, tables
 def test_a_neuron_reacts_to_a_phone_not_to_silence():
     label = np.array([0, 1, 2, 2, 1, 1])  # of two phones and silence
     women = np.array([1, 1, 1, 1, 0, 0], bool)
-    assert reacted_to(label, np.array([np.nan, 0.1])).tolist() == [1, 4, 5]
-    assert reacted_to(label, np.array([0.0, 0.1]), [women]).tolist() == [1]
-    assert reacted_to(label, np.array([0.0, 0.1]), [~women, women]).tolist() == [4, 5]
+    assert reacted_to(label, 1).tolist() == [1, 4, 5]
+    assert reacted_to(label, 1, [women]).tolist() == [1]
+    assert reacted_to(label, 1, [~women, women]).tolist() == [4, 5]
+
+
+def test_the_most_probable_phone_is_one_with_frames_enough():
+    enough = enough_frames(np.array([100, 99, 0, 500]), 0.01)
+    assert enough.tolist() == [True, False, False, True]
+    p = np.array([[0.1, 0.9, np.nan, 0.3], [0.0, 0.0, np.nan, 0.0]])
+    assert most_probable(p, enough).tolist() == [[3, 0, 1, 2], [0, 3, 1, 2]]
+    # Of no phone there is enough: then all the same.
+    assert most_probable(p, np.zeros(4, bool)).tolist() == [[1, 3, 0, 2], [0, 1, 3, 2]]
 
 
 @pytest.mark.parametrize("pitch", ["yaapt", "bins", "none"])

@@ -15,15 +15,33 @@ _PER_UTTERANCE, _PER_SPEAKER = 1, 2
 _MOST_CANDIDATES = 2000
 
 
-def reacted_to(label: np.ndarray, p_phone: np.ndarray, groups: Iterable[np.ndarray] = ()) -> np.ndarray:
+def most_probable(p_phone: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Phones by how probably a neuron is active in them, the most probable first: int64 [..., phones].
+
+    Phones without enough frames come after all others: of a handful of frames one hit is a high probability.
+
+    Args:
+        p_phone: float [..., phones], NaN without frames.
+        enough: bool [phones], see `enough_frames`.
+    """
+    known = np.nan_to_num(np.asarray(p_phone, np.float64), nan=-1)
+    return np.argsort(-np.where(enough, known, known - 2), axis=-1, kind="stable")
+
+
+def enough_frames(n: np.ndarray, lambda_: float) -> np.ndarray:
+    """Which phones have 1/lambda frames or more, in which a neuron picked blindly is active once: bool [phones]."""
+    return n * lambda_ >= 1 - 1e-9
+
+
+def reacted_to(label: np.ndarray, phone: int, groups: Iterable[np.ndarray] = ()) -> np.ndarray:
     """The frames of what a neuron reacts to, its most probable phone in its groups: int64, ascending.
 
     Args:
         label: int [frames], index into the labels of an inventory, phones first.
-        p_phone: float [phones], probability of being active, NaN without frames.
+        phone: its most probable one.
         groups: bool [frames], who is in each group whose neuron it is. One without a frame of the phone is passed over.
     """
-    right = label == int(np.argmax(np.nan_to_num(p_phone, nan=-1)))
+    right = label == phone
     for in_group in groups:
         if (right & in_group).any():
             right &= in_group

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.activations.store import open_activations
-from property_neurons.browser.examples import choose_examples, reacted_to
+from property_neurons.browser.examples import choose_examples, enough_frames, most_probable, reacted_to
 from property_neurons.browser.f0 import has_f0
 from property_neurons.browser.speech import Shard, read_speech
 from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
@@ -113,6 +113,8 @@ def open_neuron(
     in_groups = cells[(cells["group"] != "") & ~cells["phone"].isin(NEVER_IN_A_SET)]
     groups = in_groups.groupby(["property", "group"], sort=False)[["n", "active"]].sum().reset_index()
     crossed = in_groups.groupby("property").filter(lambda own: own["phone"].duplicated().any())
+    enough = enough_frames(phones["n"].to_numpy(), first.lambda_)
+    phone = int(most_probable(phones["p"].to_numpy(), enough)[0])
     return Neuron(
         model=model,
         corpus=corpus,
@@ -124,7 +126,7 @@ def open_neuron(
         phones=phones,
         groups=_with_p(groups),
         by_phone=_with_p(crossed.reset_index(drop=True)),
-        examples=_examples(results, model, corpus, layer - 1, neuron, first, phones["p"].to_numpy(), root),
+        examples=_examples(results, model, corpus, layer - 1, neuron, first, phone, root),
         has_f0=shard is not None and has_f0(shard),
     )
 
@@ -175,7 +177,7 @@ def _examples(
     site: int,
     neuron: int,
     counts: Counts,
-    p_phone: np.ndarray,
+    phone: int,
     root: str | Path | None,
 ) -> pd.DataFrame:
     shards, audio = [], {}
@@ -193,7 +195,7 @@ def _examples(
     table = _of_page(results / "browser" / model / corpus / "examples.parquet", site + 1, neuron)
     # A page may be older than the values that are kept now.
     if table.empty or not set(table["utterance"]) <= set(audio):
-        table = _chosen(shards, site, neuron, counts.tau[site], p_phone)
+        table = _chosen(shards, site, neuron, counts.tau[site], phone)
     return table.assign(audio=table["utterance"].map(audio))
 
 
@@ -205,12 +207,12 @@ def _of_page(path: Path, layer: int, neuron: int) -> pd.DataFrame:
     return table.loc[(table["layer"] == layer) & (table["neuron"] == neuron), _EXAMPLES].reset_index(drop=True)
 
 
-def _chosen(shards: list[Shard], site: int, neuron: int, tau: int, p_phone: np.ndarray) -> pd.DataFrame:
+def _chosen(shards: list[Shard], site: int, neuron: int, tau: int, phone: int) -> pd.DataFrame:
     """Examples as a page with the default seed has them, of a neuron of no group."""
     speech = read_speech(shards, {})
     column = speech.values(shards, site)[:, neuron].astype(np.float32)
     active = np.flatnonzero((speech.active(shards, site, tau) == neuron).any(axis=1))
-    right, rng = reacted_to(speech.label, p_phone), np.random.default_rng([0, site, neuron])
+    right, rng = reacted_to(speech.label, phone), np.random.default_rng([0, site, neuron])
     rows = [
         {"kind": kind, **speech.moment(frame), "value": float(column[frame])}
         for kind, frame in choose_examples(column, active, right, speech.utterance, speech.speaker, rng)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from property_neurons.browser.f0 import has_f0
@@ -20,19 +21,20 @@ from property_neurons.browser.utterances import kept_utterances
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.phones import PAPER_PHONES
 from property_neurons.stores.files import read_table
-from property_neurons.stores.manifests import store_path
+from property_neurons.stores.manifests import read_manifest, store_path
 
 
 def read_site(job: Any) -> Site:
     """Read what the pages show besides the tables of neurons, from the `snakemake` object of a script."""
     kept = kept_utterances(job.input.checked)
     phones, inventory, f0 = {}, PAPER_PHONES, False
+    pairs = set(zip(kept["subset"], kept["utterance"], strict=True))
     for manifest in job.input.frames:
-        frames = open_frames(store_path(manifest))
+        frames = open_frames(store_path(manifest), pairs)
         inventory, f0 = frames.inventory, has_f0(frames)
-        for index, name in enumerate(frames.utterances):
+        for index in np.flatnonzero(frames.kept):
             part = slice(frames.offset[index], frames.offset[index + 1])
-            phones[name] = phones_of(frames.label[part], frames.segment[part], inventory.labels)
+            phones[frames.utterances[index]] = phones_of(frames.label[part], frames.segment[part], inventory.labels)
     views = {}
     tables = {name: getattr(job.input, name) for name in ("null", "stability", "summary", "cells")}
     for index, name in enumerate(job.params.properties):
@@ -50,7 +52,11 @@ def read_site(job: Any) -> Site:
     return Site(
         model=job.wildcards.model,
         corpus=job.wildcards.corpus,
-        settings={**job.params.settings, "speech": speech},
+        settings={
+            **job.params.settings,
+            "speech": speech,
+            "digest of the model": read_manifest(job.input.model)["digest"],
+        },
         properties=views,
         utterances=kept.assign(
             seconds=[seconds_of(n) for n in kept["n_samples"]], phones=[phones[name] for name in kept["utterance"]]

@@ -36,6 +36,8 @@ ASSETS = ("app.js", "plots.js", "style.css")
 MEGABYTE = 1_000_000
 # Data of a layer in bytes: a neuron without examples, an example, and a neuron that has no page; as measured.
 _NEURON_BYTES, _EXAMPLE_BYTES, _OTHER_BYTES = 3500, 95, 160
+# What a neuron with a page takes for each group of each property.
+_GROUP_BYTES = 24
 _LEVELS = 63
 _NO_CLASS = "no class"
 _ENTRY = """<!doctype html>
@@ -117,7 +119,7 @@ def make_pages(folder: Path, neurons: pd.DataFrame, examples: pd.DataFrame, site
     layers = {}
     for layer, own in neurons.groupby("layer"):
         of_layer = examples[examples["layer"] == layer]
-        rows = [_neuron(row, part, place, groups) for row, part in _with_examples(own, of_layer)]
+        rows = [_neuron(row, part, place, groups, site.inventory.phones) for row, part in _with_examples(own, of_layer)]
         text = _script(f"layers[{layer}]", rows)
         layers[int(layer)] = len(text)
         if len(text) > site.limits.layer_mb * MEGABYTE:
@@ -146,10 +148,11 @@ def check_estimate(neurons: pd.DataFrame, examples: pd.DataFrame, used: pd.DataF
         ConfigError: the pages will be larger than the limits.
     """
     data = 0.0
+    neuron_bytes = _NEURON_BYTES + _GROUP_BYTES * len(_groups(neurons))
     for layer, own in neurons.groupby("layer"):
         n = int((examples["layer"] == layer).sum())
         with_page = int((own["chosen"] != NO_PAGE).sum())
-        expected = with_page * _NEURON_BYTES + (len(own) - with_page) * _OTHER_BYTES + n * _EXAMPLE_BYTES
+        expected = with_page * neuron_bytes + (len(own) - with_page) * _OTHER_BYTES + n * _EXAMPLE_BYTES
         data += expected
         if expected > site.limits.layer_mb * MEGABYTE:
             raise ConfigError(_too_large(f"layer {layer}", expected, site.limits.layer_mb, "max_layer_mb"))
@@ -163,7 +166,8 @@ def check_estimate(neurons: pd.DataFrame, examples: pd.DataFrame, used: pd.DataF
 def _too_large(what: str, size: float, limit: float, key: str) -> str:
     return (
         f"browser.{key}: expected at most {limit:g} MB, found that {what} takes {size / MEGABYTE:.1f} MB; raise "
-        f"`{key}`, or lower `browser.random`, `browser.minutes` or `browser.neurons: all`, or set `browser.audio: none`"
+        f"`{key}`, or lower `browser.random`, `browser.minutes` or `browser.neurons: all`, name fewer "
+        "properties, or those of fewer groups, in `browser.properties`, or set `browser.audio: none`"
     )
 
 
@@ -215,12 +219,16 @@ def _groups(neurons: pd.DataFrame) -> Groups:
     return {(one["property"], one["group"]): (number, int(one["n"])) for number, one in enumerate(first)}
 
 
-def _neuron(row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int], groups: Groups) -> dict[str, Any]:
+def _neuron(
+    row: dict[str, Any], examples: pd.DataFrame, place: Mapping[str, int], groups: Groups, names: Sequence[str]
+) -> dict[str, Any]:
+    """What the pages hold of a neuron; names: the phones."""
     known = {
         "n": row["neuron"],
         "chosen": row["chosen"],
         "active": round(row["active"], 6),
         "p": shares(row["p_phone"]),
+        "best": names.index(row["phone"]),
     }
     if len(row["derived"]):
         known["derived"] = [[one["model"], one["done"], one["number"]] for one in row["derived"]]
@@ -309,13 +317,13 @@ def _index(site: Site, neurons: pd.DataFrame, used: pd.DataFrame, groups: Groups
                 row["layer"],
                 row["neuron"],
                 round(row["active"], 5),
-                int(np.argmax(np.nan_to_num(row["p_phone"], nan=-1))),
+                site.inventory.phones.index(row["phone"]),
                 [
                     [s["property"], group_title(s["group"], s["property"]), int(s["exclusive"]), s["q"], s["auroc"]]
                     for s in row["sets"]
                 ],
             ]
-            for row in neurons.loc[paged, ["layer", "neuron", "active", "p_phone", "sets"]].to_dict("records")
+            for row in neurons.loc[paged, ["layer", "neuron", "active", "phone", "sets"]].to_dict("records")
         ],
     }
 

@@ -74,13 +74,14 @@ def intervals(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     The estimate is a ratio of sums over clusters; its variance is the linearised one of cluster samples (Cochran 1977,
     equation 6.9), the interval Student's with one degree less than there are clusters with frames. Ends are cut at 0
-    and 1. Where fewer than two clusters have frames the interval is 0 to 1.
+    and 1. Where no frame is active, or each, clusters show no variance: the interval is that of Clopper and Pearson
+    (1934), as if frames were independent, so rather too narrow. Of one cluster nothing is known: it has no interval.
 
     Args:
         counts: int64 [clusters, ...], active frames. n: int64, broadcast to it, frames.
 
     Returns:
-        estimate, low, high: float64 [...], NaN where there is no frame
+        estimate, low, high: float64 [...], NaN where there is no frame; low, high also where one cluster has all
     """
     counts, n = np.asarray(counts, np.float64), np.broadcast_to(n, counts.shape).astype(np.float64)
     total = n.sum(axis=0)
@@ -90,6 +91,9 @@ def intervals(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray
         square = ((counts - estimate * n) ** 2).sum(axis=0)
         error = np.sqrt(square * clusters / (clusters - 1)) / total
         half = error * student.ppf(0.975, np.maximum(clusters - 1, 1))
-    low, high = np.maximum(estimate - half, 0), np.minimum(estimate + half, 1)
-    unsure = (clusters < 2) & (total > 0)
-    return estimate, np.where(unsure, 0, low), np.where(unsure, 1, high)
+        low, high = np.maximum(estimate - half, 0), np.minimum(estimate + half, 1)
+        farthest = 0.025 ** (1 / total)
+    low = np.where(estimate == 1, farthest, low)
+    high = np.where(estimate == 0, 1 - farthest, high)
+    alone = clusters < 2
+    return estimate, np.where(alone, np.nan, low), np.where(alone, np.nan, high)

@@ -12,7 +12,14 @@ import pandas as pd
 
 from property_neurons.activations.summary import BINS, summarise
 from property_neurons.browser.derived import Derived
-from property_neurons.browser.examples import N_CURVE, NO_PAGE, choose_examples, reacted_to
+from property_neurons.browser.examples import (
+    N_CURVE,
+    NO_PAGE,
+    choose_examples,
+    enough_frames,
+    most_probable,
+    reacted_to,
+)
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.probabilities import LAGS, clusters_of, counted_frames, intervals
 from property_neurons.browser.speech import Shard, Speech, read_speech
@@ -33,7 +40,8 @@ NEURON_COLUMNS = {
     "the columns from `groups` on are then empty",
     "active": "share of counted frames of phones in which it is among the most active",
     "p_phone": "for each phone, in the order of the corpus's phones: probability of being active; NaN without frames",
-    "p_low, p_high": "95 % interval of `p_phone` over speakers",
+    "p_low, p_high": "95 % interval of `p_phone` over speakers; NaN where one speaker has all frames",
+    "phone": "the phone in which it is most often active, of those with 1/lambda counted frames or more",
     "sets": "the sets that it is in: property, group, exclusive (in G, else in N alone), and the statistics of the "
     "table of neurons",
     "derived": "for each model of `browser.derived`: model; done, `kept` or `removed` by pruning, by an edit "
@@ -146,6 +154,8 @@ def browser_tables(
             site=site,
             neurons=chosen.index.to_numpy(np.int64),
             phone=intervals(of_cluster.reshape(n_clusters, len(phones), width), n.reshape(n_clusters, len(phones), 1)),
+            enough=enough_frames(n.reshape(n_clusters, -1).sum(axis=0), counts.lambda_),
+            phones=phones,
             active=of_cluster.sum(axis=0) / max(1, n.sum()),
             course=_ratio(of_onset, n_onset[:, np.newaxis]).reshape(len(phones), len(LAGS), width),
             derived=derived,
@@ -188,13 +198,16 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 class _Site:
     """One layer.
 
-    neurons: int64 [chosen]. phone: estimate, low and high, float64 [phones, width]. active: float64 [width].
+    neurons: int64 [chosen]. phone: estimate, low and high, float64 [phones, width]. enough: bool [phones], those with
+    frames enough. phones: their names. active: float64 [width].
     course: float64 [phones, lags, width]. derived: models made of this one.
     """
 
     site: int
     neurons: np.ndarray
     phone: tuple[np.ndarray, np.ndarray, np.ndarray]
+    enough: np.ndarray
+    phones: Sequence[str]
     active: np.ndarray
     course: np.ndarray
     derived: Sequence[Derived]
@@ -217,6 +230,7 @@ class _Site:
                 "p_phone": list(estimate),
                 "p_low": list(low),
                 "p_high": list(high),
+                "phone": [self.phones[one] for one in most_probable(estimate, self.enough)[:, 0]],
                 "sets": [sets[int(neuron)] for neuron in everyone],
                 "derived": [[one.fate(self.site, int(neuron)) for one in self.derived] for neuron in everyone],
             }
@@ -234,13 +248,12 @@ class _Site:
         counts = next(iter(tables.values())).counts
         site = counts.sites[self.site]
         values = values[:, self.neurons]
-        phone_names = speech.inventory.phones
         groups, panels = self._groups(values, speech, tables)
         likeness = [coactive(ids, site.width, self.neurons)]
         likeness += [cosines(weight, self.neurons) for weight in weights]
         near = [_pairs(*nearest(matrix, self.neurons)) for matrix in likeness]
         estimate = self.phone[0][:, self.neurons].T
-        best = np.argsort(-np.nan_to_num(estimate, nan=-1), axis=1, kind="stable")[:, :_COURSES]
+        best = most_probable(estimate, self.enough)[:, :_COURSES]
         return pd.DataFrame(
             {
                 "neuron": self.neurons,
@@ -249,7 +262,7 @@ class _Site:
                 "least": values.min(axis=0).astype(np.float64),
                 "largest": values.max(axis=0).astype(np.float64),
                 "course": [
-                    [{"phone": phone_names[phone], "p": self.course[phone, :, neuron].tolist()} for phone in phones]
+                    [{"phone": self.phones[phone], "p": self.course[phone, :, neuron].tolist()} for phone in phones]
                     for neuron, phones in zip(self.neurons, best, strict=True)
                 ],
                 "coactive": near[0],
@@ -322,7 +335,7 @@ class _Site:
             (name, group): index for name, table in tables.items() for index, group in enumerate(table.counts.groups)
         }
         rows: list[dict[str, Any]] = []
-        for record in neurons[["neuron", "sets", "p_phone"]].to_dict("records"):
+        for record in neurons[["neuron", "sets", "phone"]].to_dict("records"):
             neuron = record["neuron"]
             column = values[:, neuron].astype(np.float32)
             active = frame_of[bounds[neuron] : bounds[neuron + 1]]
@@ -331,7 +344,7 @@ class _Site:
                 for one in record["sets"]
                 if one["exclusive"] and one["property"] in speech.group
             ]
-            right = reacted_to(speech.label, record["p_phone"], groups)
+            right = reacted_to(speech.label, self.phones.index(record["phone"]), groups)
             rng = np.random.default_rng([seed, self.site, neuron])
             for kind, frame in choose_examples(column, active, right, speech.utterance, speech.speaker, rng):
                 rows.append({"neuron": neuron, "kind": kind, **_example(speech, column, frame)})

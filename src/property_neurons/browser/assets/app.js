@@ -28,7 +28,7 @@
   const number = value => (value === null || value === undefined ? "–" : short(value));
   const figure = (plot, caption) => el("figure", {}, el("div", { class: "scroll" }, plot), caption && el("figcaption", {}, caption));
   const mark = () => el("span", { "aria-hidden": "true" }, "▶ ");
-  const legend = names => el("p", { class: "legend" }, names.map((name, kind) => el("span", { class: `k${kind % 6}` }, name)));
+  const legend = (names, shapes = false) => el("p", { class: "legend" }, names.map((name, kind) => el("span", { class: `k${kind % 6}` }, Plots.key(kind % 6, shapes), name)));
   const mean = values => { const there = values.filter(value => value !== null); return there.length ? there.reduce((a, b) => a + b, 0) / there.length : null; };
 
   /* Numbers stand for kinds of examples and for groups, which all neurons share. */
@@ -171,7 +171,7 @@
       el("p", { class: "note" }, "Solid: the property neurons, |P|. Dashed, with its band: mean and middle 95 % of the number found when labels are dealt at random. A curve inside the band shows no more neurons than chance."),
       el("h2", {}, "How well groups separate"),
       figure(Plots.lines("Silhouette of the activation patterns by layer", layers, silhouettes, { bottom: "layer", zero: false }), "Silhouette of the activation patterns in the plane, mean over seeds: 1 is well separated groups, 0 none."),
-      legend(silhouettes.map(one => one.name)),
+      legend(silhouettes.map(one => one.name), true),
       el("h2", {}, "Properties"),
       el("div", { class: "scroll" }, el("table", {},
         el("thead", {}, el("tr", {}, ["property", "groups", "property neurons", "under the null", "rare cells"].map((name, at) => el("th", { scope: "col", class: at < 2 ? "text" : "" }, name)))),
@@ -192,27 +192,25 @@
 
   const COLUMNS = [
     { key: "neuron", name: "neuron", value: row => row.n, show: row => link(toNeuron(row.layer, row.n), row.n) },
-    { key: "property", name: "property", text: true, value: row => row.set ? row.set.property : "" },
-    { key: "group", name: "group", text: true, value: row => row.set ? row.set.group : "" },
-    { key: "phone", name: "phone", text: true, title: "the phone in which it is most often active", value: row => (row.active ? phones[row.best] : "") },
+    { key: "property", name: "property", text: true, value: row => row.set ? row.set.property : null },
+    { key: "group", name: "group", text: true, value: row => row.set ? row.set.group : null },
+    { key: "phone", name: "phone", text: true, title: "the phone in which it is most often active", value: row => (row.active ? phones[row.best] : null) },
     { key: "top", name: "p(active | phone)", value: row => share(row.p[row.best]) },
     { key: "active", name: "how often active", title: "share of all frames of phones", value: row => row.active },
     { key: "share", name: "share", title: "share of the group's phones whose pattern it is in", value: row => row.set ? row.set.share : null },
     { key: "p", name: "p", value: row => row.set ? row.set.p : null },
     { key: "q", name: "q", title: "false discovery rate", value: row => row.set ? row.set.q : null },
-    { key: "stability", name: "selection", title: "how often it is found in other samples of speakers", value: row => row.set ? row.set.selection : null },
+    { key: "selection", name: "selection", title: "how often it is found in other samples of speakers", value: row => row.set ? row.set.selection : null },
     { key: "auroc", name: "held-out AUROC", title: "on speakers not used to find it", value: row => row.set ? row.set.auroc : null },
     { key: "entropy", name: "entropy", title: "of its activity over groups, in bits: 0 is active in one group alone", value: row => row.set ? row.set.entropy : null },
   ];
 
   function layerRows(layer, neurons) {
     return neurons.flatMap(one => {
-      const base = { ...one, layer, best: best(one) }, sets = (one.sets || []).filter(set => set.exclusive);
+      const base = { ...one, layer }, sets = (one.sets || []).filter(set => set.exclusive);
       return sets.length ? sets.map(set => ({ ...base, set })) : [base];
     }).sort((a, b) => Boolean(b.set) - Boolean(a.set));
   }
-  const best = one => one.p.reduce((found, value, at) => (value !== null && (one.p[found] === null || value > one.p[found]) ? at : found), 0);
-
   function filtersOf(query) {
     return { text: query.get("find") || "", property: query.get("property") || "", group: query.get("group") || "", q: query.get("q") || "", sort: query.get("sort") || "", down: query.get("down") === "1" };
   }
@@ -228,13 +226,16 @@
       && (!state.property || property === state.property) && (!state.group || group === state.group)
       && (!state.q || (q !== null && q !== undefined && q <= Number(state.q)));
   }
-  function filterForm(state, change) {
-    const choose = (name, key, options) => el("label", {}, name, el("select", { name: key, onchange: event => change({ [key]: event.target.value, ...(key === "property" ? { group: "" } : {}) }) },
-      el("option", { value: "" }, "any"), options.map(option => el("option", { value: option, selected: option === state[key] }, option))));
+  const options = (names, chosen) => [el("option", { value: "" }, "any"), ...names.map(name => el("option", { value: name, selected: name === chosen }, name))];
+  function groupOptions(state) {
     const groups = (state.property ? [state.property] : properties).flatMap(name => (index.properties[name] || { groups: [] }).groups);
+    return options([...new Set(groups)], state.group);
+  }
+  function filterForm(state, change) {
+    const choose = (name, key, within) => el("label", {}, name, el("select", { name: key, onchange: event => change({ [key]: event.target.value, ...(key === "property" ? { group: "" } : {}) }) }, within));
     return el("form", { onsubmit: event => event.preventDefault() },
       el("label", {}, "neuron, phone or group", el("input", { type: "search", name: "find", value: state.text, oninput: event => change({ text: event.target.value }) })),
-      choose("property", "property", properties), choose("group", "group", [...new Set(groups)]),
+      choose("property", "property", options(properties, state.property)), choose("group", "group", groupOptions(state)),
       el("label", {}, "q at most", el("input", { type: "number", name: "q", min: 0, max: 1, step: "any", value: state.q, oninput: event => change({ q: event.target.value }) })));
   }
 
@@ -254,7 +255,8 @@
     function change(part) {
       Object.assign(state, part);
       draw();
-      if ("property" in part) form.replaceChildren(filterForm(state, change));
+      // The choice of groups alone, so that the keyboard stays where it is.
+      if ("property" in part) form.querySelector("select[name=group]").replaceChildren(...groupOptions(state));
       if ("sort" in part) table.querySelector(`th[aria-sort=ascending] button, th[aria-sort=descending] button`).focus();
     }
     form.append(filterForm(state, change));
@@ -263,28 +265,28 @@
   }
 
   function heatMap(layer, neurons) {
-    const ever = neurons.filter(one => one.p[best(one)] > 0);
-    const order = ever.sort((a, b) => best(a) - best(b) || b.p[best(b)] - a.p[best(a)]);
-    const cell = 20, tall = Math.max(3, Math.min(10, Math.floor(1600 / Math.max(1, order.length)))), head = 18;
-    const canvas = el("canvas", { width: phones.length * cell + 2, height: order.length * tall + head, role: "img", "aria-label": `Probability of being active of ${order.length} neurons by phone; the table below has the numbers` });
+    const ever = neurons.filter(one => one.p.some(value => value > 0));
+    const order = ever.sort((a, b) => a.best - b.best || b.p[b.best] - a.p[a.best]);
+    const cell = Math.max(20, Plots.widest(phones) + 4), tall = Math.max(3, Math.min(10, Math.floor(1600 / Math.max(1, order.length)))), wide = phones.length * cell + 2;
+    // Labels of their own: they stay in sight while the rows scroll.
+    const labels = el("div", { class: "heads", style: `width:${wide}px`, "aria-hidden": "true" }, phones.map(phone => el("span", { style: `width:${cell}px` }, phone)));
+    const canvas = el("canvas", { width: wide, height: order.length * tall, role: "img", "aria-label": `Probability of being active of ${order.length} neurons by phone; the table below has the numbers` });
     const pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
-    pen.font = "10px system-ui, sans-serif"; pen.textAlign = "center"; pen.fillStyle = style.getPropertyValue("--ink");
-    phones.forEach((phone, at) => pen.fillText(phone, (at + 0.5) * cell, 12));
     order.forEach((one, row) => one.p.forEach((value, at) => {
-      const scale = one.p[best(one)];
+      const scale = Math.max(...one.p);
       pen.globalAlpha = value && scale ? value / scale : 0;
       pen.fillStyle = style.getPropertyValue(`--c${kindOfPhone[at] % 6}`);
-      pen.fillRect(at * cell, head + row * tall, cell - 1, tall);
+      pen.fillRect(at * cell, row * tall, cell - 1, tall);
     }));
     canvas.addEventListener("click", event => {
-      const row = Math.floor((event.offsetY - head) / tall);
+      const row = Math.floor(event.offsetY / tall);
       if (order[row]) location.hash = toNeuron(layer, order[row].n);
     });
     canvas.addEventListener("mousemove", event => {
-      const one = order[Math.floor((event.offsetY - head) / tall)], at = Math.floor(event.offsetX / cell);
+      const one = order[Math.floor(event.offsetY / tall)], at = Math.floor(event.offsetX / cell);
       canvas.title = one && phones[at] ? `neuron ${one.n}, ${phones[at]}: ${percent(share(one.p[at]))}` : "";
     });
-    return el("figure", {}, el("div", { class: "heat", tabindex: 0, role: "group", "aria-label": "heat map, scrolls" }, canvas), legend(classes),
+    return el("figure", {}, el("div", { class: "heat", tabindex: 0, role: "group", "aria-label": "heat map, scrolls" }, labels, canvas), legend(classes),
       el("figcaption", {}, "Each row is a neuron, ordered by the phone in which it is most often active; each column a phone. The darker, the more often it is active there, as a share of its largest probability. A click opens the neuron. Neurons that are never active are left out."));
   }
 
@@ -328,7 +330,7 @@
     return [
       el("h1", {}, `Property: ${name}`),
       el("p", {}, many ? `${one.groups.length} groups.` : `Groups: ${one.groups.join(", ")}.`, ` ${one.rare[0]} of ${one.rare[1]} cells are rare.`),
-      !many && el("h2", {}, "Group neurons by layer"), !many && figure(plot, "How many neurons each group has."), !many && legend(one.groups),
+      !many && el("h2", {}, "Group neurons by layer"), !many && figure(plot, "How many neurons each group has."), !many && legend(one.groups, true),
       el("h2", {}, "How far the sets can be believed"),
       el("div", { class: "scroll" }, el("table", {},
         el("thead", {}, el("tr", {}, ["layer", "group", "neurons", "under the null", "p", "Jaccard", "Nogueira", "AUROC"].map((head, at) => el("th", { scope: "col", class: at === 1 ? "text" : "" }, head)))),
@@ -363,10 +365,10 @@
       ...(rows.length ? [
         el("p", {}, "What it did to a task's errors to erase all neurons of its group, in a model fine-tuned on the task. These sets are found in that model, so that this neuron, by its number, may be missing from them."),
         el("div", { class: "scroll" }, el("table", { id: "erased" },
-          el("thead", {}, el("tr", {}, ["study", "erased", "neurons", "errors of", "before", "change (95 %)", "random neurons", "beyond random"].map((name, at) => el("th", { scope: "col", class: [0, 1, 3].includes(at) ? "text" : "" }, name)))),
+          el("thead", {}, el("tr", {}, ["study", "erased", "neurons", "errors of", "before", "change (95 %)", "random neurons", "against random"].map((name, at) => el("th", { scope: "col", class: [0, 1, 3].includes(at) ? "text" : "" }, name)))),
           el("tbody", {}, rows.map(([property, group, study, , metric, unit, sigma, erased, part, old, , delta, low, high, random, beyond]) => el("tr", {},
             el("td", { class: "text" }, `${study}, ${metric.replaceAll("_", " ")} (${unit})`), el("td", { class: "text" }, `${property} ${group}, σ ${number(sigma)}`), el("td", {}, number(erased)), el("td", { class: "text" }, part === "own" ? group : part),
-            el("td", {}, number(old)), el("td", {}, range(delta, low, high)), el("td", {}, number(random)), el("td", {}, beyond ? "yes" : "no")))))),
+            el("td", {}, number(old)), el("td", {}, range(delta, low, high)), el("td", {}, number(random)), el("td", {}, beyond || "not shown")))))),
       ] : []),
     ].filter(Boolean);
   }
@@ -384,19 +386,20 @@
     const panels = [...new Set(one.panels.map(([property]) => property))].map(property => {
       const own = one.panels.filter(panel => panel[0] === property);
       const dots = phones.map((phone, place) => ({ label: phone, kind: 0, bars: own.map(([, group, p], kind) => ({ name: group, kind: kind % 6, p: share(p[place]) })) })).filter(row => row.bars.some(bar => bar.p !== null));
-      return [el("h3", {}, property), figure(Plots.bars(`Probability of being active by phone and ${property}`, dots, index.lambda, "λ")), legend(own.map(([, group]) => group))];
+      return [el("h3", {}, property), figure(Plots.bars(`Probability of being active by phone and ${property}`, dots, index.lambda, "λ")), legend(own.map(([, group]) => group), true)];
     });
     const withGroups = [...new Set(one.groups.map(([property]) => property))];
     const histograms = withGroups.filter(property => one.groups.some(row => row[0] === property && row[6].length)).map(property => {
       const own = one.groups.filter(row => row[0] === property), bins = own[0][6].length;
       const places = Array.from({ length: bins }, (_, bin) => short(one.ends[0] + (bin + 0.5) / bins * (one.ends[1] - one.ends[0])));
       const series = own.map(([, group, , , , , counts], kind) => { const total = counts.reduce((a, b) => a + b, 0); return { name: group, kind: kind % 6, values: counts.map(count => (total ? count / total : null)) }; });
-      return el("div", {}, el("h3", {}, property), Plots.lines(`Histogram of the activation by ${property}`, places, series, { bottom: "activation", root: true }), legend(own.map(row => row[1])),
+      return el("div", {}, el("h3", {}, property), Plots.lines(`Histogram of the activation by ${property}`, places, series, { bottom: "activation", root: true }), legend(own.map(row => row[1]), true),
         el("p", { class: "note" }, own.map(row => `${row[1]}: mean ${number(row[4])}, ${percent(share(row[5]))} above`).join("; ")));
     });
-    const others = withGroups.filter(property => one.groups.filter(row => row[0] === property).length > 6).map(property => {
+    const within = new Set(one.panels.map(([property]) => property));
+    const others = withGroups.filter(property => !within.has(property)).map(property => {
       const own = one.groups.filter(row => row[0] === property && row[3] !== null).sort((a, b) => b[3] - a[3]).slice(0, 6);
-      return el("li", {}, `${property}: most often `, own.map(row => `${row[1]} (${percent(share(row[3]))})`).join(", "));
+      return el("li", {}, `${property}: most often `, own.map(row => `${row[1]} (${percent(share(row[3]))} of ${row[2]} frames)`).join(", "));
     });
     const course = Plots.lines("Probability of being active around the onset of a phone", Array.from({ length: 11 }, (_, place) => (place - 5) * 20), one.course.map(([phone, p], kind) => ({ name: phone, kind, values: p.map(share) })), { bottom: "ms from the phone's onset" });
     const near = ["Active together (Jaccard)", "Most similar weights in (cosine)", "Most similar weights out (cosine)"].map((title, place) => el("div", {}, el("h3", {}, title),
@@ -407,7 +410,7 @@
       el("h2", {}, "Where it belongs"),
       sets.length ? el("div", { class: "scroll" }, el("table", { id: "sets" }, el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "text" }, "property"), el("th", { scope: "col", class: "text" }, "group"), SETS.map(([, name, title]) => el("th", { scope: "col", title }, name)))),
         el("tbody", {}, sets.map(set => el("tr", {}, el("td", { class: "text" }, link(toProperty(set.property), set.property)), el("td", { class: "text" }, set.group), SETS.map(([key]) => el("td", {}, number(set[key])))))))) : el("p", {}, "A property neuron of no property", one.chosen === "random" ? ": chosen at random, for comparison." : "."),
-      sets.some(set => set.q > 0.05) && el("p", { class: "warn" }, "A q above 0.05 means: as much is often found under meaningless labels."),
+      sets.some(set => set.q > 0.05) && el("p", { class: "warn" }, `${sets.filter(set => set.q > 0.05).map(set => `${set.property} ${set.group}`).join(", ")}: q is above 0.05. Of the neurons of this layer and property that are at least as far from what meaningless labels give, more than 5 % may be chance.`),
       members.length > 0 && el("p", { class: "note" }, "Also in the patterns of groups that it shares with others: ", members.slice(0, 12).map(set => `${set.property} ${set.group}`).join(", "), members.length > 12 ? ` and ${members.length - 12} more` : "", "."),
       often, ...became(one, sets),
       el("h2", {}, "When it is active, by phone"),
@@ -415,7 +418,7 @@
       panels.length > 0 && el("details", { open: true }, el("summary", {}, "By phone within groups"), panels.flat()),
       others.length > 0 && el("ul", {}, others),
       el("h2", {}, "How strongly it is active"), el("div", { class: "plots" }, histograms), el("p", { class: "note" }, "Share of each group's frames by activation, on a square-root scale. “Above” is the share above the neuron's own 95th percentile."),
-      el("h2", {}, "When, around a phone's onset"), figure(course, "The three phones in which it is most often active. The onset is at 0."), legend(one.course.map(([phone]) => phone)),
+      el("h2", {}, "When, around a phone's onset"), figure(course, "The three phones in which it is most often active. The onset is at 0."), legend(one.course.map(([phone]) => phone), true),
       el("h2", {}, "Listen"), el("p", { class: "note" }, "Grey: spectrogram, 0.8 s. Orange: the neuron's activation. “Here” plays 0.4 s around the frame, the space key the first one."),
       kinds.flatMap(kind => [el("h3", {}, HEADINGS[kind] || kind), el("div", { class: "examples" }, one.examples.filter(example => example[0] === kind).map(example => exampleCard(layer, example)))]),
       el("h2", {}, "Neurons like it"), ...near,
@@ -452,9 +455,10 @@
   }
 
   document.addEventListener("keydown", event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, button, audio, a, summary")) {
-      if (!(event.target.closest("a") && event.key.startsWith("Arrow"))) return;
-    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const at = event.target.closest("input, select, button, audio, a, summary");
+    const free = !at || (at.matches("a") && event.key.startsWith("Arrow")) || (at.matches("button") && event.key === " " && !audio.paused);
+    if (!free) return;
     const step = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
     const to = step && main.querySelector(`a[rel=${step}]`);
     if (to) { event.preventDefault(); location.hash = to.getAttribute("href"); }

@@ -15,6 +15,34 @@ const Plots = (() => {
     return svg("text", { x, y, "text-anchor": anchor || "middle", class: kind || "" }, String(words));
   }
 
+  /* Marks tell kinds apart where colours do not: circle, square, triangle, diamond, cross, ring. */
+  function mark(kind, x, y, r, ...children) {
+    const around = points => svg("polygon", { points: points.map(([dx, dy]) => `${(x + dx * r).toFixed(1)},${(y + dy * r).toFixed(1)}`).join(" "), class: `fill k${kind}` }, ...children);
+    const third = 1 / 3;
+    return [
+      () => svg("circle", { cx: x, cy: y, r, class: `fill k${kind}` }, ...children),
+      () => around([[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]]),
+      () => around([[0, -1.2], [1.1, 0.8], [-1.1, 0.8]]),
+      () => around([[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]]),
+      () => around([[-third, -1.2], [third, -1.2], [third, -third], [1.2, -third], [1.2, third], [third, third], [third, 1.2], [-third, 1.2], [-third, third], [-1.2, third], [-1.2, -third], [-third, -third]]),
+      () => svg("circle", { cx: x, cy: y, r: r * 0.8, class: `ring k${kind}` }, ...children),
+    ][kind % 6]();
+  }
+
+  /* What stands before a name in a legend: a patch of colour, or the kind's mark. */
+  function key(kind, shapes) {
+    const node = svg("svg", { viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true", class: "key" });
+    node.append(shapes ? mark(kind, 6, 6, 4) : svg("rect", { x: 0.5, y: 0.5, width: 11, height: 11, rx: 2, class: `fill k${kind}` }));
+    return node;
+  }
+
+  /* The width of the widest name, in pixels of text of 12. */
+  const pen = document.createElement("canvas").getContext("2d");
+  function widest(names) {
+    pen.font = "12px system-ui, sans-serif";
+    return Math.ceil(Math.max(0, ...names.map(name => pen.measureText(name).width)));
+  }
+
   /* A round number of steps up to the largest value. */
   function ticks(largest) {
     if (!(largest > 0)) return [0, 1];
@@ -43,14 +71,15 @@ const Plots = (() => {
   /* Bars with intervals, or dots of several groups: upright on wide screens, lying on narrow ones.
      rows: [{label, kind, bars: [{p, low, high, kind}]}] */
   function bars(label, rows, line, lineName) {
-    const narrow = window.innerWidth < 700, one = narrow ? 17 : 23;
-    const values = rows.flatMap(row => row.bars.map(bar => bar.high ?? bar.p)).filter(value => value !== null);
+    const name = widest(rows.map(row => row.label)), narrow = window.innerWidth < 700, one = narrow ? 17 : Math.max(23, name + 5);
+    const values = rows.flatMap(row => row.bars.map(bar => bar.p)).filter(value => value !== null);
     const steps = ticks(Math.max(line || 0, ...values)), top = steps[steps.length - 1];
-    const long = narrow ? Math.min(320, window.innerWidth - 90) : 190, side = 40;
+    const side = narrow ? Math.max(40, name + 9) : 40, long = narrow ? Math.min(320, window.innerWidth - side - 50) : 190;
     const across = rows.length * one;
     label = spoken(label, rows.flatMap(row => row.bars.map(bar => [bar.name ? `${row.label} ${bar.name}` : row.label, bar.p])));
     const plot = narrow ? frame(label, side + long + 22, across + 40) : frame(label, side + across + 50, long + 50);
-    const at = value => narrow ? side + value / top * long : 12 + long - value / top * long;
+    // Bars set the scale: an interval of a few frames may reach beyond it.
+    const at = value => narrow ? side + Math.min(1, value / top) * long : 12 + long - Math.min(1, value / top) * long;
     const rule = (value, kind) => narrow
       ? svg("line", { x1: at(value), x2: at(value), y1: 20, y2: 20 + across, class: kind })
       : svg("line", { x1: side, x2: side + across, y1: at(value), y2: at(value), class: kind });
@@ -62,16 +91,16 @@ const Plots = (() => {
       const dots = row.bars.length > 1;
       for (const bar of row.bars) {
         if (bar.p === null) continue;
-        const title = svg("title", {}, `${row.label}${bar.name ? ", " + bar.name : ""}: ${short(bar.p)}` + (bar.low !== undefined ? ` (${short(bar.low)} to ${short(bar.high)})` : ""));
+        const title = svg("title", {}, `${row.label}${bar.name ? ", " + bar.name : ""}: ${short(bar.p)}` + (bar.low === undefined ? "" : bar.low === null ? " (of one speaker: no interval)" : ` (${short(bar.low)} to ${short(bar.high)})`));
         if (dots) {
-          plot.append(svg("circle", { [narrow ? "cy" : "cx"]: middle, [narrow ? "cx" : "cy"]: at(bar.p), r: 4, class: `fill k${bar.kind}` }, title));
+          plot.append(narrow ? mark(bar.kind, at(bar.p), middle, 4, title) : mark(bar.kind, middle, at(bar.p), 4, title));
           continue;
         }
         const half = one * 0.36, from = at(0), to = at(bar.p);
         plot.append(narrow
           ? svg("rect", { x: from, y: middle - half, width: Math.max(0, to - from), height: 2 * half, class: `fill k${row.kind}` }, title)
           : svg("rect", { x: middle - half, y: to, width: 2 * half, height: Math.max(0, from - to), class: `fill k${row.kind}` }, title));
-        if (bar.low !== undefined) {
+        if (bar.low !== undefined && bar.low !== null) {
           plot.append(narrow
             ? svg("line", { x1: at(bar.low), x2: at(bar.high), y1: middle, y2: middle, class: "axis" })
             : svg("line", { x1: middle, x2: middle, y1: at(bar.low), y2: at(bar.high), class: "axis" }));
@@ -115,7 +144,8 @@ const Plots = (() => {
         pen = "L";
       });
       plot.append(svg("path", { d: path, class: `line k${one.kind} ${one.dash ? "dash" : ""}` }, svg("title", {}, one.name)));
-      if (places.length < 20) one.values.forEach((value, index) => { if (value !== null) plot.append(svg("circle", { cx: x(index), cy: y(value), r: 2.5, class: `fill k${one.kind}` }, svg("title", {}, `${one.name}, ${places[index]}: ${short(value)}`))); });
+      const apart = places.length < 20 ? 1 : 4;
+      one.values.forEach((value, index) => { if (value !== null && index % apart === 0) plot.append(mark(one.kind, x(index), y(value), 3, svg("title", {}, `${one.name}, ${places[index]}: ${short(value)}`))); });
     }
     return plot;
   }
@@ -134,5 +164,5 @@ const Plots = (() => {
     return plot;
   }
 
-  return { svg, bars, lines, plane, short };
+  return { svg, bars, lines, plane, short, key, widest };
 })();
