@@ -355,12 +355,15 @@ def test_what_does_not_fit_is_refused(speakers, tmp_path):
 
 def test_random_sets_are_those_of_partners_outside_and_lie_within_each_other():
     own = [np.arange(WIDTH) % 3 == 0, np.arange(WIDTH) < 5]
-    traits = [np.random.default_rng(site).random((WIDTH, 2)) for site in range(2)]
-    partners = erasing._partners(own, traits, 7)
+    # The other groups' neurons are the most alike, and still none is drawn while there are others.
+    others = [np.arange(WIDTH) % 3 == 1, (np.arange(WIDTH) >= 5) & (np.arange(WIDTH) < 12)]
+    traits = [np.stack([mine * 1.0 + theirs, np.arange(WIDTH)], 1) for mine, theirs in zip(own, others, strict=True)]
+    partners = erasing._partners(own, others, traits, [7, 0])
     whole = erasing._of_partners(own, partners)
     some = erasing._of_partners([own[0] & (np.arange(WIDTH) < 9), own[1]], partners)
     assert [one.sum() for one in whole] == [one.sum() for one in own]
     assert all(not (drawn & mine).any() for drawn, mine in zip(whole, own, strict=True))
+    assert not any((drawn & theirs).any() for drawn, theirs in zip(whole, others, strict=True))
     assert all(not (less & ~more).any() for less, more in zip(some, whole, strict=True))
 
 

@@ -135,11 +135,11 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert half["delta"].tolist() == pytest.approx([30, 30])
     assert half["neurons"].tolist() == [10, 10]
     written = markdown_table(cells)
-    assert "| female (20) | +80.0 (" in written
+    assert "| female (20) | +80.0* (" in written
     assert "[+5.0, 0.0 to 10.0]" in written
     assert "Before: female 20.0, male 20.0, all 20.0." in written
     phones = markdown_table(cells.assign(property="single_phone"))
-    assert "| F (20) | +80.0 (" in phones
+    assert "| F (20) | +80.0* (" in phones
     assert "Before: F 20.0, M 20.0, all 20.0." in phones
 
 
@@ -215,7 +215,7 @@ def test_speakers_have_their_cross_entropy_beside_their_errors(tmp_path):
     assert len(curves) == 2 * len(errors_of(curves))
     written = markdown_table(cells)
     assert "Cross-entropy after minus before erasing, in nats" in written
-    assert "| female (20) | +1.600 (" in written
+    assert "| female (20) | +1.600* (" in written
     phones, _ = erasure_tables("phones", [write_run(tmp_path / "b", ["vowel"], kind="phone_recognition")])
     assert set(phones["metric"]) == {"phone_recognition"}
 
@@ -296,16 +296,19 @@ def test_marks_are_filled_beyond_every_random_draw():
         "causal_excess_p": [np.nan] * 6,
     }
     table = report._corrected(pd.DataFrame(given))
-    assert table["beyond"].tolist() == [True, False, False, True, False, False]
+    assert table["beyond"].tolist() == ["more", "", "", "less", "", ""]
     assert table["q"].tolist() == pytest.approx([0.05, 0.05, 0.05, np.nan, 0.06, 0.06], nan_ok=True)
 
 
 def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_path):
     cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
-    shown = errors_of(cells).assign(beyond=[True, False] * 3, excess_detectable=4.25)
+    shown = errors_of(cells).assign(beyond=["more", ""] * 2 + ["less", ""], excess_detectable=4.25)
     figure, _ = erasure.draw(shown, "melhubert-mini", "train-clean-100", note="Too little speech")
-    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD"]
+    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osDv"]
     assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False] * 3
+    assert [mark.get_marker() == "v" for mark in marks] == [False] * 4 + [True, False]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "less than random neurons, likewise" in legend
     # Below each group, the harm to its own that is more than the harm to others.
     causal = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
     own = shown[shown["causal_excess"].notna()]
@@ -325,7 +328,7 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
 def test_a_small_mean_squared_error_is_written_out(tmp_path):
     """Their differences are a few thousandths: three decimals would say that nothing at all could go unseen."""
     cells, _ = erasure_tables("pitch", [write_run(tmp_path / "a", ["F", "M"])])
-    shown = errors_of(cells).assign(metric="f0_reconstruction", unit="MSE", beyond=False, excess_detectable=0.00038)
+    shown = errors_of(cells).assign(metric="f0_reconstruction", unit="MSE", beyond="", excess_detectable=0.00038)
     axes = erasure.draw(shown.assign(before=0.0147), "melhubert-mini", "train-clean-100")[0].axes[0]
     assert [text.get_text() for text in axes.texts] == ["(0.0004)"] * 6
     assert sum("before: 0.0147)" in label.get_text() for label in axes.get_yticklabels()) == 6
@@ -353,8 +356,11 @@ def test_groups_and_measures_without_any_change_are_told_not_drawn(tmp_path):
         assert sum(text.get_text().startswith("erased: 1272") for text in nothing.findobj(Text)) >= 1
 
 
-def loop_interval(folder, seed, measured):
-    """What `measured` makes of scores whose speakers are drawn group by group, with an interval of Student's t."""
+def loop_interval(folder, seed, measured, of_draws=None):
+    """What `measured` makes of scores whose speakers are drawn group by group, with an interval of Student's t.
+
+    of_draws: the same for each random set alone, whose variance the interval has too.
+    """
     scores = files.read_table(folder / "scores.parquet")
     names = {part: sorted(set(rows["speaker"])) for part, rows in scores[scores["part"] != "all"].groupby("part")}
     rng = np.random.default_rng(seed)
@@ -371,33 +377,74 @@ def loop_interval(folder, seed, measured):
         }
         found.append(100 * measured(rates))
     n = len(names["F"])
-    half = stats.t.ppf(0.975, n - 1) * np.std(found) * np.sqrt(n / (n - 1))
     whole = scores[scores["part"] != "all"].groupby(["part", "condition"])[["error", "weight"]].sum()
-    value = 100 * measured(
-        {part: (rows["error"] / rows["weight"]).droplevel(0) for part, rows in whole.groupby("part")}
-    )
+    rates = {part: (rows["error"] / rows["weight"]).droplevel(0) for part, rows in whole.groupby("part")}
+    value, parts = 100 * measured(rates), [(np.var(found) * n / (n - 1), n - 1)]
+    if of_draws:
+        values = [100 * one(rates) for one in of_draws]
+        parts.append((np.var(values, ddof=1) / len(values), len(values) - 1))
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / own for part, own in parts)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
     return value - half, value + half
 
 
 def test_cells_equal_a_plain_loop_over_the_same_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "_RESAMPLES", 30)
-    folder = write_run(tmp_path / "a", ["F", "M"], draws=1)
+    folder = write_run(tmp_path / "a", ["F", "M"], draws=3)
     cells, _ = map(errors_of, erasure_tables("table1", [folder]))
     own = cells.set_index(["erased", "part"]).loc[("F", "F")]
     conditions = files.read_table(folder / "conditions.tsv")
-    at, control = (
-        conditions.index[(conditions["erased"] == "F") & (conditions["dose"] == 1) & (conditions["kind"] == kind)][0]
+    (at,), controls = (
+        conditions.index[(conditions["erased"] == "F") & (conditions["dose"] == 1) & (conditions["kind"] == kind)]
         for kind in ("group", "random")
     )
     low, high = loop_interval(folder, 1, lambda rates: rates["F"][at] - rates["F"][0])
     assert own[["low", "high"]].tolist() == pytest.approx([low, high])
-    low, high = loop_interval(folder, 1, lambda rates: rates["F"][at] - rates["F"][control])
+    low, high = loop_interval(
+        folder,
+        1,
+        lambda rates: rates["F"][at] - rates["F"][controls].mean(),
+        [lambda rates, one=control: rates["F"][at] - rates["F"][one] for control in controls],
+    )
     assert own[["excess_low", "excess_high"]].tolist() == pytest.approx([low, high])
     assert own["causal_excess"] == pytest.approx(80)
     assert own["causal_excess_low"] <= 80 <= own["causal_excess_high"]
     other = cells.set_index(["erased", "part"]).loc[("F", "M")]
     assert np.isnan(other["causal_excess"])
-    assert (other["p"], other["excess"], np.isnan(other["detectable"])) == (1.0, 0.0, True)
+    assert (other["p"], other["excess"], np.isnan(other["detectable"])) == (1.0, -10.0, True)
+
+
+def test_of_one_seed_and_one_random_set_the_excess_has_no_interval(tmp_path):
+    """Nobody knows then how far random sets differ: another one could have another effect."""
+    cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"], draws=1)])
+    own = errors_of(cells).set_index(["erased", "part"]).loc[("F", "F")]
+    assert own["excess"] == pytest.approx(80)
+    for name in ("excess", "causal_excess"):
+        assert own[[f"{name}_{of}" for of in ("low", "high", "p", "q", "detectable")]].isna().all()
+    assert own["low"] < own["high"]
+    assert set(cells["beyond"]) == {""}
+
+
+@pytest.mark.parametrize("draws", [2, 5])
+def test_random_sets_that_differ_do_not_pass_for_an_effect(draws):
+    """20 speakers, one seed, random sets that differ as much as the mean over speakers; the group does what they do."""
+    rng, passed = np.random.default_rng(0), []
+    for _ in range(400):
+        sets = np.append(0, rng.normal(size=draws) / np.sqrt(20))
+        speakers = rng.normal(size=(20, 1)) + rng.normal(scale=0.1, size=(20, 1 + draws)) + sets
+        times = rng.multinomial(20, [1 / 20] * 20, size=200) / 20
+        excess = speakers[:, :1] - speakers[:, 1:] + rng.normal(size=(20, 1))
+        cell = report.Cell({})
+        cell.add(
+            "excess",
+            excess.mean(keepdims=True)[0],
+            (times @ excess).mean(axis=1, keepdims=True),
+            20,
+            excess.mean(axis=0, keepdims=True),
+        )
+        passed.append(cell.row["excess_p"] <= 0.05)
+    assert 0.005 <= np.mean(passed) <= 0.08
 
 
 def test_utterances_of_a_lone_speaker_are_drawn(tmp_path, monkeypatch):

@@ -127,7 +127,7 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
     table = collect_runs(runs, models, SPEED)
     columns = (
         "study task kind mode metric arm step recovered seed model neurons neurons_per_layer rows share parameters "
-        "bytes macs speedup_whole speedup_encoder real_time_factor learning_rate recovery_learning_rate calibration "
+        "macs speedup_whole speedup_encoder real_time_factor learning_rate recovery_learning_rate calibration "
         "value low high arm_low arm_high constant_mse r2 utterances speakers split_digest"
     )
     assert table.columns.tolist() == columns.split()
@@ -148,7 +148,6 @@ def test_a_run_comes_with_size_and_speed_of_its_model(add_run, models):
         "rows": 40.0,
         "share": 0.4,
         "parameters": 800,
-        "bytes": 1080,
         "macs": 5e8,
         "speedup_whole": 1.25,
         "speedup_encoder": 1.5,

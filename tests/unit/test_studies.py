@@ -317,7 +317,7 @@ def test_a_task_is_fine_tuned_and_cut_in_turn():
     specific["pruning"]["task_specific"] |= {"arms": ["protect", "random"], "seeds": [2], "rows": [100, 50, 20]}
     config = load_config(specific)
     stem, between = "task_specific-pr-tuned", "pr-tuned-after-cut"
-    chain = [f"{stem}-s2-step0"]
+    chain = ["pr-tuned-mini-s2"]
     for step in (1, 2, 3):
         chain += [f"{stem}-random-s2-cut{step}", f"{stem}-random-s2-step{step}"]
     models = [config.models[name] for name in chain[:-1]]
@@ -377,14 +377,29 @@ def test_the_fine_tuning_after_a_cut_has_whole_points_of_its_curve():
     specific["pruning"]["task_specific"]["tasks"]["pr-tuned"]["steps"] = 150
     config = load_config(specific)
     after = config.tasks["pr-tuned-after-cut"]
-    assert (after.steps, after.log_every, after.evaluate_every, after.save_every) == (150, 20, 100, 100)
+    assert (after.steps, after.log_every, after.evaluate_every, after.save_every) == (150, 20, 20, 140)
     type(after).model_validate(after.model_dump())
+
+
+def test_the_model_of_a_training_has_one_name_whatever_studies_need_it():
+    several = content()
+    specific = several["pruning"].pop("task_specific") | {"seeds": [0, 1]}
+    erasure = {"model": "mini", "task": "pr-tuned", "property": "phone", "seeds": specific["seeds"]}
+    names = set()
+    for studies in ([], ["a"], ["b", "a"]):
+        several["pruning"]["studies"] = dict.fromkeys(studies, specific)
+        config = load_config(several | {"erasure": {"e": erasure}})
+        names |= {plan.erasure.model(config, "e", seed) for seed in specific["seeds"]}
+        assert sum(
+            getattr(model, "of", "") == "mini" and model.kind == "tuned" for model in config.models.values()
+        ) == len(specific["seeds"])
+    assert names == {f"pr-tuned-mini-s{seed}" for seed in specific["seeds"]}
 
 
 @pytest.mark.parametrize(
     ("section", "name", "entry"),
     [
-        ("models", "task_specific-pr-tuned-s0-step0", {"kind": "folder", "path": "x"}),
+        ("models", "pr-tuned-mini-s0", {"kind": "folder", "path": "x"}),
         ("pretraining", "general-targets", {"corpus": "demo", "stages": [{"steps": 1}]}),
         ("tasks", "pr-tuned-after-cut", {"kind": "phone_recognition", "split": "unseen"}),
     ],

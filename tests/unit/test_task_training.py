@@ -450,6 +450,32 @@ def test_a_head_is_taken_over_or_refused(job):
         train_task(on)
 
 
+def test_a_training_that_starts_from_another_goes_on_in_its_order_and_may_keep_what_it_began_with(job, monkeypatch):
+    drawn, piece = [], train.Examples.__getitem__
+
+    def noted(examples, item):
+        one = piece(examples, item)
+        if examples.table["part"].iloc[0] == "train":
+            drawn.append(one["index"])
+        return one
+
+    monkeypatch.setattr(train.Examples, "__getitem__", noted)
+    whole = job(name="whole", settings={"steps": 15})
+    train_task(whole)
+    in_one, drawn = drawn, []
+    first = job(name="first")
+    train_task(first)
+    far = {"steps": 3, "learning_rate": 50.0, "evaluate_every": 3, "save_every": 3, "log_every": 1}
+    spoilt = job(name="spoilt", initial=first.folder, settings=far)
+    train_task(spoilt)
+    assert drawn == in_one
+    curves = result(spoilt, "curves.tsv").query("split == 'dev'").set_index("step")["value"]
+    assert curves.index.tolist() == [0, 3]
+    assert curves[0] <= curves[3]
+    assert read_json(Path(spoilt.folder) / "training.json")["dev"] == {"step": 0, "value": curves[0]}
+    assert result(spoilt, "scores.tsv").equals(result(first, "scores.tsv"))
+
+
 def test_without_steps_the_test_part_is_scored_and_nothing_else(job, monkeypatch):
     first = job(name="first")
     train_task(first)

@@ -16,6 +16,7 @@ from property_neurons.config.tasks import Task
 from property_neurons.errors import ConfigError
 from property_neurons.pruning.vocabulary import Criterion, score_of, shield_of
 
+_LEAST_SCORINGS = 4
 LONGEST_NAME = 120
 """Characters: file systems end at 255, and a file beside the folder bears its name and more."""
 
@@ -121,9 +122,16 @@ def expand(config: Config) -> Expansion:
     for study in config.erasure.values():
         for seed in study.seeds:
             tuned = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
-            if tuned not in (config.models | added.models).values():
-                added.models[f"{study.task}-{study.model}-s{seed}"] = tuned
+            if tuned not in config.models.values():
+                _add_tuned(added, tuned)
     return added
+
+
+def _add_tuned(added: Expansion, tuned: TunedModel) -> str:
+    """Add the model of a training; returns its name, which is the same whichever studies need it."""
+    name = f"{tuned.task}-{tuned.of}-s{tuned.seed}"
+    added.models[name] = tuned
+    return name
 
 
 def add_pruning(
@@ -221,8 +229,7 @@ def _add_task_specific(added: Expansion, name: str, study: TaskSpecificPruning, 
             nothing = {"steps": 0, "learning_rate": rates[0] if isinstance(rates, list) else rates}
             added.tasks[untrained] = tasks[task].model_copy(update=nothing)
         for seed in study.seeds:
-            unpruned = f"{name}-{task}-s{seed}-step0"
-            added.models[unpruned] = TunedModel(kind="tuned", of=study.model, task=task, seed=seed)
+            unpruned = _add_tuned(added, TunedModel(kind="tuned", of=study.model, task=task, seed=seed))
             added.runs.append(Run(name, "unpruned", 0, seed, task, task, study.model, paired=True))
             for arm in study.arms:
                 model = sizes_of = unpruned
@@ -242,9 +249,13 @@ def _add_task_specific(added: Expansion, name: str, study: TaskSpecificPruning, 
 
 
 def _shortened(task: Task, steps: int) -> Task:
-    """A task trained for other steps: the warm-up in proportion, each interval a multiple of the one before."""
-    log_every = min(task.log_every, steps)
-    evaluate_every = _multiple(log_every, min(task.evaluate_every, steps))
+    """A task trained for other steps: the warm-up in proportion, each interval a multiple of the one before.
+
+    Dev is scored four times at least: the state that a cut leaves may be better than what some steps make of it.
+    """
+    scored = min(task.evaluate_every, max(1, steps // _LEAST_SCORINGS))
+    log_every = min(task.log_every, scored)
+    evaluate_every = _multiple(log_every, scored)
     return task.model_copy(
         update={
             "steps": steps,

@@ -36,7 +36,8 @@ def _markdown_lines(cells: pd.DataFrame) -> str:
     lines = [
         f"{what} after minus before erasing, in {unit}: delta "
         f"({interval_label(cells['seeds'].min())}) [mean of random neurons, least to most].",
-        f"`*`: beyond random neurons (q <= {BEYOND}, one correction for the table; without draws: other than zero). "
+        f"`*`: more than random neurons, `*less`: less (q <= {BEYOND}, one correction for the table, and no random set "
+        "did as much, or as little; without draws `*`: other than zero). "
         "Elsewhere the excess (without draws: the change) that could have been detected.",
         "",
         "| erased (neurons) | " + " | ".join(_cell_text(part, property_) for part in parts) + " |",
@@ -86,7 +87,8 @@ def _cell_text(name: str, property_: str) -> str:
 
 
 def _written(row: pd.Series, digits: int) -> str:
-    mark = "*" if (row["beyond"] if row["draws"] else row["q"] <= BEYOND) else ""
+    beyond = row["beyond"] if row["draws"] else ("more" if row["q"] <= BEYOND else "")
+    mark = {"more": "*", "less": "*less"}.get(beyond, "")
     text = f"{row['delta']:+.{digits}f}{mark} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
     if row["draws"]:
         text += (

@@ -119,15 +119,6 @@ class Measured:
         """The same in each resample: [resamples, pairs]."""
         return self.measure.scale * self.sums.drawn_rates(at, part, erased)
 
-    def mean_of_random(self, values: np.ndarray, number: int) -> np.ndarray:
-        """[resamples, seeds, random sets] to [resamples, seeds], over sets resampled with replacement.
-
-        Args:
-            number: of the erased group, whose sets are drawn the same for all parts.
-        """
-        drawn = np.random.default_rng([3, number]).integers(values.shape[2], size=values.shape)
-        return np.take_along_axis(values, drawn, axis=2).mean(axis=2)
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -135,22 +126,37 @@ class Cell:
 
     values: of each seed: [seeds] by name. A seed's model is the same before and after an edit: seeds are pairs.
     resampled: the same with test speakers resampled: [resamples, seeds] by name.
+    drawn: the same by random set, for what is held against random sets: [seeds, sets] by name.
     """
 
     row: dict[str, Any]
     values: dict[str, np.ndarray] = field(default_factory=dict)
     resampled: dict[str, np.ndarray] = field(default_factory=dict)
+    drawn: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, name: str, values: np.ndarray, resampled: np.ndarray, units: int) -> None:
+    def add(
+        self, name: str, values: np.ndarray, resampled: np.ndarray, units: int, drawn: np.ndarray | None = None
+    ) -> None:
         """Add an estimate, and its columns but q to the row.
+
+        How far seeds differ has in it how far random sets do, as each has its own. Of one seed the sets stand for the
+        runs of `estimate`; with one set too, nothing is known of them, and the estimate has no interval.
 
         Args:
             units: of the test part that were resampled.
+            drawn: the values by random set.
         """
         self.values[name], self.resampled[name] = values, resampled
-        found = estimate(float(values.mean()), resampled.mean(axis=1), units, [values])
+        runs = [values]
+        if drawn is not None:
+            self.drawn[name] = drawn
+            runs = [values] if len(values) > 1 else [drawn[0]]
+        found = estimate(float(values.mean()), resampled.mean(axis=1), units, runs)
+        known = len(values) > 1 or drawn is None or drawn.shape[1] > 1
         self.row[name] = found.mean
-        self.row.update({column_of(name, of): getattr(found, of) for of in ("low", "high", "p", "detectable")})
+        self.row.update(
+            {column_of(name, of): getattr(found, of) if known else np.nan for of in ("low", "high", "p", "detectable")}
+        )
 
 
 def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -164,8 +170,9 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             and most of the same for random neurons, seed by seed and draw by draw; what the group's cost more than
             these (excess); and the excess of the group's own errors less that of the others' (causal excess). Each of
             the three has its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
-            `intervals.Estimate`. `beyond`: the excess has q <= 0.05 and no random set did as much. The unit is points
-            of per cent (`unit`), for F0 the MSE of ln F0. For speakers further rows have the cross-entropy in nats
+            `intervals.Estimate` and `Cell.add`. `beyond`: "more" or "less" where the excess has q <= 0.05 and no
+            random set did as much, or as little; else "". The unit is points of per cent (`unit`), for F0 the MSE of
+            ln F0. For speakers further rows have the cross-entropy in nats
             and, where clips are scored, the errors by utterance. Neurons are of the first seed.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
@@ -236,7 +243,8 @@ def _corrected(cells: pd.DataFrame) -> pd.DataFrame:
         cells[q] = q_values(cells[p].astype("float64"))
     more = (cells["excess"] > 0) & (cells["delta"] > cells["random_most"])
     less = (cells["excess"] < 0) & (cells["delta"] < cells["random_least"])
-    cells["beyond"] = (cells["excess_q"] <= BEYOND) & (more | less)
+    shown = cells["excess_q"] <= BEYOND
+    cells["beyond"] = np.select([shown & more, shown & less], ["more", "less"], "")
     return cells
 
 
@@ -247,12 +255,12 @@ def column_of(name: str, of: str) -> str:
 
 def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
     cells = []
-    for number, group in enumerate(measured.erased):
+    for group in measured.erased:
         at = {"erased": group, "sigma": measured.sigma, "dose": 1.0, "selector": PAPER}
-        of_group = {part: cell_of(measured, at, part, number) for part in measured.parts_of(group)}
+        of_group = {part: cell_of(measured, at, part) for part in measured.parts_of(group)}
         own = of_group.get(OWN, of_group.get(group))
         if own is not None and own.row["draws"] and len(measured.tested) > 1:
-            add_causal_excess(own, of_group.get(OTHERS) or cell_of(measured, at, OTHERS, number))
+            add_causal_excess(own, of_group.get(OTHERS) or cell_of(measured, at, OTHERS))
         cells += of_group.values()
     yield from (cell.row for cell in cells)
     if len(measured.erased) > MOST_SPELLED_OUT:
@@ -261,7 +269,7 @@ def _cells(measured: Measured) -> Iterator[dict[str, Any]]:
                 yield _mean_cell(of_part, whole_groups=part == OWN and measured.sums.apart)
 
 
-def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) -> Cell:
+def cell_of(measured: Measured, wanted: dict[str, Any], part: str) -> Cell:
     runs, group = measured.runs, wanted["erased"]
     before, after, random = (
         measured.conditions(kind=WHOLE),
@@ -288,8 +296,8 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str, number: int) 
         controls = measured.rates(random, part, group).reshape(len(runs), -1) - told[0][:, None]
         values = measured.drawn_rates(random, part, group).reshape(_RESAMPLES, *controls.shape)
         row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
-        excess = cell.values["delta"] - controls.mean(axis=1)
-        cell.add("excess", excess, drawn[1] - measured.mean_of_random(values, number), tested.units)
+        excess = told[1][:, None] - told[0][:, None] - controls
+        cell.add("excess", excess.mean(axis=1), drawn[1] - values.mean(axis=2), tested.units, excess)
     return cell
 
 
@@ -309,6 +317,7 @@ def add_causal_excess(own: Cell, others: Cell) -> None:
         own.values["excess"] - others.values["excess"],
         own.resampled["excess"] - others.resampled["excess"],
         min(own.row["units"], others.row["units"]),
+        own.drawn["excess"] - others.drawn["excess"],
     )
 
 
@@ -321,7 +330,9 @@ def _mean_cell(cells: Sequence[Cell], *, whole_groups: bool) -> dict[str, Any]:
     """
     table = pd.DataFrame([cell.row for cell in cells])
     row = cells[0].row | {"erased": MEAN, "neurons_per_layer": ""}
-    row |= {"utterances": table["utterances"].sum(), "speakers": table["speakers"].max()}
+    # A group's own utterances are nobody else's where groups share no speaker; others of one are others of the next.
+    once = "sum" if whole_groups else "max"
+    row |= {of: table[of].agg(once) for of in ("utterances", "speakers")}
     names = ["neurons", "before", "after", "random_mean", "random_least", "random_most"]
     mean = Cell(row | {name: table[name].mean() for name in names if name in table})
     drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table), 1))

@@ -57,12 +57,12 @@ def selector_table(study: str, folders: Sequence[str | Path]) -> pd.DataFrame:
 def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
     conditions = measured.runs[0].conditions
     selectors = list(dict.fromkeys(conditions.loc[conditions["kind"] == GROUP, "selector"]))
-    groups = [(number, group) for number, group in enumerate(measured.erased) if group in measured.tested]
+    groups = [group for group in measured.erased if group in measured.tested]
     if len(selectors) < 2 or len(measured.tested) < 2:
         return
     paper: list[Cell] = []
     for selector in selectors:
-        cells = [_cell(measured, selector, number, group) for number, group in groups]
+        cells = [_cell(measured, selector, group) for group in groups]
         cells.append(_mean(cells))
         if selector == PAPER:
             paper = cells
@@ -72,14 +72,14 @@ def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
             yield cell.row
 
 
-def _cell(measured: Measured, selector: str, number: int, group: str) -> Cell:
+def _cell(measured: Measured, selector: str, group: str) -> Cell:
     at = {"erased": group, "sigma": measured.sigma, "dose": 1.0, "selector": selector}
-    own, others = (cell_of(measured, at, part, number) for part in (OWN, OTHERS))
+    own, others = (cell_of(measured, at, part) for part in (OWN, OTHERS))
     add_causal_excess(own, others)
     changes = {"own": own.row["delta"], "others": others.row["delta"]}
     changes |= {"random_own": own.row["random_mean"], "random_others": others.row["random_mean"]}
     units = min(own.row["units"], others.row["units"])
-    return Cell(own.row | changes | {"selector": selector, "units": units}, own.values, own.resampled)
+    return Cell(own.row | changes | {"selector": selector, "units": units}, own.values, own.resampled, own.drawn)
 
 
 def _mean(cells: Sequence[Cell]) -> Cell:
@@ -90,11 +90,14 @@ def _mean(cells: Sequence[Cell]) -> Cell:
     mean = Cell(row)
     values = np.mean([cell.values["causal_excess"] for cell in cells], axis=0)
     resampled = np.mean([cell.resampled["causal_excess"] for cell in cells], axis=0)
-    mean.add("causal_excess", values, resampled, row["units"])
+    drawn = np.mean([cell.drawn["causal_excess"] for cell in cells], axis=0)
+    mean.add("causal_excess", values, resampled, row["units"], drawn)
     return mean
 
 
 def _add_over_paper(cell: Cell, paper: Cell) -> None:
     name = "causal_excess"
-    more, resampled = cell.values[name] - paper.values[name], cell.resampled[name] - paper.resampled[name]
-    cell.add("over_paper", more, resampled, cell.row["units"])
+    more, resampled, drawn = (
+        getattr(cell, of)[name] - getattr(paper, of)[name] for of in ("values", "resampled", "drawn")
+    )
+    cell.add("over_paper", more, resampled, cell.row["units"], drawn)

@@ -57,7 +57,8 @@ class Erasure:
     selectors: other ways of choosing as many neurons; each one's are erased whole, at the first of `sigmas`.
     draws: random sets for each condition.
     random: how the random sets are chosen. All have as many neurons of the same layers; "matched": with like activation
-        frequency and norm, too (see `random_sets.matched_partners`); "size": nothing more.
+        frequency and norm, too, and of no group of the property where enough others are left (see
+        `random_sets.matched_partners`); "size": nothing more.
     """
 
     column: str
@@ -111,20 +112,20 @@ def erase_groups(
         examples = trained.examples("test", roots, remembered=_REMEMBERED_BYTES)
         f0 = read_f0(examples.table, frames) if erasure.column == "f0" else None
         divide = divide_errors(trained.data, counts, erasure.column, f0)
-        conditions, masks = _conditions(trained, counts, erasure, selected, seed)
+        edits = list(_edits(trained, counts, erasure, selected, seed))
         how = _intervention(trained, erasure, roots)
-        identity = _identity(training, model, erasure, code) | {"groups": counts.groups, "cuts": counts.pitch_cuts_hz}
+        identity = _identity(training, model, erasure, code) | {"cells": counts.cells, "cuts": counts.pitch_cuts_hz}
         tables, finished = [], []
-        for number in progress(list(range(len(conditions))), what=f"erasing {counts.property_name}", unit="edit"):
-            file = Path(work) / f"{_digest(identity, masks[number])}.parquet"
+        for number, edit in enumerate(progress(edits, what=f"erasing {counts.property_name}", unit="edit")):
+            file = Path(work) / f"{_digest(identity, edit.masks)}.parquet"
             if not _is_whole(file):
-                files.write_table(file, _scores(trained, examples, divide, masks[number], how, erasure.batch_size))
+                files.write_table(file, _scores(trained, examples, divide, edit.masks, how, erasure.batch_size))
                 manifests.record_digest(file)
             tables.append(files.read_table(file).assign(condition=number))
             finished.append(file)
         widths = [site.width for site in counts.sites]
         traits = neuron_traits(trained.encoder.model, counts)
-        rows = [asdict(one) | _described(mask, traits) for one, mask in zip(conditions, masks, strict=True)]
+        rows = [asdict(edit.condition) | _described(edit, traits) for edit in edits]
         with manifests.new_described_folder(folder) as temporary:
             files.write_table(temporary / "conditions.tsv", pd.DataFrame(rows))
             files.write_table(temporary / "scores.parquet", pd.concat(tables)[list(SCORE_COLUMNS)])
@@ -170,9 +171,18 @@ def _is_whole(file: Path) -> bool:
     return True
 
 
-def _conditions(
+@dataclass(frozen=True)
+class _Edit:
+    """A condition and its neurons; others: those of the property's other groups, network by network."""
+
+    condition: Condition
+    masks: Masks
+    others: Masks
+
+
+def _edits(
     trained: FineTuned, counts: Counts, erasure: Erasure, selected: pd.DataFrame | None, seed: int
-) -> tuple[list[Condition], list[list[np.ndarray]]]:
+) -> Iterator[_Edit]:
     widths = [site.width for site in counts.sites]
     found = [site.width for site in trained.encoder.sites]
     if widths != found:
@@ -192,25 +202,27 @@ def _conditions(
             f"erasure of {counts.property_name}: expected groups of other names than {', '.join(sorted(NOT_A_GROUP))}, "
             f"which stand for the utterances of several groups, found {', '.join(taken)}; call that group otherwise"
         )
-    conditions, masks = [Condition(WHOLE)], [[np.zeros(width, dtype=bool) for width in widths]]
+    none = [np.zeros(width, dtype=bool) for width in widths]
+    yield _Edit(Condition(WHOLE), none, none)
     traits = neuron_traits(trained.encoder.model, counts) if erasure.random == "matched" else None
     for place, sigma in enumerate(erasure.sigmas):
         sets = site_sets(counts, replace(erasure.definition, sigma=sigma))
         for group in groups:
             number = counts.groups.index(group)
             doses = {dose: most_exclusive(sets, number, dose) for dose in (erasure.doses if place == 0 else (1.0,))}
-            found = [*_of_group(Condition(GROUP, group, sigma, selector=PAPER), doses, erasure, traits, seed)]
-            if erasure.selectors and place == 0:
-                _check_selected(selected, group, doses[1.0], counts)
-                for selector in erasure.selectors:
-                    _check_chooses(selected, selector, counts)
-                    whole = {1.0: _selected_masks(selected, selector, group, widths)}
-                    chosen = Condition(GROUP, group, sigma, selector=selector)
-                    found += _of_group(chosen, whole, erasure, traits, seed)
-            for condition, mask in found:
-                conditions.append(condition)
-                masks.append(mask)
-    return conditions, masks
+            others = [site.property_neurons & ~site.group_neurons[number] for site in sets]
+            seeds = [(1000 * seed + draw, number) for draw in range(erasure.draws)]
+            yield from _of_group(Condition(GROUP, group, sigma, selector=PAPER), doses, others, traits, seeds)
+            if not erasure.selectors or place:
+                continue
+            _check_selected(selected, group, doses[1.0], counts)
+            for selector in erasure.selectors:
+                _check_chooses(selected, selector, counts)
+                chosen = {name: _selected_masks(selected, selector, name, widths) for name in counts.groups}
+                whole = {1.0: chosen.pop(group)}
+                others = [np.logical_or.reduce(of_network) for of_network in zip(none, *chosen.values(), strict=True)]
+                at = Condition(GROUP, group, sigma, selector=selector)
+                yield from _of_group(at, whole, others, traits, seeds)
 
 
 def _selected_masks(selected: pd.DataFrame, selector: str, group: str, widths: Sequence[int]) -> list[np.ndarray]:
@@ -245,28 +257,27 @@ def _check_chooses(selected: pd.DataFrame, selector: str, counts: Counts) -> Non
 
 def _of_group(
     at: Condition,
-    doses: Mapping[float, list[np.ndarray]],
-    erasure: Erasure,
+    doses: Mapping[float, Masks],
+    others: Masks,
     traits: Sequence[np.ndarray] | None,
-    seed: int,
-) -> Iterator[tuple[Condition, list[np.ndarray]]]:
+    seeds: Sequence[Sequence[int]],
+) -> Iterator[_Edit]:
     """One group's neurons by dose, ending with the whole set; each dose is followed by its random sets."""
-    seeds = [1000 * seed + draw for draw in range(erasure.draws)]
-    partners = [_partners(doses[1.0], traits, one) for one in seeds] if traits is not None else []
+    partners = [_partners(doses[1.0], others, traits, seed) for seed in seeds] if traits is not None else []
     for dose, own in doses.items():
-        yield replace(at, dose=dose), own
-        for draw in range(erasure.draws):
+        yield _Edit(replace(at, dose=dose), own, others)
+        for draw, seed in enumerate(seeds):
             # The sets of one draw lie within each other, as the group's do from dose to dose.
-            drawn = _of_partners(own, partners[draw]) if partners else random_sets_like(own, seeds[draw])
-            yield replace(at, kind=RANDOM, dose=dose, draw=draw), drawn
+            drawn = _of_partners(own, partners[draw]) if partners else random_sets_like(own, seed)
+            yield _Edit(replace(at, kind=RANDOM, dose=dose, draw=draw), drawn, others)
 
 
-def _partners(whole: Masks, traits: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+def _partners(whole: Masks, others: Masks, traits: Sequence[np.ndarray], seed: Sequence[int]) -> list[np.ndarray]:
     """For each network the partner of each neuron, -1 for neurons that are not of the set."""
     found = []
-    for place, (own, values) in enumerate(zip(whole, traits, strict=True)):
+    for place, (own, theirs, values) in enumerate(zip(whole, others, traits, strict=True)):
         partner = np.full(len(own), -1)
-        partner[own] = matched_partners(own, values, [seed, place, 2])
+        partner[own] = matched_partners(own, values, [*seed, place, 2], others=theirs)
         found.append(partner)
     return found
 
@@ -278,13 +289,20 @@ def _of_partners(own: Masks, partners: Sequence[np.ndarray]) -> list[np.ndarray]
     return drawn
 
 
-def _described(masks: Masks, traits: Sequence[np.ndarray]) -> dict[str, Any]:
-    """How many neurons a condition edits, and the means of their activation frequency and norm."""
-    sizes = [int(mask.sum()) for mask in masks]
-    edited_ones = np.concatenate([values[mask] for values, mask in zip(traits, masks, strict=True)])
+def _described(edit: _Edit, traits: Sequence[np.ndarray]) -> dict[str, Any]:
+    """How many neurons a condition edits, how many of them are other groups', and means of their frequency and norm."""
+    sizes = [int(mask.sum()) for mask in edit.masks]
+    theirs = sum(int((mask & other).sum()) for mask, other in zip(edit.masks, edit.others, strict=True))
+    edited_ones = np.concatenate([values[mask] for values, mask in zip(traits, edit.masks, strict=True)])
     frequency, norm = edited_ones.mean(axis=0) if len(edited_ones) else (np.nan, np.nan)
     per_layer = ",".join(map(str, sizes))
-    return {"neurons": sum(sizes), "neurons_per_layer": per_layer, "frequency": frequency, "norm": norm}
+    return {
+        "neurons": sum(sizes),
+        "neurons_per_layer": per_layer,
+        "of_other_groups": theirs,
+        "frequency": frequency,
+        "norm": norm,
+    }
 
 
 def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]) -> Intervention:

@@ -19,6 +19,8 @@ from property_neurons.tasks.intervals import few_speakers_note, interval_label
 _ROW = 0.17
 _AXIS_INCHES = 1.3
 _CAUSAL = {"color": style.REFERENCE, "linestyle": "", "marker": "*", "markersize": 7}
+_LESS = "v"
+"""The mark of a group whose erasure harms less than that of random neurons."""
 _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capstyle": "butt"}
 
 
@@ -99,10 +101,10 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
                 [row.delta],
                 [place],
                 linestyle="",
-                marker=marker,
+                marker=_LESS if row.beyond == "less" else marker,
                 markersize=4.5,
                 color=colour,
-                markerfacecolor=colour if row.beyond else "white",
+                markerfacecolor=colour if row.beyond in ("more", "less") else "white",
                 zorder=4,
             )
             if not pd.isna(row.published):
@@ -111,8 +113,8 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
             before = f"{row.before:.{decimals_of(unit)}f}{' %' if unit == 'points' else ''}"
             title = part_title(row.part, row.metric, row.property)
             names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
-            found, detectable = (row.beyond, row.excess_detectable) if row.draws else (row.q <= BEYOND, row.detectable)
-            _write_power(axes, place, found, detectable, unit)
+            found = row.beyond in ("more", "less") if row.draws else row.q <= BEYOND
+            _write_power(axes, place, found, row.excess_detectable if row.draws else row.detectable, unit)
         for row in causal.itertuples():
             place += 1
             places.append(place)
@@ -149,12 +151,14 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
     if table["draws"].max():
         handles = [
-            Line2D([], [], marker="o", label=f"beyond random neurons (q ≤ {BEYOND}, and every draw)", **dark),
+            Line2D([], [], marker="o", label=f"more than random neurons (q ≤ {BEYOND}, and than every draw)", **dark),
             Line2D(
-                [], [], marker="o", markerfacecolor="white", label="not beyond them; in brackets: detectable", **dark
+                [], [], marker="o", markerfacecolor="white", label="that not shown; in brackets: detectable", **dark
             ),
             Line2D([], [], label=_of_random(table["draws"].max()), **_RANDOM),
         ]
+        if (table["beyond"] == "less").any():
+            handles.append(Line2D([], [], marker=_LESS, label="less than random neurons, likewise", **dark))
         if table["causal_excess"].notna().any():
             handles.append(Line2D([], [], label=f"own − others, less random (filled: q ≤ {BEYOND})", **_CAUSAL))
     else:

@@ -26,7 +26,7 @@ from property_neurons.models.prepared import PRUNED_LOADER, save_derived
 from property_neurons.models.pruned import ffn_widths
 from property_neurons.models.states import hidden_states
 from property_neurons.stores import manifests
-from property_neurons.tasks.model import training_habits_off
+from property_neurons.tasks.model import batch_norm_fixed, training_habits_off
 from property_neurons.training import held_out, learning_rates
 from property_neurons.training.checkpoints import resume_point
 from property_neurons.training.learning_curves import learning_curves
@@ -148,12 +148,8 @@ class Distiller(torch.nn.Module):
         self._states = settings.layers or range(1, student.config.num_hidden_layers + 1)
 
     def train(self, mode: bool = True) -> "Distiller":
-        """Set training mode, except for batch norm (Conformers), which keeps the statistics of the unpruned model."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.eval()
-        return self
+        """Set training mode, except for batch norm, which keeps the statistics of the unpruned model."""
+        return batch_norm_fixed(super().train(mode))
 
     def forward(self, windows: Sequence[Sequence[Window]], labels: torch.Tensor, **kwargs) -> dict[str, torch.Tensor]:
         """The loss of a batch, a mean over its frames.

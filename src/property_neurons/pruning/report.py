@@ -16,7 +16,6 @@ from property_neurons.stores.files import read_json, read_table
 from property_neurons.stores.manifests import read_manifest
 from property_neurons.tasks.intervals import mean_interval, paired_difference
 
-_WEIGHTS = (".safetensors", ".bin")
 _MEASURED = MappingProxyType(
     {
         "macs": "macs",
@@ -66,11 +65,10 @@ class Run:
 
 @dataclass(frozen=True)
 class _Size:
-    """widths: neurons of each feed-forward network; bytes: of all files of weights."""
+    """widths: neurons of each feed-forward network."""
 
     widths: list[int]
     parameters: int
-    bytes: int
 
 
 def collect_runs(
@@ -86,7 +84,7 @@ def collect_runs(
     Returns:
         One row per run: study, task, kind, mode, metric, arm, step, recovered, seed, model, neurons, neurons_per_layer
         ("144,150"), rows (mean neurons of a feed-forward network), share (of the neurons before any cut), parameters,
-        bytes (of the weights), macs (for a second of speech), speedup_whole, speedup_encoder (times as fast as the
+        macs (for a second of speech), speedup_whole, speedup_encoder (times as fast as the
         unpruned model), real_time_factor (these four nan where not measured), learning_rate (of the task),
         recovery_learning_rate (of the recovery without labels; nan, like the other, where nothing was trained),
         calibration (empty where the arm needs none), value, low, high (its 95 % interval over test speakers), arm_low,
@@ -132,7 +130,6 @@ def collect_runs(
                 "rows": neurons / len(size.widths),
                 "share": neurons / before[run.study, run.task],
                 "parameters": size.parameters,
-                "bytes": size.bytes,
                 **{column: speeds.get(key, {}).get(run.model, math.nan) for column, key in _MEASURED.items()},
                 "learning_rate": settings["learning_rate"] if settings["steps"] else math.nan,
                 "recovery_learning_rate": _recovery_rate(run.recovery),
@@ -206,13 +203,14 @@ def pruning_table(collected: Sequence[pd.DataFrame]) -> pd.DataFrame:
     Returns:
         One row per study, task, arm, step and recovered: metric, seeds (how many), mean, lowest, highest (of the metric
         over the seeds), r2, constant_mse, share_of_neurons, neurons_per_layer (of the first seed), neurons_fewest,
-        neurons_most (in all layers together, over the seeds), parameters, megabytes (1e6 bytes of weights),
+        neurons_most (in all layers together, over the seeds), parameters, megabytes (1e6 bytes, of all in single
+        precision: files of a model may be in half, and those of what is trained from it in single),
         macs (for a second of speech), speedup_whole, speedup_encoder, real_time_factor, learning_rates (each that a
         seed chose, "0.0003, 0.001"), recovery_learning_rates (the same of the recovery without labels), calibration;
         means where nothing else is said.
     """
     table = pd.concat(collected, ignore_index=True)
-    table["megabytes"] = table["bytes"] / 1e6
+    table["megabytes"] = 4e-6 * table["parameters"]
     table["arm"] = pd.Categorical(table["arm"], ARMS)
     rows = []
     for _, of_task in table.groupby(["study", "task"], sort=False):
@@ -316,5 +314,4 @@ def _size(model: str, models: Mapping[str, str | Path]) -> _Size:
     return _Size(
         widths=[site["width"] for site in manifest["sites"]],
         parameters=manifest["n_parameters"],
-        bytes=sum(size for name, (size, _) in manifest["files"].items() if Path(name).suffix in _WEIGHTS),
     )

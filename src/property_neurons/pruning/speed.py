@@ -4,6 +4,7 @@ Times depend on the machine and its load; ratios of neighbouring passes hardly d
 (A B A B ...), each pass of one is divided by the next pass of the other, and the result is the median of the ratios.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -116,7 +117,7 @@ def measure_speed(
         reference: the model to compare with, on the CPU.
         others: what loads each other model, by name; a model is let go before the next one is loaded. Models whose
             parameters have the same shapes share the measurement of the first.
-        seconds: duration of the noise.
+        seconds: least duration of the noise, which fills whole windows of a model that has them (Whisper).
         rounds: passes of each model of a pair; one more, before these, is not counted.
         seed: of the noise.
 
@@ -135,7 +136,10 @@ def measure_speed(
             f"speed: expected at least 1 round and no model named {REFERENCE!r}, found {rounds} and "
             f"{', '.join(others) or 'no other models'}; give more rounds, or another name"
         )
-    noise = np.random.default_rng(seed).normal(0, _LEVEL, round(seconds * SAMPLING_RATE)).astype(np.float32)
+    window = reference.window_samples or 1
+    samples = window * math.ceil(round(seconds * SAMPLING_RATE) / window)
+    seconds = samples / SAMPLING_RATE
+    noise = np.random.default_rng(seed).normal(0, _LEVEL, samples).astype(np.float32)
     loaders = {REFERENCE: lambda: reference, **others}
     rows, measured = [], {}
     with _single_thread():

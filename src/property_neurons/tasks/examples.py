@@ -48,12 +48,20 @@ class Waveforms:
         """windows, and rows: int64 [frames], the model's row of each 20 ms frame."""
         waveform = audio.read_audio(self._recordings[index].audio)
         if frames is not None:
-            # One hop more than the frames take up, so that as many come out as a whole utterance gives there.
             start = first * SAMPLES_PER_FRAME
-            waveform = waveform[start : start + (frames + 1) * SAMPLES_PER_FRAME]
+            waveform = waveform[start : start + self._samples(frames)]
         # Whisper counts a begun hop as a frame and gives one for it.
         rows = torch.from_numpy(self._front_end.rows_of_frames(len(waveform))[:frames])
         return {"windows": list(self._front_end.windows(waveform)), "rows": rows}
+
+    def _samples(self, frames: int) -> int:
+        """One hop more than the frames take up, so that as many come out as a whole utterance gives there.
+
+        Not where the hop alone would open a window of silence.
+        """
+        samples = frames * SAMPLES_PER_FRAME
+        window = self._front_end.window_samples
+        return samples + (SAMPLES_PER_FRAME if window is None or samples % window else 0)
 
 
 def waveforms(table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str]) -> Waveforms:
@@ -99,6 +107,7 @@ class Examples(torch.utils.data.Dataset):
             first, whole or in clips.
         crop_seconds: longest piece of an utterance, drawn at random, in training; None for none.
         seed: of order and crops.
+        first: number of the first item, where an earlier training has drawn those before it.
         group_by_length: utterances per batch, which are then of similar lengths (`LengthGroupedOrder`); None for a
             free order.
         clips: length in seconds and number of the clips of each utterance, where it is not given whole; see
@@ -114,6 +123,7 @@ class Examples(torch.utils.data.Dataset):
         n_examples: int | None = None,
         crop_seconds: float | None = None,
         seed: int = 0,
+        first: int = 0,
         group_by_length: int | None = None,
         clips: tuple[float, int] | None = None,
     ):
@@ -122,7 +132,7 @@ class Examples(torch.utils.data.Dataset):
         self._source = source
         self._n_examples = n_examples
         self._crop = None if crop_seconds is None else _frames(crop_seconds)
-        self._seed = seed
+        self._seed, self._first = seed, first
         self._references = table["reference"].tolist()
         longest_first = np.argsort(-table["n_samples"].to_numpy(), kind="stable").tolist()
         self._pieces = [piece for index in longest_first for piece in self._pieces_of(index, clips)]
@@ -141,8 +151,8 @@ class Examples(torch.utils.data.Dataset):
         if self._n_examples is None:
             index, first, frames = self._pieces[item]
         else:
-            index = self._drawn[item]
-            first, frames = self._piece(item, self._source.n_frames(index))
+            index = self._drawn[self._first + item]
+            first, frames = self._piece(self._first + item, self._source.n_frames(index))
         length = self._source.n_frames(index) if frames is None else frames
         return self._source(index, first, frames) | {"index": index, "label": self._label(index, first, length)}
 

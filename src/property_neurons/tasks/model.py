@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -49,6 +50,10 @@ class TaskModel(torch.nn.Module):
         # In a tuple, where torch does not look for weights.
         self._frozen = () if trained else (encoder,)
 
+    def train(self, mode: bool = True) -> "TaskModel":
+        """Set training mode, except for batch norm, which keeps the statistics that the model came with."""
+        return batch_norm_fixed(super().train(mode))
+
     def forward(self, labels=None, states=None, lengths=None, windows=None, rows=None, index=None, **kwargs):
         """From a batch of `examples.collate`: loss (None without labels), outputs of the head, lengths [utterances]."""
         if states is None:
@@ -67,6 +72,21 @@ class TaskModel(torch.nn.Module):
         own = [states[:, chosen.to(states.device)].transpose(0, 1) for states, chosen in zip(read, rows, strict=True)]
         lengths = torch.tensor([len(one) for one in own], device=own[0].device)
         return torch.nn.utils.rnn.pad_sequence(own, batch_first=True).transpose(1, 2), lengths
+
+
+Module = TypeVar("Module", bound=torch.nn.Module)
+
+
+def batch_norm_fixed(model: Module) -> Module:
+    """Put batch norm (of Conformers, or beside positions) in eval mode; returns the model.
+
+    Utterances go through a model one by one, and those of a Conformer would be normalised by their own statistics in
+    training and by a running mean of the last ones afterwards.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    return model
 
 
 @contextmanager

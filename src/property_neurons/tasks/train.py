@@ -84,6 +84,8 @@ def _train(job: TaskJob) -> _Trained:
                 aside = files.set_aside(work)
                 log.warning("%s: the best state so far is lost; trained from the start (now %s)", work, aside)
                 checkpoint = None
+            # What training starts from may be the best: a cut that its warm restart makes worse, say.
+            trainer.args.eval_on_start = checkpoint is None and job.initial is not None
             if settings.steps:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
                 best = trainer.restore_best()
@@ -106,11 +108,17 @@ def _examples(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: Spe
             "n_examples": settings.steps * settings.batch_size,
             "crop_seconds": settings.crop_seconds,
             "seed": settings.seed,
+            "first": items_before(job.initial),
             "group_by_length": settings.batch_size if settings.group_by_length else None,
         }
         in_scoring = {"clips": settings.clips}
         sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else in_scoring))
     return sets
+
+
+def items_before(initial: str | None) -> int:
+    """The items that the trainings before this one have drawn; this one goes on from there."""
+    return 0 if initial is None else files.read_json(Path(initial) / "training.json").get("items", 0)
 
 
 def _trainer(
@@ -129,9 +137,11 @@ def _write(job: TaskJob, done: _Trained, tried: Mapping[str, float | None]) -> N
     with quiet_transformers():
         scores = done.trainer.scores(done.test)
     # Names of task and model are the manifest's: the folder may be taken from the cache under others.
+    drawn = done.settings.steps * done.settings.batch_size
     trained = {
         "mode": job.mode,
         "seed": done.settings.seed,
+        "items": items_before(job.initial) + drawn,
         "settings": {key: value for key, value in asdict(done.settings).items() if key not in WITHOUT_RESULT},
         "learning_rates": tried,
         "dev": done.best,
