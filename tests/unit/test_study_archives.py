@@ -130,6 +130,7 @@ RANGES = ["low", "middle", "high"]
         ("phones-whisper", {one: one for one in CLASSES}, [*CLASSES, "all"], 100),
         ("phones-mini", {one: one for one in CLASSES}, [*CLASSES, "all"], 100),
         ("table1-whisper", {"M": "male", "F": "female"}, ["M", "F", "all"], 100),
+        ("table1-mini", {"M": "male", "F": "female"}, ["M", "F", "all"], 100),
         ("pitch-whisper", {one: one for one in RANGES}, [*RANGES, "all"], 1000),
         ("pitch-mini", {one: one for one in RANGES}, [*RANGES, "all"], 1000),
     ],
@@ -148,24 +149,27 @@ def test_the_errors_of_an_erasure_stand_in_the_results(study, titles, parts, sca
         assert told[: len(parts)] == pytest.approx(change.loc[erased, parts].to_list(), abs=0.051), erased
 
 
+@pytest.mark.parametrize("model", ["whisper", "mini"])
 @pytest.mark.parametrize("action", ["mean", "clamp", "four"])
-def test_what_replaces_the_neurons_stands_in_the_results(action, tmp_path):
-    config = unpacked(Path(f"docs/studies/table1-whisper-{action}.tar.xz"), tmp_path / "results")
-    folders = [Path(plan.paths.erased(config, f"table1-whisper-{action}", seed)) for seed in range(3)]
+def test_what_replaces_the_neurons_stands_in_the_results(action, model, tmp_path):
+    config = unpacked(Path(f"docs/studies/table1-{model}-{action}.tar.xz"), tmp_path / "results")
+    folders = [Path(plan.paths.erased(config, f"table1-{model}-{action}", seed)) for seed in range(3)]
     change = sum(_changes(folder)[0] for folder in folders) / 3
     section = Path("docs/results.md").read_text(encoding="utf-8").split("### What replaces the neurons")[1]
+    section = section.split("\nmelhubert-mini:\n")[model == "mini"]
     title = {"mean": r"their mean \| 60", "clamp": r"clamped \| 60", "four": r"zero \| four [^|]*"}[action]
     told = re.search(rf"^\| {title} \| (\S+) [^;]*; (\S+) ", section, re.MULTILINE)
     assert [float(told[1]), float(told[2])] == pytest.approx([change.loc["M", "M"], change.loc["F", "F"]], abs=0.051)
 
 
-def test_single_speakers_stand_in_the_results(tmp_path):
-    config = unpacked(Path("docs/studies/speaker-whisper.tar.xz"), tmp_path / "results")
-    changes = [_changes(Path(plan.paths.erased(config, "speaker-whisper", seed)))[0] for seed in range(3)]
+@pytest.mark.parametrize("model", ["mini", "whisper"])
+def test_single_speakers_stand_in_the_results(model, tmp_path):
+    config = unpacked(Path(f"docs/studies/speaker-{model}.tar.xz"), tmp_path / "results")
+    changes = [_changes(Path(plan.paths.erased(config, f"speaker-{model}", seed)))[0] for seed in range(3)]
     own = sum(sum(change.loc[one, one] for one in change.index) / len(change) for change in changes) / 3
     section = Path("docs/results.md").read_text(encoding="utf-8").split("## Erasing one speaker's neurons")[1]
     told = re.findall(r"^\| errors \| [^|]* \| (\S+) points", section, re.MULTILINE)
-    assert float(told[1]) == pytest.approx(own, abs=0.051)
+    assert float(told[model == "whisper"]) == pytest.approx(own, abs=0.051)
 
 
 def _changes(folder, scale=100):
