@@ -15,7 +15,7 @@ import pytest
 
 from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
-from property_neurons.cache.entries import Audio, Result, entries, prune, publish, take, take_or_make
+from property_neurons.cache.entries import Audio, Result, entries, kept_like, prune, publish, take, take_or_make
 from property_neurons.errors import CodeChangedError, StoreError
 from property_neurons.jobs.fingerprint import code_fingerprint
 from property_neurons.stores import files, manifests
@@ -248,7 +248,7 @@ def again(result, log):
     made = []
     shutil.rmtree(result.folder, ignore_errors=True)
     result.manifest.unlink(missing_ok=True)
-    take_or_make(None, lambda: result, lambda: made.append(make(result)), log, code=CODE, set_aside=True)
+    take_or_make(None, lambda: result, lambda: made.append(make(result)), log, code=CODE, before="set aside")
     return bool(made)
 
 
@@ -269,9 +269,28 @@ def test_a_job_that_runs_again_takes_back_what_it_made(tmp_path, caplog):
     assert [path for path in first.folder.parent.glob(".old/*") if path.is_dir()]
 
 
+def test_what_is_replaced_stays_until_the_new_one_is_there(tmp_path):
+    first = result_in(tmp_path / "here")
+    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE, before="replaced")
+    shutil.rmtree(first.folder)
+    other = result_in(tmp_path / "here", MADE_OF | {"seed": 5})
+
+    def fail():
+        raise OSError("killed")
+
+    with pytest.raises(OSError, match="killed"):
+        take_or_make(None, lambda: other, fail, log, code=CODE, before="replaced")
+    assert kept_like(first, log) is not None
+    assert kept_like(other, log) is None
+    assert kept_like(other, log, apart_from=["seed"]) is not None
+    take_or_make(None, lambda: other, lambda: make(other), log, code=CODE, before="replaced")
+    assert kept_like(first, log) is None
+    assert kept_like(other, log) is not None
+
+
 def test_what_is_not_set_aside_makes_room(tmp_path):
     first = result_in(tmp_path / "here")
-    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE, set_aside=False)
+    take_or_make(None, lambda: first, lambda: make(first), log, code=CODE)
     shutil.rmtree(first.folder)
     other = result_in(tmp_path / "here", MADE_OF | {"seed": 5})
 
@@ -279,7 +298,7 @@ def test_what_is_not_set_aside_makes_room(tmp_path):
         assert not (tmp_path / "here/.kept/x").exists()
         make(other)
 
-    take_or_make(None, lambda: other, make_other, log, code=CODE, set_aside=False)
+    take_or_make(None, lambda: other, make_other, log, code=CODE)
     assert (tmp_path / "here/.kept/x").exists()
     assert not (tmp_path / "here/.old").exists()
 

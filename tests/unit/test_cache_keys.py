@@ -287,10 +287,10 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     def key(job, threads=1, script=__file__):
         return task_result(job, threads=threads, script=script).key
 
-    for name, byte in (("one", b"1"), ("two", b"2")):
+    for name, byte in (("one", b"1"), ("two", b"2"), ("later", b"2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "head.safetensors").write_bytes(byte)
-        (tmp_path / name / "training.json").write_text(name)
+        files.write_json(tmp_path / name / "training.json", {"items": 48 if name == "later" else 32})
         manifests.write_manifest(tmp_path / f"{name}.manifest.json", manifests.describe_files(tmp_path / name))
     different = [
         job(),
@@ -306,6 +306,8 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
         job(device="cuda"),
         job(initial=str(tmp_path / "one")),
         job(initial=str(tmp_path / "two")),
+        # From the same head on, but after other utterances.
+        job(initial=str(tmp_path / "later")),
     ]
     known = [key(one) for one in different]
     assert len(set(known)) == len(known)
@@ -313,10 +315,10 @@ def test_a_training_has_another_key_for_all_that_bears_on_it(data, model, tmp_pa
     assert key(job(), script=keys.__file__) not in known
     same = {"task": "other", "model_name": "other", "name": "elsewhere", "tensorboard": "t"}
     assert key(job(**same, settings={"workers": 2, "save_every": 2})) == known[0]
-    # The head that is trained on counts, not what is written beside it.
-    (tmp_path / "one/training.json").write_text("named otherwise")
+    # The head that is trained on counts, not what else is written beside it.
+    files.write_json(tmp_path / "one/training.json", {"items": 32, "named": "otherwise"})
     manifests.write_manifest(tmp_path / "one.manifest.json", manifests.describe_files(tmp_path / "one"))
-    assert key(job(initial=str(tmp_path / "one"))) == known[-2]
+    assert key(job(initial=str(tmp_path / "one"))) == known[-3]
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,27 @@ def test_other_utterances_or_another_order_are_refused(tmp_path):
         count(tmp_path, [(swapped, frames)], "label", CLEAN)
 
 
+@pytest.mark.parametrize("change", [-2, 2])
+def test_lengths_that_differ_by_two_frames_are_counted_where_there_are_ranks(tmp_path, change):
+    corpus = make_corpus(seed=11)
+    n_labels = len(corpus[2].frames)
+    frames = {utterance.name: list(range(len(utterance.activations[0]))) for utterance in corpus}
+    frames[corpus[2].name] = list(range(n_labels + change))
+    longer = [
+        type(utterance)(
+            **vars(utterance) | {"activations": tuple(np.zeros((len(utterance.frames) + 9, width)) for width in WIDTHS)}
+        )
+        for utterance in corpus
+    ]
+    ranks = write_ranks(tmp_path / "ranks.zarr", longer, chosen=frames)
+    shards = [(ranks, write_frames(tmp_path / "frames.zarr", corpus))]
+    counts = count(tmp_path, shards, "label", CLEAN)
+    labels = sum(len(utterance.frames) for utterance in corpus)
+    kept = sum(min(len(frames[utterance.name]), len(utterance.frames)) for utterance in corpus)
+    assert counts.n.sum() == kept
+    assert counts.unranked == labels - kept
+
+
 @pytest.mark.parametrize("change", [-3, 3])
 def test_lengths_that_differ_by_more_than_two_frames_are_refused(tmp_path, change):
     corpus = make_corpus(seed=11)

@@ -73,6 +73,7 @@ def write_run(
         "selector": "",
         "neurons": 0,
         "neurons_per_layer": "0,0",
+        "frequency": 0.02,
     }
     add(base, lambda group: 0.2)
     for sigma in sigmas:
@@ -86,7 +87,8 @@ def write_run(
                     lambda group, erased=erased, dose=dose: most * dose if group == erased else 0.2,
                 )
                 for draw in range(draws):
-                    add(at | {"kind": "random", "draw": draw}, lambda group, draw=draw: 0.2 + draw / 10)
+                    often = {"kind": "random", "draw": draw, "frequency": 0.01 * (1 + draw)}
+                    add(at | often, lambda group, draw=draw: 0.2 + draw / 10)
         for name, (own, others) in (selectors or {}).items():
             for erased in groups:
                 at = base | {"erased": erased, "sigma": sigma, "dose": 1.0, "neurons": 20, "selector": name}
@@ -127,6 +129,8 @@ def test_cells_are_before_and_after_by_part(tmp_path):
     assert own[["random_mean", "random_least", "random_most", "excess"]].tolist() == pytest.approx([5, 0, 10, 75])
     assert 20 < own["low"] < 80 < own["high"] < 140
     assert own["neurons"] == 20
+    # Two sets, active 0.5 times and once as often.
+    assert own["random_frequency"] == pytest.approx(0.75)
     other = cells.set_index(["erased", "part"]).loc[("F", "M")]
     assert other[["delta", "low", "high"]].tolist() == [0, 0, 0]
     everyone = cells.set_index(["erased", "part"]).loc[("F", "all")]
@@ -304,9 +308,9 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     cells, _ = erasure_tables("table1", [write_run(tmp_path / "a", ["F", "M"])])
     shown = errors_of(cells).assign(beyond=["more", ""] * 2 + ["less", ""], excess_detectable=4.25)
     figure, _ = erasure.draw(shown, "melhubert-mini", "train-clean-100", note="Too little speech")
-    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osDv"]
+    marks = [line for line in figure.axes[0].lines if line.get_marker() in "osD<"]
     assert [mark.get_markerfacecolor() != "white" for mark in marks] == [True, False] * 3
-    assert [mark.get_marker() == "v" for mark in marks] == [False] * 4 + [True, False]
+    assert [mark.get_marker() == "<" for mark in marks] == [False] * 4 + [True, False]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "less than random neurons, likewise" in legend
     # Below each group, the harm to its own that is more than the harm to others.
@@ -319,7 +323,10 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     assert headings == ["erased: female (20 neurons)", "erased: male (20 neurons)"]
     assert sum(text.get_text() == "(4.2)" for text in figure.axes[0].texts) == 3
     said = figure.get_suptitle().replace("\n", " ")
-    assert said.endswith("Too little speech; n: test utterances, of 10 speakers")
+    assert "Too little speech; n: test utterances, of 10 speakers" in said
+    assert said.endswith("random neurons are active 0.75 times as often as the groups'")
+    alike = erasure.draw(shown.assign(random_frequency=0.95), "melhubert-mini", "train-clean-100")[0].get_suptitle()
+    assert "active" not in alike
     figure, _ = erasure.draw(shown.assign(property="single_phone"), "melhubert-mini", "train-clean-100")
     texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert [text.split(" (")[0] for text in texts[:3]] == ["erased: F", "F", "M"]
@@ -424,6 +431,9 @@ def test_of_one_seed_and_one_random_set_the_excess_has_no_interval(tmp_path):
         assert own[[f"{name}_{of}" for of in ("low", "high", "p", "q", "detectable")]].isna().all()
     assert own["low"] < own["high"]
     assert set(cells["beyond"]) == {""}
+    written = markdown_table(errors_of(cells))
+    assert "nothing varies" not in written
+    assert "female +80.0, no interval: one seed and one random set" in written
 
 
 @pytest.mark.parametrize("draws", [2, 5])

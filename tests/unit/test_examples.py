@@ -41,6 +41,18 @@ class Counting:
         return {"asked": (index, first, frames)}
 
 
+@pytest.mark.parametrize(("frames", "windows"), [(10, 1), (9, 1), (11, 2), (20, 2), (21, 3)])
+def test_a_hop_more_opens_no_window_of_silence(frames, windows, tmp_path):
+    """Whisper in windows of 10 frames: a crop of 10 takes one, and gives 10 frames."""
+    model = small_models.small_model("WhisperEncoder", max_source_positions=10)
+    small_models.save_model(model, tmp_path)
+    encoder = load_encoder(tmp_path)
+    assert encoder.window_samples == 3_200
+    made = Waveforms(encoder, [Recording("u0", Path(NAMES[0]), LENGTHS[0])])(0, 3, frames)
+    assert len(made["windows"]) == windows
+    assert len(made["rows"]) == frames
+
+
 def table_of(references):
     n_samples = [3_200 * (place + 1) for place in range(len(references))]
     return pd.DataFrame({"utterance": range(len(references)), "n_samples": n_samples, "reference": references})

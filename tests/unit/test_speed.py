@@ -98,6 +98,13 @@ def test_the_table_holds_medians_without_the_first_round(tmp_path, monkeypatch):
     assert table.to_numpy().tolist() == [[REFERENCE, 2, 6, 3, 2, 14], ["other", 2, 6, 3, 2, 14]]
 
 
+def test_operations_for_a_second_do_not_depend_on_how_windows_divide_the_noise(tmp_path):
+    encoder = encoder_of(small_models.small_model("WhisperEncoder"), tmp_path)
+    window = encoder.window_samples / 16_000
+    macs = [measure_speed(encoder, {}, seconds=share * window, rounds=1).loc[0, "macs"] for share in (0.4, 1, 1.3, 2)]
+    assert macs == pytest.approx([macs[1]] * 4)
+
+
 def test_operations_are_those_of_the_weights_and_of_attention(tmp_path):
     encoder = encoder_of(small_models.small_model("WhisperEncoder"), tmp_path)
     (window,) = encoder.front_end.windows(small_models.waveform(3200))

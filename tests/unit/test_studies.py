@@ -396,6 +396,30 @@ def test_the_model_of_a_training_has_one_name_whatever_studies_need_it():
     assert names == {f"pr-tuned-mini-s{seed}" for seed in specific["seeds"]}
 
 
+def test_a_model_of_the_users_own_is_the_one_that_is_cut():
+    own = content()
+    own["models"]["mine"] = {"kind": "tuned", "of": "mini", "task": "pr-tuned", "seed": 0}
+    config = load_config(own)
+    assert config.models["task_specific-pr-tuned-norm-s0-cut1"].of == "mine"
+    assert "pr-tuned-mini-s0" not in config.models
+    # Under the very name that the study would give it.
+    own["models"]["pr-tuned-mini-s0"] = own["models"].pop("mine")
+    assert load_config(own).models["task_specific-pr-tuned-norm-s0-cut1"].of == "pr-tuned-mini-s0"
+
+
+def test_two_trainings_that_would_give_one_name_are_told():
+    two = content()
+    two["models"]["b-mini"] = two["models"]["mini"]
+    two["tasks"]["pr-tuned-b"] = two["tasks"]["pr-tuned"]
+    study = {"property": "phone", "seeds": [0]}
+    two["erasure"] = {
+        "one": study | {"model": "mini", "task": "pr-tuned-b"},
+        "other": study | {"model": "b-mini", "task": "pr-tuned"},
+    }
+    with pytest.raises(ConfigError, match=r"pr-tuned on the model b-mini and the task pr-tuned-b on the model mini"):
+        load_config(two)
+
+
 @pytest.mark.parametrize(
     ("section", "name", "entry"),
     [

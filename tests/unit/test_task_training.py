@@ -472,7 +472,7 @@ def test_a_training_that_starts_from_another_goes_on_in_its_order_and_may_keep_w
     curves = result(spoilt, "curves.tsv").query("split == 'dev'").set_index("step")["value"]
     assert curves.index.tolist() == [0, 3]
     assert curves[0] <= curves[3]
-    assert read_json(Path(spoilt.folder) / "training.json")["dev"] == {"step": 0, "value": curves[0]}
+    assert read_json(Path(spoilt.folder) / "training.json")["dev"] == {"step": 0, "value": pytest.approx(curves[0])}
     assert result(spoilt, "scores.tsv").equals(result(first, "scores.tsv"))
 
 
@@ -490,6 +490,22 @@ def test_without_steps_the_test_part_is_scored_and_nothing_else(job, monkeypatch
     assert read_json(Path(only.folder) / "training.json")["dev"] == {"step": 0, "value": None}
     assert result(only, "curves.tsv").empty
     assert files_of(only)["head.safetensors"] == files_of(first)["head.safetensors"]
+
+
+@pytest.mark.parametrize("mode", ["fine_tuned", "frozen"])
+def test_batch_norm_keeps_its_statistics_in_training(tmp_path, mode):
+    """Utterances go through a model one by one: a Conformer's would be those of the last few."""
+    data = make_data(tmp_path)
+    model = prepared(tmp_path, "Wav2Vec2ConformerModel")
+    task = make_job(tmp_path, data, model, "phone_recognition", mode=mode, settings={"steps": 2, "evaluate_every": 1})
+    train_task(task)
+    before = load_encoder(tmp_path / "tiny").model.state_dict()
+    means = [name for name in before if "running_mean" in name]
+    assert means
+    if mode == "fine_tuned":
+        after = load_encoder(Path(task.folder) / "encoder").model.state_dict()
+        assert all(torch.equal(before[name], after[name]) for name in means)
+        assert not torch.equal(*(state[means[0].replace("running_mean", "weight")] for state in (before, after)))
 
 
 MASKED = {"apply_spec_augment": True, "mask_time_prob": 0.9, "mask_time_length": 2}

@@ -10,10 +10,11 @@ from property_neurons.stores.manifests import describe_files, write_manifest
 
 with job_log(snakemake, took_hours=True) as log:
     output = snakemake.output
+    # Before the hours in which somebody may change them.
+    made_of = {"transcripts": transcript_digests(Path(snakemake.params.root) / snakemake.wildcards.subset)}
     report = align_subset(
         snakemake.params.root, snakemake.wildcards.subset, output.alignments, workers=snakemake.threads
     )
     write_table(output.report, report)
-    made_of = {"transcripts": transcript_digests(Path(snakemake.params.root) / snakemake.wildcards.subset)}
     write_manifest(output.manifest, made_of | describe_files(output.alignments))
     log.info("%s: %d utterances could not be aligned", snakemake.wildcards.subset, len(report))

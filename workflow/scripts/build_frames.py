@@ -33,5 +33,5 @@ with job_log(snakemake) as log:
         lambda: write_frame_store(store, pitch=pitch_source(**params.pitch), tracked=tracked, **speech),
         log,
         code=params.code,
-        set_aside=False,
+        before="replaced",
     )

@@ -51,5 +51,5 @@ with job_log(snakemake) as log:
         lambda: run_pretraining(job, processes=processes),
         log,
         code=params.code,
-        set_aside=True,
+        before="set aside",
     )

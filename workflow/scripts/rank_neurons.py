@@ -51,5 +51,4 @@ with job_log(snakemake) as log:
         rank,
         log,
         code=params.code,
-        set_aside=False,
     )

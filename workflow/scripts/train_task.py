@@ -42,5 +42,5 @@ with job_log(snakemake) as log, threadpool_limits(snakemake.threads):
         lambda: train_task(job),
         log,
         code=params.code,
-        set_aside=True,
+        before="set aside",
     )

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from logging import Logger
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from property_neurons.errors import StoreError, printable
 from property_neurons.jobs import kept
@@ -81,7 +81,7 @@ def take_or_make(
     log: Logger,
     *,
     code: str,
-    set_aside: bool = False,
+    before: Literal["removed", "set aside", "replaced"] = "removed",
 ) -> None:
     """Take a result that was made before, or make it, publish it and keep it.
 
@@ -91,7 +91,8 @@ def take_or_make(
         make: writes the result's folder and manifest.
         log: is told where the result comes from, and why what was made before was of no use.
         code: the fingerprint that the job was planned with.
-        set_aside: whether another result that was made here before is set aside where this one is made, or removed.
+        before: what becomes of another result that was kept here, where this one is made: it is removed first, set
+            aside, or replaced once this one is there.
 
     Raises:
         CodeChangedError: the code was edited meanwhile; nothing was published or kept.
@@ -106,8 +107,9 @@ def take_or_make(
         )
         cache = None
     outputs = [result.folder, result.manifest]
-    _kept_description(result).unlink(missing_ok=True)
-    (kept.set_kept_aside if set_aside else kept.remove_kept)(outputs, log)
+    if before != "replaced":
+        _kept_description(result).unlink(missing_ok=True)
+        (kept.set_kept_aside if before == "set aside" else kept.remove_kept)(outputs, log)
     if cache is None or not take(cache, result, log):
         make()
         check_code(code)
@@ -125,6 +127,7 @@ def _keep(result: Result, log: Logger) -> None:
     """Link a finished result under `.kept`, and describe it."""
     try:
         _check_audio(result.audio)
+        _kept_description(result).unlink(missing_ok=True)
         if kept.keep([result.folder, result.manifest], log):
             contents = manifests.read_manifest(result.manifest)
             described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}

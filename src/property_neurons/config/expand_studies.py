@@ -4,7 +4,7 @@ The rules know no studies. A study becomes pruned, pretrained and tuned models, 
 config, and a list of runs that figures collect.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -78,8 +78,12 @@ class _Added(dict[str, Any]):
 
 @dataclass
 class Expansion:
-    """What the studies add to a config, and the runs they consist of."""
+    """What the studies add to a config, and the runs they consist of.
 
+    given: the models of the config itself.
+    """
+
+    given: Mapping[str, Model] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=lambda: _Added("models"))
     pretraining: dict[str, Pretraining] = field(default_factory=lambda: _Added("pretraining"))
     tasks: dict[str, Task] = field(default_factory=lambda: _Added("tasks"))
@@ -116,20 +120,31 @@ def with_studies(config: Config) -> Config:
 
 def expand(config: Config) -> Expansion:
     """The models and tasks that the studies of a config need."""
-    added = Expansion()
+    added = Expansion(given=config.models)
     for name, study in config.pruning.by_name().items():
         add_pruning(added, name, study, config.tasks)
     for study in config.erasure.values():
         for seed in study.seeds:
-            tuned = TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed)
-            if tuned not in config.models.values():
-                _add_tuned(added, tuned)
+            _add_tuned(added, TunedModel(kind="tuned", of=study.model, task=study.task, seed=seed))
     return added
 
 
 def _add_tuned(added: Expansion, tuned: TunedModel) -> str:
-    """Add the model of a training; returns its name, which is the same whichever studies need it."""
+    """Add the model of a training; returns its name, which is the same whichever studies need it.
+
+    Raises:
+        ConfigError: the training of another task on another model would have the same name.
+    """
+    for name, model in added.given.items():
+        if model == tuned:
+            return name
     name = f"{tuned.task}-{tuned.of}-s{tuned.seed}"
+    other = added.models.get(name, tuned)
+    if other != tuned:
+        raise ConfigError(
+            f"models.{name}: the task {tuned.task} on the model {tuned.of} and the task {other.task} on the model "
+            f"{other.of} would give two models of this name; call one of the tasks or models otherwise"
+        )
     added.models[name] = tuned
     return name
 

@@ -117,11 +117,11 @@ def _of_table(
     table = table.assign(start=times[:, 0], end=times[:, 1])
     by_utterance = dict(list(table.groupby("utterance")))
     strange = sorted(by_utterance.keys() - set(utterances["utterance"]))
-    if len(strange) == len(by_utterance):
+    if len(strange) == len(by_utterance) and len(utterances):
         raise CorpusError(
             f"{printable(source['path'])}: expected intervals of the corpus's utterances, such as "
-            f"{printable(frames.utterances[0])}, found others alone ({some_of(list(map(printable, strange)))}); name "
-            "them as the corpus does"
+            f"{printable(utterances['utterance'].iloc[0])}, found others alone "
+            f"({some_of(list(map(printable, strange)))}); name them as the corpus does"
         )
     if strange:
         log.warning(

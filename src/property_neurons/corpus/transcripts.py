@@ -47,5 +47,5 @@ def check_aligned(directory: str | Path, manifest: str | Path) -> None:
     if others := sorted(name for name in now.keys() | aligned.keys() if now.get(name) != aligned.get(name)):
         raise CorpusError(
             f"{printable(directory)}: expected the transcripts that were aligned, found other ones of {len(others)} "
-            f"utterances ({printable(some_of(others))}); align them again: run the same command with -R align_subset"
+            f"utterances ({printable(some_of(others))}); align them again: run the same command with -R {manifest}"
         )

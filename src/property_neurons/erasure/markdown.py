@@ -1,5 +1,7 @@
 """The cells of an erasure study as Markdown tables."""
 
+from typing import Any
+
 import pandas as pd
 
 from property_neurons.counting.group_titles import group_title
@@ -66,18 +68,25 @@ def _causal_lines(cells: pd.DataFrame, unit: str, digits: int) -> list[str]:
     if rows.empty:
         return []
     said = [
-        f"{group_title(row.erased, row.property)} {row.causal_excess:+.{digits}f} "
-        f"({row.causal_excess_low:.{digits}f} to {row.causal_excess_high:.{digits}f}), q {row.causal_excess_q:.2g}"
+        f"{group_title(row.erased, row.property)} {row.causal_excess:+.{digits}f}"
+        + ("" if pd.isna(row.causal_excess_q) else _interval(row, digits))
         + _power(row.causal_excess_detectable, row.causal_excess_q, digits)
         for row in rows.itertuples()
     ]
     return [f"Causal excess (own minus others, minus the same of random neurons, in {unit}): {'; '.join(said)}.", ""]
 
 
+def _interval(row: Any, digits: int) -> str:
+    low, high = row.causal_excess_low, row.causal_excess_high
+    return f" ({low:.{digits}f} to {high:.{digits}f}), q {row.causal_excess_q:.2g}"
+
+
 def _power(detectable: float, q: float, digits: int) -> str:
     """The difference that a null result could have detected, as text."""
     if q <= BEYOND:
         return ""
+    if pd.isna(q):
+        return ", no interval: one seed and one random set"
     return ", nothing varies" if pd.isna(detectable) else f", detectable {detectable:.{digits}f}"
 
 

@@ -36,6 +36,7 @@ CELL_COLUMNS = [
     *FIXED,
     *("part", "sigma", "neurons", "neurons_per_layer", "before", "after"),
     *("delta", "low", "high", "p", "q", "detectable", "random_mean", "random_least", "random_most"),
+    "random_frequency",
     *("excess", "excess_low", "excess_high", "excess_p", "excess_q", "excess_detectable", "beyond"),
     *("causal_excess", "causal_excess_low", "causal_excess_high"),
     *("causal_excess_p", "causal_excess_q", "causal_excess_detectable"),
@@ -167,9 +168,10 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
 
     Returns:
         cells: for each erased group and part, error before and after and their difference (delta); the mean, least
-            and most of the same for random neurons, seed by seed and draw by draw; what the group's cost more than
-            these (excess); and the excess of the group's own errors less that of the others' (causal excess). Each of
-            the three has its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
+            and most of the same for random neurons, seed by seed and draw by draw, and how often these are active
+            (random_frequency, a share of how often the group's are); what the group's cost more than these (excess);
+            and the excess of the group's own errors less that of the others' (causal excess). Each of the three has
+            its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
             `intervals.Estimate` and `Cell.add`. `beyond`: "more" or "less" where the excess has q <= 0.05 and no
             random set did as much, or as little; else "". The unit is points of per cent (`unit`), for F0 the MSE of
             ln F0. For speakers further rows have the cross-entropy in nats
@@ -296,9 +298,14 @@ def cell_of(measured: Measured, wanted: dict[str, Any], part: str) -> Cell:
         controls = measured.rates(random, part, group).reshape(len(runs), -1) - told[0][:, None]
         values = measured.drawn_rates(random, part, group).reshape(_RESAMPLES, *controls.shape)
         row |= {"random_mean": controls.mean(), "random_least": controls.min(), "random_most": controls.max()}
+        row["random_frequency"] = _mean_of(runs, random, "frequency") / _mean_of(runs, after, "frequency")
         excess = told[1][:, None] - told[0][:, None] - controls
         cell.add("excess", excess.mean(axis=1), drawn[1] - values.mean(axis=2), tested.units, excess)
     return cell
+
+
+def _mean_of(runs: Sequence[_Run], at: Sequence[tuple[int, int]], column: str) -> float:
+    return float(np.mean([runs[seed].conditions.loc[number, column] for seed, number in at]))
 
 
 def _sizes(conditions: Sequence[pd.Series]) -> dict[str, Any]:
@@ -333,7 +340,7 @@ def _mean_cell(cells: Sequence[Cell], *, whole_groups: bool) -> dict[str, Any]:
     # A group's own utterances are nobody else's where groups share no speaker; others of one are others of the next.
     once = "sum" if whole_groups else "max"
     row |= {of: table[of].agg(once) for of in ("utterances", "speakers")}
-    names = ["neurons", "before", "after", "random_mean", "random_least", "random_most"]
+    names = ["neurons", "before", "after", "random_mean", "random_least", "random_most", "random_frequency"]
     mean = Cell(row | {name: table[name].mean() for name in names if name in table})
     drawn = np.random.default_rng(0).integers(len(table), size=(_RESAMPLES, len(table), 1))
     for name in _ESTIMATED:

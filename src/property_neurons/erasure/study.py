@@ -57,8 +57,8 @@ class Erasure:
     selectors: other ways of choosing as many neurons; each one's are erased whole, at the first of `sigmas`.
     draws: random sets for each condition.
     random: how the random sets are chosen. All have as many neurons of the same layers; "matched": with like activation
-        frequency and norm, too, and of no group of the property where enough others are left (see
-        `random_sets.matched_partners`); "size": nothing more.
+        frequency and norm, as far as neurons of no group of the property are (see `random_sets.matched_partners`);
+        "size": nothing more.
     """
 
     column: str

@@ -19,7 +19,8 @@ from property_neurons.tasks.intervals import few_speakers_note, interval_label
 _ROW = 0.17
 _AXIS_INCHES = 1.3
 _CAUSAL = {"color": style.REFERENCE, "linestyle": "", "marker": "*", "markersize": 7}
-_LESS = "v"
+_UNLIKE = 0.1
+_LESS = "<"
 """The mark of a group whose erasure harms less than that of random neurons."""
 _RANDOM = {"color": style.CONTROL, "linewidth": 3.5, "alpha": 0.45, "solid_capstyle": "butt"}
 
@@ -73,9 +74,19 @@ def draw(
     style.legend_below(figure, _legend(drawn))
     speakers = cells.loc[cells["part"] == ALL, "speakers"].min()
     counted = f"n: test utterances, of {speakers:.0f} speakers"
-    note = "; ".join(one for one in (note, unchanged, counted, few_speakers_note(speakers)) if one)
+    often = _frequency_note(drawn)
+    note = "; ".join(one for one in (note, unchanged, counted, few_speakers_note(speakers), often) if one)
     style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus, note)
     return figure, drawn
+
+
+def _frequency_note(table: pd.DataFrame) -> str:
+    """A note where random neurons are active far less, or more, often than the groups' neurons."""
+    ratio = table["random_frequency"].astype("float64").dropna()
+    if ratio.between(1 - _UNLIKE, 1 + _UNLIKE).all():
+        return ""
+    least, most = f"{ratio.min():.2f}", f"{ratio.max():.2f}"
+    return f"random neurons are active {least if least == most else f'{least} to {most}'} times as often as the groups'"
 
 
 def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:

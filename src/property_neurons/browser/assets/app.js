@@ -368,7 +368,7 @@
           el("thead", {}, el("tr", {}, ["study", "erased", "neurons", "errors of", "before", "change (95 %)", "random neurons", "against random"].map((name, at) => el("th", { scope: "col", class: [0, 1, 3].includes(at) ? "text" : "" }, name)))),
           el("tbody", {}, rows.map(([property, group, study, , metric, unit, sigma, erased, part, old, , delta, low, high, random, beyond]) => el("tr", {},
             el("td", { class: "text" }, `${study}, ${metric.replaceAll("_", " ")} (${unit})`), el("td", { class: "text" }, `${property} ${group}, σ ${number(sigma)}`), el("td", {}, number(erased)), el("td", { class: "text" }, part === "own" ? group : part),
-            el("td", {}, number(old)), el("td", {}, range(delta, low, high)), el("td", {}, number(random)), el("td", {}, beyond || "not shown")))))),
+            el("td", {}, number(old)), el("td", {}, range(delta, low, high)), el("td", {}, number(random)), el("td", {}, random === null ? "–" : beyond || "not shown")))))),
       ] : []),
     ].filter(Boolean);
   }
@@ -457,7 +457,7 @@
   document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     const at = event.target.closest("input, select, button, audio, a, summary");
-    const free = !at || (at.matches("a") && event.key.startsWith("Arrow")) || (at.matches("button") && event.key === " " && !audio.paused);
+    const free = !at || (at.matches("a") && event.key.startsWith("Arrow")) || (at.matches("button.play, .example button") && event.key === " " && !audio.paused);
     if (!free) return;
     const step = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
     const to = step && main.querySelector(`a[rel=${step}]`);
