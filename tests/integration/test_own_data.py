@@ -180,7 +180,7 @@ def test_three_layouts_from_the_raw_tree_to_neurons(project):
     table.write_text(whole, encoding="utf-8")
     # A gender is missed where a property asks for one, by a sentence.
     printed = project.snakemake("results/neurons/tiny/mfa/gender.parquet", fails=True)
-    assert "expected a gender by name for each utterance, found an empty name for Anna 0" in printed.replace("\n", " ")
+    assert "property gender: expected utterances, found none with a gender; name it where" in printed.replace("\n", " ")
 
 
 def test_a_table_that_is_none_stops_with_its_sentence(project):

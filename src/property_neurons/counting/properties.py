@@ -162,7 +162,10 @@ class CategoryProperty:
     def _groups(self, found: set[str]) -> tuple[str, ...]:
         where = f"property {self.name}"
         if not found:
-            raise CountingError(f"{where}: expected utterances, found none; choose a larger corpus")
+            raise CountingError(
+                f"{where}: expected utterances, found none with a {self.column}; name it where the corpus gives it "
+                f"({_SOURCES.get(self.column, 'its own table')}), or choose another corpus or property"
+            )
         if problem := names_problem(sorted(found)):
             raise CountingError(
                 f"{where}: expected values of {self.column} that can be told apart, found {problem}; "
