@@ -72,13 +72,13 @@ const Plots = (() => {
      rows: [{label, kind, bars: [{p, low, high, kind}]}] */
   function bars(label, rows, line, lineName) {
     const name = widest(rows.map(row => row.label)), narrow = window.innerWidth < 700, one = narrow ? 17 : Math.max(23, name + 5);
-    const values = rows.flatMap(row => row.bars.map(bar => bar.p)).filter(value => value !== null);
-    const steps = ticks(Math.max(line || 0, ...values)), top = steps[steps.length - 1];
+    const all = rows.flatMap(row => row.bars), largest = Math.max(line || 0, ...all.map(bar => bar.p || 0));
+    // An interval of a few frames may reach beyond the scale.
+    const steps = ticks(Math.max(largest, ...all.map(bar => Math.min(bar.high || 0, 2 * largest)))), top = steps[steps.length - 1];
     const side = narrow ? Math.max(40, name + 9) : 40, long = narrow ? Math.min(320, window.innerWidth - side - 50) : 190;
     const across = rows.length * one;
     label = spoken(label, rows.flatMap(row => row.bars.map(bar => [bar.name ? `${row.label} ${bar.name}` : row.label, bar.p])));
     const plot = narrow ? frame(label, side + long + 22, across + 40) : frame(label, side + across + 50, long + 50);
-    // Bars set the scale: an interval of a few frames may reach beyond it.
     const at = value => narrow ? side + Math.min(1, value / top) * long : 12 + long - Math.min(1, value / top) * long;
     const rule = (value, kind) => narrow
       ? svg("line", { x1: at(value), x2: at(value), y1: 20, y2: 20 + across, class: kind })
