@@ -236,8 +236,8 @@ def test_other_utterances_or_another_order_are_refused(tmp_path):
         count(tmp_path, [(swapped, frames)], "label", CLEAN)
 
 
-@pytest.mark.parametrize("change", [-2, 2])
-def test_lengths_that_differ_by_two_frames_are_counted_where_there_are_ranks(tmp_path, change):
+def one_of_another_length(folder, change):
+    """A corpus, the frames ranked of each utterance, and its shard; the third has `change` more than it has labels."""
     corpus = make_corpus(seed=11)
     n_labels = len(corpus[2].frames)
     frames = {utterance.name: list(range(len(utterance.activations[0]))) for utterance in corpus}
@@ -248,8 +248,14 @@ def test_lengths_that_differ_by_two_frames_are_counted_where_there_are_ranks(tmp
         )
         for utterance in corpus
     ]
-    ranks = write_ranks(tmp_path / "ranks.zarr", longer, chosen=frames)
-    shards = [(ranks, write_frames(tmp_path / "frames.zarr", corpus))]
+    ranks = write_ranks(folder / "ranks.zarr", longer, chosen=frames)
+    shards = [(ranks, write_frames(folder / "frames.zarr", corpus))]
+    return corpus, frames, shards
+
+
+@pytest.mark.parametrize("change", [-2, 2])
+def test_lengths_that_differ_by_two_frames_are_counted_where_there_are_ranks(tmp_path, change):
+    corpus, frames, shards = one_of_another_length(tmp_path, change)
     counts = count(tmp_path, shards, "label", CLEAN)
     labels = sum(len(utterance.frames) for utterance in corpus)
     kept = sum(min(len(frames[utterance.name]), len(utterance.frames)) for utterance in corpus)
@@ -259,18 +265,8 @@ def test_lengths_that_differ_by_two_frames_are_counted_where_there_are_ranks(tmp
 
 @pytest.mark.parametrize("change", [-3, 3])
 def test_lengths_that_differ_by_more_than_two_frames_are_refused(tmp_path, change):
-    corpus = make_corpus(seed=11)
+    corpus, _, shards = one_of_another_length(tmp_path, change)
     n_labels = len(corpus[2].frames)
-    frames = {utterance.name: list(range(len(utterance.activations[0]))) for utterance in corpus}
-    frames[corpus[2].name] = list(range(n_labels + change))
-    longer = [
-        type(utterance)(
-            **vars(utterance) | {"activations": tuple(np.zeros((len(utterance.frames) + 9, width)) for width in WIDTHS)}
-        )
-        for utterance in corpus
-    ]
-    ranks = write_ranks(tmp_path / "ranks.zarr", longer, chosen=frames)
-    shards = [(ranks, write_frames(tmp_path / "frames.zarr", corpus))]
     with pytest.raises(
         CountingError, match=f"utterance {corpus[2].name}: expected {n_labels} frames .* found {n_labels + change}"
     ):

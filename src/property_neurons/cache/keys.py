@@ -181,7 +181,6 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
     # Slow to import, and not needed for ranks.
     from property_neurons.tasks.model import HEAD_FILE
     from property_neurons.tasks.table import read_task_data
-    from property_neurons.tasks.train import items_before
     from property_neurons.training.optimisation import WITHOUT_RESULT
 
     described = manifests.verify_files(manifests.described_folder(job.model), job.model)
@@ -196,7 +195,7 @@ def task_result(job: "TaskJob", *, threads: int, script: str | Path) -> Result:
             "half_precision": bool(job.states),
             "model": _digest_of_model(described),
             "head": head,
-            "first": items_before(job.initial),
+            "first": job.items_before(),
             "data": _digest_of_data(data),
             "code": job.code,
             **_machine("tasks", job.device, threads, 1, script),

@@ -174,8 +174,8 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
             `intervals.Estimate` and `Cell.add`. `beyond`: "more" or "less" where the excess has q <= 0.05 and no
             random set did as much, or as little; else "". The unit is points of per cent (`unit`), for F0 the MSE of
-            ln F0. For speakers further rows have the cross-entropy in nats
-            and, where clips are scored, the errors by utterance. Neurons are of the first seed.
+            ln F0. For speakers further rows have the cross-entropy in nats and, where clips are scored, the errors by
+            utterance. Numbers of neurons are means over seeds.
         curves: the same over doses and over sigma, a row for each kind of condition ("group", "random": with least and
             most of the draws).
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from property_neurons.stores import manifests
+from property_neurons.stores import files, manifests
 from property_neurons.training.optimisation import WITHOUT_RESULT, Optimisation
 
 
@@ -73,6 +74,10 @@ class TaskJob:
     def name(self) -> str:
         """For messages and the progress bar."""
         return f"{self.task} on {self.model_name}, seed {self.settings.get('seed', 0)}"
+
+    def items_before(self) -> int:
+        """The items that the trainings before this one have drawn; this one goes on from there."""
+        return 0 if self.initial is None else files.read_json(Path(self.initial) / "training.json").get("items", 0)
 
     def identity(self) -> str:
         """A digest of what the result depends on."""

@@ -108,17 +108,12 @@ def _examples(job: TaskJob, settings: TaskTraining, data: TaskData, encoder: Spe
             "n_examples": settings.steps * settings.batch_size,
             "crop_seconds": settings.crop_seconds,
             "seed": settings.seed,
-            "first": items_before(job.initial),
+            "first": job.items_before(),
             "group_by_length": settings.batch_size if settings.group_by_length else None,
         }
         in_scoring = {"clips": settings.clips}
         sets[part] = Examples(table, data.kind, source, **(in_training if part == "train" else in_scoring))
     return sets
-
-
-def items_before(initial: str | None) -> int:
-    """The items that the trainings before this one have drawn; this one goes on from there."""
-    return 0 if initial is None else files.read_json(Path(initial) / "training.json").get("items", 0)
 
 
 def _trainer(
@@ -141,7 +136,7 @@ def _write(job: TaskJob, done: _Trained, tried: Mapping[str, float | None]) -> N
     trained = {
         "mode": job.mode,
         "seed": done.settings.seed,
-        "items": items_before(job.initial) + drawn,
+        "items": job.items_before() + drawn,
         "settings": {key: value for key, value in asdict(done.settings).items() if key not in WITHOUT_RESULT},
         "learning_rates": tried,
         "dev": done.best,

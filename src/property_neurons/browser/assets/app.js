@@ -211,6 +211,7 @@
       return sets.length ? sets.map(set => ({ ...base, set })) : [base];
     }).sort((a, b) => Boolean(b.set) - Boolean(a.set));
   }
+
   function filtersOf(query) {
     return { text: query.get("find") || "", property: query.get("property") || "", group: query.get("group") || "", q: query.get("q") || "", sort: query.get("sort") || "", down: query.get("down") === "1" };
   }
@@ -272,12 +273,16 @@
     const labels = el("div", { class: "heads", style: `width:${wide}px`, "aria-hidden": "true" }, phones.map(phone => el("span", { style: `width:${cell}px` }, phone)));
     const canvas = el("canvas", { width: wide, height: order.length * tall, role: "img", "aria-label": `Probability of being active of ${order.length} neurons by phone; the table below has the numbers` });
     const pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
-    order.forEach((one, row) => one.p.forEach((value, at) => {
+    const colours = kindOfPhone.map(kind => style.getPropertyValue(`--c${kind % 6}`));
+    order.forEach((one, row) => {
+      // Neurons that are never active are not among these.
       const scale = Math.max(...one.p);
-      pen.globalAlpha = value && scale ? value / scale : 0;
-      pen.fillStyle = style.getPropertyValue(`--c${kindOfPhone[at] % 6}`);
-      pen.fillRect(at * cell, row * tall, cell - 1, tall);
-    }));
+      one.p.forEach((value, at) => {
+        pen.globalAlpha = value / scale;
+        pen.fillStyle = colours[at];
+        pen.fillRect(at * cell, row * tall, cell - 1, tall);
+      });
+    });
     canvas.addEventListener("click", event => {
       const row = Math.floor(event.offsetY / tall);
       if (order[row]) location.hash = toNeuron(layer, order[row].n);
