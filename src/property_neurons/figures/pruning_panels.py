@@ -60,7 +60,9 @@ COLOURS = MappingProxyType(
 _SEED = MappingProxyType(
     {"marker": "o", "markersize": 2.6, "color": style.REFERENCE, "markeredgecolor": "white", "markeredgewidth": 0.4}
 )
-_ERROR = MappingProxyType({"color": style.REFERENCE, "linewidth": 0.9})
+_INTERVAL = MappingProxyType({"color": style.REFERENCE, "linewidth": 0.9})
+# Not the circle of a difference, whose filling says something.
+_ERROR = MappingProxyType({"marker": "|", "markersize": 8, "markeredgewidth": 2.0, "linestyle": ""})
 _PUBLISHED = MappingProxyType(
     {"marker": "D", "markersize": 3.6, "color": "white", "markeredgecolor": style.REFERENCE, "markeredgewidth": 0.8}
 )
@@ -122,7 +124,8 @@ def legend(table: pd.DataFrame) -> list[Line2D]:
     handles = [
         Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
         Line2D([], [], label="none shown; in brackets: detectable", **_difference_look(style.BLUE, beyond=False)),
-        Line2D([], [], label=interval_label(table["seeds"].min()), **_ERROR),
+        Line2D([], [], label=interval_label(table["seeds"].min()), **_INTERVAL),
+        Line2D([], [], label="error, mean over seeds" if several_seeds else "error", color=style.BLUE, **_ERROR),
     ]
     if several_seeds:
         handles.append(Line2D([], [], label="error of one seed", linestyle="", **_SEED))
@@ -147,7 +150,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
             for part in ("seed", "published")
         )
         axes.plot([error.low, error.high], [place, place], color=COLOURS[error.arm], linewidth=1.4, zorder=2)
-        axes.plot([error.value], [place], color=COLOURS[error.arm], marker="o", markersize=4, linestyle="", zorder=3)
+        axes.plot([error.value], [place], color=COLOURS[error.arm], zorder=3, **_ERROR)
         if len(seeds) > 1:
             offsets = [0.26 if index % 2 else -0.26 for index in range(len(seeds))]
             axes.plot(seeds, [place + offset for offset in offsets], linestyle="", zorder=4, **_SEED)
