@@ -159,6 +159,7 @@ def null(
         p=1 / (permutations + 1) if permutations else np.nan,
         permutations=permutations,
         distinct=distinct,
+        level="phone",
     )
 
 

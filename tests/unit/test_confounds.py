@@ -1,6 +1,7 @@
 """Where a confound is the same: equal to plain loops; neurons of the confound go, those of the group stay."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,30 @@ def test_intervals_that_are_utterances_named_by_their_speakers_are_their_speaker
             one.group_neurons(one.units.site_counts(site).astype(float), one.stratum, site) for one in (found, other)
         ]
         assert (sets[0] == sets[1]).all()
+
+
+def test_a_confound_may_have_hundreds_of_values():
+    """Such as the speakers of a large corpus, for phones."""
+    strata, phones = 200, 2
+    group, phone = np.divmod(np.arange(strata * phones), phones)
+    units = made_units(
+        "run",
+        speaker=group % 10,
+        phone=phone,
+        group=phone * strata + group,
+        n=40,
+        counts=[np.random.default_rng(0).binomial(40, 0.1, size=(len(group), 6))],
+        unit=np.arange(len(group)),
+        cells=np.repeat(np.eye(phones, dtype=bool), strata, axis=0),
+        strata=tuple(f"s{number}" for number in range(strata)),
+        n_groups=phones * strata,
+    )
+    units = replace(units, groups=tuple(f"{of} s{number}" for of in ("front", "back") for number in range(strata)))
+    crossed = Crossed(units, SetDefinition(), by_strata=False)
+    for dealt in crossed.dealt(3, 0):
+        assert dealt.min() >= 0
+        assert dealt.max() > 127
+        assert crossed.frames(dealt).sum(axis=1).tolist() == crossed.frames(crossed.stratum).sum(axis=1).tolist()
 
 
 def test_frames_without_the_confound_are_a_part_of_their_own(tmp_path, shards):

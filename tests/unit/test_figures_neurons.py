@@ -57,7 +57,7 @@ def test_fig7_draws_the_size_of_p_by_layer(tmp_path):
 def test_fig7_says_over_its_panels_what_chance_explains():
     own = all_summaries(4, ("gender",))
     figure, _ = drawn(fig7, {"own": own}, {"own": all_nulls(own)}, "demo")
-    assert [axes.texts[0].get_text() for axes in figure.axes] == ["p < 0.001 · false share 50 %"]
+    assert [axes.texts[0].get_text() for axes in figure.axes] == ["p = 0.001 · false share 50 %"]
     nulls = {name: null(table, permutations=19, share=np.nan) for name, table in own.items()}
     figure, _ = drawn(fig7, {"own": own}, {"own": nulls}, "demo")
     assert figure.axes[0].texts[0].get_text() == "p = 0.050 · no neurons"

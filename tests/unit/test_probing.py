@@ -186,9 +186,20 @@ def test_the_interval_is_over_speakers():
     low, high = speaker_interval(right, speaker.astype(str), seed=0)
     width = 2 * 1.96 * np.std([right[speaker == s].mean() for s in range(20)]) / math.sqrt(20)
     assert low < right.mean() < high
-    assert high - low == pytest.approx(width, rel=0.15)
+    # Student's t with 19 degrees of freedom is 7 % wider than the normal distribution.
+    assert high - low == pytest.approx(1.07 * width, rel=0.15)
     assert (low, high) == speaker_interval(right, speaker.astype(str), seed=0)
     assert all(map(math.isnan, speaker_interval(right, np.zeros(10_000), seed=0)))
+
+
+def test_the_interval_of_few_speakers_holds_the_true_share_as_often_as_it_says():
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(200):
+        share = rng.uniform(0.3, 0.9, 5)
+        speaker = np.repeat(np.arange(5), 200)
+        low, high = speaker_interval(rng.random(1000) < share[speaker], speaker, seed=0)
+        held += low <= 0.6 <= high
+    assert held >= 180
 
 
 def test_the_silhouette_is_that_of_the_phone_means():

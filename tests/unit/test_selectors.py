@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from made_units import phones_in_groups, runs_of_phones, speakers_and_phones
+from made_units import made_units, phones_in_groups, runs_of_phones, speakers_and_phones
 from sklearn.metrics import average_precision_score
 
 from property_neurons.counting.balance import BalancedCells
@@ -157,6 +157,40 @@ def test_without_halves_only_the_overlap_is_there(planted):
     table, _ = compare_selectors(planted, SetDefinition(), halves=0, seed=0)
     assert table["auroc"].isna().all()
     assert table["jaccard"].notna().any()
+
+
+def test_no_selector_chooses_for_a_group_that_a_half_lacks():
+    """The other groups' choice does not suffer from it either."""
+    rng = np.random.default_rng(0)
+    speaker, group = np.divmod(np.arange(4 * 3), 3)
+    kept = (group < 2) | (speaker == 3)
+    rates = np.full((3, 30), 0.02)
+    rates[0, 20:25] = rates[1, 25:] = 0.3
+    units = made_units(
+        "utterance",
+        speaker=speaker[kept],
+        phone=np.zeros(kept.sum(), int),
+        group=group[kept],
+        n=200,
+        counts=[rng.binomial(200, rates[group[kept]])],
+        unit=np.arange(kept.sum()),
+    )
+    halves = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], np.int8).T
+    found = select(SiteUnits(units, 0, SetDefinition()), halves, 0)
+    for name in SELECTORS:
+        assert not found.chosen[name][2, :, 0].any()
+    for name in ("contrast", "probeless", "mean_difference"):
+        assert set(np.flatnonzero(found.chosen[name][0, :, 0])) <= set(range(20, 30))
+    assert found.chosen["contrast"][0, 20:25, 0].all()
+
+
+def test_what_is_chosen_at_random_differs_by_layer():
+    rng = np.random.default_rng(0)
+    made = speakers_and_phones(rng, speakers=8, planted=10, raised=0.1)
+    units = replace(made, sites=(made.sites[0], replace(made.sites[0], layer=2)), tau=made.tau * 2, made=made.made * 2)
+    one, two = (select(SiteUnits(units, site, SetDefinition()), None, 0).chosen[RANDOM] for site in (0, 1))
+    assert (one.sum(axis=1) == two.sum(axis=1)).all()
+    assert (one != two).any()
 
 
 def test_balanced_sets_are_those_of_the_table_of_neurons():

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from made_units import (
+    made_units,
     men_and_women,
     phones_in_groups,
     runs_of_phones,
@@ -121,6 +122,77 @@ def loop_sets(units, definition, labels):
     return members, exclusive, effect
 
 
+def variance_of_units(units, phone):
+    """a and b of V(count) = a n + b n², by ordinary least squares of squared residuals over n."""
+    rows = np.flatnonzero(units.phone == phone)
+    counts, n = units.site_counts(0).toarray()[rows].astype(float), units.n[rows].astype(float)
+    if units.dealings > 1:
+        share = counts.sum(axis=0) / n.sum()
+        return share * (1 - share), np.zeros(len(share))
+    # Labels of speakers change places among all, those of runs within the speaker.
+    block = units.speaker[rows] if units.level == "run" else np.zeros(len(rows))
+    rest = np.empty(counts.shape)
+    for one in set(block):
+        own = block == one
+        rest[own] = counts[own] - n[own, np.newaxis] * counts[own].sum(axis=0) / n[own].sum()
+    a, b = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
+    for neuron in range(counts.shape[1]):
+        squared = rest[:, neuron] ** 2
+        if len(set(n)) == 1:
+            a[neuron] = (squared / n).mean()
+            continue
+        # Weights 1 / n²: of squared = a n + b n², the sums over (squared / n) and over squared are those of the fit.
+        both = np.linalg.solve([[len(n), n.sum()], [n.sum(), (n**2).sum()]], [(squared / n).sum(), squared.sum()])
+        if both[1] <= 0:
+            both = (squared / n).mean(), 0
+        elif both[0] <= 0:
+            both = 0, squared.sum() / (n**2).sum()
+        a[neuron], b[neuron] = both
+    return a, b
+
+
+def loop_scores(units, labels, effect):
+    """Effects over their standard errors, cell by cell."""
+    if deals_phones(units):
+        return effect
+    counts, frames = cells_under(units, labels)
+    variance = np.zeros(effect.shape)
+    if units.of_phone:
+        pairs = sorted(set(zip(units.speaker.tolist(), units.phone.tolist(), strict=True)))
+        rows = units.site_counts(0).toarray().astype(float)
+        of_phone = {}
+        for (group, phone), n in frames.items():
+            total = np.zeros(effect.shape[1])
+            for pair in np.flatnonzero(labels == phone):
+                own = (units.speaker == pairs[pair][0]) & (units.phone == pairs[pair][1])
+                total += (rows[own].sum(axis=0) - units.n[own].sum() * counts[group, phone] / n) ** 2
+            of_phone[group] = total / n**2
+        for group in of_phone:
+            others = [of_phone[other] for other in of_phone if other != group]
+            variance[group] = of_phone[group] + sum(others) / len(others) ** 2
+        return effect / np.sqrt(variance)
+    index = {unit: place for place, unit in enumerate(sorted(set(units.unit.tolist())))}
+    for group in range(len(units.groups)):
+        compared = 0
+        for phone in range(len(units.phones)):
+            rest = [other for other in range(len(units.groups)) if other != group and (other, phone) in counts]
+            if (group, phone) not in counts or not rest:
+                continue
+            compared += 1
+            a, b = variance_of_units(units, phone)
+            for here in ([group], rest):
+                n = sum(frames[one, phone] for one in here)
+                squares = 0
+                if units.dealings == 1:
+                    own = [
+                        row for row in np.flatnonzero(units.phone == phone) if labels[index[units.unit[row]]] in here
+                    ]
+                    squares = sum(int(units.n[row]) ** 2 for row in own)
+                variance[group] += a / n + b * squares / n**2
+        variance[group] /= compared**2
+    return effect / np.sqrt(variance)
+
+
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
 @pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
 def test_the_null_equals_a_plain_loop(make, definition):
@@ -131,14 +203,17 @@ def test_the_null_equals_a_plain_loop(make, definition):
     members, exclusive, effect = loop_sets(units, definition, dealt.label)
     assert (found.observed.members[:, :, 0] == members).all()
     np.testing.assert_allclose(found.observed.effect[:, :, 0], effect, atol=1e-12)
+    scores = loop_scores(units, dealt.label, effect)
+    np.testing.assert_allclose(found.observed.score[:, :, 0], scores, rtol=1e-6, atol=1e-9)
     as_large, largest_as_large = np.ones(effect.shape), np.ones(effect.shape)
     labellings = np.concatenate(list(dealt.deals(permutations, 5)))
     for number, labels in enumerate(labellings):
         _, other, other_effect = loop_sets(units, definition, labels)
         assert found.sizes[:-1, number].tolist() == other.sum(axis=1).tolist()
         assert found.sizes[-1, number] == other.any(axis=0).sum()
-        as_large += other_effect >= effect - 1e-12
-        largest_as_large += np.nanmax(other_effect) >= effect - 1e-12
+        other_scores = loop_scores(units, labels, other_effect)
+        as_large += other_scores >= scores - 1e-9
+        largest_as_large += np.nanmax(other_scores) >= scores - 1e-9
     np.testing.assert_allclose(found.p, as_large / (1 + permutations))
     np.testing.assert_allclose(found.p_family, largest_as_large / (1 + permutations))
     assert exclusive.any()
@@ -213,6 +288,71 @@ def test_neurons_of_who_speaks_are_none_of_how_they_speak(summed):
         of_sizes.append(p_of_size(found.observed_sizes[-1], found.sizes[-1]))
     assert np.mean(of_gender) < 0.09
     assert min(of_sizes) > 0.02
+
+
+def test_a_rare_phone_is_no_more_often_special_than_another():
+    """Where phones mean nothing, those of few frames have small p as often as the others."""
+    rng, p, found_any = np.random.default_rng(6), [], 0
+    for data in range(6):
+        speaker, phone = np.divmod(np.arange(20 * 10), 10)
+        n = np.where(phone < 2, 10, 200)
+        counts = rng.binomial(n[:, np.newaxis], 0.05, size=(200, 150))
+        units = made_units(
+            "run",
+            speaker=speaker,
+            phone=phone,
+            group=phone,
+            n=n,
+            counts=[counts],
+            unit=np.arange(200),
+            cells=np.eye(10, dtype=bool),
+        )
+        found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=399, seed=data)
+        p.append([(found.p[:2] <= 0.05).mean(), (found.p[2:] <= 0.05).mean()])
+        found_any += int((found.q <= 0.1).any())
+    rare, others = np.mean(p, axis=0)
+    assert rare < 0.07
+    assert 0.03 < others < 0.07
+    assert found_any <= 2
+
+
+@pytest.mark.parametrize("balance", [None, 0])
+@pytest.mark.parametrize("alike", [0, 0.5])
+def test_short_runs_are_no_more_often_special_than_long_ones(balance, alike):
+    """Runs of few frames in one group, of many in another, and neurons that know of neither.
+
+    alike: how much runs differ in their rate, as a share of it.
+    """
+    rng, p = np.random.default_rng(8), []
+    for data in range(5):
+        speaker, phone = np.divmod(np.arange(8 * 4 * 50) // 50, 4)
+        n = np.clip(rng.poisson(4, len(speaker)) + 1, 1, 14)
+        group = (n >= 3).astype(int) + (n > 5)
+        rate = 0.05 * (1 + alike * rng.choice([-1, 1], size=(len(n), 120)))
+        counts = rng.binomial(n[:, np.newaxis], rate)
+        units = made_units(
+            "run", speaker=speaker, phone=phone, group=group, n=n, counts=[counts], unit=np.arange(len(n))
+        )
+        found = site_null(SiteUnits(units, 0, SetDefinition(), balance), permutations=199, seed=data)
+        p.append((found.p <= 0.05).mean(axis=1))
+        assert not (found.q <= 0.05).any()
+    assert np.mean(p, axis=0).max() < 0.08
+
+
+def test_a_group_without_a_phone_in_common_counts_as_one_whose_effect_is_as_large():
+    """Of two speakers in each group some labellings compare nothing; p of the two groups then adds up to 1 and more."""
+    phone = np.array([0, 1, 0, 1])
+    units = made_units(
+        "speaker",
+        speaker=np.arange(4),
+        phone=phone,
+        group=np.array([0, 0, 1, 1]),
+        n=100,
+        counts=[np.random.default_rng(0).binomial(100, 0.1, size=(4, 8))],
+    )
+    found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=400, seed=0)
+    assert (found.p.sum(axis=0) > 1).all()
+    assert found.p.min() > 0.3
 
 
 def test_what_has_one_label_is_not_dealt():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made_units import made_units, phones_in_groups, rows_of, runs_of_phones, speakers_and_phones
 from scipy.sparse import coo_array
+from scipy.stats import false_discovery_control
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from property_neurons.counting.balance import BalancedCells
@@ -303,6 +304,48 @@ def test_a_false_discovery_rate_leaves_neurons_out(found):
     assert joined["exclusive"].sum() < table["exclusive"].sum()
     assert (joined.loc[joined["exclusive"], "q"] <= 0.05).all()
     assert len(joined) == len(table)
+
+
+def test_groups_of_one_speaker_have_no_null_and_keep_their_sets():
+    """Dealt anew they would only change their names."""
+    rng = np.random.default_rng(0)
+    speaker, phone = np.divmod(np.arange(8 * 3), 3)
+    counts = rng.binomial(100, np.where(rng.random((8, 40)) < 0.2, 0.3, 0.03)[speaker])
+    units = made_units("speaker", speaker=speaker, phone=phone, group=speaker, n=100, counts=[counts])
+    statistics = neuron_statistics(units, SetDefinition(), permutations=50, halves=2, seed=0)
+    assert statistics.null[["null_mean", "p", "q", "detectable"]].isna().all().all()
+    assert statistics.neurons[["p", "q", "p_family"]].isna().all().all()
+    table = neuron_table(units, SetDefinition())
+    assert table["exclusive"].any()
+    limited = with_statistics(table, statistics, fdr=0.05)
+    assert limited["exclusive"].tolist() == table["exclusive"].tolist()
+
+
+def test_the_table_of_the_null_says_what_it_could_have_seen(found):
+    _, _, statistics = found
+    null = statistics.null
+    assert np.allclose(null["q"], false_discovery_control(null["p"]))
+    assert (null["detectable"] > null["null_mean"]).all()
+    assert (null.loc[null["observed"] > null["detectable"], "p"] <= 0.05).all()
+
+
+def test_halves_have_every_group_that_two_speakers_have():
+    """A property of utterances: one group of two speakers of eight, one of a single speaker."""
+    speaker, group = np.divmod(np.arange(8 * 4), 4)
+    kept = (group < 2) | ((group == 2) & (speaker < 2)) | ((group == 3) & (speaker == 5))
+    units = made_units(
+        "utterance",
+        speaker=speaker[kept],
+        phone=np.zeros(kept.sum(), int),
+        group=group[kept],
+        n=50,
+        counts=[np.ones((kept.sum(), 3), int)],
+        unit=np.arange(kept.sum()),
+    )
+    halves = speaker_halves(units, 40, 0)
+    assert (halves[:2].sum(axis=0) == 1).all()
+    assert (halves[:, 0::2] + halves[:, 1::2] == 1).all()
+    assert set(halves.sum(axis=0)) == {4}
 
 
 def test_statistics_of_other_sets_are_refused(found):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from synthetic_stores import make_corpus, write_shards
 
+from property_neurons.corpus.frame_store import open_frames
+from property_neurons.corpus.frame_values import FrameFiles, FrameValues, write_values
 from property_neurons.counting import unit_counts, unit_pools
 from property_neurons.counting.count import count_activations
 from property_neurons.counting.exchangeable import Exchangeable
@@ -196,6 +198,34 @@ def test_speakers_are_pooled_where_they_would_take_too_much_memory(tmp_path, mon
             of_pool = sum(cell_sums(each, site, speaker) for speaker in speakers)
             assert of_pool.sum() > 0
             assert (cell_sums(pooled, site, pool) == of_pool).all()
+
+
+def test_a_pause_does_not_end_a_stretch(tmp_path, shards):
+    """Of two labels, each for half an utterance with its pauses, an utterance makes two units at most."""
+    files, halves, paused = [], set(), 0
+    for number, (ranks, store) in enumerate(shards):
+        frames = open_frames(store)
+        utterance = np.repeat(np.arange(len(frames.utterances)), np.diff(frames.offset))
+        length = np.diff(frames.offset)[utterance]
+        second = np.arange(len(frames.label)) - frames.offset[utterance] >= length // 2
+        path = tmp_path / f"{number}.zarr"
+        values = FrameValues(
+            interval=(2 * utterance + second).astype(np.int32),
+            interval_name=np.tile([0, 1], len(frames.utterances)).astype(np.int32),
+            names=("calm", "loud"),
+        )
+        write_values(path, frames.utterances, frames.offset, values)
+        files.append((ranks, FrameFiles(store, values=path)))
+        spoken = frames.label != frames.inventory.labels.index("SIL")
+        halves |= {(number, one) for one in (2 * utterance + second)[spoken]}
+        of_half = 2 * utterance[spoken] + second[spoken]
+        paused += int(((np.diff(np.flatnonzero(spoken)) > 1) & (np.diff(of_half) == 0)).sum())
+    property_ = make_property("emotion", of="interval", by="none")
+    units = count_units(files, property_, Sampling(), lambda_=0.05, corpus="made-up", output=tmp_path / "units.zarr")
+    assert paused
+    assert units.level == "stretch"
+    assert len(np.unique(units.unit)) <= len(halves)
+    assert len(np.unique(units.unit)) > len(halves) / 2
 
 
 def cell_sums(units, site, speaker):

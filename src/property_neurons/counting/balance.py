@@ -19,7 +19,9 @@ def frames_left(n: np.ndarray) -> np.ndarray:
     return np.minimum(n, np.where(n > 0, n, _MOST).min(axis=0))
 
 
-def thinned(counts: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def thinned(
+    counts: np.ndarray, n: np.ndarray, rng: np.random.Generator, most: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """One phone's counts after its frames are thinned to as many in every group that has some.
 
     Each neuron's frames are sampled without replacement.
@@ -27,11 +29,12 @@ def thinned(counts: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tupl
     Args:
         counts: int64 [groups, neurons, M], frames in which a neuron is active, under each of M labellings.
         n: int64 [groups, M], frames.
+        most: leave so many at most.
 
     Returns:
         The same two for the frames that are left.
     """
-    left = frames_left(n)
+    left = frames_left(n) if most is None else np.minimum(frames_left(n), most)
     return rng.hypergeometric(counts, n[:, np.newaxis] - counts, left[:, np.newaxis]), left
 
 

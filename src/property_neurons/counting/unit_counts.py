@@ -213,9 +213,11 @@ def _shard_units(
     # Utterances that are left out may be of speakers that have no number.
     speaker = np.array([number_of.get(name, -1) for name in frames.columns["speaker"]], dtype=np.int64)[utterance]
     if level == "stretch":
-        group = cells.group[cell]
-        goes_on = (utterance[1:] == utterance[:-1]) & (group[1:] == group[:-1]) & (run[1:] - run[:-1] <= 1)
-        unit = np.cumsum(np.append(True, ~goes_on)[: len(run)]) - 1
+        # A pause within a stretch is not counted, and does not end it.
+        of_all = np.searchsorted(frames.offset, sample.position, side="right") - 1
+        group = layout.group_of(frames, sample)
+        ends = (of_all[1:] != of_all[:-1]) | (group[1:] != group[:-1])
+        unit = np.cumsum(np.append(True, ends)[: len(group)])[counted] - 1
     elif level == "run":
         # Where the group changes within a run, as pitch does, each piece is a unit.
         unit = np.cumsum(np.append(True, (run[1:] != run[:-1]) | (cell[1:] != cell[:-1]))[: len(run)]) - 1

@@ -109,7 +109,7 @@ def _null(null: pd.DataFrame, layers: pd.DataFrame, name: str, own: bool) -> Ite
 def notes(nulls: ByProperty) -> dict[str, str]:
     """By property, p over all layers, and the estimated false share; nothing where there is no null."""
     overall = {name: of_all_layers(null) for name, null in nulls.items() if null["permutations"].max()}
-    return {name: _note(row["p"], row["false_share"]) for name, row in overall.items()}
+    return {name: _note(row["p"], row["false_share"], row["level"]) for name, row in overall.items()}
 
 
 def _few_labellings(nulls: ByProperty) -> str:
@@ -123,13 +123,14 @@ def _few_labellings(nulls: ByProperty) -> str:
     return f"Few labellings, so p cannot be small: {', '.join(few)}" if few else ""
 
 
-def _note(p: float, false_share: float) -> str:
-    # As of single phones: no other labels could be dealt to the frames of a phone.
-    return "no null: groups of one phone" if pd.isna(p) else f"p {_p(p)} · {_share(false_share)}"
+def _note(p: float, false_share: float, level: str) -> str:
+    # Of single phones or speakers: other labels would be other names, or other amounts of speech.
+    return f"no null: groups of one {level}" if pd.isna(p) else f"p {_p(p)} · {_share(false_share)}"
 
 
 def _p(value: float) -> str:
-    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
+    # 1,000 labellings give 1 / 1,001 at least, which is 0.001 and not below.
+    return f"= {value:.3f}" if value >= 0.0005 else "< 0.001"
 
 
 def _share(value: float) -> str:

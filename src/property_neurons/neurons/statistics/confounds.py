@@ -7,6 +7,8 @@ again
 - `by` the strata, in place of the groups: pitch in semitones from each speaker's median, in place of pitch.
 Fewer frames a cell, and fewer speakers, lose neurons by themselves. So the same is done with strata that mean nothing:
 each run takes the stratum of a frame of the same phone and group of another speaker, the same other speaker for all.
+Where runs are summed up (large corpora), whole rows of a speaker, phone, group and stratum take one. Few such rows vary
+more than many runs do, so that p is then too large where a corpus has much speech of few speakers.
 """
 
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from property_neurons.neurons.cells import enough_frames
 from property_neurons.neurons.definition import SetDefinition
 from property_neurons.neurons.groups import neuron_sets
 from property_neurons.neurons.membership import group_masks
+from property_neurons.neurons.statistics.false_discovery import POWER, with_q
 from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.progress import progress
 
@@ -34,12 +37,15 @@ _HELD = 1 << 25
 
 @dataclass(frozen=True)
 class Confounds:
-    """layers: layer, site, group, found, given, stay, share, dealt_stay, dealt_share, dealt_low, dealt_high, p, deals.
+    """layers: layer, site, group, found, given, stay, share, dealt_stay, dealt_share, dealt_low, dealt_high, p, q,
+        detectable, deals, level.
 
     found: |G|, or |P| where the group is empty; given: the same where the confound is the same; stay: in both; share:
         stay / found. dealt_: means over strata that mean nothing, and the range of the share in 95 % of the deals. p:
-        share of the deals, the strata as they are among them, in which as few stay.
-    cells: group, phone, stratum, frames, runs, speakers, weight, rare. weight: of the stratum in the group's mean; NaN
+        share of the deals, the strata as they are among them, in which as few stay. q: over the table. detectable: a
+        share so low has p <= 0.05 80 times in 100, if it varies as with strata that mean nothing; 0 where none has.
+        level: what the rows are that take a stratum, as of `UnitCounts`.
+    cells: group, phone, stratum, frames, rows, speakers, weight, rare. weight: of the stratum in the group's mean; NaN
         where strata take the place of groups. rare: used, with fewer than 1 / lambda frames.
     """
 
@@ -121,7 +127,7 @@ class Crossed:
         return np.divide(weights, total, out=np.zeros(n.shape), where=total > 0)
 
     def dealt(self, deals: int, seed: int) -> Iterator[np.ndarray]:
-        """Strata that mean nothing: int8 [rows], so many times.
+        """Strata that mean nothing: int32 [rows], so many times.
 
         Each speaker gets a random partner, of the same group where the property is one of the speaker. Each row takes
         the stratum of a random frame of the partner in the same cell, or of any speaker where the partner has none.
@@ -142,7 +148,7 @@ class Crossed:
                 other[block == one] = rng.permutation(other[block == one])
             taken = of_speaker.any_of(self.cell * n_speakers + other[speaker], rng)
             anyones = of_cell.any_of(self.cell, rng)
-            yield self.stratum[np.where(taken < 0, anyones, taken)].astype(np.int8)
+            yield self.stratum[np.where(taken < 0, anyones, taken)].astype(np.int32)
 
     def _place(self, stratum: np.ndarray) -> np.ndarray:
         return self.cell * self.n_strata + stratum
@@ -202,7 +208,7 @@ def confounds(
         for (layer, site), parts in zip([*names, (ALL_LAYERS, "")], [*sizes, totals], strict=True)
         for number, group in enumerate((*crossed.groups, ALL_GROUPS))
     ]
-    return Confounds(pd.DataFrame(rows), _cell_table(crossed))
+    return Confounds(with_q(pd.DataFrame(rows)).assign(level=units.level), _cell_table(crossed))
 
 
 class _Rows:
@@ -259,6 +265,8 @@ def _row(layer: int, site: str, group: str, found: int, given: int, stay: int, d
         "dealt_low": float(low),
         "dealt_high": float(high),
         "p": float((1 + (dealt <= stay).sum()) / (1 + len(dealt))) if found else none,
+        "q": none,
+        "detectable": max(0.0, float(np.percentile(dealt, 5) - POWER * dealt.std()) / found) if found else none,
         "deals": len(dealt),
     }
 
@@ -276,7 +284,7 @@ def _cell_table(crossed: Crossed) -> pd.DataFrame:
             "phone": np.array(units.phones, dtype=object)[crossed.phone_of_cell[cell]],
             "stratum": np.array(units.strata, dtype=object)[stratum],
             "frames": n.ravel(),
-            "runs": np.bincount(place, minlength=n.size),
+            "rows": np.bincount(place, minlength=n.size),
             "speakers": np.bincount(speakers, minlength=n.size),
             "weight": weights.ravel(),
             "rare": used & (n.ravel() < enough_frames(units.lambda_)),

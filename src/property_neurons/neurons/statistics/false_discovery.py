@@ -1,9 +1,13 @@
-"""One correction for many tests."""
+"""One correction for many tests, and what a test could have seen."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import false_discovery_control
+import pandas as pd
+from scipy.stats import false_discovery_control, norm
+
+# Standard deviations beyond a critical value at which 80 studies of 100 exceed it.
+POWER = float(norm.ppf(0.80))
 
 
 def q_values(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -16,3 +20,8 @@ def q_values(p: Sequence[float] | np.ndarray) -> np.ndarray:
     if known.any():
         q[known] = false_discovery_control(p[known])
     return q
+
+
+def with_q(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose q corrects its p over all rows, those of all layers and all groups among them."""
+    return table.assign(q=q_values(table["p"].to_numpy(dtype=np.float64)))

@@ -1,15 +1,22 @@
 """Neuron sets, and the effect of a group on each neuron, for many labellings or weightings of the same units."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from property_neurons.counting.balance import thinned, thinning
+from property_neurons.counting.balance import frames_left, thinned, thinning
 from property_neurons.counting.unit_count_store import UnitCounts, unit_blocks
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.standard_errors import (
+    PooledVariance,
+    error_of_effects,
+    errors_of_phones,
+    pooled_variance,
+    scores_of,
+)
 
 # Groups x neurons x labellings that are held at a time, and bytes of each: 1.3 GB.
 _MOST_LABELLED = 1 << 25
@@ -36,12 +43,15 @@ class LabelledSets:
         the others'. NaN where there is none.
     active: float64 [groups, neurons, M], mean over phones of p(active | phone, group).
     others: float64 [groups, neurons, M], what the effect is the difference to: the mean of the other groups.
+    score: float64 [groups, neurons, M], what a null compares: the effect over its standard error, but for a factor
+        that all labellings of a neuron share (`standard_errors`); where groups are made of several phones, the effect.
     """
 
     members: np.ndarray
     effect: np.ndarray
     active: np.ndarray
     others: np.ndarray
+    score: np.ndarray
 
     @property
     def group_neurons(self) -> np.ndarray:
@@ -66,7 +76,7 @@ class SiteUnits:
         """
         self._thinning = partial(thinning, units, site, balance)
         self._of_deals = self._thinning()
-        self.units, self.definition, self._site = units, definition, site
+        self.units, self.definition, self.site = units, definition, site
         self.width, self.tau, self.lambda_ = units.sites[site].width, units.tau[site], units.lambda_
         self.index = np.unique(units.unit, return_inverse=True)[1]
         self.counts = units.site_counts(site)
@@ -75,6 +85,7 @@ class SiteUnits:
         dtypes = [_exact_type(units, rows) if whole else np.float64 for rows in self.rows]
         self._by_phone = [_transposed(self.counts[rows], dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
         self._n = [units.n[rows].astype(dtype) for rows, dtype in zip(self.rows, dtypes, strict=True)]
+        self._squares = [units.n[rows].astype(np.float64) ** 2 for rows in self.rows]
 
     def relabelled(self, labels: np.ndarray, *, with_active: bool = True) -> LabelledSets:
         """The sets under other labels, int [M, what `labels.dealt_units` deals].
@@ -83,11 +94,14 @@ class SiteUnits:
             with_active: False leaves `active` and `others` NaN, which saves time where the effect does not need them.
         """
         if self.units.of_phone:
-            return self._sets(self._phones_relabelled(labels), len(labels))
+            found = self._sets(self._phones_relabelled(labels), len(labels))
+            return replace(found, score=scores_of(found.effect, self._errors_of_phones(labels)))
         of_unit = np.ascontiguousarray(labels.T)
         sums = self._chosen(of_unit) if self.units.dealings > 1 else self._relabelled(of_unit)
-        sums = self._balanced(sums, self._of_deals)
-        return self._sets(sums, len(labels), with_active=with_active)
+        frames = np.zeros((2, *self.units.cells.shape, len(labels)))
+        sums = _noting(self._balanced(sums, self._of_deals, self._left), frames)
+        found = self._sets(sums, len(labels), with_active=with_active)
+        return replace(found, score=scores_of(found.effect, error_of_effects(*frames, self._variance)))
 
     def weighted(self, weights: np.ndarray) -> LabelledSets:
         """The sets when each speaker's frames count so many times: int [speakers, M]."""
@@ -102,7 +116,7 @@ class SiteUnits:
         for phone, cells in self._of_speakers(weights):
             for group, cell in enumerate(cells):
                 if cell is not None:
-                    counts, n = cell
+                    counts, n, _ = cell
                     least = self.definition.least_counts(
                         n.astype(np.int64), lambda_=self.lambda_, tau=self.tau, width=self.width
                     )
@@ -112,15 +126,29 @@ class SiteUnits:
     def _of_speakers(self, weights: np.ndarray) -> "_CellSums":
         return self._balanced(self._weighted(weights), self._thinning())
 
-    def _balanced(self, sums: "_CellSums", rng: np.random.Generator | None) -> "_CellSums":
+    @cached_property
+    def _left(self) -> np.ndarray:
+        """How many frames of each phone balance leaves of a group as it is, and so of a dealt one at most: [phones]."""
+        n = np.zeros(self.units.cells.shape, np.int64)
+        np.add.at(n, (self.units.group, self.units.phone), self.units.n)
+        return frames_left(n).max(axis=0)
+
+    def _balanced(
+        self, sums: "_CellSums", rng: np.random.Generator | None, most: np.ndarray | None = None
+    ) -> "_CellSums":
         if rng is None:
             yield from sums
             return
         for phone, cells in sums:
             here = [group for group, cell in enumerate(cells) if cell is not None]
             counts, n = (np.stack([cells[group][part] for group in here]).astype(np.int64) for part in (0, 1))
-            left = dict(zip(here, zip(*thinned(counts, n, rng), strict=True), strict=True))
-            yield phone, [left.get(group) for group in range(len(cells))]
+            counts, left = thinned(counts, n, rng, most=None if most is None else most[phone])
+            # Units lose frames in proportion.
+            squares = [
+                cells[group][2] * (left[place] / np.maximum(n[place], 1)) ** 2 for place, group in enumerate(here)
+            ]
+            of_group = dict(zip(here, zip(counts, left, squares, strict=True), strict=True))
+            yield phone, [of_group.get(group) for group in range(len(cells))]
 
     def _relabelled(self, of_unit: np.ndarray) -> "_CellSums":
         groups = range(len(self.units.groups))
@@ -132,20 +160,20 @@ class SiteUnits:
         """Of each block of units one of its dealings: int [blocks, M]."""
         n_phones = len(self.units.phones)
         for phone in range(n_phones):
-            cells: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(self.units.groups)
+            cells: list[_CellSum | None] = [None] * len(self.units.groups)
             for number, dealt in enumerate(self._dealings):
                 units, own = dealt.units, dealt.rows[phone]
                 chosen = dealing[unit_blocks(units.level, units.speaker[own], units.phone[own], n_phones)] == number
                 for group in np.flatnonzero(self.units.cells[:, phone]):
-                    counts, n = dealt._sum(phone, chosen & (units.group[own] == group)[:, np.newaxis])
+                    found = dealt._sum(phone, chosen & (units.group[own] == group)[:, np.newaxis])
                     before = cells[group]
-                    cells[group] = (counts, n) if before is None else (before[0] + counts, before[1] + n)
+                    cells[group] = found if before is None else tuple(map(np.add, before, found))
             yield phone, cells
 
     @cached_property
     def _dealings(self) -> list["SiteUnits"]:
         others = range(1, self.units.dealings)
-        return [self, *(SiteUnits(self.units.dealt(one), self._site, self.definition) for one in others)]
+        return [self, *(SiteUnits(self.units.dealt(one), self.site, self.definition) for one in others)]
 
     def _weighted(self, weights: np.ndarray) -> "_CellSums":
         for phone, rows in enumerate(self.rows):
@@ -160,24 +188,56 @@ class SiteUnits:
             )
 
     def _phones_relabelled(self, labels: np.ndarray) -> "_CellSums":
-        speaker_phone = self.units.speaker.astype(np.int64) * len(self.units.phones) + self.units.phone
-        pairs, of_row = np.unique(speaker_phone, return_inverse=True)
-        gathered = csr_array((np.ones(len(of_row)), (of_row, np.arange(len(of_row)))), (len(pairs), len(of_row)))
-        counts, frames = (gathered @ self.counts).toarray(), gathered @ self.units.n.astype(np.float64)
+        counts, frames = self._pairs
         n_phones, m = len(self.units.phones), labels.shape[0]
         sums, n = np.empty((n_phones, counts.shape[1], m)), np.empty((n_phones, m))
-        for labelling in range(m):
-            of_pair = (np.ones(len(pairs)), (labels[labelling], np.arange(len(pairs))))
-            dealt = csr_array(of_pair, (n_phones, len(pairs)))
+        for labelling, dealt in enumerate(self._dealt_pairs(labels)):
             sums[:, :, labelling], n[:, labelling] = dealt @ counts, dealt @ frames
         for phone in range(n_phones):
             own = int(np.argmax(self.units.cells[:, phone]))
-            yield phone, [(sums[phone], n[phone]) if group == own else None for group in range(len(self.units.groups))]
+            cell = (sums[phone], n[phone], np.zeros(m))
+            yield phone, [cell if group == own else None for group in range(len(self.units.groups))]
 
-    def _sum(self, phone: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted sums over a phone's rows, weights [rows, M]: counts [neurons, M] and frames [M]."""
+    def _errors_of_phones(self, labels: np.ndarray) -> np.ndarray:
+        """Of effects of single phones: float64 [groups, neurons, M]."""
+        of_phone = np.stack([errors_of_phones(*self._pairs, dealt) for dealt in self._dealt_pairs(labels)], axis=2)
+        return of_phone[np.argmax(self.units.cells, axis=1)]
+
+    @cached_property
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Counts float64 [pairs of a speaker and a phone, neurons] and frames float64 [pairs]."""
+        speaker_phone = self.units.speaker.astype(np.int64) * len(self.units.phones) + self.units.phone
+        of_row = np.unique(speaker_phone, return_inverse=True)[1]
+        gathered = csr_array((np.ones(len(of_row)), (of_row, np.arange(len(of_row)))))
+        return (gathered @ self.counts).toarray().astype(np.float64), gathered @ self.units.n.astype(np.float64)
+
+    def _dealt_pairs(self, labels: np.ndarray) -> Iterator[csr_array]:
+        """Which pairs each phone has under each labelling: [phones, pairs]."""
+        for of_pair in labels:
+            ones = (np.ones(len(of_pair)), (of_pair, np.arange(len(of_pair))))
+            yield csr_array(ones, (len(self.units.phones), len(of_pair)))
+
+    @cached_property
+    def _variance(self) -> PooledVariance:
+        """Of the units that are dealt; of units that are summed up as of frames that know nothing of each other."""
+        units, shape = self.units, (len(self.rows), self.counts.shape[1])
+        within, between = np.zeros(shape), np.zeros(shape)
+        for phone, rows in enumerate(self.rows):
+            if not len(rows):
+                continue
+            counts, n = self.counts[rows], units.n[rows]
+            if units.dealings > 1:
+                share = np.asarray(counts.sum(axis=0)).ravel() / n.sum(dtype=np.int64)
+                within[phone] = share * (1 - share)
+            else:
+                block = unit_blocks(units.level, units.speaker[rows], units.phone[rows], len(units.phones))
+                within[phone], between[phone] = pooled_variance(counts, n, block)
+        return PooledVariance(within, between)
+
+    def _sum(self, phone: int, weights: np.ndarray) -> "_CellSum":
+        """Weighted sums over a phone's rows, weights [rows, M]: counts [neurons, M], frames [M], squared frames [M]."""
         weights = np.ascontiguousarray(weights, dtype=self._n[phone].dtype)
-        return self._by_phone[phone] @ weights, self._n[phone] @ weights
+        return self._by_phone[phone] @ weights, self._n[phone] @ weights, self._squares[phone] @ weights
 
     def _sets(self, sums: "_CellSums", m: int, *, with_active: bool = True) -> LabelledSets:
         n_groups, n_neurons = len(self.units.groups), self.counts.shape[1]
@@ -221,11 +281,22 @@ class SiteUnits:
                 effect /= compared[:, np.newaxis]
                 others = others / compared[:, np.newaxis] if with_active else np.full(shape, np.nan)
             active = active / of_group[:, np.newaxis] if with_active else np.full(shape, np.nan)
-        return LabelledSets(members, effect, active, others)
+        return LabelledSets(members, effect, active, others, effect)
 
 
-# For each phone, counts [neurons, M] and frames [M] of its cell in each group; None where it has no cell.
-_CellSums = Iterator[tuple[int, Sequence[tuple[np.ndarray, np.ndarray] | None]]]
+# Counts [neurons, M], frames [M] and squared frames of rows [M] of a cell.
+_CellSum = tuple[np.ndarray, np.ndarray, np.ndarray]
+# For each phone, its cell in each group; None where it has no cell.
+_CellSums = Iterator[tuple[int, Sequence[_CellSum | None]]]
+
+
+def _noting(sums: _CellSums, frames: np.ndarray) -> _CellSums:
+    """The same sums, noting frames and squared frames on the way: float64 [2, groups, phones, M]."""
+    for phone, cells in sums:
+        for group, cell in enumerate(cells):
+            if cell is not None:
+                frames[:, group, phone] = cell[1:]
+        yield phone, cells
 
 
 def effect_of_phones(active: np.ndarray, of_group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

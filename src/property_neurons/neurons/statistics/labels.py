@@ -31,6 +31,12 @@ def dealt_units(units: UnitCounts) -> Dealt:
     return Chosen(mixed, units.dealings)
 
 
+def only_renames(units: UnitCounts) -> bool:
+    """Whether each group is one speaker: labels dealt anew give the groups other names, and no other sets."""
+    of_unit = np.unique(np.stack([units.unit, units.group]), axis=1)[1]
+    return units.level == "speaker" and len(of_unit) == len(np.unique(of_unit))
+
+
 def deals_phones(units: UnitCounts) -> bool:
     """Whether the groups are made of phones, several in one."""
     return units.of_phone and int(units.cells.sum()) > len(units.groups)

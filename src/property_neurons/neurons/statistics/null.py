@@ -14,10 +14,10 @@ from property_neurons.neurons.statistics.labelled_sets import (
     effect_of_phones,
     labellings_at_once,
 )
-from property_neurons.neurons.statistics.labels import deals_phones, dealt_units
+from property_neurons.neurons.statistics.labels import deals_phones, dealt_units, only_renames
 
-# Effects that differ by rounding alone are equal.
-_EQUAL = 1e-12
+# Scores that differ by rounding alone are equal: by this share, or by this much.
+_EQUAL, _NEAR_ZERO = 1e-9, 1e-12
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class SiteNull:
 
 
 def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[np.ndarray] | None = None) -> SiteNull:
-    """The null of one site; the same seed deals the same labels at every site. Without permutations p and q are NaN.
+    """The null of one site; the same seed deals the same labels at every site.
+
+    Without permutations, and where each group is one speaker, p and q are NaN.
 
     Args:
         deals: these labels, where they have been dealt before; see `Dealt.kept_deals`.
@@ -58,19 +60,23 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
     else:
         relabelled = partial(rows.relabelled, with_active=False)
         observed = rows.relabelled(as_it_is)
-    effect = observed.effect - _EQUAL
-    as_large = np.zeros(effect.shape[:2], np.int64)
-    largest_as_large = np.zeros(effect.shape[:2], np.int64)
+    score = observed.score
+    score = np.where(np.isinf(score), score, score - _EQUAL * np.abs(score) - _NEAR_ZERO)
+    missing = np.where(np.isnan(score), -np.inf, np.inf)
+    as_large = np.zeros(score.shape[:2], np.int64)
+    largest_as_large = np.zeros(score.shape[:2], np.int64)
     sizes = np.empty((len(units.groups) + 1, permutations), np.int64)
     first, at_once = 0, labellings_at_once(units, AT_ONCE)
     for labels in _parts(deals or dealt.deals(permutations, seed), at_once):
         found = relabelled(labels)
         sizes[:, first : first + len(labels)] = _sizes(found)
         first += len(labels)
-        as_large += (found.effect >= effect).sum(axis=2)
-        largest = np.sort(np.nanmax(found.effect, axis=(0, 1)))
-        largest_as_large += len(largest) - np.searchsorted(largest, effect[:, :, 0])
-    defined = ~np.isnan(effect[:, :, 0]) & (permutations > 0)
+        # A labelling that leaves a group nothing to compare counts as one whose effect is as large.
+        dealt = np.where(np.isnan(found.score), missing, found.score)
+        as_large += (dealt >= score).sum(axis=2)
+        largest = np.sort(dealt.max(axis=(0, 1)))
+        largest_as_large += len(largest) - np.searchsorted(largest, score[:, :, 0])
+    defined = ~np.isnan(score[:, :, 0]) & (permutations > 0) & (not only_renames(units))
     p = np.where(defined, (1 + as_large) / (1 + permutations), np.nan)
     return SiteNull(
         observed, sizes, p, q_values(p), np.where(defined, (1 + largest_as_large) / (1 + permutations), np.nan)
@@ -102,7 +108,7 @@ class _PhonesDealt:
         members, active, of_group = (np.stack(arrays) for arrays in zip(*parts, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
             effect, others = effect_of_phones(active, of_group)
-            return LabelledSets(members, effect, active / of_group[:, np.newaxis], others)
+            return LabelledSets(members, effect, active / of_group[:, np.newaxis], others, effect)
 
     def _groups(self, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         for group in range(len(self._rows.units.groups)):

@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 from property_neurons.counting.unit_count_store import UnitCounts
 from property_neurons.errors import CountingError
 from property_neurons.neurons.definition import SetDefinition
+from property_neurons.neurons.statistics.false_discovery import POWER, with_q
 from property_neurons.neurons.statistics.held_out_silhouette import half_silhouettes
 from property_neurons.neurons.statistics.labelled_sets import LabelledSets, SiteUnits
-from property_neurons.neurons.statistics.labels import deals_phones, dealt_units
+from property_neurons.neurons.statistics.labels import deals_phones, dealt_units, only_renames
 from property_neurons.neurons.statistics.null import SiteNull, p_of_size, site_null
 from property_neurons.neurons.statistics.resampling import (
     BOOTSTRAPS,
@@ -50,9 +51,11 @@ NEURON_COLUMNS = (
 @dataclass(frozen=True)
 class NeuronStatistics:
     """neurons: layer, group, neuron and `NEURON_COLUMNS`, for every member of every N_i.
-    null: layer, site, group, observed, null_mean, null_low, null_high, ratio, false_share, p, permutations, distinct,
-        level. stability: layer, site, group, speakers, pooled, halves, at_most_half, and each with _low and _high
-        jaccard, nogueira, auroc, silhouette_half, silhouette_held_out (`half_silhouettes`, within a half and across).
+    null: layer, site, group, observed, null_mean, null_low, null_high, ratio, false_share, p, q (over the table),
+        detectable (a set so large has p <= 0.05 80 times in 100, if it varies as under dealt labels), permutations,
+        distinct, level.
+    stability: layer, site, group, speakers, pooled, halves, at_most_half, and each with _low and _high jaccard,
+        nogueira, auroc, silhouette_half, silhouette_held_out (`half_silhouettes`, within a half and across).
     """
 
     neurons: pd.DataFrame
@@ -100,7 +103,7 @@ def neuron_statistics(
     stability = [] if split is None else _stability_rows(units, found_in_halves, looked_at, separated)
     return NeuronStatistics(
         neurons=pd.concat(neurons, ignore_index=True),
-        null=pd.DataFrame(_null_rows(units, nulls, permutations), columns=list(_NULL_COLUMNS)),
+        null=with_q(pd.DataFrame(_null_rows(units, nulls, permutations), columns=list(_NULL_COLUMNS))),
         stability=pd.DataFrame(stability, columns=list(_STABILITY_COLUMNS)),
     )
 
@@ -110,7 +113,8 @@ def with_statistics(table: pd.DataFrame, statistics: NeuronStatistics, fdr: floa
 
     Args:
         table: of `groups.neuron_table`, made with the same counts and definition.
-        fdr: neurons with q above it are in no G_i; None leaves the sets as they are.
+        fdr: neurons with q above it are in no G_i; None leaves the sets as they are, and so does a property of which
+            no neuron has a q.
 
     Raises:
         CountingError: the table names other members.
@@ -126,7 +130,7 @@ def with_statistics(table: pd.DataFrame, statistics: NeuronStatistics, fdr: floa
             "count stores and run again"
         )
     joined = table.merge(statistics.neurons, on=keys, how="left")
-    if fdr is not None:
+    if fdr is not None and (joined["q"].notna().any() or joined.empty):
         joined["exclusive"] &= joined["q"] <= fdr
     joined.attrs = dict(table.attrs)
     return joined
@@ -172,6 +176,8 @@ _NULL_COLUMNS = (
     "ratio",
     "false_share",
     "p",
+    "q",
+    "detectable",
     "permutations",
     "distinct",
     "level",
@@ -183,7 +189,7 @@ def _null_rows(units: UnitCounts, nulls: list[SiteNull], permutations: int) -> l
     distinct = dealt_units(units).distinct()
     # A phone of few frames has a pattern of chance neurons, a set that no other phone shares; dealt phones have as many
     # frames as the mean one. So sizes of single phones have no null; the effects on neurons have.
-    single_phones = units.of_phone and not deals_phones(units)
+    no_null = (units.of_phone and not deals_phones(units)) or only_renames(units)
     # The same labels were dealt at every site, so what one deal gives may be added up.
     by_layer = [(site + 1, units.sites[site].name, null.observed_sizes, null.sizes) for site, null in enumerate(nulls)]
     by_layer.append((ALL_LAYERS, "", sum(null.observed_sizes for null in nulls), sum(null.sizes for null in nulls)))
@@ -191,7 +197,7 @@ def _null_rows(units: UnitCounts, nulls: list[SiteNull], permutations: int) -> l
     for layer, site, observed, sizes in by_layer:
         for number, group in enumerate((*units.groups, ALL_GROUPS)):
             row: dict[str, Any] = {"layer": layer, "site": site, "group": group, "observed": int(observed[number])}
-            if permutations and not single_phones:
+            if permutations and not no_null:
                 row |= _against(int(observed[number]), sizes[number])
             rows.append(row | {"permutations": permutations, "distinct": distinct, "level": level})
     return rows
@@ -207,6 +213,7 @@ def _against(observed: int, null: np.ndarray) -> dict[str, float]:
         "ratio": observed / mean if mean else float("nan"),
         "false_share": min(1.0, mean / observed) if observed else float("nan"),
         "p": p_of_size(observed, null),
+        "detectable": float(np.percentile(null, 95) + POWER * null.std()),
     }
 
 

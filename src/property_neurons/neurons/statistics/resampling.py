@@ -17,6 +17,8 @@ from property_neurons.neurons.statistics.selectivity import RankedScores, separa
 
 BOOTSTRAPS = 200
 _AT_ONCE = 50
+# How often a split is drawn before one is taken that leaves a half without a group.
+_TRIES = 100
 _DECIMALS = 12
 # Of the 4 GB that a job asks for; the counts of a layer are there beside.
 _MOST_BYTES = 3 << 30
@@ -24,6 +26,8 @@ _MOST_BYTES = 3 << 30
 
 def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | None:
     """Random halves of the speakers; where the property is one of the speaker, of each group's speakers.
+
+    A split that leaves one half without a group that several speakers have is drawn again, if there are others.
 
     Returns:
         int8 [speakers, 2 * halves], 1 for speakers of a half; columns 2i and 2i + 1 are the two halves of one split.
@@ -33,14 +37,22 @@ def speaker_halves(units: UnitCounts, halves: int, seed: int) -> np.ndarray | No
     if not strata or min(map(len, strata)) < 2:
         return None
     rng = np.random.default_rng([seed, 1])
+    spoken = np.zeros((len(units.speakers), len(units.groups)), bool)
+    spoken[units.speaker, units.group] = True
+    spoken = spoken[:, spoken.sum(axis=0) > 1].astype(np.int64)
     chosen = np.zeros((len(units.speakers), 2 * halves), np.int8)
     for split in range(halves):
-        for speakers in strata:
-            shuffled = rng.permutation(speakers)
-            # Of an odd number the one half gets one more as often as the other.
-            middle = (len(shuffled) + int(rng.integers(2))) // 2
-            chosen[shuffled[:middle], 2 * split] = 1
-            chosen[shuffled[middle:], 2 * split + 1] = 1
+        for _ in range(_TRIES):
+            both = np.zeros((len(units.speakers), 2), np.int8)
+            for speakers in strata:
+                shuffled = rng.permutation(speakers)
+                # Of an odd number the one half gets one more as often as the other.
+                middle = (len(shuffled) + int(rng.integers(2))) // 2
+                both[shuffled[:middle], 0] = 1
+                both[shuffled[middle:], 1] = 1
+            if (both.T @ spoken).all():
+                break
+        chosen[:, 2 * split : 2 * split + 2] = both
     return chosen
 
 

@@ -125,8 +125,9 @@ def select(
     activity = Activity(found.active, found.effect, precision)
     paper = found.group_neurons
     scores = {name: selector(activity) for name, selector in SELECTORS.items()}
-    scores[RANDOM] = np.random.default_rng([seed, 3]).random(paper.shape)
-    sizes = paper.sum(axis=1)
+    scores[RANDOM] = np.random.default_rng([seed, 5, rows.site + 1]).random(paper.shape)
+    # No selector chooses for a group that is not spoken.
+    sizes = np.where(np.isnan(found.active).all(axis=1), 0, paper.sum(axis=1))
     chosen = {PAPER: paper} | {name: highest(one, sizes) for name, one in scores.items()}
     if values is not None:
         mean, loud = (SiteUnits(one, 0, rows.definition).weighted(weights) for one in values)

@@ -64,7 +64,8 @@ def contrast(activity: Activity) -> np.ndarray:
 
     With two groups it differs from `mean_difference` only by the phones that one of the groups lacks.
     """
-    rest = [np.delete(activity.active, group, axis=0).max(axis=0, initial=0.0) for group in range(len(activity.active))]
+    known = np.nan_to_num(activity.active)
+    rest = [np.delete(known, group, axis=0).max(axis=0, initial=0.0) for group in range(len(known))]
     return activity.active - np.stack(rest)
 
 
@@ -78,7 +79,7 @@ def probeless(activity: Activity) -> np.ndarray:
 
     Neurons that are less active in the group count like those that are more active. Two groups get the same neurons.
     """
-    return np.abs(activity.active[:, np.newaxis] - activity.active).sum(axis=1)
+    return np.nansum(np.abs(activity.active[:, np.newaxis] - activity.active), axis=1)
 
 
 Selector = Callable[[Activity], np.ndarray]
