@@ -20,7 +20,7 @@ class Erasure(Section):
     )
     property: Name = Field(
         description="the property whose groups are erased: of phones (phone recognition), F0 (F0 reconstruction), "
-        "gender or speaker (any task)"
+        "speaker (speaker identification) or gender (any task)"
     )
     groups: GroupNames | None = Field(default=None, description="which of its groups (null: all)")
     action: Action = Field(
