@@ -39,7 +39,8 @@ include: "rules/browser.smk"
 rule all:
     default_target: True
     input:
-        plan.figures.files(CONFIG, ["fig2", "fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
+        plan.figures.files(CONFIG, ["fig2"] if plan.figures.shows_phones(CONFIG) else []),
+        plan.figures.files(CONFIG, ["fig3", "fig4", "fig5", "fig7", "fig8", "stability"]),
         plan.figures.files(CONFIG, ["confounds"] if CONFIG.statistics.given else []),
         plan.clusters.tables(CONFIG),
         plan.figures.files(CONFIG, [f"pretraining_{run}" for run in plan.pretraining.trained_runs(CONFIG)]),

@@ -68,7 +68,8 @@ compile_own() { .venv/bin/python -m compileall -q src; }
 
 lock=requirements.lock
 stamp=.venv/.setup-done
-wanted="$(cat "$lock" pyproject.toml setup.sh | cksum)"
+# A virtual environment works in the folder that it was made in, and in no other.
+wanted="$(cat "$lock" pyproject.toml setup.sh | cksum) $PWD"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   compile_own
   install_browser
@@ -76,12 +77,19 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
 fi
 
 python="$(find_python)"
+made_in=.venv/.made-in
+if [ -d .venv ] && { [ "$(cat "$made_in" 2>/dev/null)" != "$PWD" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; }; then
+  say "removing .venv, which was made in another folder or has no pip"
+  rm -rf .venv
+fi
 if [ ! -x .venv/bin/python ]; then
   say "making .venv with $python"
   "$python" -m venv .venv || {
+    rm -rf .venv
     say "could not make a virtual environment; on Debian: apt-get install python3-venv"
     exit 1
   }
+  printf '%s\n' "$PWD" >"$made_in"
 fi
 
 say "installing the packages of $lock"

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Writes the documentation as a site to site/ (or to the folder given) and fails on a broken link: bash docs/build.sh [FOLDER]
 set -euo pipefail
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
+  sed -n '2s/^# //p' "${BASH_SOURCE[0]}"
+  exit 0
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash setup.sh

@@ -108,6 +108,18 @@ def by_shards(minutes, of_shard):
     )
 
 
+def by_shards_of_task(minutes, of_shard):
+    """As `by_shards`, of all corpora of a task."""
+    return lambda wildcards, attempt: (
+        int(
+            minutes
+            + of_shard
+            * sum(len(plan.corpora.shards(CONFIG, corpus)) for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task))
+        )
+        * attempt
+    )
+
+
 def one_of(names):
     """A wildcard's pattern: one of some names, or nothing at all where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"

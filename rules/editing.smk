@@ -72,8 +72,8 @@ rule count_training:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
+        mem_mb=scaled(6000),
+        runtime=by_shards_of_task(60, 1.5),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
@@ -105,8 +105,8 @@ rule count_training_units:
         MODELS_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=scaled(6000),
-        runtime=scaled(60),
+        mem_mb=scaled(8000),
+        runtime=by_shards_of_task(60, 1.5),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),

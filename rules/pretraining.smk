@@ -5,7 +5,10 @@ Stage 1 predicts clusters of log-Mel frames, every later one clusters of a hidde
 
 
 rule extract_log_mel:
-    """The log-Mel frames of one shard, read at random by training."""
+    """The log-Mel frames of one shard, read at random by training; `log_mel_coded`: of the audio after MP3 coding.
+
+    In folders of their own, so that a run that takes coded ones trains no other run anew.
+    """
     input:
         checked=ancient(CHECKED),
         # Who speaks, as training holds out speakers.
@@ -14,12 +17,14 @@ rule extract_log_mel:
         ),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
     output:
-        folder=directory(f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}"),
-        manifest=f"{RESULTS}/corpora/{{corpus}}/log_mel/{{shard}}.manifest.json",
+        folder=directory(f"{RESULTS}/corpora/{{corpus}}/log_mel{{coded}}/{{shard}}"),
+        manifest=f"{RESULTS}/corpora/{{corpus}}/log_mel{{coded}}/{{shard}}.manifest.json",
     log:
-        f"{RESULTS}/logs/extract_log_mel/{{corpus}}/{{shard}}.log",
+        f"{RESULTS}/logs/extract_log_mel{{coded}}/{{corpus}}/{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/extract_log_mel/{{corpus}}/{{shard}}.tsv"
+        f"{RESULTS}/benchmarks/extract_log_mel{{coded}}/{{corpus}}/{{shard}}.tsv"
+    wildcard_constraints:
+        coded="(_coded)?",
     conda:
         MODELS_ENVIRONMENT
     threads: 1
@@ -28,10 +33,10 @@ rule extract_log_mel:
         runtime=scaled(120),
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
-        mp3=lambda wildcards: plan.pretraining.needs_mp3(CONFIG, wildcards.corpus),
+        coded=lambda wildcards: bool(wildcards.coded),
         code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.gate"),
     message:
-        "Log-Mel frames of {wildcards.corpus}/{wildcards.shard}"
+        "Log-Mel frames{wildcards.coded} of {wildcards.corpus}/{wildcards.shard}"
     script:
         "../workflow/scripts/extract_log_mel.py"
 
@@ -167,6 +172,7 @@ rule pretrain:
     """Train one stage by masked prediction; a killed job resumes from its last checkpoint."""
     input:
         log_mel=lambda wildcards: plan.pretraining.log_mel(CONFIG, wildcards.run),
+        coded=lambda wildcards: plan.pretraining.coded_log_mel(CONFIG, wildcards.run, wildcards.stage),
         targets=lambda wildcards: plan.pretraining.targets(CONFIG, wildcards.run, wildcards.stage),
         statistics=lambda wildcards: (
             f"{RESULTS}/pretraining/{plan.pretraining.target_owner(CONFIG, wildcards.run, wildcards.stage)}/log_mel.json"

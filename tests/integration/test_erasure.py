@@ -127,6 +127,17 @@ def test_sets_are_found_on_what_the_task_is_trained_on_and_nothing_else(erased):
     assert counts.corpus == "training part of sid-tuned"
 
 
+def test_scores_made_of_the_same_are_taken_back(erased):
+    """As where an input was written again with the same content."""
+    results = erased.folder / "results/erasure"
+    before = {file: file.read_bytes() for file in results.glob("*/seed*/scores.parquet")}
+    erased.snakemake("-R", "erase_groups", "--", *TARGETS)
+    logs = [file.read_text() for file in (erased.folder / "results/logs/erase_groups").iterdir()]
+    assert all("taken from results kept here" in text for text in logs)
+    assert {file: file.read_bytes() for file in before} == before
+    assert not list(results.glob("*/.old"))
+
+
 def test_an_archive_gives_the_same_tables_without_models(erased):
     tables = ["tables/table1.tsv", "figures/table1.tsv", "figures/table1_dose.tsv", "figures/table1_selectors.tsv"]
     drawn = {"draw_erasure", "draw_erasure_dose", "draw_erasure_selectors"}

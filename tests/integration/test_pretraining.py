@@ -100,6 +100,23 @@ def test_another_directory_takes_both_stages_under_its_own_name(trained, cache, 
     check_taken(trained, second, dict(zip(stages["tiny"], stages["small"], strict=True)))
 
 
+def test_a_run_that_takes_coded_crops_trains_no_other_run_anew(trained):
+    run = CONFIG["pretraining"]["tiny"]
+    plain = run | {"stages": [STAGE | {"steps": 20, "targets": {"clusters": 16}}]}
+    coded = run | {"stages": [STAGE | {"steps": 20, "targets": {"clusters": 16}, "coded_share": 1.0}]}
+    target = "results/checkpoints/plain-stage1.manifest.json"
+    trained.configure(CONFIG | {"pretraining": {"tiny": run, "plain": plain}})
+    before = trained.planned(target)
+    trained.configure(CONFIG | {"pretraining": {"tiny": run, "plain": plain, "coded": coded}})
+    after = trained.planned(target)
+    of_both = trained.planned(target, "results/checkpoints/coded-stage1.manifest.json")
+    trained.configure(CONFIG)
+    assert after == before
+    assert "extract_log_mel" not in after.values()
+    assert {output for output, rule in of_both.items() if rule == "extract_log_mel"} == set()
+    assert (trained.folder / "results/corpora/demo/log_mel_coded/demo-000.manifest.json").is_file()
+
+
 def test_what_a_changed_setting_runs_again(trained, tmp_path):
     stages = [CONFIG["pretraining"]["tiny"]["stages"][0], STAGE | {"targets": {"clusters": 12, "layer": 1}}]
     trained.configure(CONFIG | {"pretraining": {"tiny": CONFIG["pretraining"]["tiny"] | {"stages": stages}}})

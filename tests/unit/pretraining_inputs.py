@@ -47,21 +47,20 @@ def recordings_and_reader(n_per_speaker: int = 3, seed: int = 0):
     return recordings, lambda path: waveforms[str(path)]
 
 
-def write_features(folder: Path, mp3: bool = False, n_per_speaker: int = 3) -> Path:
+def write_features(folder: Path, coded: bool = False, n_per_speaker: int = 3) -> Path:
     """The log-Mel frames of `recordings_and_reader`; returns their manifest."""
     recordings, reader = recordings_and_reader(n_per_speaker)
-    manifest = folder / "s-000.manifest.json"
+    written = folder / ("coded" if coded else ".") / "s-000"
+    manifest = written.parent / "s-000.manifest.json"
     with mock.patch.object(audio, "read_audio", reader):
-        write_log_mel(
-            folder / "s-000", manifest, recordings, [one.utterance.split("-")[0] for one in recordings], mp3=mp3
-        )
+        write_log_mel(written, manifest, recordings, [one.utterance.split("-")[0] for one in recordings], coded=coded)
     return manifest
 
 
-def small_job(folder: Path, mp3: bool = False, **training) -> PretrainingJob:
+def small_job(folder: Path, **training) -> PretrainingJob:
     """A job of stage 1 with everything it needs written below `folder`; `training` are fields of `Training`."""
     if not (folder / "targets.manifest.json").exists():
-        shard = open_log_mel(write_features(folder, mp3))
+        shard = open_log_mel(write_features(folder))
         statistics = measure_statistics([shard])
         write_statistics(folder / "log_mel.json", statistics)
         represent = LogMelFrames(statistics)

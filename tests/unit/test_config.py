@@ -496,6 +496,16 @@ def test_confounds_join_those_of_the_defaults_and_null_takes_one_away():
     assert load_config(MINIMAL | {"statistics": {"confounds": None}}).statistics.given == {}
 
 
+def test_without_a_property_by_phone_there_is_no_figure_of_a_phone():
+    by_none = {name: {"column": name, "by": "none"} for name in ("gender", "accent")}
+    figures = {"properties": ["gender", "accent"], "overlap": ["gender", "accent"]}
+    whole = {"properties": by_none, "statistics": {"confounds": None}, "figures": MINIMAL.get("figures", {}) | figures}
+    assert not plan.figures.shows_phones(load_config(MINIMAL | whole))
+    whole["properties"] = by_none | {"gender": {"column": "gender"}}
+    assert plan.figures.shows_phones(load_config(MINIMAL | whole))
+    assert plan.figures.shows_phones(load_config(MINIMAL))
+
+
 def test_confounds_of_redefined_properties():
     properties = {"pitch": {"column": "f0", "cuts": [130, 190]}, "duration": {"track": "energy"}}
     config = load_config(MINIMAL | {"properties": properties})
@@ -509,6 +519,7 @@ def test_confounds_of_redefined_properties():
     ("confounds", "problem"),
     [
         ({"unknown": "f0"}, "statistics.confounds: 'unknown' is not defined"),
+        ({"gendr": None}, "statistics.confounds: 'gendr' is not defined"),
         ({"gender": "manner"}, "or null, found 'manner'"),
         ({"loudness": "loud"}, "in one energy there is one group of 'loudness' alone"),
         (

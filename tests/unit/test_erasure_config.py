@@ -158,6 +158,8 @@ def test_selectors_of_values_read_the_speech_that_gives_the_sets():
         ("erasure.table1.seeds", [1, 1], "seeds must be distinct"),
         ("erasure.table1.seeds", [-1], "seeds must not be negative"),
         ("erasure", {"fig6": CONFIG["erasure"]["table1"]}, "erasure.fig6: another figure or table has this name"),
+        ("erasure", {"x_cut": CONFIG["erasure"]["table1"]}, "erasure.x_cut: another figure or table has this name"),
+        ("erasure", {"property": CONFIG["erasure"]["table1"]}, "erasure.property: another figure or table has this"),
         ("models.no-female.groups", ["X"], "models.no-female.groups: X unknown; 'gender' has M, F"),
         ("models.no-female.of", "no-female", "leads back to 'no-female' itself"),
         ("models.no-female.action", "clamp", "models.no-female.action"),

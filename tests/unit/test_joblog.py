@@ -14,6 +14,7 @@ from property_neurons.errors import StoreError
 from property_neurons.jobs import fingerprint
 from property_neurons.jobs.log import job_log
 from property_neurons.progress import progress
+from property_neurons.stores.manifests import has_digest
 
 
 def test_messages_reach_screen_and_log(tmp_path, capsys):
@@ -178,6 +179,64 @@ def test_what_took_hours_outlives_its_deletion_and_is_set_aside_when_it_is_made_
         printed = capsys.readouterr().err
         assert ("is made anew" in printed) == bool(number)
         assert all(str(path) in printed for path in old[-1:])
+
+
+def hours_of_work(tmp_path, settings, *, outputs, inputs=(), script="x = 1\n", again=True):
+    """A job as Snakemake starts it, whose outputs it has deleted; returns whether the work was done."""
+    (tmp_path / "train.py").write_text(script)
+    job = fake_job(tmp_path / "a.log", inputs, outputs)
+    job.rule, job.scriptdir, job.threads, job.config = "train", str(tmp_path), 1, {}
+    job.params, job.wildcards, job.resources = settings, {"model": "m"}, {}
+    for output in outputs:
+        shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+    done = False
+    try:
+        with job_log(job, took_hours=True, again=again):
+            done = True
+            outputs[0].mkdir()
+            (outputs[0] / "weights").write_text(str(settings))
+            for output in outputs[1:]:
+                output.write_text("told")
+    except SystemExit as ended:
+        assert ended.code == 0
+    return done
+
+
+def test_what_took_hours_is_taken_back_where_it_is_made_of_the_same(tmp_path, capsys):
+    data = tmp_path / "data.tsv"
+    data.write_text("a")
+    made = {"outputs": [tmp_path / "run", tmp_path / "run.json"], "inputs": [data]}
+    assert hours_of_work(tmp_path, {"steps": 1}, **made)
+    # Written again with the same content, and a script with another comment.
+    data.write_text("a")
+    assert not hours_of_work(tmp_path, {"steps": 1}, **made, script="# as before\nx = 1\n")
+    assert "taken from results kept here" in capsys.readouterr().err
+    assert (tmp_path / "run/weights").read_text() == "{'steps': 1}"
+    assert (tmp_path / "run.json").read_text() == "told"
+    assert has_digest(tmp_path / "run.json")
+    assert hours_of_work(tmp_path, {"steps": 1}, **made, again=False)
+    assert hours_of_work(tmp_path, {"steps": 2}, **made)
+    assert hours_of_work(tmp_path, {"steps": 2}, **made, script="x = 2\n")
+    data.write_text("b")
+    assert hours_of_work(tmp_path, {"steps": 2}, **made, script="x = 2\n")
+    assert (tmp_path / "run/weights").read_text() == "{'steps': 2}"
+    assert len([path for path in (tmp_path / ".old").iterdir() if path.is_dir()]) == 4
+
+
+def test_what_is_damaged_is_not_taken_back(tmp_path, capsys):
+    made = {"outputs": [tmp_path / "run"]}
+    assert hours_of_work(tmp_path, {}, **made)
+    (tmp_path / "run/weights").write_text("other")
+    assert hours_of_work(tmp_path, {}, **made)
+    assert "what was kept here is damaged, and not used" in capsys.readouterr().err
+    assert not hours_of_work(tmp_path, {}, **made)
+
+
+def test_an_input_that_cannot_be_told_is_no_reason_to_take_back(tmp_path):
+    (tmp_path / "folder").mkdir()
+    made = {"outputs": [tmp_path / "run"], "inputs": [tmp_path / "folder"]}
+    assert hours_of_work(tmp_path, {}, **made)
+    assert hours_of_work(tmp_path, {}, **made)
 
 
 def test_what_took_hours_is_made_all_the_same_where_there_are_no_hard_links(tmp_path, capsys, monkeypatch):

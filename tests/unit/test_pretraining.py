@@ -40,7 +40,7 @@ def weights(folder):
 
 
 def validation_crops(job):
-    shards = [(open_log_mel(job.log_mel[0]), open_targets(manifests.store_path(job.targets[0])))]
+    shards = [(open_log_mel(job.log_mel[0]), None, open_targets(manifests.store_path(job.targets[0])))]
     train, validation = hold_out(join_shards(shards, 20), job.validation_share)
     settings = {"crop_ms": 1000, "frame_ms": 20, "masking": Masking(), "coded_share": 0.0, "seed": 0}
     return train, Crops(validation, read_statistics(job.statistics), n_crops=len(validation), **settings)

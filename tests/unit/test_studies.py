@@ -505,6 +505,8 @@ def test_further_studies_have_names_figures_and_trainings_of_their_own():
         ("fig9", {}, r"pruning\.studies\.fig9: another figure or study has this name"),
         ("phone", {}, r"pruning\.studies\.phone: another figure or study has this name"),
         ("x_cut", {}, r"pruning\.studies\.x_cut: another figure or study has this name"),
+        ("stability", {}, r"pruning\.studies\.stability: another figure or study has this name"),
+        ("erasure", {}, r"pruning\.studies\.erasure: another figure or study has this name"),
         ("mine", {"arms": ["taylor"]}, r"pruning\.studies\.mine\.arms: `taylor` needs the loss of a task"),
         ("mine", {"corpus": "none"}, r"pruning\.studies\.mine\.corpus: .*none"),
         ("mine", {"armss": ["norm"]}, r"pruning\.studies\.mine\.armss: unknown key; did you mean `arms`"),

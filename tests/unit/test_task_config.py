@@ -94,6 +94,7 @@ def test_what_the_others_change_is_a_valid_config():
         ("splits.seen.corpus", ["demo", "demo"], "splits.seen.corpus: expected each corpus once, found demo, demo"),
         ("splits.seen.test", 2.5, "splits.seen.test: expected a share below 1 or a whole number of utterances, found"),
         ("splits.unseen.test", 5, "splits.unseen.test: "),
+        ("tasks.pr-tuned.layers", "last", "tasks.pr-tuned: layers: last is for the head of a frozen model; that of a"),
         (f"{SID}.test_clips", 4, f"{SID}: test_clips (4) need test_seconds; set it, or leave test_clips out"),
         ("splits.official.corpus", "libri", f"{SID}.split: 'official': `by: official` goes with a corpus of kind vox"),
         ("splits.parts.train", "vox", f"{F0}.split: 'parts': `by: official` goes with a corpus of kind voxceleb1"),
@@ -292,6 +293,10 @@ FIRST = {**STAGE, "initial": {"model": "mini"}}
         (
             {"stages": [STAGE, STAGE | {"targets": {"layer": 13}}]},
             "stages: targets.layer 13 of stage 2 is above the model's 12 layers",
+        ),
+        (
+            {"stages": [STAGE | {"targets_of": "other", "targets": {"clusters": 500}}]},
+            "stages: targets of stage 1 are those of 'other' (targets_of); leave out `targets`, or `targets_of`",
         ),
         (
             {"stages": [STAGE | {"accumulation": 5}]},

@@ -8,7 +8,7 @@ from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
 from property_neurons.stores.manifests import describe_files, write_manifest
 
-with job_log(snakemake, took_hours=True) as log:
+with job_log(snakemake, took_hours=True, again=False) as log:
     output = snakemake.output
     # Before the hours in which somebody may change them.
     made_of = {"transcripts": transcript_digests(Path(snakemake.params.root) / snakemake.wildcards.subset)}

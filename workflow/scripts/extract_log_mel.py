@@ -23,5 +23,5 @@ with job_log(snakemake):
         snakemake.output.manifest,
         recordings_of(listed, snakemake.params.root),
         listed["utterance"].map(speaker).tolist(),
-        mp3=snakemake.params.mp3,
+        coded=snakemake.params.coded,
     )

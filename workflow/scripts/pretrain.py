@@ -22,6 +22,7 @@ with job_log(snakemake) as log:
     job = PretrainingJob(
         name=f"{wildcards.run}, stage {wildcards.stage}",
         log_mel=list(snakemake.input.log_mel),
+        coded=list(snakemake.input.coded),
         targets=list(snakemake.input.targets),
         statistics=snakemake.input.statistics,
         architecture=params.architecture,

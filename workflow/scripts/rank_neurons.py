@@ -4,6 +4,7 @@ from pathlib import Path
 
 from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import ranks_result
+from property_neurons.config.load import load_config
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.counting.sampling import middle_frames_of
 from property_neurons.jobs.devices import decoders, job_device
@@ -28,13 +29,14 @@ def rank() -> None:
 
 with job_log(snakemake) as log:
     params, model = snakemake.params, snakemake.input.model
-    device = job_device(snakemake.config.get("device", "auto"), snakemake.resources)
+    config = load_config(snakemake.config)
+    device = job_device(config.device, snakemake.resources)
     shard_list = read_shard_list(snakemake.input.shard)
     middle = params.frames == "segment_mid"
     settings = {
         "model": snakemake.wildcards.model,
         "lambda_max": params.lambda_max,
-        "batch_seconds": seconds_at_once((snakemake.config.get("ranks") or {}).get("batch_seconds"), device),
+        "batch_seconds": seconds_at_once(config.ranks.batch_seconds, device),
         "middle_frames": (
             middle_frames_of(store_path(snakemake.input.frames[0]), params.equal_neighbours) if middle else None
         ),
@@ -46,7 +48,7 @@ with job_log(snakemake) as log:
         "script": Path(snakemake.scriptdir) / "rank_neurons.py",
     }
     take_or_make(
-        snakemake.config.get("cache"),
+        config.cache,
         lambda: ranks_result(snakemake.output.store, model, shard_list, params.root, **settings, **job),
         rank,
         log,

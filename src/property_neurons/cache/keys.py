@@ -18,6 +18,7 @@ import pandas as pd
 import zarr
 
 from property_neurons.cache.entries import Audio, Result
+from property_neurons.jobs.fingerprint import code_of_file
 from property_neurons.stores import manifests
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _machine(kind: str, device: str, threads: int, processes: int, script: str |
         "device": device,
         **({"threads": threads} if device == "cpu" else {"gpus": processes}),
         "packages": {name: _version(name) for name in _PACKAGES[kind]},
-        "script": hashlib.blake2b(Path(script).read_bytes(), digest_size=16).hexdigest(),
+        "script": code_of_file(script),
     }
 
 

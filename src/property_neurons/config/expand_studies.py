@@ -220,6 +220,9 @@ def _by_masked_prediction(added: Expansion, name: str, study: GeneralPruning) ->
     def add_run(run: str, start_from: str, **fields: Any) -> None:
         initial = InitialModel(model=start_from)
         stage = tuning.stage.model_copy(update={"targets": targets, "initial": initial, **fields})
+        if "targets_of" in fields:
+            # Given for the run that makes them.
+            stage.model_fields_set.discard("targets")
         added.pretraining[run] = Pretraining(stages=[stage], **common)
 
     def fine_tuned(run: str, pruned: str, seed: int) -> str:

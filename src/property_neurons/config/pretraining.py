@@ -116,6 +116,11 @@ class Pretraining(MaskedPrediction):
         for number, stage in enumerate(self.stages, start=1):
             if problem := stage.batch_problem(self.gpus):
                 raise ValueError(f"stages: of stage {number}, {problem}")
+            if stage.targets_of is not None and "targets" in stage.model_fields_set:
+                raise ValueError(
+                    f"stages: targets of stage {number} are those of {stage.targets_of!r} (targets_of); leave out "
+                    "`targets`, or `targets_of`"
+                )
             self._check_initial(number, stage)
             self._check_layer(number, stage)
         return self

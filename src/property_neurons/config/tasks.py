@@ -50,6 +50,11 @@ class _Task(Optimisation):
             raise ValueError(
                 f"evaluate_every ({self.evaluate_every}) must be a multiple of log_every ({self.log_every})"
             )
+        if self.mode == "fine_tuned" and self.layers != "all":
+            raise ValueError(
+                f"layers: {self.layers} is for the head of a frozen model; that of a fine-tuned one reads its last "
+                "layer: leave out `layers`"
+            )
         if problem := self.batch_problem():
             raise ValueError(problem)
         return self

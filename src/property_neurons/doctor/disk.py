@@ -113,9 +113,10 @@ def _frames(config: Config, needs: Needs) -> Iterator[DiskUse]:
 
 
 def _log_mel(config: Config, needs: Needs) -> Iterator[DiskUse]:
+    coded = {config.pretraining[run].corpus for run in needs.runs if plan.pretraining.takes_coded(config, run)}
     for corpus in dict.fromkeys(config.pretraining[run].corpus for run in needs.runs):
         seconds, folder = speech_of(config, corpus).seconds, plan.paths.log_mel(config, corpus)
-        n_bytes = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + plan.pretraining.needs_mp3(config, corpus))
+        n_bytes = seconds * _LOG_MEL_BYTES_PER_SECOND * (1 + (corpus in coded))
         yield _by_shard(config, corpus, folder, f"log-Mel frames of {corpus}", duration(seconds), n_bytes)
 
 

@@ -107,6 +107,16 @@ def check_code(planned: str) -> None:
         )
 
 
+def code_of_file(file: str | Path) -> str:
+    """A digest of the code of one file, such as a job's script, without comments, docstrings and formatting.
+
+    Raises:
+        OSError, SyntaxError: there is no such file, or it is not valid Python.
+    """
+    content = Path(file).read_bytes()
+    return _summarise("script", Path(file), content, _digest(content)).code
+
+
 def covered_modules(*modules: str, root: str | Path | None = None) -> list[str]:
     """The names of all modules that the fingerprint of `modules` covers, sorted, without the package's own name."""
     reached = _package(Path(root or _ROOT)).reachable_code(modules)

@@ -33,19 +33,9 @@ def remove_kept(outputs: Iterable[Path], log: Logger) -> None:
 def keep(outputs: Iterable[Path], log: Logger) -> bool:
     """Link finished files and folders under `.kept`; returns False where the file system has no hard links."""
     for output in outputs:
-        kept = kept_name(output)
-        unfinished = kept.with_name(f"{kept.name}.tmp")
         try:
-            kept.parent.mkdir(exist_ok=True)
-            _remove(unfinished)
-            if output.is_dir():
-                shutil.copytree(output, unfinished, copy_function=os.link)
-            else:
-                os.link(output, unfinished)
-            _remove(kept)
-            unfinished.rename(kept)
+            link(output, kept_name(output))
         except OSError as error:
-            _remove(unfinished)
             log.warning(
                 "%s is not kept for the day that it is made anew, as that takes hard links (%s); before you change its "
                 "settings or the code, copy it elsewhere",
@@ -55,6 +45,27 @@ def keep(outputs: Iterable[Path], log: Logger) -> bool:
             )
             return False
     return True
+
+
+def link(path: Path, to: Path) -> None:
+    """Link a file, or all files of a folder, to another place, whole or not at all; what is there is replaced.
+
+    Raises:
+        OSError: the file system has no hard links, or no room for folders.
+    """
+    unfinished = to.with_name(f"{to.name}.tmp")
+    try:
+        to.parent.mkdir(exist_ok=True, parents=True)
+        _remove(unfinished)
+        if path.is_dir():
+            shutil.copytree(path, unfinished, copy_function=os.link)
+        else:
+            os.link(path, unfinished)
+        _remove(to)
+        unfinished.rename(to)
+    except OSError:
+        _remove(unfinished)
+        raise
 
 
 def kept_name(output: Path) -> Path:

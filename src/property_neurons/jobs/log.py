@@ -13,6 +13,7 @@ from property_neurons.errors import CodeChangedError, PropertyNeuronsError, prin
 from property_neurons.jobs.explanation import explanation
 from property_neurons.jobs.fingerprint import check_code
 from property_neurons.jobs.kept import keep, set_kept_aside
+from property_neurons.jobs.made_before import describe_kept, made_of, take_back
 from property_neurons.jobs.parallel import script_not_run_by_processes
 from property_neurons.jobs.stopping import Stopped, signals_raised
 from property_neurons.jobs.streams import Lines, Log, Tee, say
@@ -21,7 +22,7 @@ from property_neurons.stores.manifests import check_digest, forget_digest, recor
 
 
 @contextmanager
-def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
+def job_log(job: Any, *, took_hours: bool = False, again: bool = True) -> Iterator[logging.Logger]:
     """Run a job's work: its messages go to the screen and to the rule's log, the rest to the log alone.
 
     Before the work, input files are checked against the digests that their jobs recorded, and the code on disk against
@@ -35,7 +36,9 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
 
     Args:
         job: the `snakemake` object of a script; or what has such `log`, `input`, `output` and `params`.
-        took_hours: what an earlier run made is kept beside what is made anew; see `jobs.kept`.
+        took_hours: what an earlier run made of the same is taken back, and the job ends well before its work
+            (`jobs.made_before`); what it made of something else is kept beside what is made anew (`jobs.kept`).
+        again: False makes it anew in any case, as where the job reads files that are none of its inputs.
     """
     screen = sys.stderr
     path = Path(job.log[0])
@@ -67,17 +70,19 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
                     check_digest(file)
                 if code:
                     check_code(code)
+                before = made_of(job) if took_hours and again else None
+                if took_hours and take_back(made, before, logger):
+                    _record(made)
+                    sys.exit(0)
                 if took_hours:
                     set_kept_aside(made, logger)
                 yield logger
                 made_whole = True
                 if code:
                     check_code(code)
-                for file in made:
-                    if file.is_file() and not file.name.endswith(".manifest.json"):
-                        record_digest(file)
-                if took_hours:
-                    keep(made, logger)
+                _record(made)
+                if took_hours and keep(made, logger):
+                    describe_kept(made, before)
         except PropertyNeuronsError as error:
             _note(log)
             say(screen, f"\n{error}\n")
@@ -104,6 +109,12 @@ def job_log(job: Any, *, took_hours: bool = False) -> Iterator[logging.Logger]:
         log.close()
         if log.trouble:
             say(screen, f"The log is not whole. {explanation(log.trouble, None, [path])}\n")
+
+
+def _record(made: Iterable[Path]) -> None:
+    for file in made:
+        if file.is_file() and not file.name.endswith(".manifest.json"):
+            record_digest(file)
 
 
 def _set_aside(made: Iterable[Path]) -> str:

@@ -23,8 +23,14 @@ def of_properties(config: Config, taken: Iterable[str]) -> dict[str, str]:
 
     A name that another figure has is preceded by `property_`.
     """
-    names = {*taken, *erasures(config)}
+    names = {*taken, *erasures(config), *(f"pretraining_{run}" for run in config.pretraining)}
     return {f"property_{name}" if name in names else name: name for name in config.properties}
+
+
+def shows_phones(config: Config) -> bool:
+    """Whether some property of the figures is one of phones, or by phone; none is where speech has no alignments."""
+    shown = {*config.figures.plane_properties, *config.figures.layer_properties, *config.figures.overlap_properties}
+    return any(getattr(config.properties[name], "by", "phone") == "phone" for name in shown)
 
 
 def erasures(config: Config) -> list[str]:

@@ -65,6 +65,11 @@ def log_mel(config: Config, corpus_name: str) -> str:
     return f"{corpus(config, corpus_name)}/log_mel"
 
 
+def coded_log_mel(config: Config, corpus_name: str) -> str:
+    """Folder of the same frames of the audio after MP3 coding."""
+    return f"{log_mel(config, corpus_name)}_coded"
+
+
 def model(config: Config, name: str) -> str:
     """A prepared model: a `from_pretrained` folder."""
     return f"{config.results}/models/{name}"

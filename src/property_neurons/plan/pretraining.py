@@ -41,6 +41,14 @@ def log_mel(config: Config, run: str) -> list[str]:
     return corpora.shard_manifests(config, corpus, paths.log_mel(config, corpus))
 
 
+def coded_log_mel(config: Config, run: str, number: int | str) -> list[str]:
+    """The manifests of the log-Mel frames after MP3 coding, where a stage takes crops of them."""
+    corpus = config.pretraining[run].corpus
+    if not stage(config, run, number).coded_share:
+        return []
+    return corpora.shard_manifests(config, corpus, paths.coded_log_mel(config, corpus))
+
+
 def target_owner(config: Config, run: str, number: int | str) -> str:
     """The run whose targets one stage predicts: its own, or the run from which it takes them over."""
     return stage(config, run, number).targets_of or run
@@ -95,7 +103,6 @@ def trained_runs(config: Config) -> list[str]:
     return [run for run in config.pretraining if run in used and run not in of_studies]
 
 
-def needs_mp3(config: Config, corpus: str) -> bool:
-    """Whether some training takes crops of this corpus after MP3 coding."""
-    runs = [run for run in config.pretraining.values() if run.corpus == corpus]
-    return any(stage.coded_share > 0 for run in runs for stage in run.stages)
+def takes_coded(config: Config, run: str) -> bool:
+    """Whether some stage of a run takes crops of its corpus after MP3 coding."""
+    return any(one.coded_share > 0 for one in config.pretraining[run].stages)

@@ -44,15 +44,20 @@ class Utterance:
     targets: np.ndarray
 
 
-def join_shards(shards: Sequence[tuple[LogMelShard, TargetShard]], frame_ms: int) -> list[Utterance]:
+def join_shards(
+    shards: Sequence[tuple[LogMelShard, LogMelShard | None, TargetShard]], frame_ms: int
+) -> list[Utterance]:
     """The utterances of some shards with a target per model frame; 10 ms targets serve 20 ms by every second one.
+
+    Args:
+        shards: frames, those after MP3 coding if any are wanted, and targets.
 
     Raises:
         StoreError: frames and targets are of different utterances or lengths.
     """
     utterances = []
-    for features, targets in shards:
-        if features.utterances != targets.utterances:
+    for features, coded, targets in shards:
+        if features.utterances != targets.utterances or (coded and coded.utterances != features.utterances):
             raise StoreError("pre-training: log-Mel frames and targets hold different utterances; make both again")
         step = frame_ms // targets.frame_ms
         if step not in (1, 2):
@@ -68,8 +73,8 @@ def join_shards(shards: Sequence[tuple[LogMelShard, TargetShard]], frame_ms: int
                 raise StoreError(
                     f"utterance {name}: expected {expected} targets, found {len(chosen)}; make the targets again"
                 )
-            coded = None if features.coded is None else features.coded[span]
-            utterances.append(Utterance(name, speaker, features.frames[span], coded, chosen))
+            after_mp3 = None if coded is None else coded.frames[span]
+            utterances.append(Utterance(name, speaker, features.frames[span], after_mp3, chosen))
     return utterances
 
 

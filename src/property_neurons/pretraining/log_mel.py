@@ -15,7 +15,7 @@ import soundfile
 from property_neurons.corpus.recordings import Recording, decode
 from property_neurons.errors import ModelError
 from property_neurons.models.log_mel import SAMPLING_RATE, log_mel, n_log_mel_frames
-from property_neurons.pretraining.log_mel_store import CLEAN, CODED
+from property_neurons.pretraining.log_mel_store import FRAMES
 from property_neurons.progress import progress
 from property_neurons.stores import files, manifests
 
@@ -30,14 +30,14 @@ def write_log_mel(
     speakers: Sequence[str],
     *,
     num_mel_bins: int = 40,
-    mp3: bool = False,
+    coded: bool = False,
 ) -> None:
     """Write the log-Mel frames of some utterances, whole or not at all.
 
     Args:
         folder, manifest: where to; the manifest describes every file.
         speakers: of each recording.
-        mp3: also keep the frames of the audio after MP3 coding at 24 kbit/s (`coded.npy`).
+        coded: take the audio after MP3 coding at 24 kbit/s; frames are as many.
 
     Raises:
         AudioError, ModelError: an utterance cannot be decoded or is too short; the message names it.
@@ -46,20 +46,15 @@ def write_log_mel(
     shape = (int(offset[-1]), num_mel_bins)
     with manifests.new_described_folder(folder, manifest) as temporary:
         frames = np.zeros(shape, np.float32)
-        coded = np.zeros(shape, np.float32) if mp3 else None
         bar = progress(decode(recordings), total=len(recordings), what="log-Mel", unit="utterance")
         for index, waveform in enumerate(bar):
             place = slice(offset[index], offset[index + 1])
             try:
-                frames[place] = log_mel(waveform, num_mel_bins)
-                if coded is not None:
-                    coded[place] = log_mel(code_as_mp3(waveform), num_mel_bins)
+                frames[place] = log_mel(code_as_mp3(waveform) if coded else waveform, num_mel_bins)
             except ModelError as error:
                 raise ModelError(f"utterance {recordings[index].utterance}: {error}") from None
         np.save(temporary / "offset.npy", offset.astype(np.int64))
-        np.save(temporary / CLEAN, frames)
-        if coded is not None:
-            np.save(temporary / CODED, coded)
+        np.save(temporary / FRAMES, frames)
         files.write_json(temporary / "utterances.json", [recording.utterance for recording in recordings])
         files.write_json(temporary / "speakers.json", list(speakers))
 

@@ -10,8 +10,7 @@ from property_neurons.models.log_mel import LogMelStatistics
 from property_neurons.stores import files, manifests
 from property_neurons.stores.outside import read_array
 
-CLEAN = "frames.npy"
-CODED = "coded.npy"
+FRAMES = "frames.npy"
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,12 @@ class LogMelShard:
     utterances, speakers: their ids, and who speaks each.
     offset: int64 [utterances + 1], first frame of each.
     frames: float32 [frames, bins], mapped from disk.
-    coded: the same of the audio after MP3 coding, or None.
     """
 
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
     offset: np.ndarray
     frames: np.ndarray
-    coded: np.ndarray | None
 
 
 def open_log_mel(manifest: str | Path, *, checked: bool = False) -> LogMelShard:
@@ -48,8 +45,7 @@ def open_log_mel(manifest: str | Path, *, checked: bool = False) -> LogMelShard:
         utterances=tuple(files.read_json(folder / "utterances.json")),
         speakers=tuple(files.read_json(folder / "speakers.json")),
         offset=read_array(folder / "offset.npy"),
-        frames=read_array(folder / CLEAN, mapped=True),
-        coded=read_array(folder / CODED, mapped=True) if (folder / CODED).is_file() else None,
+        frames=read_array(folder / FRAMES, mapped=True),
     )
     if len(shard.offset) != len(shard.utterances) + 1 or shard.offset[-1] != len(shard.frames):
         raise StoreError(

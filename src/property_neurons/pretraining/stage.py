@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ class PretrainingJob:
     architecture: fields of MelHubertConfig (num_targets follows from the targets); None = that of the initial model,
         whose log-Mel statistics are then kept too.
     initial: folder of a model whose encoder is trained on; None = random weights.
+    coded: manifests of the frames after MP3 coding, in the order of `log_mel`; none where no crop takes them.
     validation_share: of the frames, held out by speaker.
     training: fields of `Training`.
     device: "cpu" or "cuda".
@@ -107,6 +108,7 @@ class PretrainingJob:
     work: str
     device: str = "cpu"
     initial: str | None = None
+    coded: list[str] = field(default_factory=list)
     tensorboard: str | None = None
     code: str = ""
 
@@ -119,7 +121,12 @@ class PretrainingJob:
             "training": training,
             "code": self.code,
         }
-        inputs = [*self.log_mel, *self.targets, *([f"{self.initial}.manifest.json"] if self.initial else [])]
+        inputs = [
+            *self.log_mel,
+            *self.coded,
+            *self.targets,
+            *([f"{self.initial}.manifest.json"] if self.initial else []),
+        ]
         content["inputs"] = [manifests.read_manifest(manifest)["digest"] for manifest in inputs]
         content["measured"] = files.read_json(self.statistics)
         return manifests.digest_of(content)
@@ -210,7 +217,7 @@ def _train(job: PretrainingJob) -> None:
     training = Training(**job.training)
     identity = job.identity()
     shards = _open_shards(job, int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
-    clusters = shards[0][1].clusters
+    clusters = shards[0][2].clusters
     config, statistics = _architecture(job, clusters)
     train, validation = hold_out(join_shards(shards, config.frame_ms), job.validation_share)
     crops = {
@@ -260,14 +267,21 @@ def _train(job: PretrainingJob) -> None:
     print(f"{job.name}: {time.monotonic() - started:.0f} s of training in this process", file=sys.stderr)
 
 
-def _open_shards(job: PretrainingJob, rank: int, world: int) -> list[tuple[LogMelShard, TargetShard]]:
-    """Log-Mel frames and targets. Each process holds files of its own against their digests.
+def _open_shards(
+    job: PretrainingJob, rank: int, world: int
+) -> list[tuple[LogMelShard, LogMelShard | None, TargetShard]]:
+    """Log-Mel frames, those after MP3 coding if any, and targets.
 
-    One that finds damage ends before it reaches the barrier behind which the others would begin.
+    Each process holds files of its own against their digests. One that finds damage ends before it reaches the barrier
+    behind which the others would begin.
     """
+    coded = job.coded or [None] * len(job.log_mel)
     return [
-        (open_log_mel(features, checked=place % world != rank), open_targets(manifests.store_path(targets)))
-        for place, (features, targets) in enumerate(zip(job.log_mel, job.targets, strict=True))
+        (
+            *(one and open_log_mel(one, checked=place % world != rank) for one in frames),
+            open_targets(manifests.store_path(targets)),
+        )
+        for place, (*frames, targets) in enumerate(zip(job.log_mel, coded, job.targets, strict=True))
     ]
 
 

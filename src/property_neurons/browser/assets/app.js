@@ -245,7 +245,7 @@
     let found = [];
     const status = el("p", { role: "status", class: "note" }), more = el("div", {});
     const draw = () => {
-      const kept = rows.filter(row => keeps(state, row.n, phones[row.best], row.set ? row.set.property : "", row.set ? row.set.group : "", row.set ? row.set.q : null));
+      const kept = rows.filter(row => keeps(state, row.n, row.active ? phones[row.best] : "", row.set ? row.set.property : "", row.set ? row.set.group : "", row.set ? row.set.q : null));
       const made = sortedTable(caption, columns, kept, state, change);
       found = made.rows;
       table.replaceChildren(made.node);

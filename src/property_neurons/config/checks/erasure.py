@@ -1,18 +1,12 @@
 """Check that erasure studies fit the task and the property that they name."""
 
-import re
-
+from property_neurons.config.checks.names import is_taken
 from property_neurons.config.checks.references import groups_of, not_defined, unknown_groups
 from property_neurons.config.erasure import Erasure
 from property_neurons.config.properties import F0Property, source_of
 from property_neurons.config.root import Config
 from property_neurons.editing.divided_by import DIVIDED_BY
 from property_neurons.erasure.table_terms import NOT_A_GROUP
-
-# Names of other figures and tables.
-_TAKEN = re.compile(
-    r"fig\d+|pruning|probes|confounds|stability|selectors|.*_(dose|selectors)|pretraining_.*", re.IGNORECASE
-)
 
 
 def problems(config: Config) -> list[str]:
@@ -29,7 +23,7 @@ def _study(config: Config, key: str, study: Erasure) -> list[str]:
             (f"{key}.property", study.property, config.properties),
         ]
     )
-    if _TAKEN.fullmatch(key.removeprefix("erasure.")):
+    if is_taken(key.removeprefix("erasure.")):
         found.append(f"{key}: another figure or table has this name; choose another")
     task, section = config.tasks.get(study.task), config.properties.get(study.property)
     if task is not None and task.mode != "fine_tuned":

@@ -1,19 +1,14 @@
 """Check that pruning studies name defined models and corpora, and tasks that fit."""
 
-import re
 from collections.abc import Mapping
 
 from property_neurons.config.checks.models import frequency_problems
+from property_neurons.config.checks.names import is_taken
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.models import PrunedModel
 from property_neurons.config.pruning import GeneralPruning, TaskPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
 from property_neurons.pruning.vocabulary import score_of
-
-# Names of other figures, of tables, and of the studies that the paper has.
-_TAKEN = re.compile(
-    r"fig\d+|general|task_specific|pruning|probes|confounds|.*_(dose|cut)|pretraining_.*", re.IGNORECASE
-)
 
 
 def problems(config: Config) -> list[str]:
@@ -22,7 +17,7 @@ def problems(config: Config) -> list[str]:
     for key, study in config.pruning.by_key().items():
         found += _general(config, key, study) if isinstance(study, GeneralPruning) else _specific(config, key, study)
     for name in config.pruning.studies:
-        if _TAKEN.fullmatch(name) or name in config.erasure or name in config.properties:
+        if is_taken(name) or name in config.erasure or name in config.properties:
             found.append(f"pruning.studies.{name}: another figure or study has this name; choose another")
     return found
 

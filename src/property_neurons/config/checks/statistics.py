@@ -3,7 +3,7 @@
 from property_neurons.config.checks.references import not_defined
 from property_neurons.config.properties import ClusterProperty, F0Property, Property, may_confound, source_of
 from property_neurons.config.root import Config
-from property_neurons.config.statistics import CONFOUNDS
+from property_neurons.config.statistics import CONFOUNDS, DEFAULT_CONFOUNDS
 
 _OF_SPEAKERS = {"speaker", "gender"}
 
@@ -30,7 +30,9 @@ def problems(config: Config) -> list[str]:
             )
         if confound == "speaker" and isinstance(section, F0Property) and section.within == "speaker":
             found.append(f"{key}.{name}: {name!r} is cut within: speaker already; name another confound, or null")
-    return not_defined([(key, name, config.properties) for name in config.statistics.given]) + found
+    # One with null counts too, unless it only takes a default back.
+    named = [name for name, other in config.statistics.confounds.items() if other or name not in DEFAULT_CONFOUNDS]
+    return not_defined([(key, name, config.properties) for name in named]) + found
 
 
 def _made_of(section: Property) -> str:

@@ -1,0 +1,14 @@
+"""Names that studies cannot have, because figures, tables and folders of results have them."""
+
+import re
+
+_TAKEN = re.compile(
+    r"fig\d+|general|task_specific|pruning|pretraining|erasure|property|probes|confounds|stability|selectors"
+    r"|(pretraining|property)_.*|.*_(dose|selectors|cut)",
+    re.IGNORECASE,
+)
+
+
+def is_taken(name: str) -> bool:
+    """Whether a study of this name would write over a figure or table of the workflow."""
+    return _TAKEN.fullmatch(name) is not None
