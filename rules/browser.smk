@@ -103,7 +103,7 @@ rule make_browser:
             property=plan.browser.shown(CONFIG),
         ),
         cells=expand(
-            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.cells.tsv",
+            f"{RESULTS}/neurons/{{{{model}}}}/{{{{corpus}}}}/{{property}}.{plan.analysis.cells_of_sets(CONFIG)}.tsv",
             property=plan.browser.shown(CONFIG),
         ),
         points=expand(

@@ -89,7 +89,7 @@ FIGURES = {
             "summaries": plan.figures.neuron_summaries(CONFIG, SHOWN, LAYER_PROPERTIES),
             "nulls": plan.figures.nulls(CONFIG, SHOWN, LAYER_PROPERTIES),
             "published": PUBLISHED,
-            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
+            "cells": plan.figures.cells_of_sets(CONFIG, LAYER_PROPERTIES),
         },
         params={
             "properties": LAYER_PROPERTIES,
@@ -106,7 +106,7 @@ FIGURES = {
             "neurons": plan.figures.neurons(CONFIG, [MODEL], OVERLAP_PROPERTIES),
             "summaries": plan.figures.neuron_summaries(CONFIG, [MODEL], OVERLAP_PROPERTIES),
             "published": PUBLISHED,
-            "cells": plan.figures.cells(CONFIG, OVERLAP_PROPERTIES),
+            "cells": plan.figures.cells_of_sets(CONFIG, OVERLAP_PROPERTIES),
         },
         params={
             "properties": OVERLAP_PROPERTIES,
@@ -123,7 +123,7 @@ FIGURES = {
         "Property neurons",
         inputs={
             "stability": plan.figures.stability(CONFIG, SHOWN, LAYER_PROPERTIES),
-            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
+            "cells": plan.figures.cells_of_sets(CONFIG, LAYER_PROPERTIES),
         },
         params={"properties": LAYER_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
     ),
@@ -133,7 +133,7 @@ FIGURES = {
         "Property neurons",
         inputs={
             "selectors": plan.figures.selectors(CONFIG, SHOWN, LAYER_PROPERTIES),
-            "cells": plan.figures.cells(CONFIG, LAYER_PROPERTIES),
+            "cells": plan.figures.cells_of_sets(CONFIG, LAYER_PROPERTIES),
         },
         params={"properties": LAYER_PROPERTIES, "models": SHOWN, "corpus": CORPUS},
     ),
@@ -261,7 +261,7 @@ FIGURES["property"] = Figure(
             "stability": plan.figures.stability,
         }.items()
     }
-    | {"cells": lambda wildcards: plan.figures.cells(CONFIG, [OF_PROPERTIES[wildcards.shown]])},
+    | {"cells": lambda wildcards: plan.figures.cells_of_sets(CONFIG, [OF_PROPERTIES[wildcards.shown]])},
     params={"properties": lambda wildcards: [OF_PROPERTIES[wildcards.shown]], "models": SHOWN, "corpus": CORPUS},
     name="{shown}",
 )

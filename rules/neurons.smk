@@ -9,6 +9,11 @@ rule find_neurons:
         # Its digest goes into the table, so that the neurons are used on no other model.
         model=f"{RESULTS}/models/{{model}}.manifest.json",
     output:
+        **(
+            {"cells": f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.{plan.analysis.cells_of_sets(CONFIG)}.tsv"}
+            if CONFIG.statistics.balance
+            else {}
+        ),
         neurons=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.parquet",
         summary=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.summary.tsv",
         null=f"{RESULTS}/neurons/{{model}}/{{corpus}}/{{property}}.null.tsv",

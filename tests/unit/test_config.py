@@ -506,6 +506,14 @@ def test_without_a_property_by_phone_there_is_no_figure_of_a_phone():
     assert plan.figures.shows_phones(load_config(MINIMAL))
 
 
+def test_figures_of_sets_tell_the_frames_that_thinning_leaves():
+    plain, balanced = (load_config(MINIMAL | {"statistics": {"balance": balance}}) for balance in (False, True))
+    assert plan.figures.cells_of_sets(plain, ["gender"]) == plan.figures.cells(plain, ["gender"])
+    (table,) = plan.figures.cells_of_sets(balanced, ["gender"])
+    assert table.endswith("/gender.balanced_cells.tsv")
+    assert plan.figures.cells(balanced, ["gender"]) == plan.figures.cells(plain, ["gender"])
+
+
 def test_confounds_of_redefined_properties():
     properties = {"pitch": {"column": "f0", "cuts": [130, 190]}, "duration": {"track": "energy"}}
     config = load_config(MINIMAL | {"properties": properties})

@@ -31,6 +31,8 @@ with job_log(snakemake) as log:
     write_table(snakemake.output.null, statistics.null)
     write_table(snakemake.output.stability, statistics.stability)
     cells = cell_table(counts, found.phone_cell_n)
+    if params.balance:
+        write_table(snakemake.output.cells, cells)
     where, min_count = f"{counts.property_name} on {counts.corpus}", definition.min_count
     if warning := too_little_speech(cells, where, lambda_=counts.lambda_, min_count=min_count):
         log.info(warning)

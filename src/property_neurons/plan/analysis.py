@@ -147,6 +147,11 @@ def pattern_settings(config: Config) -> dict[str, Any]:
     }
 
 
+def cells_of_sets(config: Config) -> str:
+    """The last part of the name of the tables that say how many frames each cell of a set has."""
+    return "balanced_cells" if config.statistics.balance else "cells"
+
+
 def set_definition(config: Config) -> dict[str, Any]:
     """What turns counts into neuron sets, as fields of `neurons.definition.SetDefinition`."""
     return pattern_settings(config) | {

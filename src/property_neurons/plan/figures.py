@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from property_neurons.config.root import Config
-from property_neurons.plan import paths
+from property_neurons.plan import analysis, paths
 
 FORMS = ("pdf", "png", "tsv", "html")
 
@@ -88,6 +88,11 @@ def cells(config: Config, properties: Iterable[str]) -> list[str]:
     They are the cells of the figures' model. Another model may lack an utterance's last frame.
     """
     return _beside_neurons(config, [config.figures.model], properties, "cells")
+
+
+def cells_of_sets(config: Config, properties: Iterable[str]) -> list[str]:
+    """The same of what sets are made of: with `statistics.balance`, how many frames thinning leaves."""
+    return _beside_neurons(config, [config.figures.model], properties, analysis.cells_of_sets(config))
 
 
 def neuron_summaries(config: Config, models: Iterable[str], properties: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from property_neurons.config.models import DistilledModel, PretrainedModel, Prun
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import CALIBRATED_ON_TASK, GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
-from property_neurons.plan import corpora, paths, pretraining, tasks
+from property_neurons.plan import analysis, corpora, paths, pretraining, tasks
 from property_neurons.plan.models import found_on
 
 
@@ -150,7 +150,7 @@ def cells(config: Config, study: str) -> dict[str, str]:
     for name, section in _expanded(config, study).models.items():
         if isinstance(section, PrunedModel):
             for of, table in zip(section.properties, neuron_tables(config, name), strict=False):
-                found.setdefault(of, table.removesuffix(".parquet") + ".cells.tsv")
+                found.setdefault(of, f"{table.removesuffix('.parquet')}.{analysis.cells_of_sets(config)}.tsv")
     return found
 
 
