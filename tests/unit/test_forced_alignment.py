@@ -230,6 +230,36 @@ def test_the_result_does_not_depend_on_the_number_of_processes(corpus, tmp_path)
     assert len(one) == 2
 
 
+def test_what_was_aligned_before_is_taken_and_what_was_corrected_is_aligned(corpus, tmp_path, monkeypatch):
+    """A run that was killed goes on, and so does one on a copy of the corpus elsewhere."""
+    root, finished, aligned = tmp_path / "moved", tmp_path / "finished", []
+    shutil.copytree(corpus / "LibriSpeech", root)
+    align = forced_alignment.align_utterance
+    monkeypatch.setattr(forced_alignment, "align_utterance", lambda *given: aligned.append(given[1]) or align(*given))
+
+    def run(name, root=root, code="1"):
+        aligned.clear()
+        assert align_subset(root, "demo", tmp_path / name, finished=finished, code=code).empty
+        return {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.TextGrid")}
+
+    whole = run("first", corpus / "LibriSpeech")
+    assert len(aligned) == len(whole) == 2
+    assert run("moved-away") == whole
+    assert not aligned
+    # One is damaged, and one transcript is corrected.
+    transcripts = root / "demo/1/101/1-101.trans.txt"
+    text = transcripts.read_text()
+    transcripts.write_text(" ".join(text.split()[:-1]) + "\n")
+    run("corrected")
+    assert len(aligned) == 1
+    transcripts.write_text(text)
+    next(finished.rglob("*.TextGrid")).write_text("cut")
+    assert run("damaged") == whole
+    assert len(aligned) <= 1
+    run("other code", code="2")
+    assert len(aligned) == 2
+
+
 def test_a_missing_or_empty_subset_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="nowhere"):
         align_subset(tmp_path, "nowhere", tmp_path / "out")

@@ -1,6 +1,8 @@
 """Forced alignment with PocketSphinx, for corpora that have transcripts but no phone times."""
 
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,10 +19,11 @@ from property_neurons.corpus.spoken_words import spoken_words
 from property_neurons.corpus.textgrid import write_textgrid
 from property_neurons.corpus.transcripts import read_transcripts
 from property_neurons.corpus.utterance_files import find_utterance_files, name_troubles
-from property_neurons.errors import AlignmentError, CorpusError, PropertyNeuronsError, printable
+from property_neurons.errors import AlignmentError, CorpusError, PropertyNeuronsError, StoreError, printable
 from property_neurons.jobs.parallel import map_in_processes
 from property_neurons.progress import progress
-from property_neurons.stores.files import new_folder
+from property_neurons.stores.files import atomic_path, new_folder
+from property_neurons.stores.manifests import check_digest, describe_file, digest_of, has_digest, record_digest
 
 ALIGNMENT_FAILED = "alignment_failed"
 
@@ -65,7 +68,15 @@ def align_utterance(waveform: np.ndarray, transcript: str) -> Alignment:
     return Alignment(edges[:-1][kept], edges[1:][kept], labels[kept], end)
 
 
-def align_subset(root: str | Path, subset: str, out_root: str | Path, *, workers: int = 1) -> pd.DataFrame:
+def align_subset(
+    root: str | Path,
+    subset: str,
+    out_root: str | Path,
+    *,
+    workers: int = 1,
+    finished: str | Path | None = None,
+    code: str = "",
+) -> pd.DataFrame:
     """Align every utterance of a subset, and write {out_root}/{speaker}/{chapter}/{utterance}.TextGrid.
 
     Args:
@@ -73,6 +84,9 @@ def align_subset(root: str | Path, subset: str, out_root: str | Path, *, workers
         subset: name of the subset and of its folder.
         out_root: folder to make; it appears only when all utterances have been tried.
         workers: processes to use; the result does not depend on it.
+        finished: folder of alignments that are done, by the content of audio and transcript. A run that was killed goes
+            on with it; of a corpus that was moved or corrected only what is new is aligned.
+        code: fingerprint, so that alignments by other code are not taken.
 
     Returns:
         One row for each utterance that has no TextGrid now: subset, utterance, code ("alignment_failed"), detail.
@@ -94,7 +108,7 @@ def align_subset(root: str | Path, subset: str, out_root: str | Path, *, workers
             "check the paths"
         )
     with new_folder(out_root) as tree:
-        align = _Task(folder, tree, audio, transcripts)
+        align = _Task(folder, tree, audio, transcripts, None if finished is None else Path(finished), code)
         details = progress(
             map_in_processes(align, utterances, workers), total=len(utterances), what=f"aligning {subset}", unit="utt"
         )
@@ -114,6 +128,8 @@ class _Task:
     tree: Path
     audio: Mapping[str, Sequence[Path]]
     transcripts: Mapping[str, Sequence[str]]
+    finished: Path | None
+    code: str
 
     def __call__(self, utterance: str) -> str | None:
         paths, texts = self.audio.get(utterance, ()), self.transcripts.get(utterance, ())
@@ -124,14 +140,32 @@ class _Task:
                 f"expected one audio file and one transcript, found {len(paths)} and {len(texts)}; "
                 "add what is missing, remove what is there twice"
             )
-        try:
-            alignment = align_utterance(read_audio(paths[0]), texts[0])
-        except PropertyNeuronsError as error:
-            return str(error)
         path = self.tree / paths[0].relative_to(self.folder).with_suffix(".TextGrid")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_textgrid(path, alignment)
+        try:
+            if self.finished is None:
+                write_textgrid(path, align_utterance(read_audio(paths[0]), texts[0]))
+                return None
+            key = digest_of([describe_file(paths[0]), texts[0], self.code])
+            done = self.finished / key[:2] / f"{key}.TextGrid"
+            if not _is_whole(done):
+                alignment = align_utterance(read_audio(paths[0]), texts[0])
+                with atomic_path(done) as temporary:
+                    write_textgrid(temporary, alignment)
+                record_digest(done)
+        except PropertyNeuronsError as error:
+            return str(error)
+        shutil.copyfile(done, path)
         return None
+
+
+def _is_whole(file: Path) -> bool:
+    if not has_digest(file):
+        return False
+    with suppress(StoreError):
+        check_digest(file)
+        return True
+    return False
 
 
 @cache
