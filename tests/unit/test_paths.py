@@ -10,7 +10,9 @@ from property_neurons.plan import paths
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 MADE = {
-    pattern.replace("{{", "{").replace("}}", "}")
+    # `log_mel` and `log_mel_coded` are made by one rule.
+    pattern.replace("{{", "{").replace("}}", "}").replace("{coded}", coded)
+    for coded in ("", "_coded")
     for file in RULES.glob("*.smk")
     for pattern in re.findall(r'f"\{RESULTS\}/([^"]+)"', file.read_text())
 }
@@ -26,6 +28,7 @@ CONFIG = SimpleNamespace(results="")
         paths.subset(CONFIG, "{corpus_name}", "{subset_name}") + "/utterances.parquet",
         paths.manifest(paths.frames(CONFIG, "{corpus}") + "/{shard}"),
         paths.manifest(paths.log_mel(CONFIG, "{corpus}") + "/{shard}"),
+        paths.manifest(paths.coded_log_mel(CONFIG, "{corpus}") + "/{shard}"),
         paths.manifest(paths.model(CONFIG, "{model}")),
         paths.manifest(paths.ranks(CONFIG, "{model}", "{corpus}") + "/{shard}"),
         paths.manifest(paths.counts(CONFIG, "{model}", "{corpus}", "{property}")),

@@ -58,7 +58,7 @@ COVERED = {
     "probe_layers": f"""
         {LOADING}
         codebooks.codebook codebooks.kmeans corpus.frame_store corpus.phones probing.clusters probing.frames
-        probing.linear probing.probe probing.representations probing.silhouettes
+        probing.linear probing.probe probing.representations probing.silhouettes tasks.estimates
     """,
     "sample_points": f"""
         {LOADING}

@@ -26,7 +26,7 @@ from property_neurons.errors import StoreError
 from property_neurons.neurons.statistics.false_discovery import q_values
 from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.stores.files import read_json, read_table
-from property_neurons.tasks.intervals import estimate
+from property_neurons.tasks.estimates import estimate
 
 _RESAMPLES = 2000
 
@@ -172,7 +172,7 @@ def erasure_tables(study: str, folders: Sequence[str | Path]) -> tuple[pd.DataFr
             (random_frequency, a share of how often the group's are); what the group's cost more than these (excess);
             and the excess of the group's own errors less that of the others' (causal excess). Each of the three has
             its 95 % interval, p, q (p corrected over the table) and the detectable difference; see
-            `intervals.Estimate` and `Cell.add`. `beyond`: "more" or "less" where the excess has q <= 0.05 and no
+            `estimates.Estimate` and `Cell.add`. `beyond`: "more" or "less" where the excess has q <= 0.05 and no
             random set did as much, or as little; else "". The unit is points of per cent (`unit`), for F0 the MSE of
             ln F0. For speakers further rows have the cross-entropy in nats and, where clips are scored, the errors by
             utterance. Numbers of neurons are means over seeds.

@@ -37,7 +37,7 @@ def selector_table(study: str, folders: Sequence[str | Path]) -> pd.DataFrame:
         for it. random_own, random_others: the same by random neurons like these, mean over draws.
     causal_excess: own less others, less the same of random neurons. over_paper: causal_excess less that of the sets of
         equations 3 to 5. Both have a 95 % interval, p, q (p corrected over the table) and the detectable difference;
-        see `intervals.Estimate`. The mean is over these groups alone: groups are not resampled.
+        see `estimates.Estimate`. The mean is over these groups alone: groups are not resampled.
 
     Empty for a study without selectors, without draws, or whose test part has one group alone.
 

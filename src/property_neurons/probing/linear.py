@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from property_neurons.errors import CorpusError
 from property_neurons.probing.frames import FrameLabels
-from property_neurons.tasks.intervals import estimate
+from property_neurons.tasks.estimates import estimate
 
 # The weight of the data against the penalty, one for all layers. On five thousand frames of synthetic speech 0.01 cost
 # 80 log-Mel coordinates 6 points of accuracy and won 720 coordinates half a point: log-Mel must not lose by it.
@@ -71,7 +71,7 @@ def speaker_interval(right: np.ndarray, speaker: np.ndarray, *, seed: int) -> tu
     """The 95 % interval of a share of frames, from 1000 draws of as many speakers with replacement.
 
     Frames of one speaker are alike, so an interval from resampled frames would be far too narrow. As of tasks, it is
-    Student's t, with what a bootstrap of few speakers lacks (`tasks.intervals.estimate`).
+    Student's t, with what a bootstrap of few speakers lacks (`tasks.estimates.estimate`).
 
     Args:
         right: bool [frames].

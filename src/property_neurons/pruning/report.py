@@ -165,7 +165,7 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 2000) -> pd.DataFrame:
     Returns:
         study, task, metric, step, recovered, first, second (arms), difference (first minus second, in the metric's
         unit), low, high, p, q (p corrected over the whole table), detectable (the smallest difference that the test
-        would find before the correction; see `intervals.Estimate`), seeds_first, seeds_second, utterances, speakers.
+        would find before the correction; see `estimates.Estimate`), seeds_first, seeds_second, utterances, speakers.
 
     Raises:
         StoreError: as `collect_runs`.
