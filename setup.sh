@@ -69,16 +69,24 @@ compile_own() { .venv/bin/python -m compileall -q src; }
 lock=requirements.lock
 stamp=.venv/.setup-done
 # A virtual environment works in the folder that it was made in, and in no other.
-wanted="$(cat "$lock" pyproject.toml setup.sh | cksum) $PWD"
+here="$(pwd -P)"
+made_in=.venv/.made-in
+made_here() {
+  [ "$(cat "$made_in" 2>/dev/null)" = "$here" ] && return
+  # Made before there was such a note.
+  [ ! -e "$made_in" ] && head -n 1 .venv/bin/pip 2>/dev/null | grep -qF -e "#!$here/.venv/bin/" -e "#!$PWD/.venv/bin/"
+}
+wanted="$(cat "$lock" pyproject.toml setup.sh | cksum) $here"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   compile_own
   install_browser
   exit 0
 fi
 
+# Not the one of an activated .venv, which may be about to be removed.
 python="$(find_python)"
-made_in=.venv/.made-in
-if [ -d .venv ] && { [ "$(cat "$made_in" 2>/dev/null)" != "$PWD" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; }; then
+python="$("$python" -c 'import sys; print(getattr(sys, "_base_executable", None) or sys.executable)')"
+if [ -d .venv ] && { ! made_here || ! .venv/bin/python -m pip --version >/dev/null 2>&1; }; then
   say "removing .venv, which was made in another folder or has no pip"
   rm -rf .venv
 fi
@@ -89,7 +97,7 @@ if [ ! -x .venv/bin/python ]; then
     say "could not make a virtual environment; on Debian: apt-get install python3-venv"
     exit 1
   }
-  printf '%s\n' "$PWD" >"$made_in"
+  printf '%s\n' "$here" >"$made_in"
 fi
 
 say "installing the packages of $lock"

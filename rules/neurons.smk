@@ -27,7 +27,7 @@ rule find_neurons:
     threads: 1
     resources:
         mem_mb=scaled(6000),
-        runtime=scaled(120),
+        runtime=scaled(240),
     params:
         definition=plan.analysis.set_definition(CONFIG),
         statistics=plan.analysis.statistics_settings(CONFIG),

@@ -339,6 +339,23 @@ def test_short_runs_are_no_more_often_special_than_long_ones(balance, alike):
     assert np.mean(p, axis=0).max() < 0.08
 
 
+def test_a_neuron_that_cannot_vary_says_nothing_and_leaves_the_others_alone():
+    """One that is active in the only run of a speaker alone: no labelling changes it, frames of groups aside."""
+    rng = np.random.default_rng(0)
+    speaker = np.append(np.zeros(60, int), [1])
+    counts = rng.binomial(4, 0.3, size=(61, 6))
+    counts[:, 5] = 0
+    counts[60, 5] = 4
+    group = np.append(np.arange(60) % 2, [1])
+    n = np.where(np.arange(61) % 3, 4, 8)
+    counts[:60, 0] = np.where(group[:60] == 1, 3, 0)
+    units = made_units("run", speaker=speaker, phone=speaker * 0, group=group, n=n, counts=[counts], unit=np.arange(61))
+    found = site_null(SiteUnits(units, 0, SetDefinition()), permutations=199, seed=0)
+    assert (found.p[:, 5] == 1).all()
+    assert found.p[1, 0] == found.p_family[1, 0] == 1 / 200
+    assert np.isfinite(found.observed.score).all()
+
+
 def test_a_group_without_a_phone_in_common_counts_as_one_whose_effect_is_as_large():
     """Of two speakers in each group some labellings compare nothing; p of the two groups then adds up to 1 and more."""
     phone = np.array([0, 1, 0, 1])

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,8 @@ def align_subset(
             "check the paths"
         )
     with new_folder(out_root) as tree:
-        align = _Task(folder, tree, audio, transcripts, None if finished is None else Path(finished), code)
+        made_by = [code, *(version(package) for package in ("numpy", "pocketsphinx", "scipy", "soundfile"))]
+        align = _Task(folder, tree, audio, transcripts, None if finished is None else Path(finished), made_by)
         details = progress(
             map_in_processes(align, utterances, workers), total=len(utterances), what=f"aligning {subset}", unit="utt"
         )
@@ -129,7 +131,7 @@ class _Task:
     audio: Mapping[str, Sequence[Path]]
     transcripts: Mapping[str, Sequence[str]]
     finished: Path | None
-    code: str
+    made_by: Sequence[str]
 
     def __call__(self, utterance: str) -> str | None:
         paths, texts = self.audio.get(utterance, ()), self.transcripts.get(utterance, ())
@@ -146,7 +148,7 @@ class _Task:
             if self.finished is None:
                 write_textgrid(path, align_utterance(read_audio(paths[0]), texts[0]))
                 return None
-            key = digest_of([describe_file(paths[0]), texts[0], self.code])
+            key = digest_of([describe_file(paths[0]), texts[0], self.made_by])
             done = self.finished / key[:2] / f"{key}.TextGrid"
             if not _is_whole(done):
                 alignment = align_utterance(read_audio(paths[0]), texts[0])

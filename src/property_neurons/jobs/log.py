@@ -82,7 +82,10 @@ def job_log(job: Any, *, took_hours: bool = False, again: bool = True) -> Iterat
                     check_code(code)
                 _record(made)
                 if took_hours and keep(made, logger):
-                    describe_kept(made, before)
+                    try:
+                        describe_kept(made, before)
+                    except (OSError, PropertyNeuronsError) as error:
+                        logger.warning("what is kept here cannot be described, and will not be taken back: %s", error)
         except PropertyNeuronsError as error:
             _note(log)
             say(screen, f"\n{error}\n")

@@ -18,10 +18,13 @@ from property_neurons.stores import files, manifests
 
 _PACKAGES = (
     "accelerate",
+    "kaldi-native-fbank",
     "numcodecs",
     "numpy",
     "pandas",
     "scikit-learn",
+    "scipy",
+    "soundfile",
     "torch",
     "transformers",
     "zarr",
@@ -32,7 +35,7 @@ _MANIFEST = ".manifest.json"
 def made_of(job: Any) -> str | None:
     """A digest of all that a job's outputs depend on; None where that cannot be told.
 
-    That is the content of its inputs in their order, its settings and wildcards, device and threads, its script, and
+    That is the names and content of its inputs, its settings and wildcards, device and threads, its script, and
     the packages. Its code is among the settings (`params.code`).
 
     Args:
@@ -43,7 +46,8 @@ def made_of(job: Any) -> str | None:
     script = Path(job.scriptdir) / f"{job.rule}.py"
     try:
         content = {
-            "inputs": [_digest(Path(file)) for file in job.input],
+            # Results may name what they were made of.
+            "inputs": [[str(file), _digest(Path(file))] for file in job.input],
             "params": dict(job.params.items()),
             "wildcards": dict(job.wildcards.items()),
             "device": job.config.get("device"),

@@ -18,8 +18,9 @@ from property_neurons.neurons.statistics.standard_errors import (
     scores_of,
 )
 
-# Groups x neurons x labellings that are held at a time, and bytes of each: 1.3 GB.
-_MOST_LABELLED = 1 << 25
+# Groups x neurons x labellings that are dealt at a time: 1.5 GB with their scores and those before. Bytes of each that
+# is found in parts of the speakers.
+_MOST_LABELLED = 1 << 24
 LABELLED_BYTES = 40
 # Sparse products are slower than dense ones from here on.
 _DENSE_FROM = 0.1
@@ -200,7 +201,7 @@ class SiteUnits:
 
     def _errors_of_phones(self, labels: np.ndarray) -> np.ndarray:
         """Of effects of single phones: float64 [groups, neurons, M]."""
-        of_phone = np.stack([errors_of_phones(*self._pairs, dealt) for dealt in self._dealt_pairs(labels)], axis=2)
+        of_phone = errors_of_phones(*self._pairs, list(self._dealt_pairs(labels)))
         return of_phone[np.argmax(self.units.cells, axis=1)]
 
     @cached_property

@@ -61,7 +61,7 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
         relabelled = partial(rows.relabelled, with_active=False)
         observed = rows.relabelled(as_it_is)
     score = observed.score
-    score = np.where(np.isinf(score), score, score - _EQUAL * np.abs(score) - _NEAR_ZERO)
+    score = score - _EQUAL * np.abs(score) - _NEAR_ZERO
     missing = np.where(np.isnan(score), -np.inf, np.inf)
     as_large = np.zeros(score.shape[:2], np.int64)
     largest_as_large = np.zeros(score.shape[:2], np.int64)
@@ -76,6 +76,8 @@ def site_null(rows: SiteUnits, *, permutations: int, seed: int, deals: Iterable[
         as_large += (dealt >= score).sum(axis=2)
         largest = np.sort(dealt.max(axis=(0, 1)))
         largest_as_large += len(largest) - np.searchsorted(largest, score[:, :, 0])
+        # Before the next are made.
+        del found, dealt
     defined = ~np.isnan(score[:, :, 0]) & (permutations > 0) & (not only_renames(units))
     p = np.where(defined, (1 + as_large) / (1 + permutations), np.nan)
     return SiteNull(

@@ -6,13 +6,15 @@ pass for special, and a frequent one never. The null therefore compares effects 
 1997; Chung and Romano 2013), which leaves the test exact where units are exchangeable.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
-# Standard errors below this share of the largest of a neuron come from rounding.
-_NONE = 1e-12
+# What is left of a sum of squares below this share of it comes from rounding; effects below it are none.
+_ROUNDING, _NONE = 1e-10, 1e-12
+_NEURONS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def pooled_variance(counts: csr_array, n: np.ndarray, block: np.ndarray) -> tupl
     with_n = (in_block @ counts.multiply(n[:, np.newaxis]).tocsr()).toarray()
     over_n = squared.T @ (1 / n) - (share * of_block).sum(axis=0)
     plain = squared.sum(axis=0) - (2 * share * with_n).sum(axis=0) + (share**2).T @ (in_block @ n**2)
-    over_n, plain = np.maximum(over_n, 0), np.maximum(np.asarray(plain).ravel(), 0)
+    over_n = np.where(over_n > _ROUNDING * (squared.T @ (1 / n)), over_n, 0)
+    plain = np.where(plain > _ROUNDING * squared.sum(axis=0), plain, 0)
     units, total, squares = len(n), n.sum(), (n**2).sum()
     only_within, only_between = over_n / units, plain / squares
     spread = units * squares - total**2
@@ -78,30 +81,34 @@ def error_of_effects(n: np.ndarray, squares: np.ndarray, variance: PooledVarianc
     return np.stack(errors)
 
 
-def errors_of_phones(counts: np.ndarray, n: np.ndarray, of_phone: csr_array) -> np.ndarray:
-    """The standard error of each phone's share less the mean of the other phones': float64 [phones, neurons].
+def errors_of_phones(counts: np.ndarray, n: np.ndarray, labellings: Sequence[csr_array]) -> np.ndarray:
+    """The standard error of each phone's share less the mean of the other phones': float64 [phones, neurons, M].
 
     Speakers are the units: a phone's share varies with the speaker (a ratio of sums, linearized).
 
     Args:
         counts: float64 [pairs of a speaker and a phone, neurons]. n: their frames, float64 [pairs].
-        of_phone: 1 where a phone has a pair, [phones, pairs].
+        labellings: of each, 1 where a phone has a pair, [phones, pairs].
     """
-    frames = of_phone @ n
-    inverse = np.divide(1.0, frames, out=np.zeros(len(frames)), where=frames > 0)[:, np.newaxis]
-    share = (of_phone @ counts) * inverse
-    squared = of_phone @ counts**2 - 2 * share * (of_phone @ (counts * n[:, np.newaxis]))
-    squared += share**2 * (of_phone @ n**2)[:, np.newaxis]
-    variance = np.maximum(squared, 0) * inverse**2
-    others = max(int((frames > 0).sum()) - 1, 1)
-    return np.sqrt(variance + (variance.sum(axis=0) - variance) / others**2)
+    errors = np.empty((labellings[0].shape[0], counts.shape[1], len(labellings)))
+    for first in range(0, counts.shape[1], _NEURONS_AT_ONCE):
+        some = slice(first, first + _NEURONS_AT_ONCE)
+        own = counts[:, some]
+        squares, with_n = own**2, own * n[:, np.newaxis]
+        for number, of_phone in enumerate(labellings):
+            frames = of_phone @ n
+            inverse = np.divide(1.0, frames, out=np.zeros(len(frames)), where=frames > 0)[:, np.newaxis]
+            share, all_squares = (of_phone @ own) * inverse, of_phone @ squares
+            left = all_squares - 2 * share * (of_phone @ with_n) + share**2 * (of_phone @ n**2)[:, np.newaxis]
+            variance = np.where(left > _ROUNDING * all_squares, left, 0) * inverse**2
+            others = max(int((frames > 0).sum()) - 1, 1)
+            errors[:, some, number] = np.sqrt(variance + (variance.sum(axis=0) - variance) / others**2)
+    return errors
 
 
 def scores_of(effect: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Effects over their standard errors, 0 where there is neither: float64, shape of `effect`."""
-    smallest = _NONE * error.max(axis=(0, 2), keepdims=True, initial=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.divide(effect, error, out=effect * np.inf, where=error > smallest)
-    score[np.abs(effect) < _NONE] = 0
+    """Effects over their standard errors, 0 where nothing varies: float64, shape of `effect`, NaN where that is."""
+    score = np.zeros(effect.shape)
+    np.divide(effect, error, out=score, where=(error > 0) & ~(np.abs(effect) < _NONE))
     score[np.isnan(effect)] = np.nan
     return score
