@@ -101,23 +101,17 @@ def scaled(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def by_shards(minutes, of_shard):
-    """As `scaled`, of the minutes that reading all ranks of a corpus takes, by its shards."""
+def by_shards(minutes, of_shard, corpora=lambda wildcards: [wildcards.corpus]):
+    """As `scaled`, of the minutes that reading all ranks of a corpus, or of several, takes, by their shards."""
     return lambda wildcards, attempt: (
-        int(minutes + of_shard * len(plan.corpora.shards(CONFIG, wildcards.corpus))) * attempt
-    )
-
-
-def by_shards_of_task(minutes, of_shard):
-    """As `by_shards`, of all corpora of a task."""
-    return lambda wildcards, attempt: (
-        int(
-            minutes
-            + of_shard
-            * sum(len(plan.corpora.shards(CONFIG, corpus)) for corpus in plan.tasks.corpora_of(CONFIG, wildcards.task))
-        )
+        int(minutes + of_shard * sum(len(plan.corpora.shards(CONFIG, corpus)) for corpus in corpora(wildcards)))
         * attempt
     )
+
+
+def of_task(wildcards):
+    """The corpora of a rule's task."""
+    return plan.tasks.corpora_of(CONFIG, wildcards.task)
 
 
 def one_of(names):

@@ -73,7 +73,7 @@ rule count_training:
     threads: 1
     resources:
         mem_mb=scaled(6000),
-        runtime=by_shards_of_task(60, 1.5),
+        runtime=by_shards(60, 1.5, of_task),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),
@@ -106,7 +106,7 @@ rule count_training_units:
     threads: 1
     resources:
         mem_mb=scaled(8000),
-        runtime=by_shards_of_task(60, 1.5),
+        runtime=by_shards(60, 1.5, of_task),
     params:
         property=lambda wildcards: plan.analysis.property_settings(CONFIG, wildcards.property),
         counting=plan.analysis.counting_settings(CONFIG),

@@ -106,9 +106,9 @@ def test_ranks_have_another_key_for_all_that_bears_on_them(ranks, speech, hubert
     described["fewer"] = ranks(utterances=table.iloc[:1])
     described["weights"] = ranks(manifest=prepare(tmp_path / "1", seed=1))
     described["preprocessing"] = ranks(manifest=prepare(tmp_path / "2", do_normalize=False))
-    versions = keys._version
+    versions = keys.version_of
     for package in ("torch", "transformers", "numpy", "zarr"):
-        monkeypatch.setattr(keys, "_version", lambda name, p=package: "0" if name == p else versions(name))
+        monkeypatch.setattr(keys, "version_of", lambda name, p=package: "0" if name == p else versions(name))
         described[package] = ranks()
     by_key = {result.key: name for name, result in described.items()}
     assert sorted(by_key.values()) == sorted(described)

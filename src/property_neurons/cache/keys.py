@@ -9,7 +9,6 @@ names, the working directory's own replace them.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import zarr
 
 from property_neurons.cache.entries import Audio, Result
 from property_neurons.jobs.fingerprint import code_of_file
+from property_neurons.jobs.made_before import version_of
 from property_neurons.stores import manifests
 
 if TYPE_CHECKING:
@@ -217,16 +217,9 @@ def _machine(kind: str, device: str, threads: int, processes: int, script: str |
     return {
         "device": device,
         **({"threads": threads} if device == "cpu" else {"gpus": processes}),
-        "packages": {name: _version(name) for name in _PACKAGES[kind]},
+        "packages": {name: version_of(name) for name in _PACKAGES[kind]},
         "script": code_of_file(script),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _digest_of_input(path: Path) -> str:

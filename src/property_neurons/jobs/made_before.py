@@ -54,7 +54,7 @@ def made_of(job: Any) -> str | None:
             "gpu": job.resources.get("gpu"),
             "threads": job.threads,
             "script": code_of_file(script),
-            "packages": {name: _version(name) for name in _PACKAGES},
+            "packages": {name: version_of(name) for name in _PACKAGES},
         }
         return manifests.digest_of(content)
     # Settings that are no plain values, or an input that is a folder without a manifest: made anew, as ever.
@@ -127,7 +127,8 @@ def _digest(path: Path) -> str | list[int | str]:
     return manifests.describe_file(path)
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:
