@@ -111,7 +111,25 @@ def test_contradictions_across_sections_are_all_listed():
         ({"properties": {"p": {"column": "label", "groups": {"x": ["AH"], "y": ["AH"]}}}}, "phones in two groups: AH"),
         ({"properties": {"p": {"column": "label", "groups": {"x": ["AH", "XX"]}}}}, "unknown phones: XX"),
         ({"properties": {"p": {"column": "duration", "edges_ms": [100, 60]}}}, "the shorter first"),
-        ({"embedding": {"seeds": [1, 1]}}, "distinct"),
+        ({"embedding": {"seeds": [1, 1]}}, "embedding.seeds: expected each once, found 1, 1"),
+        ({"browser": {"properties": ["gender", "gender"]}}, "browser.properties: expected each once, found gender, ge"),
+        ({"browser": {"derived": ["a", "a"]}}, "browser.derived: expected each once"),
+        # YAML 1.1 reads yes and on as true, which pydantic would take for 1.
+        ({"statistics": {"permutations": True}}, "statistics: permutations: expected no truth value, found true"),
+        ({"analysis": {"sigma": False}}, "analysis: sigma: expected no truth value, found false (YAML's yes, no, on"),
+        ({"embedding": {"seeds": [True, 2]}}, "embedding: seeds: expected no truth value, found true"),
+        (
+            {"corpora": {"l": {"kind": "librispeech", "root": "x", "subsets": [{"dev-clean": {"shards": 2}}]}}},
+            "corpora.l.subsets: expected names alone, or a mapping NAME: {shards: ...} for each; found [{'dev-clean'",
+        ),
+        (
+            {"corpora": {"l": {"kind": "librispeech", "root": "x", "subsets": ["dev-clean", "dev-clean"]}}},
+            "corpora.l.subsets: expected each once, found dev-clean, dev-clean",
+        ),
+        (
+            {"models": {"tiny": {"kind": "folder", "path": "t"}, "reference": {"kind": "folder", "path": "t"}}},
+            "models.reference: tables of speeds call the unpruned model 'reference'; choose another name",
+        ),
         ({"properties": {"p": {"column": "f0", "names": ["a", "a", "b"]}}}, "2 groups called 'a'"),
         ({"properties": {"Gender": {"column": "gender"}}}, "properties: gender and Gender differ by case alone"),
         ({"corpora": {"demo": {"kind": "demo"}, "DEMO": {"kind": "demo"}}}, "corpora: demo and DEMO differ by case"),

@@ -85,7 +85,7 @@ def test_the_config_says_what_figures_show():
     ("figures", "sentence"),
     [
         ({"properties": ["manr"]}, "figures.properties: 'manr' is not defined"),
-        ({"properties": ["manner", "manner"]}, "figures.properties: expected each property once, found manner, manner"),
+        ({"properties": ["manner", "manner"]}, "figures.properties: expected each once, found manner, manner"),
         ({"overlap": ["manner"]}, "figures.overlap: .* at least 2 items"),
     ],
 )

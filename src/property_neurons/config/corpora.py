@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, OutsidePath, PathPattern, Section, SubsetPath
+from property_neurons.config.section import Name, OutsidePath, PathPattern, Section, SubsetPath, each_once
 from property_neurons.corpus.file_patterns import fields_of
 
 
@@ -121,7 +121,11 @@ class LibriSpeechCorpus(_AlignedCorpus):
     @field_validator("subsets", mode="before")
     @classmethod
     def _names_alone_will_do(cls, value: object) -> object:
-        return {name: {} for name in value} if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError(f"expected names alone, or a mapping NAME: {{shards: ...}} for each; found {value}")
+        return {name: {} for name in each_once(value)}
 
 
 class DemoCorpus(_AlignedCorpus):

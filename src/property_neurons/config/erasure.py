@@ -1,8 +1,10 @@
 """Configuration of the erasure studies: Table 1 and its like for any property."""
 
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated
 
-from property_neurons.config.section import GroupNames, Name, Section
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from property_neurons.config.section import GroupNames, Name, Section, Seeds, check_goes_with, each_once
 from property_neurons.editing.vocabulary import Action
 from property_neurons.neurons.statistics.vocabulary import SelectorName
 from property_neurons.pruning.vocabulary import RandomSets
@@ -42,7 +44,7 @@ class Erasure(Section):
         min_length=1,
         description="first the sigma of table and doses, then others to erase whole (null: `analysis.sigma` alone)",
     )
-    selectors: list[SelectorName] = Field(
+    selectors: Annotated[list[SelectorName], AfterValidator(each_once)] = Field(
         default=[],
         description="other selectors that choose as many neurons per layer; their neurons are erased too, each with "
         "random sets of its own (docs/statistics.md)",
@@ -54,7 +56,7 @@ class Erasure(Section):
         "alone",
     )
     batch_size: int = Field(default=8, ge=1, description="utterances that are scored together")
-    seeds: list[int] = Field(default=[0], min_length=1, description="of fine-tuning and random sets")
+    seeds: Seeds = Field(default=[0], description="of fine-tuning and random sets")
 
     @field_validator("doses")
     @classmethod
@@ -71,13 +73,12 @@ class Erasure(Section):
         return value
 
     @model_validator(mode="after")
-    def _distinct(self) -> "Erasure":
-        if len(set(self.selectors)) != len(self.selectors):
-            raise ValueError(f"selectors must be distinct, found {self.selectors}")
+    def _options_of_the_action(self) -> "Erasure":
+        check_goes_with(self, {"factor": "scale", "percentile": "clamp"}, self.action)
+        return self
+
+    @model_validator(mode="after")
+    def _held_against_random_sets(self) -> "Erasure":
         if self.selectors and not self.draws:
             raise ValueError("selectors are held against random sets; set draws to 1 or more")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds must be distinct, found {self.seeds}")
-        if min(self.seeds) < 0:
-            raise ValueError(f"seeds must not be negative, found {self.seeds}")
         return self

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import Name, Names, Section
 
 
 class Figures(Section):
@@ -13,14 +13,14 @@ class Figures(Section):
     corpus: Name = Field(description="the corpus of all figures")
     model: Name = Field(description="the model of Figures 2, 3, 4, 7, 8 and stability")
     control: Name | None = Field(default=None, description="the control model, drawn in grey beside the model")
-    properties: Annotated[list[Name], Field(min_length=1, max_length=6)] | None = Field(
+    properties: Annotated[Names, Field(min_length=1, max_length=6)] | None = Field(
         default=None,
         description="properties of Figures 3, 4, 5, 7, stability and selectors (null: the paper's)",
     )
-    overlap: Annotated[list[Name], Field(min_length=2, max_length=4)] | None = Field(
+    overlap: Annotated[Names, Field(min_length=2, max_length=4)] | None = Field(
         default=None, description="two to four properties of Figure 8 (null: phone, gender and pitch)"
     )
-    compare: Annotated[list[Name], Field(min_length=1)] | None = Field(
+    compare: Annotated[Names, Field(min_length=1)] | None = Field(
         default=None, description="models of Figure 5 (null: all models of the config)"
     )
     probability_phone: str = Field(default="AH", description="the phone of Figure 2")
@@ -46,10 +46,3 @@ class Figures(Section):
     def overlap_properties(self) -> list[str]:
         """The properties of Figure 8."""
         return self.overlap or ["phone", "gender", "pitch"]
-
-    @field_validator("properties", "overlap")
-    @classmethod
-    def _each_once(cls, value: list[str] | None) -> list[str] | None:
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError(f"expected each property once, found {', '.join(value)}")
-        return value

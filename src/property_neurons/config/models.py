@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from property_neurons.config.distillation import Distillation
-from property_neurons.config.section import GroupNames, Name, OutsidePath, Section
+from property_neurons.config.section import GroupNames, Name, Names, OutsidePath, Section, check_goes_with
 from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets, needs_calibration, score_of, shield_of
 
 
@@ -105,7 +105,7 @@ class PrunedModel(_Model):
         "norm, property neurons last; `random_protect`: by norm, random sets last; `protect_wanda` and the like by "
         "another score (docs/pruning.md)",
     )
-    properties: list[Name] = Field(
+    properties: Names = Field(
         default=["phone", "single_phone", "gender", "pitch"],
         min_length=1,
         description="properties whose neurons are protected; as many neurons stay where `keep` is null",
@@ -197,6 +197,11 @@ class EditedModel(_Model):
     random: int | None = Field(
         default=None, ge=0, description="edit as many random neurons of each layer instead, with this seed: a control"
     )
+
+    @model_validator(mode="after")
+    def _options_of_the_action(self) -> "EditedModel":
+        check_goes_with(self, {"factor": "scale"}, self.action)
+        return self
 
 
 class TunedModel(_Model):

@@ -12,7 +12,7 @@ def _learning_rates(value: Any) -> Any:
     several = isinstance(value, list)
     numbers = value if several else [value]
     try:
-        rates = [float(one) for one in numbers if not isinstance(one, bool)]
+        rates = [float(one) for one in numbers]
     except (TypeError, ValueError):
         rates = []
     if len(set(rates)) != len(numbers) or not rates or not all(0 < rate < math.inf for rate in rates):

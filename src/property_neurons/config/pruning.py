@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from property_neurons.config.distillation import Distillation
 from property_neurons.config.pretraining import MaskedPrediction, Stage
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import Name, Names, Section, Seeds, each_once
 from property_neurons.pruning.vocabulary import Criterion, Match, RandomSets
 
 _ROWS = "neurons per layer after each pruning step, falling; the model is fine-tuned after every step"
@@ -18,7 +18,7 @@ CALIBRATED_ON_TASK = "training_part"
 class _Study(Section):
     model: Name = Field(description="the model that is pruned")
     corpus: Name = Field(description="where property neurons are found, on the current model before each pruning step")
-    arms: list[Criterion] = Field(
+    arms: Annotated[list[Criterion], AfterValidator(each_once)] = Field(
         default=["protect", "norm", "random_protect", "random"],
         min_length=1,
         description="criteria to compare (see `models`, kind pruned)",
@@ -31,9 +31,8 @@ class _Study(Section):
         description="also prune the unpruned model to each size of `rows` (or of null) in one step, and score it "
         "without fine-tuning",
     )
-    seeds: list[int] = Field(
+    seeds: Seeds = Field(
         default=[0],
-        min_length=1,
         description="of random sets, fine-tuning and tasks: one whole repetition for each seed",
     )
 
@@ -43,14 +42,6 @@ class _Study(Section):
         if value is not None and (value != sorted(set(value), reverse=True) or value[-1] < 1):
             raise ValueError(f"numbers of neurons that fall from step to step, at least 1, found {value}")
         return value
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "_Study":
-        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds must be distinct and not negative, found {self.seeds}")
-        if len(set(self.arms)) != len(self.arms):
-            raise ValueError(f"arms must be distinct, found {self.arms}")
-        return self
 
 
 class FineTuning(MaskedPrediction):
@@ -74,7 +65,7 @@ class FineTuning(MaskedPrediction):
 class GeneralPruning(_Study):
     """Figure 6: prune, fine-tune without labels, judge by tasks."""
 
-    properties: list[Name] = Field(
+    properties: Names = Field(
         default=["phone", "single_phone", "gender", "pitch"],
         min_length=1,
         description="whose property neurons are protected",
@@ -94,7 +85,7 @@ class GeneralPruning(_Study):
         default=False,
         description="also fine-tune the unpruned model, to tell the effect of pruning from that of fine-tuning",
     )
-    tasks: list[Name] = Field(min_length=1, description="names of tasks that judge the models")
+    tasks: Names = Field(min_length=1, description="names of tasks that judge the models")
 
     @model_validator(mode="after")
     def _one_recovery(self) -> "GeneralPruning":
@@ -104,18 +95,11 @@ class GeneralPruning(_Study):
             raise ValueError("fine_tuned_control: the unpruned model gives its own states already; leave it out")
         return self
 
-    @field_validator("tasks")
-    @classmethod
-    def _each_once(cls, value: list[str]) -> list[str]:
-        if len(set(value)) != len(value):
-            raise ValueError(f"expected each task once, found {', '.join(value)}; leave out the second")
-        return value
-
 
 class TaskPruning(Section):
     """What is protected for one task."""
 
-    properties: list[Name] = Field(min_length=1, description="whose property neurons are protected")
+    properties: Names = Field(min_length=1, description="whose property neurons are protected")
     steps: int = Field(
         ge=0,
         description="optimiser steps of fine-tuning after each pruning step; 0: none of these, `cost_of_cut` alone",

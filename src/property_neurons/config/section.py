@@ -2,10 +2,18 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from property_neurons.corpus.group_names import names_problem
 
@@ -15,9 +23,50 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, content: Any) -> Any:
+        """Pydantic takes true for 1, and YAML takes yes and on for true."""
+        for key, value in content.items() if isinstance(content, dict) else ():
+            found = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, bool)]
+            if found and key in cls.model_fields and not _takes_truth_values(cls.model_fields[key].annotation):
+                truth = str(found[0]).lower()
+                raise ValueError(f"{key}: expected no truth value, found {truth} (YAML's yes, no, on and off are such)")
+        return content
+
+
+def _takes_truth_values(annotation: Any) -> bool:
+    return annotation in (bool, Any, object) or any(
+        isinstance(part, bool) or _takes_truth_values(part) for part in get_args(annotation)
+    )
+
+
+def each_once(values: Any) -> Any:
+    """A list without repeated items; anything else as it is."""
+    if isinstance(values, list) and len(set(values)) < len(values):
+        raise ValueError(f"expected each once, found {', '.join(map(str, values))}; leave out the second")
+    return values
+
+
+def check_goes_with(section: Section, needed_by: Mapping[str, str], chosen: str) -> None:
+    """Refuse options that are given and would have no effect.
+
+    Args:
+        needed_by: option -> the action that it belongs to.
+        chosen: the action of the section.
+
+    Raises:
+        ValueError: an option of another action is given.
+    """
+    for option, action in needed_by.items():
+        if option in section.model_fields_set and action != chosen:
+            raise ValueError(f"{option} belongs to `action: {action}`, found `action: {chosen}`; leave one of them out")
+
 
 # Names become parts of paths and Snakemake wildcards: no slash, no dot at the start, nothing a shell would read.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]
+Names = Annotated[list[Name], AfterValidator(each_once)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(each_once)]
 
 
 def _expanded(path: str) -> str:

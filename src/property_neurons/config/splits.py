@@ -5,16 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from property_neurons.config.section import Name, Section
+from property_neurons.config.section import Name, Section, each_once
 
-
-def _distinct(names: Name | list[Name]) -> Name | list[Name]:
-    if not isinstance(names, str) and len(set(names)) < len(names):
-        raise ValueError(f"expected each corpus once, found {', '.join(names)}; leave one of the two out")
-    return names
-
-
-Corpora = Annotated[Name | Annotated[list[Name], Field(min_length=1)], AfterValidator(_distinct)]
+Corpora = Annotated[Name | Annotated[list[Name], Field(min_length=1)], AfterValidator(each_once)]
 """The name of a corpus, or of several that are taken together."""
 
 
