@@ -186,6 +186,11 @@ def test_what_does_not_fit_is_refused(tmp_path, speech):
     job = replace(job_of(folder, speech), teacher=str(folder / "deep.manifest.json"))
     with pytest.raises(ModelError, match="hidden size 16 and 3 blocks, as the one it learns from, found 16 and 2"):
         distil(job, speech[1], speech[0])
+    slow = small_models.save_model(small_models.small_model("MelHubertModel", frame_ms=10), tmp_path / "slow")
+    prepare_model(folder / "fine", folder / "fine.manifest.json", LocalFolder(str(slow)))
+    job = replace(job_of(folder, speech), teacher=str(folder / "fine.manifest.json"))
+    with pytest.raises(ModelError, match="given speech in the same form as the one it learns from, found another"):
+        distil(job, speech[1], speech[0])
     with pytest.raises(ModelError, match="and others to validate on, found 1 speakers"):
         hold_out(recordings(speech)[:2], ["a", "a"], 0.5)
 

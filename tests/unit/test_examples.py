@@ -383,3 +383,20 @@ def test_states_beyond_half_precision_and_changed_audio_leave_nothing(load, tmp_
     with pytest.raises(TaskError, match="utterance u0: expected hidden states within half precision"):
         write_states(tmp_path / "states", encoder, recordings())
     assert [path.name for path in tmp_path.iterdir()] == ["MelHubertModel"]
+
+
+@pytest.mark.parametrize("kind", ["speaker_identification", "f0_reconstruction", "phone_recognition"])
+def test_labels_go_to_the_device_of_the_outputs_before_the_loss(kind, monkeypatch):
+    """Calibration and gates pass batches as they were collated, without transformers' Trainer in between."""
+    head = Head(kind, states=1, hidden_size=4, outputs=1 if kind == "f0_reconstruction" else 3, projector=4).to("meta")
+    states, lengths = torch.empty(2, 1, 5, 4, device="meta"), torch.empty(2, dtype=torch.int64, device="meta")
+    seen = []
+    monkeypatch.setattr(Head, "loss", lambda self, outputs, lengths, labels: seen.append(labels.device.type))
+    TaskModel(head, torch.nn.Identity(), trained=False)(labels=torch.zeros(2, 5), states=states, lengths=lengths)
+    assert seen == ["meta"]
+
+
+def test_audio_that_changed_since_the_scan_is_neither_trained_nor_scored(load):
+    changed = [replace(recordings()[0], n_samples=15_999)]
+    with pytest.raises(AudioError, match=f"utterance {NAMES[0]}: .*expected 15999 samples .* re-run the scan"):
+        Waveforms(load("MelHubertModel"), changed)(0, 0, None)

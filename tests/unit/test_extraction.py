@@ -203,10 +203,11 @@ def test_middle_frames_are_those_of_the_full_store(tmp_path, frames_per_row):
     encoder = FakeEncoder(frames_per_row)
     full = extract(encoder, tmp_path / "full")
     middle = {"utt-400": [], "utt-4000": [0, 3, 4, 11], "utt-7777": [9], "utt-16000": [2, 49, 50]}
+    middle["utt-7777"].append(encoder.n_frames(7777) + 1)
     ranks = extract(encoder, tmp_path, middle_frames={key: np.array(frames) for key, frames in middle.items()})
     assert ranks.frames == "segment_mid"
     assert ranks.offset.tolist() == [0, 0, 4, 5, 7]
-    # The labels of the last utterance reach one frame further than the model.
+    # The labels of two utterances reach one and two frames further than the model.
     assert ranks.frame.tolist() == [0, 3, 4, 11, 9, 2, 49]
     rows = np.repeat(full.offset[:-1], np.diff(ranks.offset)) + ranks.frame
     for site, k in enumerate(ranks.k):

@@ -186,6 +186,10 @@ def test_pitch_counts_voiced_phones_or_all():
     assert groups_of(voiced, shard) == ["middle"] * 5 + [None] * 5
     every = PitchProperty("pitch", pitch_cuts=(90.0, 110.0), pitch_phones="all")
     assert groups_of(every, shard) == ["middle"] * 8 + ["low", "high"]
+    # Where cells are not of phones, phones still say which frames count.
+    by_none = PitchProperty("pitch", pitch_cuts=(90.0, 110.0), by="none")
+    assert groups_of(by_none, shard) == ["middle"] * 5 + [None] * 5
+    assert groups_of(dataclasses.replace(by_none, pitch_phones="all"), shard) == ["middle"] * 8 + ["low", "high"]
 
 
 def test_a_section_of_the_configuration_makes_a_property():

@@ -21,7 +21,7 @@ from property_neurons.corpus.measure_track import (
     write_track,
 )
 from property_neurons.corpus.tracks import TRACKS
-from property_neurons.errors import CorpusError
+from property_neurons.errors import AudioError, CorpusError
 
 TIME = np.arange(16_000) / 16_000
 RNG = np.random.default_rng(0)
@@ -82,10 +82,29 @@ def test_harmonics_to_noise_is_the_level_of_a_tone_above_noise():
     times = (np.arange(10, 40) + 0.5) * 0.02
     assert np.median(harmonics_to_noise(noisy, times)) == pytest.approx(20, abs=1.5)
     praat = parselmouth.praat.call(parselmouth.Sound(noisy, 16_000), "To Harmonicity (cc)", 0.01, 75, 0.1, 1.0)
-    theirs = [parselmouth.praat.call(praat, "Get value at time", time, "cubic") for time in times]
+    theirs = [parselmouth.praat.call(praat, "Get value at time", time, "linear") for time in times]
     assert harmonics_to_noise(noisy, times) == pytest.approx(theirs)
     assert np.median(harmonics_to_noise(0.1 * RNG.normal(size=16_000), times)) < 0
     assert np.isnan(harmonics_to_noise(np.append(tone, np.zeros(16_000)), times + 1.2)).all()
+
+
+def test_harmonics_to_noise_beside_silence_is_a_level_that_praat_measured_or_none():
+    """Praat's -200 dB for no period must not enter the values of the frames beside it."""
+    tone = np.sin(2 * np.pi * 150 * TIME) + 0.05 * RNG.normal(size=16_000)
+    tone[6000:10_000] = tone[13_000:] = 0
+    praat = parselmouth.Sound(tone, 16_000).to_harmonicity_cc(time_step=0.01, minimum_pitch=75.0)
+    measured = praat.values[0][praat.values[0] > -200]
+    found = harmonics_to_noise(tone, (np.arange(50) + 0.5) * 0.02)
+    assert 0 < len(measured) < len(praat.values[0])
+    assert measured.min() <= np.nanmin(found) <= np.nanmax(found) <= measured.max()
+    for frame, value in enumerate(found):
+        around = np.abs(praat.xs() - (frame + 0.5) * 0.02) < 0.01
+        assert np.isnan(value) == (around.sum() < 2 or (praat.values[0][around] == -200).any()), frame
+
+
+@pytest.mark.parametrize("n_samples", [400, 426, 427])
+def test_a_waveform_too_short_for_praat_has_no_harmonics_to_noise(n_samples):
+    assert np.isnan(harmonics_to_noise(RNG.normal(size=n_samples), np.array([0.01]))).all()
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +143,7 @@ def test_position_runs_from_the_first_phone_to_the_last():
 
 def test_audio_of_another_length_and_a_corpus_without_f0_are_refused(shard, tmp_path):
     folder, rows = shard
-    with pytest.raises(CorpusError, match="expected the 1 samples the corpus was scanned with"):
+    with pytest.raises(AudioError, match="expected 1 samples"):
         write_track(
             tmp_path / "v.zarr",
             track="energy",

@@ -23,9 +23,9 @@ from property_neurons.browser.sounds import (
     mp3,
     spectrogram,
 )
-from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.phones import PAPER_PHONES, Inventory
-from property_neurons.corpus.recordings import naming
+from property_neurons.corpus.recordings import Recording, read_recording
 from property_neurons.counting.group_titles import group_title
 from property_neurons.errors import ConfigError
 from property_neurons.neurons.cells import pattern_cells
@@ -337,7 +337,8 @@ def _property(name: str, view: PropertyView) -> dict[str, Any]:
         silhouettes = view.silhouettes.groupby("layer")["silhouette"].mean()
         if silhouettes.notna().any():
             best = int(silhouettes.idxmax())
-            points = view.points[(view.points["layer"] == best) & (view.points["seed"] == view.points["seed"].min())]
+            first_seed = view.silhouettes["seed"].iloc[0]
+            points = view.points[(view.points["layer"] == best) & (view.points["seed"] == first_seed)]
     return {
         "groups": [group_title(group, name) for group in view.groups],
         "rare": [int(view.cells["rare"].sum()), len(pattern_cells(view.cells))],
@@ -373,8 +374,8 @@ def _write_speech(folder: Path, used: pd.DataFrame, examples: pd.DataFrame, audi
     for number, row in enumerate(
         progress(used.to_dict("records"), total=len(used), what="writing sounds", unit="utterance")
     ):
-        with naming(row["utterance"]):
-            waveform = read_audio(root / row["audio"])
+        n_samples = round(row["seconds"] * SAMPLE_RATE)
+        waveform = read_recording(Recording(row["utterance"], root / row["audio"], n_samples))
         spectrogram(folder / f"{number}.webp", waveform)
         if audio == "utterances":
             (folder / f"{number}.mp3").write_bytes(mp3(waveform))

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from property_neurons.corpus.audio import SAMPLE_RATE, read_audio
+from property_neurons.corpus.audio import SAMPLE_RATE
 from property_neurons.corpus.frame_store import FrameShard, open_frames
 from property_neurons.corpus.frame_values import FrameValues, write_values
+from property_neurons.corpus.recordings import read_recording, recordings_of
 from property_neurons.corpus.tracks import Track
 from property_neurons.errors import CorpusError
 from property_neurons.progress import progress
@@ -26,6 +27,7 @@ _RATE_SECONDS = 0.5
 # Praat's advice for voices of men and of women.
 _CEILING_HZ = {"M": 5000.0, "F": 5500.0}
 _PRAAT_FLOOR_HZ = 75.0
+_NO_PERIOD_DB = -200.0
 
 
 def write_track(
@@ -39,7 +41,8 @@ def write_track(
         root: the folder the audio paths of the shard list start from.
 
     Raises:
-        CorpusError: the audio is not what the corpus was scanned with, or the shard has no F0 to take a slope of.
+        AudioError: the audio is not what the corpus was scanned with.
+        CorpusError: the shard has no F0 to take a slope of.
     """
     frames = open_frames(frame_store)
     if track == "f0_slope" and frames.pitch in ("none", "bins"):
@@ -47,20 +50,13 @@ def write_track(
             f"{frames.name}: expected F0 to take the slope of, found {frames.pitch}; choose pitch.method yaapt, praat "
             "or pyin for this corpus"
         )
-    audio = dict(zip(shard_list["utterance"], shard_list["audio"], strict=True))
-    samples = dict(zip(shard_list["utterance"], shard_list["n_samples"], strict=True))
+    recordings = {recording.utterance: recording for recording in recordings_of(shard_list, root)}
     measured = [np.empty(0, np.float32)]
     for index, utterance in enumerate(progress(frames.utterances, what=track, unit="utt")):
         if track in _OF_LABELS:
             values = _OF_LABELS[track](frames, index)
         else:
-            waveform = read_audio(Path(root) / audio[utterance])
-            if len(waveform) != samples[utterance]:
-                raise CorpusError(
-                    f"{audio[utterance]}: expected the {samples[utterance]} samples the corpus was scanned with, found "
-                    f"{len(waveform)}; run the corpus rules again"
-                )
-            values = _OF_AUDIO[track](waveform, frames, index)
+            values = _OF_AUDIO[track](read_recording(recordings[utterance]), frames, index)
         measured.append(values.astype(np.float32))
     write_values(path, frames.utterances, frames.offset, FrameValues(number=np.concatenate(measured)))
 
@@ -133,15 +129,21 @@ def formant(waveform: np.ndarray, number: int, ceiling_hz: float, times: np.ndar
 
 
 def harmonics_to_noise(waveform: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Praat's harmonics-to-noise ratio (cross-correlation) at some times, dB, NaN unvoiced: float64 [times]."""
+    """Praat's harmonics-to-noise ratio (cross-correlation) at some times, dB: float64 [times].
+
+    On a straight line between the two of Praat's own points around a time, 10 ms apart. NaN where one of the two has no
+    period, and in a waveform shorter than the two periods of the floor that Praat compares.
+    """
     import parselmouth
 
+    if len(waveform) < 2 / _PRAAT_FLOOR_HZ * SAMPLE_RATE:
+        return np.full(len(times), np.nan)
     found = parselmouth.Sound(waveform.astype(np.float64), SAMPLE_RATE).to_harmonicity_cc(
         time_step=_SECONDS / 2, minimum_pitch=_PRAAT_FLOOR_HZ
     )
-    values = np.array([found.get_value(time) for time in times], dtype=np.float64)
-    # Praat writes -200 dB for frames without a period.
-    return np.where(values < -100, np.nan, values)
+    # Praat writes -200 dB where there is no period: neither a level nor something to interpolate with.
+    decibels = np.where(found.values[0] <= _NO_PERIOD_DB, np.nan, found.values[0])
+    return np.interp(times, found.xs(), decibels, left=np.nan, right=np.nan)
 
 
 def _span(frames: FrameShard, index: int) -> slice:

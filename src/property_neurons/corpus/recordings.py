@@ -36,6 +36,16 @@ def recordings_of(utterances: pd.DataFrame, root: str | Path) -> list[Recording]
     return [Recording(row.utterance, Path(root) / row.audio, row.n_samples) for row in utterances.itertuples()]
 
 
+def read_recording(recording: Recording) -> np.ndarray:
+    """The waveform of one utterance: float32 [samples], 16 kHz.
+
+    Raises:
+        AudioError: as `decode`.
+    """
+    with naming(recording.utterance):
+        return _waveform(recording)
+
+
 def decode(recordings: Sequence[Recording], decoders: int = DECODERS) -> Iterator[np.ndarray]:
     """The waveforms in order, float32 [samples], 16 kHz; `decoders` threads decode ahead of the reader.
 

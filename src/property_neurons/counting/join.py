@@ -10,11 +10,8 @@ from property_neurons.corpus.frame_store import FrameShard
 from property_neurons.corpus.frame_values import FrameFiles, open_frame_files
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import CountingError
-from property_neurons.ranks.sites import active_neurons
+from property_neurons.ranks.sites import FRAMES_OFF, active_neurons
 from property_neurons.ranks.store import RankStore, open_ranks
-
-# Labels may be a frame off HuBERT's number of frames, and the frames of another model too.
-_FRAMES_OFF = 2
 
 
 def open_shards(
@@ -72,7 +69,7 @@ def rank_rows(ranks: RankStore, frames: FrameShard, position: np.ndarray) -> np.
     found = np.zeros(len(wanted), dtype=bool)
     inside = row < len(stored)
     found[inside] = stored[row[inside]] == wanted[inside]
-    lost = ~found & (frame < n_labels[utterance] - _FRAMES_OFF)
+    lost = ~found & (frame < n_labels[utterance] - FRAMES_OFF)
     if lost.any():
         first = int(np.argmax(lost))
         raise CountingError(
@@ -105,8 +102,8 @@ def _check_lengths(ranks: RankStore, ranked: np.ndarray, frames: FrameShard, n_l
     stored = np.diff(ranks.offset)
     last = np.full(len(stored), -1, dtype=np.int64)
     last[stored > 0] = ranked[ranks.offset[1:][stored > 0] - 1]
-    too_long = last + 1 > n_labels + _FRAMES_OFF
-    too_short = (stored < n_labels - _FRAMES_OFF) if ranks.frames == "all" else np.zeros(len(stored), dtype=bool)
+    too_long = last + 1 > n_labels + FRAMES_OFF
+    too_short = (stored < n_labels - FRAMES_OFF) if ranks.frames == "all" else np.zeros(len(stored), dtype=bool)
     wrong = (too_long | too_short) & frames.kept
     if wrong.any():
         first = int(np.argmax(wrong))

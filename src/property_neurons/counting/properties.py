@@ -239,12 +239,15 @@ class PitchProperty:
         else:
             cuts, medians = find_cuts(shards, self.pitch_cuts, self.at_lower_cut), None
 
+        left_out = inventory.classes.get("unvoiced consonant", ()) if self.pitch_phones == "voiced" else ()
+        has_pitch = ~np.isin(inventory.labels, left_out)
+
         def group_of(frames: FrameShard, sample: Sample) -> np.ndarray:
+            of_pitch = has_pitch[frames.label[sample.position]]
             frames = frames if medians is None else in_semitones(frames, medians)
             bins = frame_pitch_bins(frames, cuts, at_lower_cut=self.at_lower_cut, f0_padding=self.f0_padding)
-            return bins[sample.position].astype(np.int64)
+            return np.where(of_pitch, bins[sample.position].astype(np.int64), NO_GROUP)
 
-        left_out = inventory.classes.get("unvoiced consonant", ()) if self.pitch_phones == "voiced" else ()
         phones = [phone for phone in inventory.phones if phone not in left_out]
         layout = crossed(self.names, inventory, group_of, self.by, phones=phones)
         return with_cuts(layout, cuts if medians is None else None)

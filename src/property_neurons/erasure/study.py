@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.corpus import audio
+from property_neurons.corpus.recordings import Recording, decode
 from property_neurons.counting.count_store import Counts
 from property_neurons.editing.interventions import Intervention, edited, intervention_of
 from property_neurons.editing.parts import SCORED, Divide, divide_errors, error_table
@@ -310,7 +310,9 @@ def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]
     if erasure.action in ("mean", "clamp"):
         table = trained.data.part("train")
         some = table.sample(min(len(table), _STATISTICS_UTTERANCES), random_state=0).sort_values("utterance")
-        waveforms = (audio.read_audio(Path(roots[row.corpus]) / row.audio) for row in some.itertuples())
+        waveforms = decode(
+            [Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in some.itertuples()]
+        )
         statistics = activation_statistics(trained.encoder, waveforms)
     return intervention_of(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
 

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording, naming, recordings_of
+from property_neurons.corpus.recordings import Recording, naming, read_recording, recordings_of
 from property_neurons.errors import ModelError
 from property_neurons.jobs import locks
 from property_neurons.models.backend import quiet_transformers, transformers
@@ -195,8 +194,8 @@ class Pieces(torch.utils.data.Dataset):
     def __getitem__(self, item: int) -> list[Window]:
         """The windows of a piece."""
         recording = self._recordings[self._order[item]]
+        waveform = read_recording(recording)
         with naming(recording.utterance):
-            waveform = audio.read_audio(recording.audio)
             room = len(waveform) - self._samples
             if room > 0:
                 start = int(np.random.default_rng([self._seed, item]).integers(room + 1))
@@ -303,9 +302,22 @@ def _check(name: str, student: SpeechEncoder, teacher: SpeechEncoder, settings: 
             f"{name}: expected a model of hidden size {found[1][0]} and {found[1][1]} blocks, as the one it learns "
             f"from, found {found[0][0]} and {found[0][1]}; name a model that was pruned out of that one"
         )
+    if not _read_alike(student, teacher):
+        raise ModelError(
+            f"{name}: expected a model that is given speech in the same form as the one it learns from, found another "
+            "form (architecture, frame rate, normalisation or window); name a model that was pruned out of that one"
+        )
     wrong = [layer for layer in settings.layers or () if not 1 <= layer <= blocks]
     if wrong:
         raise ModelError(f"{name}: expected layers from 1 to {blocks}, found {wrong[0]}; correct `layers`")
+
+
+def _read_alike(student: SpeechEncoder, teacher: SpeechEncoder) -> bool:
+    """Whether both front ends make the same input of the same speech: both models are given the student's."""
+    samples = max(SAMPLING_RATE, student.front_end.min_samples, teacher.front_end.min_samples)
+    noise = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    own, others = ([window.values for window in encoder.front_end.windows(noise)] for encoder in (student, teacher))
+    return len(own) == len(others) and all(map(torch.equal, own, others))
 
 
 def _validated(trainer: "transformers.Trainer") -> bool:

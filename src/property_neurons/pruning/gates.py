@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording, recordings_of
+from property_neurons.corpus.recordings import Recording, read_recording, recordings_of
 from property_neurons.errors import ModelError
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.loading import SpeechEncoder, load_encoder
@@ -148,7 +147,7 @@ class _OfStates:
 
     def __call__(self, index: int, gates: Sequence[torch.Tensor]) -> torch.Tensor:
         model = self._encoder.model
-        windows = [list(self._encoder.front_end.windows(audio.read_audio(self._recordings[index].audio)))]
+        windows = [list(self._encoder.front_end.windows(read_recording(self._recordings[index])))]
         outputs = range(1, model.config.num_hidden_layers + 1)
         with torch.no_grad():
             wanted = hidden_states(model, windows, outputs)[0]

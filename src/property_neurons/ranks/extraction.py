@@ -11,7 +11,7 @@ from property_neurons.errors import CountingError
 from property_neurons.progress import progress
 from property_neurons.ranks.batching import plan_batches
 from property_neurons.ranks.reading import Encoder, Ranked, Reader, Utterance
-from property_neurons.ranks.sites import Site, active_neurons
+from property_neurons.ranks.sites import FRAMES_OFF, Site, active_neurons
 from property_neurons.ranks.store import new_ranks
 
 
@@ -37,7 +37,7 @@ def extract_ranks(
         model: the model's name.
         lambda_max: share of a site's neurons that is kept.
         middle_frames: for each utterance the frames to store, ascending; None stores every frame. A frame may lie
-            one past the model's last, as labels may: the model gives none for it, so none is stored.
+            up to `FRAMES_OFF` past the model's last, as labels may: the model gives none for it, so none is stored.
         decoders: threads that decode, and compute features, ahead of the model; the result does not depend on it.
         batch_seconds: speech that is read at once, padding included; None = each window of each utterance alone. The
             result depends on it as far as the model's rounding does: see docs/gpu.md.
@@ -123,9 +123,10 @@ def _frames_to_store(
             "shard list and frame store differ: scan the corpus again"
         )
     wanted = np.asarray(middle_frames[recording.utterance], np.int32)
-    if len(wanted) and (wanted[0] < 0 or wanted[-1] > n_frames or (np.diff(wanted) <= 0).any()):
+    last = n_frames - 1 + FRAMES_OFF
+    if len(wanted) and (wanted[0] < 0 or wanted[-1] > last or (np.diff(wanted) <= 0).any()):
         raise CountingError(
-            f"utterance {recording.utterance}: expected rising middle frames from 0 to {n_frames} at most (the model "
+            f"utterance {recording.utterance}: expected rising middle frames from 0 to {last} at most (the model "
             f"gives {n_frames} frames), found {len(wanted)} from {wanted.min()} to {wanted.max()}; "
             "audio and alignment do not belong together: scan the corpus again"
         )

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from property_neurons.errors import CountingError
 
+FRAMES_OFF = 2
+"""Labels may be a frame off HuBERT's number of frames, and the frames of another model too."""
+
 
 @dataclass(frozen=True)
 class Site:

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from property_neurons.corpus import audio
-from property_neurons.corpus.recordings import Recording
+from property_neurons.corpus.recordings import Recording, read_recording
 from property_neurons.models.features import SAMPLES_PER_FRAME, SAMPLING_RATE
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.tasks.heads import UNLABELLED
@@ -46,7 +45,7 @@ class Waveforms:
 
     def __call__(self, index: int, first: int, frames: int | None) -> dict[str, Any]:
         """windows, and rows: int64 [frames], the model's row of each 20 ms frame."""
-        waveform = audio.read_audio(self._recordings[index].audio)
+        waveform = read_recording(self._recordings[index])
         if frames is not None:
             start = first * SAMPLES_PER_FRAME
             waveform = waveform[start : start + self._samples(frames)]

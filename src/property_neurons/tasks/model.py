@@ -60,7 +60,7 @@ class TaskModel(torch.nn.Module):
             states, lengths = self._states(windows, rows)
         # Stored ones come in half precision, which takes half as long to the device.
         outputs = self.head(states.float(), lengths)
-        loss = None if labels is None else self.head.loss(outputs, lengths, labels)
+        loss = None if labels is None else self.head.loss(outputs, lengths, labels.to(outputs.device))
         return {"loss": loss, "outputs": outputs, "lengths": lengths}
 
     def _states(self, windows, rows) -> tuple[torch.Tensor, torch.Tensor]:
