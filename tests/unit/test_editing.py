@@ -231,6 +231,7 @@ def test_a_saved_edit_is_a_model_with_a_record(prepared, tmp_path, waveform):
     with edited(whole.model, chosen_set({1: [3], 2: [5]}, [WIDTH] * 2)):
         live = last_state(whole.model, whole, waveform)
     torch.testing.assert_close(last_state(changed.model, changed, waveform), live, atol=1e-5, rtol=1e-5)
+    assert not (tmp_path / "e/load_pruned.py").exists()
     control = Edit(("F",), random=3)
     save_edited(tmp_path / "r", tmp_path / "r.manifest.json", prepared, control, table(digest=digest))
     drawn = files.read_json(tmp_path / "r" / RECORD)["neurons"]

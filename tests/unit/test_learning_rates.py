@@ -90,3 +90,16 @@ def test_what_another_choice_left_is_moved_aside(tmp_path, value_of, caplog, bef
     assert "of a training with other learning rates; moved to" in caplog.text
     (aside,) = (tmp_path / ".old").iterdir()
     assert list(aside.rglob("checkpoint-8"))
+
+
+def test_the_trial_of_a_rate_that_is_no_longer_in_the_list_is_moved_aside(tmp_path, value_of, caplog):
+    work = tmp_path / ".seed0.work"
+    for rate in ("0.01", "0.001"):
+        (work / rate / "checkpoint-8").mkdir(parents=True)
+    job = Training(str(work), {"learning_rate": [0.001, 0.0001]})
+    choose(job, value_of)
+    clear(job)
+    assert "0.01: of a learning rate that is no longer in the list; moved to" in caplog.text
+    assert [path.name for path in work.iterdir()] == [".old"]
+    (aside,) = (work / ".old").iterdir()
+    assert (aside / "checkpoint-8").is_dir()

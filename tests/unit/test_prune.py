@@ -9,11 +9,13 @@ import torch
 from property_neurons.browser.derived import read_derived
 from property_neurons.counting.count_store import Counts
 from property_neurons.errors import ModelError, StoreError
+from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.neurons.random_sets import matched_sets, random_sets
+from property_neurons.pruning import prune
 from property_neurons.pruning.criteria import Evidence, L1Norm
-from property_neurons.pruning.prune import Cut, neurons_that_stay, prune_model
+from property_neurons.pruning.prune import Cut, neurons_that_stay, protected_neurons, prune_model
 from property_neurons.ranks.sites import Site
 from property_neurons.stores import files, manifests
 
@@ -163,6 +165,19 @@ def test_matched_random_sets_are_as_often_active_and_as_large_as_what_they_stand
     assert kept(Cut("random_protect", rows=7, seed=3), counts=counts) == best_of([7, 7], drawn)
     with pytest.raises(ModelError, match=r"counts of networks of \[24, 24\] neurons, found those of m, of \[24, 5\]"):
         kept(cut, counts=counts_of([frequency[0], frequency[1][:5]]))
+
+
+def test_random_sets_are_matched_on_the_norm_that_prunes(monkeypatch):
+    model, seen = small_models.small_model("HubertModel"), []
+    for site in ffn_sites(model):
+        torch.nn.init.normal_(model.get_submodule(site.first).bias)
+    counts = counts_of([np.arange(WIDTH) / WIDTH] * 2)
+    monkeypatch.setattr(prune, "matched_sets", lambda found, traits, seed: seen.append(traits))
+    for bias in (True, False):
+        protected_neurons(model, Cut("random_protect", bias=bias), TABLES, counts)
+        norms = L1Norm().scores(Evidence(model, bias=bias))
+        np.testing.assert_array_equal([traits[:, 1] for traits in seen[-1]], norms)
+    assert not np.array_equal(*seen)
 
 
 def test_what_does_not_belong_together_is_refused(prepared, tmp_path):

@@ -15,7 +15,8 @@ from property_neurons.editing.vocabulary import Action
 from property_neurons.models.backend import quiet_transformers
 from property_neurons.models.ffn import ffn_sites
 from property_neurons.models.loading import load_base_model
-from property_neurons.models.prepared import check_unused, save_derived
+from property_neurons.models.prepared import PRUNED_LOADER, check_unused, save_derived
+from property_neurons.models.pruned import ffn_widths
 from property_neurons.neurons.random_sets import random_sets_like
 from property_neurons.stores import manifests
 
@@ -86,7 +87,8 @@ def save_edited(
         origin["table"] = {key: value for key, value in table.attrs.items() if isinstance(value, str | float | int)}
         ids = {str(layer): np.flatnonzero(mask).tolist() for layer, mask in enumerate(masks, start=1) if mask.any()}
         record = (RECORD, origin | {"neurons": ids})
-        save_derived(folder, manifest, changed, source_folder, origin, record, replace=replace)
+        copies = [PRUNED_LOADER] if ffn_widths(changed.config) else []
+        save_derived(folder, manifest, changed, source_folder, origin, record, copies=copies, replace=replace)
 
 
 def edited_set(

@@ -81,7 +81,8 @@ def load(folder: str | Path) -> nn.Module:
 
 def _resize(model: nn.Module, widths: list[int] | None) -> None:
     """Give each feed-forward network its width, in the order of the forward pass."""
-    names = [name for name, _ in model.named_modules()]
+    # An adapter above the encoder has one that is not pruned.
+    names = [name for name, _ in model.named_modules() if not name.startswith("adapter.")]
     first, second = ([name for name in names if name.rpartition(".")[2] in ends] for ends in (_FIRST, _SECOND))
     if widths is None:
         return

@@ -171,9 +171,11 @@ class Wanda:
 
 
 class Taylor:
-    """|E[Σ a_i dL/da_i]|: the first-order change of the loss when the neuron is removed; the sum is over frames.
+    """|E[Σ a_i dL/da_i]|: the first-order change of the mean loss when the neuron is removed; the sum is over frames.
 
-    Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference, ICLR 2017.
+    Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference, ICLR 2017, where the
+    absolute value is that of each utterance, inside the mean. Outside of it, as here, what helps one utterance as much
+    as it harms another is 0, and so is every neuron of a model that has converged on the calibration speech.
 
     >>> scores = Taylor().scores(Evidence(model, calibration=calibration))
     """
@@ -244,8 +246,11 @@ CRITERIA: MappingProxyType[str, Criterion] = MappingProxyType(
 )
 
 
-def neuron_traits(model: "torch.nn.Module", counts: Counts | None) -> list[np.ndarray]:
+def neuron_traits(model: "torch.nn.Module", counts: Counts | None, *, bias: bool = True) -> list[np.ndarray]:
     """The traits by which random sets are matched: the frequency and the L1 norm of each neuron.
+
+    Args:
+        bias: whether the bias counts in the norm.
 
     Returns:
         float64 [neurons, 2] of each feed-forward network
@@ -253,7 +258,7 @@ def neuron_traits(model: "torch.nn.Module", counts: Counts | None) -> list[np.nd
     Raises:
         ModelError: as `Evidence.counted`.
     """
-    evidence = Evidence(model, counts)
+    evidence = Evidence(model, counts, bias=bias)
     return [np.column_stack(pair) for pair in zip(Frequency().scores(evidence), L1Norm().scores(evidence), strict=True)]
 
 

@@ -195,7 +195,7 @@ def protected_neurons(
         case "protect":
             return found
         case "random_protect" if cut.matched:
-            return matched_sets(found, neuron_traits(model, counts), cut.seed)
+            return matched_sets(found, neuron_traits(model, counts, bias=cut.bias), cut.seed)
         case "random_protect":
             return random_sets_like(found, cut.seed)
     return None

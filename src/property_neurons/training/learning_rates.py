@@ -6,7 +6,7 @@ With one rate for all, models could differ only because the rate suits one of th
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +57,7 @@ def choose(
     _set_aside_others(work, several)
     if not several:
         return job, {}
+    _set_aside_left_out(work, [Path(trial.work) for trial in _trials(job, field)])
     record = work / _KNOWN
     known = files.read_json(record) if record.is_file() else {}
     files.write_json(record, known)
@@ -119,3 +120,10 @@ def _set_aside_others(work: Path, several: bool) -> None:
     left = any(work.glob("checkpoint-*")) if several else (work / _KNOWN).is_file()
     if left:
         log.warning("%s: of a training with other learning rates; moved to %s", work, files.set_aside(work))
+
+
+def _set_aside_left_out(work: Path, trials: Sequence[Path]) -> None:
+    """Set aside the trials of learning rates that are no longer in the list."""
+    for folder in {checkpoint.parent for checkpoint in work.glob("*/checkpoint-*")} - set(trials):
+        aside = files.set_aside(folder)
+        log.warning("%s: of a learning rate that is no longer in the list; moved to %s", folder, aside)

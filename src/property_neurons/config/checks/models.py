@@ -12,6 +12,7 @@ from property_neurons.config.models import (
 from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.root import Config
+from property_neurons.pruning.vocabulary import REFERENCE
 
 
 def problems(config: Config) -> list[str]:
@@ -19,6 +20,8 @@ def problems(config: Config) -> list[str]:
     found = []
     for name, model in config.models.items():
         key = f"models.{name}"
+        if name == REFERENCE:
+            found.append(f"{key}: tables of speeds call the unpruned model {name!r}; choose another name")
         match model:
             case RandomTwinModel():
                 found += _twin_problems(config, key, model)
