@@ -75,6 +75,7 @@ rule tabulate_browser:
         choice=plan.browser.choice(CONFIG),
         # In the order of the input `values`, as many for each as there are shards.
         with_values=lambda wildcards: list(plan.browser.values(CONFIG, wildcards.corpus)),
+        with_columns=lambda wildcards: plan.browser.with_columns(CONFIG, wildcards.corpus),
         code=code_fingerprint("property_neurons.browser.tables", "property_neurons.browser.table_inputs"),
     message:
         "Looking at the neurons of {wildcards.model} on {wildcards.corpus}"

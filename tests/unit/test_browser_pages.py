@@ -354,3 +354,31 @@ def test_in_chromium_the_table_of_a_figure_sorts(chromium, tmp_path):
         for order in orders:
             chromium.find_element("xpath", f"//button[text()='{column}']").click()
             assert chromium.execute_script(names) == order
+
+
+@pytest.mark.slow
+def test_in_chromium_no_null_is_not_a_null_of_zero(chromium, made, tmp_path):
+    none = {"gender": replace(made.views["gender"], null=made.views["gender"].null.assign(null_mean=np.nan))}
+    made.write_pages(tmp_path, properties=made.views | none)
+    open_page(chromium, tmp_path, "#/")
+    rows = [row.text.split() for row in chromium.find_elements("css selector", "tbody tr")]
+    assert {row[0]: row[-4] for row in rows} == {"phone": "1", "gender": "–"}
+
+
+@pytest.mark.slow
+def test_in_chromium_the_skip_link_stays_on_the_page(chromium, site):
+    address = f"#/layer/1/neuron/{WOMEN_NEURON}"
+    open_page(chromium, site, address)
+    chromium.find_element("css selector", "a.skip").send_keys("\n")
+    assert chromium.execute_script("return document.activeElement.id") == "main"
+    assert chromium.current_url.endswith(address)
+
+
+@pytest.mark.slow
+def test_in_chromium_a_layer_that_comes_late_does_not_change_the_address(chromium, site):
+    open_page(chromium, site, "#/")
+    chromium.execute_script("location.hash = '#/layer/2'; setTimeout(() => { location.hash = '#/search'; }, 0);")
+    wait_for(chromium, "BROWSER.layers[2] && document.getElementById('main').dataset.ready === '#/search'")
+    time.sleep(0.2)
+    assert chromium.current_url.endswith("#/search")
+    assert chromium.find_element("tag name", "h1").text == "Search"

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy import stats
 
 import property_neurons
 from property_neurons import neuron as command
-from property_neurons.browser import one_neuron
+from property_neurons.browser import one_neuron, table_inputs
 from property_neurons.browser.examples import KINDS, choose_examples, enough_frames, most_probable, reacted_to
 from property_neurons.browser.neighbours import coactive, cosines, nearest
 from property_neurons.browser.one_neuron import Neuron
@@ -23,6 +24,7 @@ from property_neurons.browser.tables import EXAMPLE_COLUMNS, NEURON_COLUMNS, Cho
 from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import PHONES, VOWELS, Inventory
+from property_neurons.counting.job import OwnColumns
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
@@ -109,10 +111,45 @@ def test_a_property_of_a_track_has_the_groups_of_its_numbers(made):
     for shard in made.shards:
         number = np.arange(len(shard.frames.label), dtype=np.float32) % 5
         number[number == 4] = np.nan
-        shards.append(replace(shard, beside={"loud": FrameValues(number=number)}))
+        loud = replace(shard.frames, values=FrameValues(number=number))
+        shards.append(replace(shard, of_property={"loud": loud}))
         expected += [-1 if np.isnan(value) else int(value > 1.5) for value in number]
     layout = make_property("loud", track="energy", cuts=[1.5]).lay_out([shard.frames_of("loud") for shard in shards])
     assert read_speech(shards, {"loud": layout}).group["loud"].tolist() == expected
+
+
+def test_an_utterance_of_contradictory_columns_is_left_out_of_what_reads_them_alone(made, tmp_path, monkeypatch):
+    corpus = made.results / "corpora/all"
+    names = [utterance.name for utterance in made.corpus]
+    own = pd.DataFrame({"utterance": names[1:], "accent": ["southern", "northern"] * 3 + ["southern"]})
+    write_table(tmp_path / "all/columns.parquet", own)
+    write_table(tmp_path / "all/columns.tsv", pd.DataFrame({"subset": [made.corpus[0].subset], "utterance": names[:1]}))
+    monkeypatch.setattr(
+        table_inputs, "let_through", lambda _: {(utterance.subset, utterance.name) for utterance in made.corpus}
+    )
+    monkeypatch.setattr(OwnColumns, "of", lambda self, _: next(iter(self.tables.values())))
+    manifests = {
+        kind: sorted(str(path.with_suffix(".manifest.json")) for path in folder.glob("*.zarr"))
+        for kind, folder in {
+            "frames": corpus / "frames",
+            "ranks": made.results / "ranks/made-up/all",
+            "activations": made.results / "activations/made-up/all",
+        }.items()
+    }
+    columns = [str(tmp_path / "all" / name) for name in ("columns.parquet", "columns.tsv")]
+    job = SimpleNamespace(
+        input=SimpleNamespace(checked="", columns=columns, values=[], **manifests),
+        params=SimpleNamespace(with_values=[], with_columns=["accent"]),
+    )
+    shards = table_inputs.open_shards(job)
+    layout = make_property("accent", "accent").lay_out([shard.frames_of("accent") for shard in shards])
+    speech = read_speech(shards, {"accent": layout})
+    assert None not in speech.speakers
+    group = {name: set(speech.group["accent"][speech.utterance == at]) for at, name in enumerate(speech.utterances)}
+    assert group[names[0]] == {-1}
+    assert all(group[name] & {0, 1} for name in names[1:])
+    # Of what reads no such columns, every utterance still counts.
+    assert all(shard.frames_of("gender").kept.all() for shard in shards)
 
 
 def test_a_share_that_is_not_known_is_none_on_the_pages():
@@ -306,6 +343,16 @@ def test_nothing_is_said_of_pitch_where_the_corpus_has_no_f0(made, monkeypatch, 
     if one.has_f0:
         silent = replace(one, examples=one.examples.assign(f0=np.nan))
         assert "unvoiced  speaker" in "\n".join(command.described(silent))
+
+
+@pytest.mark.parametrize(("digest", "shown"), [("old", False), ("new", True), ("", True)])
+def test_examples_of_another_version_of_the_model_are_not_shown(made, monkeypatch, caplog, digest, shown):
+    monkeypatch.setattr(one_neuron, "_digest_of_sets", lambda folder: "new")
+    opened = one_neuron.open_activations
+    monkeypatch.setattr(one_neuron, "open_activations", lambda path: replace(opened(path), model_digest=digest))
+    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    assert one.examples.empty != shown
+    assert ("of another version of made-up than its sets" in caplog.text) != shown
 
 
 def test_what_selectors_choose_is_no_property_of_a_neuron(made):

@@ -7,7 +7,7 @@ from property_neurons.activations.extraction import store_activations
 from property_neurons.jobs.devices import decoders, job_device
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import read_table
-from property_neurons.stores.manifests import described_folder, verify_files
+from property_neurons.stores.manifests import described_folder, read_manifest, verify_files
 
 
 def load():
@@ -27,4 +27,6 @@ with job_log(snakemake):
     verify_files(corpus, snakemake.input.checked)
     chosen = chosen_utterances(read_table(corpus / "utterances.parquet"), params.minutes)
     of_shard = chosen[chosen["shard"] == snakemake.wildcards.shard]
-    store_activations(load, of_shard, snakemake.output.store, model=snakemake.wildcards.model, root=params.root)
+    digest = read_manifest(model)["digest"]
+    store, name = snakemake.output.store, snakemake.wildcards.model
+    store_activations(load, of_shard, store, model=name, root=params.root, model_digest=digest)

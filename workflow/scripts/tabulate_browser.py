@@ -6,7 +6,7 @@ from property_neurons.browser.tables import Choice, browser_tables
 from property_neurons.counting.sampling import Sampling
 from property_neurons.jobs.log import job_log
 from property_neurons.stores.files import write_table
-from property_neurons.stores.manifests import described_folder, verify_files
+from property_neurons.stores.manifests import described_folder, read_manifest, verify_files
 
 with job_log(snakemake) as log:
     params, model = snakemake.params, snakemake.input.model
@@ -20,6 +20,7 @@ with job_log(snakemake) as log:
         Choice(**params.choice),
         open_derived(snakemake, properties),
     )
+    examples.attrs = {"model_digest": read_manifest(model)["digest"]}
     write_table(snakemake.output.neurons, neurons)
     write_table(snakemake.output.examples, examples)
     log.info("%d neurons, %d examples from %d utterances", len(neurons), len(examples), len(speech.utterances))

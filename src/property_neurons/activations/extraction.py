@@ -25,6 +25,7 @@ def store_activations(
     *,
     model: str,
     root: str,
+    model_digest: str = "",
 ) -> None:
     """Read every neuron in every frame of some utterances, and write the activation store.
 
@@ -35,6 +36,7 @@ def store_activations(
         utterances: utterance, audio, n_samples of those to read; the store keeps their order.
         store: the activation store to write (.zarr).
         root: the folder that `audio` lies below.
+        model_digest: of the model's manifest.
 
     Raises:
         AudioError, ModelError: an utterance cannot be read. All errors name the utterance.
@@ -47,6 +49,7 @@ def store_activations(
     with new_activations(
         store,
         model=model,
+        model_digest=model_digest,
         sites=sites,
         utterances=[recording.utterance for recording in recordings],
         root=root,

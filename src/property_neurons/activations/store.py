@@ -26,12 +26,14 @@ CODES = 1 << 11
 class ActivationStore:
     """The activation values of a shard's utterances, read site by site.
 
+    model_digest: of the model's manifest; "" where that is not known.
     root, audio: the folder that audio lies below, as the job knew it, and each utterance's file in it.
     offset: int64 [utterances + 1], first row of each utterance; a row is a 20 ms frame, all frames follow each other.
     """
 
     name: str
     model: str
+    model_digest: str
     sites: tuple[Site, ...]
     utterances: tuple[str, ...]
     root: str
@@ -77,6 +79,7 @@ def new_activations(
     root: str,
     audio: Sequence[str],
     offset: np.ndarray,
+    model_digest: str = "",
 ) -> Iterator[RowWriter]:
     """Write an activation store and its manifest, whole or not at all; the block hands the values to the writer.
 
@@ -99,6 +102,7 @@ def new_activations(
         store.attrs.update(
             {
                 "model": model,
+                "model_digest": model_digest,
                 "sites": [asdict(site) for site in sites],
                 "utterances": list(utterances),
                 "root": root,
@@ -118,6 +122,7 @@ def open_activations(path: str | Path) -> ActivationStore:
     return ActivationStore(
         name=str(path),
         model=attrs["model"],
+        model_digest=attrs.get("model_digest", ""),
         sites=tuple(Site(**site) for site in attrs["sites"]),
         utterances=tuple(attrs["utterances"]),
         root=attrs["root"],

@@ -1,5 +1,6 @@
 """One neuron as data frames, from the stores that the workflow has made."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from property_neurons.errors import StoreError, printable
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
 from property_neurons.stores.manifests import store_path
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -181,10 +184,19 @@ def _examples(
     root: str | Path | None,
 ) -> pd.DataFrame:
     shards, audio = [], {}
+    digest = _digest_of_sets(results / "neurons" / model / corpus)
     for manifest in _manifests(results / "activations" / model / corpus):
         values = open_activations(store_path(manifest))
         if not values.utterances:
             continue
+        if _of_another(values.model_digest, digest):
+            log.warning(
+                "%s: of another version of %s than its sets, so that no examples are shown; make its browser again",
+                printable(values.name),
+                model,
+            )
+            shards = []
+            break
         ranks = open_ranks(results / "ranks" / model / corpus / store_path(manifest).name)
         frames = open_frames(results / "corpora" / corpus / "frames" / store_path(manifest).name)
         shards.append(Shard(frames, ranks, values))
@@ -192,18 +204,30 @@ def _examples(
         audio |= dict(zip(values.utterances, files, strict=True))
     if not shards:
         return pd.DataFrame(columns=[*_EXAMPLES, "audio"])
-    table = _of_page(results / "browser" / model / corpus / "examples.parquet", site + 1, neuron)
+    table = _of_page(results / "browser" / model / corpus / "examples.parquet", site + 1, neuron, digest)
     # A page may be older than the values that are kept now.
     if table.empty or not set(table["utterance"]) <= set(audio):
         table = _chosen(shards, site, neuron, counts.tau[site], phone)
     return table.assign(audio=table["utterance"].map(audio))
 
 
-def _of_page(path: Path, layer: int, neuron: int) -> pd.DataFrame:
+def _digest_of_sets(folder: Path) -> str:
+    """Of the model that the sets were found on; "" where there are none, or older ones."""
+    table = next((path for path in sorted(folder.glob("*.parquet")) if "." not in path.stem), None)
+    return "" if table is None else read_table(table, ["neuron"]).attrs.get("model_digest", "")
+
+
+def _of_another(one: str, other: str) -> bool:
+    return bool(one and other) and one != other
+
+
+def _of_page(path: Path, layer: int, neuron: int, digest: str) -> pd.DataFrame:
     """The examples of a neuron's page, which its groups and a seed of the config decided; none without a page."""
     if not path.exists():
         return pd.DataFrame(columns=_EXAMPLES)
     table = read_table(path, ["layer", "neuron", *_EXAMPLES])
+    if _of_another(table.attrs.get("model_digest", ""), digest):
+        return pd.DataFrame(columns=_EXAMPLES)
     return table.loc[(table["layer"] == layer) & (table["neuron"] == neuron), _EXAMPLES].reset_index(drop=True)
 
 

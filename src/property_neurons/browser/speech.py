@@ -1,7 +1,7 @@
 """The speech whose activation values are kept, frame by frame: who says what, and in which group of each property."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from property_neurons.activations.store import ActivationStore
 from property_neurons.browser.f0 import f0_of
 from property_neurons.corpus.frame_store import FrameShard
-from property_neurons.corpus.frame_values import FrameValues
 from property_neurons.corpus.phones import ANY, PAPER_PHONES, Inventory
 from property_neurons.counting.join import rank_rows
 from property_neurons.counting.layout import NO_GROUP, Layout
@@ -23,17 +22,17 @@ from property_neurons.ranks.store import RankStore
 class Shard:
     """The stores of one shard: of all its speech, and the activation values of some of it.
 
-    beside: by property, the values of frames that it is made of, where it is made of some.
+    of_property: the same frames with what a property reads beside the frame store, for those that read something.
     """
 
     frames: FrameShard
     ranks: RankStore
     values: ActivationStore
-    beside: Mapping[str, FrameValues] = field(default_factory=dict)
+    of_property: Mapping[str, FrameShard] = field(default_factory=dict)
 
     def frames_of(self, name: str) -> FrameShard:
         """The frames as a property reads them."""
-        return replace(self.frames, values=self.beside[name]) if name in self.beside else self.frames
+        return self.of_property.get(name, self.frames)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """The stores that the tables of the browser are made of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from property_neurons.activations.store import open_activations
 from property_neurons.browser.derived import Derived, read_derived
 from property_neurons.browser.speech import Shard
 from property_neurons.browser.tables import PropertyTables
+from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import open_frame_files, open_values
 from property_neurons.corpus.gate import let_through
 from property_neurons.counting.count_store import open_counts
@@ -19,16 +21,22 @@ from property_neurons.stores.manifests import read_manifest, store_path
 
 def open_shards(job: Any) -> list[Shard]:
     """The stores of every shard, from the `snakemake` object of a script."""
-    columns = OwnColumns.read(job.input.columns)
-    keep = columns.kept(let_through(job.input.checked))
-    files = frame_files(job.input.frames, columns=columns)
+    columns, keep = OwnColumns.read(job.input.columns), let_through(job.input.checked)
+    with_columns = frame_files(job.input.frames, columns=columns)
     shards = []
-    for number, stores in enumerate(zip(files, job.input.ranks, job.input.activations, strict=True)):
-        frames = open_frame_files(stores[0], keep)
+    for number, stores in enumerate(zip(with_columns, job.input.ranks, job.input.activations, strict=True)):
+        frames = open_frames(stores[0].store, keep)
         ranks, activations = open_ranks(store_path(stores[1])), open_activations(store_path(stores[2]))
-        of_property = zip(job.params.with_values, job.input.values[number :: len(files)], strict=True)
-        beside = {name: open_values(store_path(path), frames.utterances, frames.offset) for name, path in of_property}
-        shards.append(Shard(frames, ranks, activations, beside))
+        of_values = zip(job.params.with_values, job.input.values[number :: len(with_columns)], strict=True)
+        of_property = {
+            name: replace(frames, values=open_values(store_path(path), frames.utterances, frames.offset))
+            for name, path in of_values
+        }
+        if job.params.with_columns:
+            # Utterances whose entries contradict each other are left out of these properties alone, as in counting.
+            own = open_frame_files(stores[0], columns.kept(keep))
+            of_property |= dict.fromkeys(job.params.with_columns, own)
+        shards.append(Shard(frames, ranks, activations, of_property))
     return shards
 
 

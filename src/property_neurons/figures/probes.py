@@ -70,7 +70,13 @@ def draw(probes: Mapping[str, pd.DataFrame], corpus: str) -> style.Drawing:
         axes.set_xlabel("layer")
         style.layer_axis(axes, layers, style.PAGE / len(_MEASURES) - 0.5)
     style.legend_below(figure, _legend(table))
-    style.heading(figure, "Phones in each layer, on other speakers", model, corpus, _not_converged(probes))
+    style.heading(
+        figure,
+        "Phones in each layer: PNMI and probe on other speakers, silhouette on all",
+        model,
+        corpus,
+        _not_converged(probes),
+    )
     return figure, table
 
 

@@ -44,6 +44,11 @@ def values(config: Config, corpus: str) -> dict[str, list[str]]:
     return {name: manifests for name, manifests in of_shown.items() if manifests}
 
 
+def with_columns(config: Config, corpus: str) -> list[str]:
+    """The properties of the pages that read the user's columns of a corpus."""
+    return [name for name in shown(config) if analysis.columns(config, corpus, name)]
+
+
 def planes(config: Config) -> list[str]:
     """The properties whose patterns the browser shows in the plane: those of the figures; many groups take an hour."""
     return [name for name in shown(config) if name in _WITH_A_PLANE]

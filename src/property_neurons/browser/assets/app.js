@@ -176,12 +176,12 @@
       el("div", { class: "scroll" }, el("table", {},
         el("thead", {}, el("tr", {}, ["property", "groups", "property neurons", "under the null", "rare cells"].map((name, at) => el("th", { scope: "col", class: at < 2 ? "text" : "" }, name)))),
         el("tbody", {}, properties.map(name => {
-          const one = index.properties[name], total = one.null.filter(row => row[1] === "");
+          const one = index.properties[name], total = one.null.filter(row => row[1] === "" && layers.includes(row[0]));
           const first = new Map(one.sizes.map(row => [row[0], row[4]]));
           return el("tr", {}, el("td", { class: "text" }, link(toProperty(name), name)),
             el("td", { class: "text" }, one.groups.length > 6 ? `${one.groups.length} groups` : one.groups.join(", ")),
             el("td", {}, [...first.values()].reduce((a, b) => a + b, 0)),
-            el("td", {}, total.length ? short(total.filter(row => layers.includes(row[0])).reduce((a, row) => a + row[3], 0)) : "–"),
+            el("td", {}, total.length && total.every(row => row[3] !== null) ? short(total.reduce((a, row) => a + row[3], 0)) : "–"),
             el("td", {}, `${one.rare[0]} of ${one.rare[1]}`));
         })))),
       el("p", { class: "note" }, "A cell is a phone in a group. In a rare cell (fewer than 1/λ frames) one hit makes a neuron part of the pattern."),
@@ -295,8 +295,10 @@
       el("figcaption", {}, "Each row is a neuron, ordered by the phone in which it is most often active; each column a phone. The darker, the more often it is active there, as a share of its largest probability. A click opens the neuron. Neurons that are never active are left out."));
   }
 
-  async function layerPage(layer, query) {
+  async function layerPage(layer, query, left) {
     const neurons = await load(layer), [, site, width, pages] = index.layers.find(row => row[0] === layer);
+    // Its list writes the address, which is another page's by now.
+    if (left()) return [];
     return [
       el("h1", {}, `Layer ${layer}`),
       el("p", { class: "note" }, `Feed-forward network ${site}: ${width} neurons. A neuron in sets of several properties has a row for each. ${pages} have a page with sounds: the property neurons, and some at random; of the others their page says when they are active.`),
@@ -355,6 +357,7 @@
     ].flat();
   }
 
+  const OF_NONE = `No property neuron of the properties of these pages (${properties.join(", ")})`;
   const HEADINGS = { "strongest": "Where it is strongest", "quarter 4": "Strongest quarter of its active frames", "quarter 3": "Third quarter", "quarter 2": "Second quarter", "quarter 1": "Weakest quarter of its active frames", "random": "Active, at random", "counter-example": "Counter-examples: the right sound, and the neuron is silent" };
   const SETS = [["share", "share", "of the group's phones whose pattern it is in"], ["effect", "effect", "p(active) in the group minus that in the others, mean over phones"], ["p", "p", ""], ["q", "q", "false discovery rate"], ["selection", "selection", "how often it is found in other samples of speakers"], ["auroc", "held-out AUROC", ""], ["entropy", "entropy", "of its activity over groups, in bits: 0 is active in one group alone"]];
 
@@ -384,7 +387,7 @@
     const paged = neurons.filter(found => found.sets), before = paged.findLast(found => found.n < n), after = paged.find(found => found.n > n);
     const steps = el("p", { class: "steps" }, before ? el("a", { href: toNeuron(layer, before.n), rel: "prev" }, `← neuron ${before.n}`) : null, link(toLayer(layer), `Layer ${layer}`), after ? el("a", { href: toNeuron(layer, after.n), rel: "next" }, `neuron ${after.n} →`) : null);
     const often = el("p", {}, `Active in ${percent(one.active)} of the frames of phones.`);
-    if (!one.sets) return [title, steps, el("p", {}, "A property neuron of no property, and not among those chosen at random: here is when it is active; “browser.neurons: all” in the config makes a whole page, with sounds, for each neuron."), often, ...became(one, []),
+    if (!one.sets) return [title, steps, el("p", {}, `${OF_NONE}, and not among those chosen at random: here is when it is active; “browser.neurons: all” in the config makes a whole page, with sounds, for each neuron.`), often, ...became(one, []),
       el("h2", {}, "When it is active, by phone"), figure(Plots.bars("Probability of being active by phone", phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]) }] })), index.lambda, "λ"), "Probability that the neuron is among the most active, by phone. Dashed: λ, what a neuron picked blindly would have."), legend(classes)];
     const sets = one.sets.filter(set => set.exclusive), members = one.sets.filter(set => !set.exclusive);
     const rows = phones.map((phone, place) => ({ label: phone, kind: kindOfPhone[place], bars: [{ p: share(one.p[place]), low: share(one.low[place]), high: share(one.high[place]) }] }));
@@ -414,7 +417,7 @@
       title, steps,
       el("h2", {}, "Where it belongs"),
       sets.length ? el("div", { class: "scroll" }, el("table", { id: "sets" }, el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "text" }, "property"), el("th", { scope: "col", class: "text" }, "group"), SETS.map(([, name, title]) => el("th", { scope: "col", title }, name)))),
-        el("tbody", {}, sets.map(set => el("tr", {}, el("td", { class: "text" }, link(toProperty(set.property), set.property)), el("td", { class: "text" }, set.group), SETS.map(([key]) => el("td", {}, number(set[key])))))))) : el("p", {}, "A property neuron of no property", one.chosen === "random" ? ": chosen at random, for comparison." : "."),
+        el("tbody", {}, sets.map(set => el("tr", {}, el("td", { class: "text" }, link(toProperty(set.property), set.property)), el("td", { class: "text" }, set.group), SETS.map(([key]) => el("td", {}, number(set[key])))))))) : el("p", {}, OF_NONE, one.chosen === "random" ? ": chosen at random, for comparison." : "."),
       sets.some(set => set.q > 0.05) && el("p", { class: "warn" }, `${sets.filter(set => set.q > 0.05).map(set => `${set.property} ${set.group}`).join(", ")}: q is above 0.05. Of the neurons of this layer and property that are at least as far from what meaningless labels give, more than 5 % may be chance.`),
       members.length > 0 && el("p", { class: "note" }, "Also in the patterns of groups that it shares with others: ", members.slice(0, 12).map(set => `${set.property} ${set.group}`).join(", "), members.length > 12 ? ` and ${members.length - 12} more` : "", "."),
       often, ...became(one, sets),
@@ -443,7 +446,7 @@
     const parts = path.slice(2).split("/").map(part => { try { return decodeURIComponent(part); } catch { return part; } });
     let made;
     try {
-      if (parts[0] === "layer" && index.layers.some(row => row[0] === Number(parts[1]))) made = parts[2] === "neuron" ? await neuronPage(Number(parts[1]), Number(parts[3])) : await layerPage(Number(parts[1]), query);
+      if (parts[0] === "layer" && index.layers.some(row => row[0] === Number(parts[1]))) made = parts[2] === "neuron" ? await neuronPage(Number(parts[1]), Number(parts[3])) : await layerPage(Number(parts[1]), query, () => mine !== turn);
       else if (parts[0] === "property" && Object.hasOwn(index.properties, parts[1])) made = await propertyPage(parts[1]);
       else if (parts[0] === "search") made = searchPage(query);
       else made = overview();
@@ -472,6 +475,11 @@
       const first = main.querySelector("button.play");
       if (first) { event.preventDefault(); first.click(); }
     }
+  });
+  document.querySelector("a.skip").addEventListener("click", event => {
+    // Its address would be that of another page.
+    event.preventDefault();
+    main.focus();
   });
   window.addEventListener("hashchange", show);
   show();
