@@ -39,11 +39,15 @@ install_browser() {
 
 find_python() {
   local candidate
-  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+  for candidate in ${PYTHON:+"$PYTHON"} python3.13 python3.12 python3.11 python3; do
     if [ -n "$candidate" ] && command -v "$candidate" >/dev/null &&
       "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
       command -v "$candidate"
       return
+    fi
+    if [ -n "${PYTHON:-}" ]; then
+      say "PYTHON=$PYTHON: expected Python 3.11, 3.12 or 3.13, found none; correct it, or leave it out"
+      return 1
     fi
   done
   say "needs Python 3.11, 3.12 or 3.13, found none; install one (on Debian: apt-get install python3 python3-venv) or set PYTHON"
@@ -57,7 +61,8 @@ Linux | Darwin) ;;
   exit 1
   ;;
 esac
-if ldd --version 2>&1 | grep -qi musl; then
+# musl's ldd answers, and fails.
+if { ldd --version 2>&1 || true; } | grep -qi musl; then
   say "needs a Linux with glibc, found musl, for which torch has no packages; use Debian, Ubuntu, Fedora or the like"
   exit 1
 fi
@@ -76,6 +81,15 @@ made_here() {
   # Made before there was such a note.
   [ ! -e "$made_in" ] && head -n 1 .venv/bin/pip 2>/dev/null | grep -qF -e "#!$here/.venv/bin/" -e "#!$PWD/.venv/bin/"
 }
+version_of() { "$1" -c 'import sys; print(*sys.version_info[:2], sep=".")'; }
+if [ -n "${PYTHON:-}" ]; then
+  # Says what is wrong, and ends here.
+  python="$(find_python)"
+  if [ -x .venv/bin/python ] && [ "$(version_of .venv/bin/python)" != "$(version_of "$python")" ]; then
+    say "removing .venv, whose Python is $(version_of .venv/bin/python)"
+    rm -rf .venv
+  fi
+fi
 wanted="$(cat "$lock" pyproject.toml setup.sh | cksum) $here"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   compile_own
@@ -102,8 +116,11 @@ fi
 
 say "installing the packages of $lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
-# uv does not read pip's own settings; hand over the one that names local wheels.
-UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
+# uv does not read pip's own settings; hand over those that name an index and local wheels.
+of_pip() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null || true; }
+index="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$(of_pip index-url)}}}"
+if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
+UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-$(of_pip find-links)}}" \
   .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$lock"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 

@@ -107,3 +107,35 @@ def test_trainings_of_tasks_have_no_estimate(tmp_path):
         "config", tmp_path, models=tuned, pruning={}, erasure={}, browser={}, figures={"corpus": "demo", "model": "t"}
     )
     assert not_estimated(config, default_needs(config)) == ["the training of t"]
+
+
+def test_other_trainings_and_passes_without_an_estimate_are_named(tmp_path):
+    models = {
+        "m": {"kind": "shipped", "name": "melhubert-mini"},
+        "w": {"kind": "pruned", "of": "m", "criterion": "wanda", "rows": 9},
+        "g": {"kind": "pruned", "of": "m", "criterion": "l0", "rows": 9},
+        "d": {"kind": "distilled", "of": "w", "teacher": "m", "corpus": "demo", "steps": 9},
+    }
+    clusters = {"units": {"model": "m", "layer": 1, "clusters": 9}, "voices": {"of": "speakers", "clusters": 2}}
+    changed = {"models": models, "clusters": clusters, "pruning": {}, "erasure": {}, "browser": {}}
+    config = config_of("config", tmp_path, **changed, figures={"corpus": "demo", "model": "m"})
+    assert set(not_estimated(config, default_needs(config))) == {
+        "the calibration of w",
+        "the learning of g's gates",
+        "the distillation of d",
+        "the pass of a model for clusters units",
+    }
+
+
+def test_permutations_and_steps_on_a_gpu_take_their_time(tmp_path):
+    few, many = (
+        times_of(config_of("config", tmp_path, statistics={"permutations": n}))["counts, neurons, planes, figures"].core
+        for n in (100, 10_100)
+    )
+    assert many - few == pytest.approx(2 * 4 * 5 * 10)
+    # However little there is to calculate, a GPU takes milliseconds for a step.
+    config = config_of("melhubert-mini", tmp_path)
+    for run in default_needs(config).runs:
+        steps = [stage.steps for stage in config.pretraining[run].stages]
+        uses = [use for what, use in times_of(config).items() if what.startswith(f"pre-training {run},")]
+        assert [use.gpu >= 0.01 * n for use, n in zip(uses, steps, strict=True)] == [True] * len(steps)

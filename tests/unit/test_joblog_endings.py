@@ -368,3 +368,10 @@ def test_a_folder_whose_block_was_interrupted_leaves_nothing(tmp_path):
         (new / "half").write_text("written")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_start_where_the_system_lacks_an_error_number():
+    """As macOS lacks EREMOTEIO."""
+    code = "import errno; del errno.EREMOTEIO; import property_neurons.jobs.log"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

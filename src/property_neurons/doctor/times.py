@@ -10,7 +10,7 @@ from pathlib import Path
 
 from property_neurons import plan
 from property_neurons.config.corpora import DemoCorpus, VoxCelebCorpus
-from property_neurons.config.models import TunedModel
+from property_neurons.config.models import DistilledModel, PrunedModel, TunedModel
 from property_neurons.config.root import Config
 from property_neurons.doctor.needs import Needs
 from property_neurons.doctor.shapes import Shape, shape_of, shape_of_run
@@ -27,8 +27,8 @@ _PITCH = {"yaapt": 80.0, "praat": 7.0, "pyin": 300.0, "bins": 0.0, "none": 0.0}
 _COUNTING, _COUNTING_PER_ID = 1.5, 0.012
 # Scaling a layer's patterns with one seed.
 _PLANE = 0.11
-# What is held against chance, of one property in the default config: the one measurement there is.
-_NULL = 5.0
+# What is held against chance, of one property in the default config: the one measurement that there is.
+_NULL, _PERMUTATIONS = 5.0, 1000
 _PROPERTIES = 4
 _FIGURES = 7
 # Operations a second: of one core on a base model, and on one too small to keep it busy.
@@ -37,8 +37,8 @@ _CORE, _CORE_SMALL, _SMALL_PARAMETERS = 77e9, 31e9, 30e6
 _GPU, _GPU_BF16 = 0.35 * 19.5e12, 0.35 * 312e12
 # Convolutions of HuBERT and its kin over a second of waveform.
 _CONVOLUTIONS = 4.9e9
-# A training step is a forward and a backward pass.
-_PASSES = 3
+# A training step is a forward and a backward pass; however small the model, a GPU waits for what is to be done.
+_PASSES, _GPU_STEP = 3, 0.01
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,18 @@ def with_gpu(uses: list[TimeUse]) -> tuple[float, float]:
 
 def not_estimated(config: Config, needs: Needs) -> list[str]:
     """What of all that is needed has no estimate."""
-    return [f"the training of {name}" for name in needs.models if isinstance(config.models[name], TunedModel)]
+    found = []
+    for name in needs.models:
+        match config.models[name]:
+            case TunedModel():
+                found.append(f"the training of {name}")
+            case DistilledModel():
+                found.append(f"the distillation of {name}")
+            case PrunedModel() as model if model.score == "l0":
+                found.append(f"the learning of {name}'s gates")
+            case PrunedModel() as model if model.needs_calibration:
+                found.append(f"the calibration of {name}")
+    return found + [f"the pass of a model for clusters {name}" for name, one in config.clusters.items() if one.model]
 
 
 def operations(shape: Shape, seconds: float, utterances: int) -> float:
@@ -134,8 +145,9 @@ def _analysis(config: Config, needs: Needs) -> Iterator[TimeUse]:
         speech, shape = speech_of(config, corpus), shape_of(config, model)
         active = sum(active_neurons(config.analysis.lambda_, width) for width in shape.widths)
         counting = speech.seconds / 3600 * (_COUNTING + _COUNTING_PER_ID * active)
+        null = _NULL * config.statistics.permutations / _PERMUTATIONS
         plane = _PLANE * len(shape.widths) * len(config.embedding.seeds)
-        of_model = _MODEL_START + _PROPERTIES * (4 * _START + 2 * counting + _NULL + plane)
+        of_model = _MODEL_START + _PROPERTIES * (4 * _START + 2 * counting + null + plane)
         seconds += of_model
         to_do += of_model * (not Path(plan.paths.counts(config, model, corpus, "any")).parent.is_dir())
     drawing = _FIGURES * _START
@@ -154,7 +166,7 @@ def _pretraining(config: Config, needs: Needs) -> Iterator[TimeUse]:
             n_operations = _PASSES * operations(shape, crops * min(stage.crop_seconds, mean_seconds), crops)
             lacking = float(not Path(plan.paths.manifest(plan.paths.checkpoint(config, run, number))).is_file())
             detail = f"{stage.steps:,} steps at most; targets and validation not counted"
-            core, gpu = _on_core(shape, n_operations), n_operations / _GPU_BF16
+            core, gpu = _on_core(shape, n_operations), max(stage.steps * _GPU_STEP, n_operations / _GPU_BF16)
             yield TimeUse(f"pre-training {run}, stage {number}", detail, core, gpu, lacking)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -39,7 +40,8 @@ _REMEDIES = {
         (
             errno.ESTALE,
             errno.EIO,
-            errno.EREMOTEIO,
+            # macOS has no such number.
+            getattr(errno, "EREMOTEIO", errno.EIO),
             errno.ETIMEDOUT,
             errno.ENOTCONN,
             errno.EHOSTDOWN,
@@ -98,8 +100,8 @@ def _no_memory(error: Exception, resources: Mapping[str, Any]) -> str:
             f"The GPU has not enough memory: {error}\n"
             "Give the job a GPU with more, let nothing else run on it, or choose a smaller batch_size, and run again."
         )
-    # In KiB on Linux.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    # In KiB on Linux, in bytes on macOS.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     asked = resources.get("mem_mb")
     known = [
         f"the job has used up to {peak:,.0f} MB",
