@@ -8,6 +8,7 @@ import pytest
 import small_models
 import torch
 
+from property_neurons.config.checks.names import OF_SPEED_TABLES
 from property_neurons.errors import ModelError
 from property_neurons.models.features import load_front_end
 from property_neurons.models.ffn import ffn_sites
@@ -61,6 +62,8 @@ def test_every_architecture_is_measured_whole_and_by_its_blocks(class_name, tmp_
         encoder, {"small": lambda: encoder_of(pruned(encoder.model), tmp_path)}, seconds=0.3, rounds=2
     )
     assert tuple(table.columns) == SPEED_COLUMNS
+    # No model of a configuration can have this name.
+    assert table["model"].iloc[0] == REFERENCE == OF_SPEED_TABLES
     assert table["model"].tolist() == [REFERENCE, "small"]
     assert table["rounds"].tolist() == [2, 2]
     assert table["macs"].is_monotonic_decreasing

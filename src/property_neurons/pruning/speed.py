@@ -21,8 +21,8 @@ from property_neurons.models.features import SAMPLING_RATE
 from property_neurons.models.ffn import Site, ffn_sites
 from property_neurons.models.loading import SpeechEncoder
 from property_neurons.progress import progress
-from property_neurons.pruning.vocabulary import REFERENCE
 
+REFERENCE = "reference"
 SPEED_COLUMNS = ("model", "whole", "encoder", "rounds", "real_time_factor", "macs")
 
 _LEVEL = 0.05

@@ -15,8 +15,6 @@ Criterion = Literal[CRITERIA]
 """See `CRITERIA` and `prune.Cut`."""
 Match = Literal["per_layer", "uniform", "global"]
 """What of the sizes of the layers is kept to; see `selection.select`."""
-REFERENCE = "reference"
-"""The name of the unpruned model in tables of speeds; no other model can have it."""
 RandomSets = Literal["matched", "size"]
 """What random sets have in common with the sets that they are held against, beside layer and number."""
 

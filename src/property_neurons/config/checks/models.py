@@ -1,5 +1,6 @@
 """Check that models are made of defined models, and never of themselves."""
 
+from property_neurons.config.checks.names import OF_SPEED_TABLES
 from property_neurons.config.checks.references import not_defined, unknown_groups
 from property_neurons.config.models import (
     DistilledModel,
@@ -12,7 +13,6 @@ from property_neurons.config.models import (
 from property_neurons.config.pretraining import InitialModel, Pretraining
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.root import Config
-from property_neurons.pruning.vocabulary import REFERENCE
 
 
 def problems(config: Config) -> list[str]:
@@ -20,7 +20,7 @@ def problems(config: Config) -> list[str]:
     found = []
     for name, model in config.models.items():
         key = f"models.{name}"
-        if name == REFERENCE:
+        if name == OF_SPEED_TABLES:
             found.append(f"{key}: tables of speeds call the unpruned model {name!r}; choose another name")
         match model:
             case RandomTwinModel():

@@ -1,4 +1,4 @@
-"""Names that studies cannot have, because figures, tables and folders of results have them."""
+"""Names that studies and models cannot have, because figures, tables and folders of results have them."""
 
 import re
 
@@ -7,6 +7,9 @@ _TAKEN = re.compile(
     r"|(pretraining|property)_.*|.*_(dose|selectors|cut)",
     re.IGNORECASE,
 )
+
+OF_SPEED_TABLES = "reference"
+"""The unpruned model, in tables of speeds."""
 
 
 def is_taken(name: str) -> bool:
