@@ -60,8 +60,8 @@ def test_an_erasure_scored_what_today_s_study_states(archive, tmp_path):
         groups = study.groups or described["groups"]
         stated = {("whole", "", 0.0): 1}
         for kind, number in (("group", 1), ("random", study.draws)):
-            # Of each selector whole sets alone.
-            more = {1.0: 1 + len(study.selectors)}
+            # Of each sigma and selector whole sets alone.
+            more = {1.0: max(1, len(study.sigmas or [])) + len(study.selectors)}
             stated |= {(kind, group, dose): number * more.get(dose, 1) for group in groups for dose in study.doses}
         assert scored == stated
 
