@@ -24,6 +24,9 @@ from property_neurons.editing.parts import error_table, own_errors
 from property_neurons.jobs import devices
 from property_neurons.models.loading import load_encoder
 from property_neurons.models.precision import full_precision
+from property_neurons.models.prepare import LocalFolder, prepare_model
+from property_neurons.pruning.calibrate import calibrate_on_task
+from property_neurons.pruning.gates import gates_of_task
 from property_neurons.ranks.extraction import extract_ranks
 from property_neurons.ranks.sites import active_neurons
 from property_neurons.ranks.store import open_ranks
@@ -185,6 +188,30 @@ def test_a_task_trains_under_autocast_and_is_scored_as_the_cpu_scores_it(device,
         scored = error_table(trained, trained.examples("test"), own_errors(trained.data, "gender"))
         scored = scored[scored["part"] == "all"].set_index("utterance")["error"]
         np.testing.assert_allclose(by_training, scored.loc[by_training.index], rtol=1e-3)
+
+
+@pytest.mark.parametrize("device", SLOW_ON_CPU)
+@pytest.mark.parametrize("kind", ["speaker_identification", "f0_reconstruction", "phone_recognition"])
+def test_a_fine_tuned_model_is_calibrated_and_its_gates_learnt_as_on_the_cpu(kind, device, tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "read_audio", read_audio)
+    data, model = make_data(tmp_path), prepared(tmp_path)
+    job = make_job(tmp_path, data, model, kind, mode="fine_tuned", settings={"steps": 2})
+    train_task(job)
+    training, tuned = f"{job.folder}.manifest.json", tmp_path / "tuned.manifest.json"
+    prepare_model(tmp_path / "tuned", tuned, LocalFolder(f"{job.folder}/encoder"))
+    learning = {"steps": 2, "batch_size": 2, "learning_rate": 0.1, "utterances": 4, "seed": 0}
+    tables = [
+        (
+            calibrate_on_task(training, tuned, job.roots, utterances=4, seed=0, device=where),
+            gates_of_task(training, tuned, job.roots, size=4, device=where, **learning),
+        )
+        for where in ("cpu", device)
+    ]
+    for on_cpu, on_device in zip(*tables, strict=True):
+        numbers = on_cpu.select_dtypes(float).columns
+        assert len(numbers)
+        scale = on_cpu[numbers].abs().max()
+        np.testing.assert_allclose(on_device[numbers] / scale, on_cpu[numbers] / scale, atol=1e-3)
 
 
 @on_gpu
