@@ -181,6 +181,12 @@ def test_what_is_too_long_is_refused_before_it_is_all_in_memory(tmp_path, monkey
     assert codes(path) == ["too_long"]
     monkeypatch.setattr(audio, "MAX_SAMPLES", 32_000)
     assert len(read_audio(path)) == 32_000
+    # Two hours, whatever the rate.
+    fast = tmp_path / "fast.wav"
+    soundfile.write(fast, np.random.default_rng(0).uniform(-0.3, 0.3, 60_000), 32_000)
+    assert codes(fast) == ["wrong_sample_rate"]
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 29_000)
+    assert codes(fast) == ["too_long"]
     monkeypatch.setattr(audio, "_MAX_BYTES", 10_000)
     assert codes(path) == ["too_long"]
 

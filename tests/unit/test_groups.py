@@ -173,6 +173,10 @@ def test_too_little_speech_is_said_with_what_to_do(tmp_path):
     assert "their patterns are empty (analysis.min_count: 20)" in said
     assert said.endswith("Use more speech.")
     assert too_little_speech(cells.assign(rare=False), "vowels on demo", lambda_=0.05) is None
+    # More speech helps nobody who has no phones.
+    none = too_little_speech(cells.assign(n=0, rare=True), "accent on mine", lambda_=0.05)
+    assert none.startswith("accent on mine: no frame of any phone of any group, so that no neuron can be found.")
+    assert "write `by: none` for this property" in none
 
 
 @pytest.mark.parametrize(("lambda_", "frames"), [(0.01, 100), (0.05, 20), (0.03, 34), (0.3, 4), (0.5, 2)])

@@ -17,6 +17,7 @@ from property_neurons.corpus.frame_store import open_frames
 from property_neurons.corpus.frame_values import FrameFiles, FrameValues, open_frame_files
 from property_neurons.corpus.phones import LABEL_IDS
 from property_neurons.corpus.pronunciations import lay_words, read_dictionary
+from property_neurons.corpus.spoken_words import written_words
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling, sample_frames
 from property_neurons.errors import ConfigError, CorpusError, CountingError, StoreError
@@ -151,6 +152,21 @@ def test_tables_of_intervals_that_will_not_do_are_refused(frames, tmp_path, tabl
     pd.DataFrame(table).to_csv(tmp_path / "i.tsv", sep="\t", index=False)
     with pytest.raises(CorpusError, match=sentence):
         read(frames, tmp_path / "v.zarr", {"kind": "table", "path": str(tmp_path / "i.tsv")}, UTTERANCES)
+
+
+@pytest.mark.parametrize(
+    "transcript",
+    [
+        '"Don\'t stop," he said.',
+        "\u201cDon\u2019t stop,\u201d he said.",
+        "don\u2019t stop\u2014he said \u2026",
+        "'Don't stop,' he (said)",
+    ],
+)
+def test_words_are_found_behind_typographic_marks(transcript):
+    known = {"don't", "stop", "he", "said", "'tis"}
+    assert written_words(transcript, known) == ["don't", "stop", "he", "said"]
+    assert written_words("'Tis \u2018said\u2019 - so", known) == ["'tis", "said", "so"]
 
 
 def test_a_transcript_of_another_text_gives_nothing(frames, tmp_path, dictionary):

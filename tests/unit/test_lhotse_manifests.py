@@ -110,6 +110,7 @@ def test_speech_without_alignments_has_none(tmp_path):
         (RECORDING, changed(SUPERVISION, duration=0.5), "parts of one"),
         (changed(RECORDING, sources=[{"type": "url", "source": "https://x"}]), SUPERVISION, "found another source"),
         (changed(RECORDING, sources=[1, 2]), SUPERVISION, "found another source"),
+        (f"{RECORDING}\n{RECORDING}", SUPERVISION, "line 2: expected each recording once, found 'anna-rec' again"),
         (changed(RECORDING, transforms=[{"name": "Speed"}]), SUPERVISION, "found transforms"),
         (changed(RECORDING, sources=TWO), SUPERVISION, r"all channels .* 1 of some alone \(anna_0\); save one file"),
         (changed(RECORDING, sources=TWO), changed(SUPERVISION, channel=[1]), "all channels .* 1 of some alone"),

@@ -161,6 +161,30 @@ def test_a_table_of_ones_own(tmp_path):
     assert [table.read(label)[1] for label in ("na", "nan")] == ["", "1"]
 
 
+def test_silence_and_noise_are_no_phones_of_a_table_that_lists_them(tmp_path):
+    """With a row that adds nothing they are what they are without it; a class makes a phone of any name."""
+    path = tmp_path / "phones.tsv"
+    path.write_text("label\tphone\tclass\na\t\tv\nt\t\tc\nsil\t\t\nSp\t\t\npau\tsil\t\nSPN\tspn\t\nnoise\tSpn\t\n")
+    table = read_phone_table(path)
+    assert table.phones == ("a", "t")
+    found = [table.labels[table.read(label)[0]] for label in ("sil", "Sp", "pau", "SPN", "noise")]
+    assert found == ["SIL", "SIL", "SIL", "SPN", "SPN"]
+    path.write_text("label\tphone\tclass\na\t\tv\nsil\t\tc\n")
+    assert read_phone_table(path).phones == ("a", "sil")
+
+
+def test_labels_are_compared_in_composed_form(tmp_path):
+    composed, apart = "\u00e3", "a\u0303"
+    path = tmp_path / "phones.tsv"
+    path.write_text(f"label\n{apart}\nt\n")
+    table = read_phone_table(path)
+    assert table.read(apart) == table.read(composed) == (0, "")
+    own = phone_table("file", str(path), {apart + "1": composed})
+    assert own.read(composed + "1") == (0, "")
+    # A cedilla, in the table that ships.
+    assert SHIPPED["ipa-english-mfa"].read("c\u0327") == SHIPPED["ipa-english-mfa"].read("\u00e7") is not None
+
+
 def test_another_spelling_of_the_39_phones(tmp_path):
     path = tmp_path / "phones.csv"
     path.write_text("label,phone\n@,AH\nsz,S\n")

@@ -10,8 +10,10 @@ from property_neurons.config.load import load_config
 from property_neurons.corpus.file_patterns import fields_of, filled_in, path_matcher
 from property_neurons.corpus.phone_tables import SHIPPED
 from property_neurons.corpus.phones import LABELS
+from property_neurons.corpus.report import IGNORED
 from property_neurons.corpus.scan import scan_subset
 from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.speech_folder import NOT_MATCHED
 from property_neurons.corpus.timit import read_phn
 from property_neurons.errors import ConfigError, CorpusError
 from property_neurons.plan import corpora
@@ -129,7 +131,9 @@ def test_vctk(tmp_path):
         transcript="VCTK/txt/{speaker}/{utterance}.txt",
         speakers="speakers.tsv",
     )
-    assert found.report.empty
+    # The other microphone is counted.
+    assert found.report[["code", "action"]].values.tolist() == [[NOT_MATCHED, IGNORED]]
+    assert "found 2 other files (p225/p225_001_mic2.flac, p226/p226_002_mic2.flac)" in found.report["detail"].iloc[0]
     assert found.utterances["utterance"].tolist() == ["p225_001", "p226_002"]
     assert found.utterances["transcript"].tolist() == ["Please call Stella."] * 2
     assert found.utterances["age"].tolist() == [23.0, 22.0]
@@ -179,6 +183,28 @@ def test_librispeech_without_transcripts_and_genders(tmp_path):
     assert found.utterances[["utterance", "gender", "transcript"]].values.tolist() == [["1-10-0000", "", ""]]
 
 
+def test_folders_that_cannot_be_read_or_are_reached_twice_are_reported(tmp_path):
+    """A speaker behind a link to a disk that is not mounted must not be missing without a word."""
+    recording(tmp_path / "r/anna/x.wav")
+    (tmp_path / "r/bob").symlink_to(tmp_path / "not-mounted")
+    (tmp_path / "r/carl").symlink_to(tmp_path / "r/anna")
+    found = scan(tmp_path, kind="folder", root="r", recordings="{speaker}/{utterance}.wav")
+    rows = dict(zip(found.report["utterance"], found.report["code"], strict=True))
+    assert rows == {"bob": "not_read", "carl": "read_once"}
+    assert found.utterances["speaker"].tolist() == ["anna"]
+
+
+def test_files_in_another_form_of_unicode_or_case_are_found(tmp_path):
+    composed, apart = "jos\u00e9", "jose\u0301"
+    recording(tmp_path / f"r/{apart}/a.wav")
+    grid(tmp_path / f"g/{composed}.TEXTGRID", ("phones", (0, 1, "AH0")))
+    (tmp_path / f"{composed}.TXT").write_text("some words")
+    section = {"kind": "folder", "root": "r", "recordings": "{speaker}/{utterance}.wav", "transcript": "{speaker}.txt"}
+    found = scan(tmp_path, **section, alignment="g/{speaker}.textgrid")
+    assert found.report.empty
+    assert found.utterances[["speaker", "transcript"]].values.tolist() == [[composed, "some words"]]
+
+
 def test_what_cannot_be_used_is_reported(tmp_path):
     recording(tmp_path / "r/a/x.wav")
     recording(tmp_path / "r/b/x.wav")
@@ -188,7 +214,7 @@ def test_what_cannot_be_used_is_reported(tmp_path):
     section = {"kind": "folder", "root": "r", "recordings": "{speaker}/{utterance}.wav"}
     found = scan(tmp_path, **section, alignment="g/{utterance}.TextGrid")
     codes = set(zip(found.report["utterance"], found.report["code"], strict=True))
-    assert codes == {("x", "duplicate_utterance"), ("y", "missing_alignment")}
+    assert codes == {("x", "duplicate_utterance"), ("y", "missing_alignment"), ("", NOT_MATCHED)}
     assert "found a/x.wav, b/x.wav;" in " ".join(found.report["detail"])
     with pytest.raises(CorpusError, match=r"expected recordings at \{speaker\}\.flac, found 4 files, such as a/x\.wav"):
         scan(tmp_path, **section | {"recordings": "{speaker}.flac", "utterance": "{speaker}"})

@@ -303,9 +303,40 @@ def test_a_quotation_mark_of_a_csv_that_is_not_closed_takes_in_no_other_line(fol
 
 
 def test_what_stands_for_a_missing_value(folder):
-    (folder / "m.tsv").write_text("noise\n" + "\n".join(["none", "null", "NA", "n/a", "nan", "babble"]) + "\n")
-    assert read_own_table(folder / "m.tsv")["noise"].tolist() == ["none", "null", "", "", "", "babble"]
+    (folder / "m.tsv").write_text(
+        "noise\n" + "\n".join(["none", "null", "NA", "n/a", "nan", "babble", "#N/A", "<NA>"]) + "\n"
+    )
+    assert read_own_table(folder / "m.tsv")["noise"].tolist() == ["none", "null", "", "", "", "babble", "", ""]
     assert read_own_table(folder / "m.tsv", as_written=["noise"])["noise"].tolist()[2:5] == ["NA", "n/a", "nan"]
+
+
+def test_a_date_that_is_missing_in_a_parquet_is_no_value(folder):
+    dates = pd.DataFrame({"day": pd.to_datetime(["2026-11-30", None]), "many": [[1, 2], None]})
+    dates.to_parquet(folder / "d.parquet")
+    assert read_own_table(folder / "d.parquet")["day"].tolist() == ["2026-11-30 00:00:00", ""]
+
+
+def test_a_cell_of_several_lines_is_one_of_one_line(folder):
+    rows = [ROWS[0].replace("Welsh", '"North \n\tWales"'), *ROWS[1:]]
+    found = scan(folder, *rows)
+    assert found.report.empty
+    assert found.utterances["accent"].tolist()[0] == "North Wales"
+
+
+def test_files_whose_names_a_disk_holds_apart_are_found(folder):
+    composed, apart = "jos\u00e9", "jose\u0301"
+    (folder / "wav/a1.wav").rename(folder / f"wav/{apart}.wav")
+    (folder / "grid/a1.TextGrid").rename(folder / f"grid/{apart}.TextGrid")
+    found = scan(folder, ROWS[0].replace("/a1.", f"/{composed}."), *ROWS[1:])
+    assert found.report.empty
+    assert found.utterances["audio"].iloc[0] == f"wav/{apart}.wav"
+    assert found.utterances["n_labels"].iloc[0] == 50
+
+
+def test_a_file_that_is_not_there_is_named_with_its_path(folder):
+    found = scan(folder, ROWS[0].replace("wav/a1.wav", "wave/a1.wav"), *ROWS[1:])
+    (detail,) = found.report.loc[found.report["code"] == "missing_audio", "detail"]
+    assert f"found none at {folder}/wave/a1.wav; fetch it, or correct its path" in detail
 
 
 def test_no_table_at_all(folder):

@@ -140,7 +140,8 @@ def _read_with_rate(path: Path, allowed: frozenset[str] = frozenset()) -> tuple[
         detail = f"expected a decodable file, found none ({found}); {_FETCH_AGAIN}"
         raise _unusable(path, "corrupt_audio", detail) from None
     except (FileNotFoundError, NotADirectoryError):
-        raise _unusable(path, "missing_audio", "expected an audio file, found none; fetch it") from None
+        detail = f"expected an audio file, found none at {printable(path)}; fetch it, or correct its path"
+        raise _unusable(path, "missing_audio", detail) from None
     except OSError as error:
         detail = f"expected a file that can be read, found none ({error.strerror}); check its permissions and its disk"
         raise _unusable(path, "unreadable_audio", detail) from None
@@ -177,8 +178,8 @@ def _samples(path: Path, file: soundfile.SoundFile) -> np.ndarray:
     while len(block := file.read(min(_BLOCK, file.frames), dtype=dtype)):
         blocks.append(block)
         found += len(block)
-        if found > MAX_SAMPLES:
-            raise _too_long(path, f"more than {MAX_SAMPLES} samples")
+        if found > MAX_SAMPLES * max(1.0, file.samplerate / SAMPLE_RATE):
+            raise _too_long(path, f"more than {found / file.samplerate / 60:.0f} minutes")
         if found == file.frames:
             break
     if not blocks:

@@ -19,10 +19,12 @@ from property_neurons.corpus.own_tables import read_own_table
 from property_neurons.corpus.phones import NEVER_IN_A_SET
 from property_neurons.corpus.pronunciations import lay_words, read_dictionary
 from property_neurons.corpus.sources import open_subset
+from property_neurons.corpus.spoken_words import written_words
 from property_neurons.corpus.textgrid import read_tier
 from property_neurons.corpus.textgrid_source import TextGridSource
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.progress import progress
+from property_neurons.stores.outside import composed
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +167,7 @@ def _laid(
             "milliseconds or samples)"
         )
     _, interval = frame_labels(starts, ends, np.zeros(len(starts), np.int8), length)
-    return interval, [label.strip() for label in labels]
+    return interval, [composed(label.strip()) for label in labels]
 
 
 def _of_dictionary(
@@ -181,8 +183,7 @@ def _of_dictionary(
         segment, label = frames.segment[span], frames.label[span]
         phones, first = np.unique(segment[(segment >= 0) & ~np.isin(label, never)], return_index=True)
         labels = label[(segment >= 0) & ~np.isin(label, never)][first]
-        words = [word.strip('.,;:!?"()').lower() for word in (transcripts.get(frames.utterances[index]) or "").split()]
-        words = [word for word in words if word]
+        words = written_words(transcripts.get(frames.utterances[index]) or "", dictionary)
         if not words or not len(phones):
             return None
         spoken = lay_words(words, labels, dictionary)

@@ -98,6 +98,11 @@ def read_manifests(supervisions: str | Path, recordings: str | Path) -> Manifest
     """
     audio: dict[str, tuple[str, float, list[int]]] = {}
     for line, recording in _lines(recordings, {"id": str, "sources": list, "duration": _SECONDS}):
+        if recording["id"] in audio:
+            raise CorpusError(
+                f"{printable(recordings)}, line {line}: expected each recording once, found "
+                f"{printable(recording['id'])!r} again; leave one of the two"
+            )
         sources = recording["sources"]
         plain = len(sources) == 1 and isinstance(sources[0], dict) and sources[0].get("type") == "file"
         if not plain or recording.get("transforms"):

@@ -1,7 +1,7 @@
 """Tables that users make (CSV, TSV or parquet), read as text, and the types of their columns.
 
-A cell that is empty, NA, N/A or nan is a missing value. A column whose other cells are all numbers is numeric; 007 is a
-name, and so is a whole number with more digits than a float64 holds. Everything else is text.
+A cell that is empty, NA, N/A, nan, #N/A or <NA> is a missing value. A column whose other cells are all numbers is
+numeric; 007 is a name, and so is a whole number with more digits than a float64 holds. Everything else is text.
 """
 
 import math
@@ -121,4 +121,5 @@ def _cell(value: object, read: Callable[[str], str]) -> str:
         return "" if math.isnan(value) else f"{value:.17g}"
     if isinstance(value, bytes):
         value = value.decode("utf-8")
-    return "" if value is None or value is pd.NA else read(str(value))
+    # A date that is missing is NaT.
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else read(str(value))

@@ -19,6 +19,7 @@ from property_neurons.corpus.phones import PHONE_CLASSES, PHONES, SILENCE, SPOKE
 from property_neurons.corpus.table_text import need_columns
 from property_neurons.corpus.unknown_labels import counted
 from property_neurons.errors import CorpusError, printable, some_of
+from property_neurons.stores.outside import composed
 
 MOST_PHONES = 125
 """Labels are stored as int8, silence and spoken noise among them."""
@@ -73,15 +74,13 @@ class PhoneTable:
 
     def read(self, text: str) -> tuple[int, str] | None:
         """The index of a label in `labels`, and its mark; None where the table does not know it."""
-        bare = text.strip()
+        bare = composed(text.strip())
         found = self.spelled.get(bare)
         # In a table of one's own, as of SAMPA, s and S may be two phones.
         if found is None and self.name in SHIPPED:
             found = self.spelled.get(bare.lower())
-        if found is None and is_silence(bare):
-            found = SILENCE, ""
-        if found is None and bare.lower() in _NOISES:
-            found = SPOKEN_NOISE, ""
+        if found is None and (other := _stands_for(bare)):
+            found = other, ""
         if found is None and self.name == "arpabet":
             phone = bare.upper().rstrip("012")
             found = (phone, bare[len(phone) :]) if phone in self.phones else None
@@ -110,9 +109,14 @@ def is_silence(text: str) -> bool:
     return text.strip().lower() in _SILENCES
 
 
+def _stands_for(text: str) -> str:
+    """SIL or SPN where a label stands for silence or noise, whatever the phone set; else ""."""
+    return SILENCE if is_silence(text) else SPOKEN_NOISE if text.strip().lower() in _NOISES else ""
+
+
 def _shipped(name: str, text: str) -> PhoneTable:
     rows = [entry.split(" ") for line in text.strip().split("\n") for entry in line.split("|")]
-    return PhoneTable(name, {label: (phone, "".join(mark)) for label, phone, *mark in rows})
+    return PhoneTable(name, {composed(label): (phone, "".join(mark)) for label, phone, *mark in rows})
 
 
 ARPABET = PhoneTable("arpabet", {})
@@ -142,7 +146,7 @@ def phone_table(set: str = "arpabet", path: str | None = None, map: Mapping[str,
             f"phones.map: expected phones of the set {table.name} ({', '.join(table.labels)}), found "
             f"{printable(', '.join(wrong))}; correct them"
         )
-    return replace(table, spelled={**table.spelled, **{label: (phone, "") for label, phone in map.items()}})
+    return replace(table, spelled={**table.spelled, **{composed(label): (phone, "") for label, phone in map.items()}})
 
 
 def read_phone_table(path: str | Path) -> PhoneTable:
@@ -164,6 +168,8 @@ def read_phone_table(path: str | Path) -> PhoneTable:
     class_of: dict[str, str] = {}
     for label, phone, class_, mark in zip(*columns, strict=True):
         phone = phone or label
+        # What is silence or noise in an alignment is so here, whatever its case, unless a class makes it a phone.
+        phone = phone if class_ else _NOT_PHONES.get(_stands_for(phone), phone)
         if problem := name_problem(phone):
             raise _refused(path, f"a phone by name, found {problem}", "rename it")
         spelled[label] = phone, mark

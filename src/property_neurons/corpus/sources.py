@@ -1,6 +1,7 @@
 """From the settings of a corpus to what it lists, and to the object that reads its alignments."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -100,8 +101,10 @@ def _folder(
     tier: str = TIER,
 ) -> tuple[Listing, AlignmentSource | None]:
     templates = {"speaker": speaker, "utterance": utterance, "alignment": alignment, "transcript": transcript}
-    rows = folder_rows(root, recordings, **templates)
-    return _of_rows(root, root, rows, speakers, per_speaker, alignments, phones, tier)
+    found = folder_rows(root, recordings, **templates)
+    listing, source = _of_rows(root, root, found.rows, speakers, per_speaker, alignments, phones, tier)
+    beside = {"not_read": found.not_read, "read_once": found.read_once, "ignored": found.ignored}
+    return replace(listing, **beside), source
 
 
 def _of_rows(

@@ -23,6 +23,7 @@ from property_neurons.corpus.table_text import need_columns
 from property_neurons.corpus.utterance_columns import OWN_COLUMNS
 from property_neurons.corpus.utterance_files import unusable_name
 from property_neurons.errors import CorpusError, printable, some_of
+from property_neurons.stores.outside import as_on_disk
 
 _RESERVED = (OWN_COLUMNS | {"label", "f0", "duration", "utterances"}) - set(FIELDS)
 
@@ -150,7 +151,17 @@ def scanned_table(
     check_names(path, rows.columns)
     if "gender" in rows:
         rows = rows.assign(gender=rows["gender"].map(gender_of))
+    # Cells are composed, names of files on a disk need not be.
+    for name in {"audio", "alignment"} & set(rows):
+        rows = rows.assign(**{name: [_as_on_disk(Path(root), cell) for cell in rows[name]]})
     return SpeechTable(str(path), Path(root), rows, tuple(sorted(set(per_speaker) & set(rows.columns))))
+
+
+def _as_on_disk(root: Path, cell: str) -> str:
+    if not cell or cell.isascii():
+        return cell
+    found = as_on_disk(root / cell)
+    return str(found if Path(cell).is_absolute() else found.relative_to(root))
 
 
 def list_table(table: SpeechTable) -> Listing:

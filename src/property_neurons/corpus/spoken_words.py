@@ -7,6 +7,7 @@ came 0.3 s late.
 
 import re
 import unicodedata
+from collections.abc import Container
 
 from property_neurons.errors import AlignmentError, printable, some_of
 
@@ -15,6 +16,16 @@ _LONGEST = 60
 _MARKS = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-"} | dict.fromkeys(',;:!?"“”„«»…—–', " "))
 _DASHES_OR_DOTS = re.compile(r"-{2,}|\.{2,}")
 _SPEAKABLE = re.compile(r"[a-z'.-]+")
+
+
+def written_words(transcript: str, known: Container[str]) -> list[str]:
+    """The words of a transcript in lower case, without typographic marks, for a look-up among known ones.
+
+    Quotation marks around a word go; an apostrophe there stays where the word is known with it ('tis).
+    """
+    tokens = (token.strip(".()[]") for token in transcript.lower().translate(_MARKS).split())
+    words = (token if token in known else token.strip("'") for token in tokens)
+    return [word for word in words if word.strip("'.-")]
 
 
 def spoken_words(transcript: str) -> list[str]:

@@ -73,6 +73,8 @@ def table_columns(
         rows = with_speakers(rows, path, speakers, added, known)
     # Of an utterance that stands twice nothing is left: the scan refuses it.
     rows = rows[rows["utterance"] != ""].drop_duplicates("utterance").set_index("utterance")
+    # What a spreadsheet holds in several lines.
+    rows = rows.assign(**{name: rows[name].str.replace(r"\s*[\t\n\r\v\f]\s*", " ", regex=True) for name in types})
     unusable = {cell for name in types for cell in set(rows[name]) if unusable_name(cell)}
     troubles: list[tuple[str, Trouble]] = []
     for utterance, speaker, cells in zip(rows.index, rows["speaker"], rows[list(types)].values, strict=True):

@@ -1,6 +1,6 @@
 """The text of tables that users make, CSV or TSV, cell by cell: light enough for planning.
 
-A cell that is empty, NA, N/A or nan is a missing value.
+A cell that is empty, NA, N/A, nan, #N/A or <NA> is a missing value.
 """
 
 import csv
@@ -13,7 +13,7 @@ from property_neurons.stores.outside import composed, read_text
 
 # The default of csv, 131,072 characters, is less than some transcripts.
 csv.field_size_limit(2**31 - 1)
-_MISSING = frozenset({"", "na", "n/a", "nan"})
+_MISSING = frozenset({"", "na", "n/a", "nan", "#n/a", "<na>"})
 
 
 def read_rows(path: str | Path) -> tuple[list[str], dict[int, list[str]]]:

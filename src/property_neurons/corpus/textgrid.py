@@ -95,7 +95,7 @@ def _only_tier(tiers: Sequence[_Tier], name: str) -> _Tier:
     wanted = [tier for tier in tiers if _is_called(tier.name, name)]
     if len(wanted) != 1 or wanted[0].kind != _INTERVALS:
         found = some_of([f"{tier.name!r} ({tier.kind})" for tier in tiers]) or "none"
-        raise ValueError(f"the tiers {found}: is it one of these, name it as alignments.tier")
+        raise ValueError(f"the tiers {found}: is it one of these, name it as `tier`")
     return wanted[0]
 
 

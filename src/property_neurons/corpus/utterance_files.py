@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.corpus.report import Trouble
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed
-from property_neurons.stores.tree import walk
+from property_neurons.stores.tree import Tree, walk
+
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,33 @@ def find_utterance_files(
             paths[name(path)].append(path)
         else:
             read_once.append((path, earlier))
-    taken = set(files)
-    return UtteranceFiles(
-        paths=dict(paths),
-        not_read=[
-            (path.relative_to(folder).as_posix(), _not_read(reason))
-            for path, reason in tree.not_read
-            if path not in taken
-        ],
-        read_once=[
-            (path.relative_to(folder).as_posix(), _read_once(other)) for path, other in (*tree.read_once, *read_once)
-        ],
-    )
+    return UtteranceFiles(dict(paths), not_read(tree, folder, files), once(folder, [*tree.read_once, *read_once]))
+
+
+def not_read(tree: Tree, folder: Path, taken: Collection[Path]) -> list[tuple[str, Trouble]]:
+    """Paths below a folder that could not be read, each with its trouble.
+
+    Args:
+        taken: files that have a reader, which names what is wrong with them.
+    """
+    known = set(taken)
+    return [
+        (path.relative_to(folder).as_posix(), _not_read(reason)) for path, reason in tree.not_read if path not in known
+    ]
+
+
+def once(folder: Path, found: Iterable[tuple[Path, Path]]) -> list[tuple[str, Trouble]]:
+    """Paths below a folder that are reached twice, each with what says so."""
+    return [(path.relative_to(folder).as_posix(), _read_once(other)) for path, other in found]
+
+
+def other_audio(paths: Sequence[str], code: str, listed_by: str) -> tuple[tuple[str, str], ...]:
+    """The one row about audio that a corpus does not list: (code, detail); none where there is none."""
+    if not paths:
+        return ()
+    examples = ", ".join(paths[:_EXAMPLES]) + (", ..." if len(paths) > _EXAMPLES else "")
+    detail = f"expected only audio that {listed_by}, found {len(paths)} other files ({examples}); nothing need be done"
+    return ((code, detail),)
 
 
 def files_below(folder: Path, remedy: str, name: Callable[[Path], str] = utterance_of) -> UtteranceFiles:

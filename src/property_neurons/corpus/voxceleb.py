@@ -16,7 +16,7 @@ from pathlib import Path
 from property_neurons.corpus.audio import AUDIO_SUFFIXES
 from property_neurons.corpus.listing import Listed, Listing, repeated_audio
 from property_neurons.corpus.report import Trouble
-from property_neurons.corpus.utterance_files import files_below, name_troubles, relative_paths
+from property_neurons.corpus.utterance_files import files_below, name_troubles, other_audio, relative_paths
 from property_neurons.errors import CorpusError, printable, some_of
 from property_neurons.stores.outside import composed, read_text
 
@@ -27,7 +27,6 @@ NOT_LISTED = "not_in_split"
 _SPLIT_LINE = re.compile(r"([123])\s+([^/\s]+/[^/\s]+/[^/\s]+)\.\w+")
 _META_COLUMNS = ("VoxCeleb1 ID", "Gender")
 _GENDERS = {"m": "M", "f": "F"}
-_EXAMPLES = 3
 
 
 def read_split(path: str | Path) -> dict[str, list[str]]:
@@ -124,7 +123,7 @@ def list_voxceleb(root: str | Path, split_file: str | Path, meta: str | Path) ->
         {"chapter": "str", "part": "str"},
         tuple(found.not_read),
         tuple(found.read_once),
-        _not_listed(relative_paths(unlisted, root)),
+        other_audio(relative_paths(unlisted, root), NOT_LISTED, "the split lists"),
     )
 
 
@@ -154,15 +153,3 @@ def _lines(path: Path, what: str) -> list[str]:
             f"{printable(path)}: expected {what}, found no file; fetch it, or correct the path in the config"
         )
     return composed(read_text(path)).split("\n")
-
-
-def _not_listed(paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    if not paths:
-        return ()
-    examples = ", ".join(paths[:_EXAMPLES])
-    more = ", ..." if len(paths) > _EXAMPLES else ""
-    detail = (
-        f"expected only audio that the split lists, found {len(paths)} other files ({examples}{more}); "
-        "nothing need be done"
-    )
-    return ((NOT_LISTED, detail),)

@@ -48,6 +48,11 @@ def too_little_speech(cells: pd.DataFrame, where: str, *, lambda_: float, min_co
     rare, enough = cells[cells["rare"]], enough_frames(lambda_)
     if rare.empty:
         return None
+    if not pattern_cells(cells)["n"].any():
+        return (
+            f"{where}: no frame of any phone of any group, so that no neuron can be found. Where the corpus has no "
+            "alignments, write `by: none` for this property; else see that its groups occur."
+        )
     fewest = rare.sort_values("n", kind="stable").head(_NAMED)
     named = ", ".join(f"{row.group} {row.label} {row.n}" for row in fewest.itertuples())
     if min_count >= enough:

@@ -56,6 +56,14 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def as_on_disk(path: Path) -> Path:
+    """A path in the form, composed (NFC) or decomposed (NFD), in which there is a file of it; else as it is given."""
+    if str(path).isascii() or path.exists():
+        return path
+    others = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return next((other for other in others if other.exists()), path)
+
+
 def read_bytes(path: str | Path) -> bytes:
     """The bytes of a file, unpacked where they are gzip, whatever its name.
 
