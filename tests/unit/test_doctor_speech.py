@@ -271,3 +271,13 @@ def test_a_scan_tells_how_many_frames_cells_have(tmp_path):
     (finding,) = rare_cell_findings(config)
     assert "phone 37 of 39" in finding.found
     assert "gender 76 of 78" in finding.found
+
+
+def test_speech_without_phones_needs_no_more_of_it_but_properties_without_phones(tmp_path):
+    config = config_of(tmp_path)
+    table = f"{config.results}/neurons/m/libri/gender.cells.tsv"
+    write_table(table, pd.DataFrame({"group": "M", "label": LABELS, "n": 0, "rare": True}))
+    (finding,) = rare_cell_findings(config)
+    assert (finding.about, finding.fatal) == ("corpora.libri", False)
+    assert finding.found == "none in gender, of which no neuron can be found"
+    assert "by: none" in finding.remedy

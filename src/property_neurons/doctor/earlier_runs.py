@@ -51,11 +51,21 @@ def rare_cell_findings(config: Config) -> Iterator[Finding]:
     if config.analysis.min_count >= enough:
         effect, remedy = "whose patterns analysis.min_count empties", "or lower analysis.min_count"
     for corpus in config.corpora:
+        counts = cell_counts(config, corpus)
+        none = [name for name, cells in counts.items() if not cells["n"].any()]
         few = [
             f"{name} {n_rare} of {len(cells)}"
-            for name, cells in cell_counts(config, corpus).items()
-            if (n_rare := (cells["n"] < enough).sum())
+            for name, cells in counts.items()
+            if name not in none and (n_rare := (cells["n"] < enough).sum())
         ]
+        if none:
+            yield Finding(
+                f"corpora.{corpus}",
+                "frames of phones in each property",
+                f"none in {printable(', '.join(none))}, of which no neuron can be found",
+                "write `by: none` for these properties where the corpus has no alignments",
+                fatal=False,
+            )
         if few:
             yield Finding(
                 f"corpora.{corpus}",
