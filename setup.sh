@@ -81,12 +81,16 @@ made_here() {
   # Made before there was such a note.
   [ ! -e "$made_in" ] && head -n 1 .venv/bin/pip 2>/dev/null | grep -qF -e "#!$here/.venv/bin/" -e "#!$PWD/.venv/bin/"
 }
-version_of() { "$1" -c 'import sys; print(*sys.version_info[:2], sep=".")'; }
+base_of() { "$1" -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))'; }
 if [ -n "${PYTHON:-}" ]; then
   # Says what is wrong, and ends here.
   python="$(find_python)"
-  if [ -x .venv/bin/python ] && [ "$(version_of .venv/bin/python)" != "$(version_of "$python")" ]; then
-    say "removing .venv, whose Python is $(version_of .venv/bin/python)"
+  if [ -x .venv/bin/python ] && [ "$(base_of .venv/bin/python)" != "$(base_of "$python")" ]; then
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+      say "PYTHON=$PYTHON cannot make a virtual environment; on Debian: apt-get install python3-venv"
+      exit 1
+    fi
+    say "removing .venv, whose Python is $(base_of .venv/bin/python)"
     rm -rf .venv
   fi
 fi
@@ -116,11 +120,13 @@ fi
 
 say "installing the packages of $lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
-# uv does not read pip's own settings; hand over those that name an index and local wheels.
-of_pip() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null || true; }
-index="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$(of_pip index-url)}}}"
+# uv does not read pip's own settings; hand over the index of pip's files, and what the environment says of both.
+index="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-}}}"
+if [ -z "$index" ]; then
+  index="$(.venv/bin/python -m pip config list 2>/dev/null | sed -nE "s/^(global|install)\.index-url='(.*)'$/\2/p" | tail -n 1)"
+fi
 if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
-UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-$(of_pip find-links)}}" \
+UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" \
   .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r "$lock"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 

@@ -28,6 +28,7 @@ from property_neurons.counting.job import OwnColumns
 from property_neurons.counting.properties import make_property
 from property_neurons.counting.sampling import Sampling
 from property_neurons.errors import StoreError
+from property_neurons.stores import manifests
 from property_neurons.stores.files import write_table
 from tests.unit.browser_inputs import EVIL, LAMBDA, S_NEURON, SILENT_NEURON, WOMEN_NEURON, Made
 
@@ -345,14 +346,31 @@ def test_nothing_is_said_of_pitch_where_the_corpus_has_no_f0(made, monkeypatch, 
         assert "unvoiced  speaker" in "\n".join(command.described(silent))
 
 
-@pytest.mark.parametrize(("digest", "shown"), [("old", False), ("new", True), ("", True)])
-def test_examples_of_another_version_of_the_model_are_not_shown(made, monkeypatch, caplog, digest, shown):
-    monkeypatch.setattr(one_neuron, "_digest_of_sets", lambda folder: "new")
+@pytest.mark.parametrize(("version", "shown"), [("old", False), ("now", True), ("unknown", True)])
+def test_examples_of_another_version_of_the_model_are_not_shown(made, tmp_path, monkeypatch, caplog, version, shown):
+    manifest = made.results / "models/made-up.manifest.json"
+    write_table(tmp_path / "model/weights.tsv", pd.DataFrame({"w": [1]}))
+    described = manifests.describe_files(tmp_path / "model")
+    digest = {"old": "0", "now": described["digest"], "unknown": ""}[version]
     opened = one_neuron.open_activations
     monkeypatch.setattr(one_neuron, "open_activations", lambda path: replace(opened(path), model_digest=digest))
-    one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    try:
+        manifests.write_manifest(manifest, described)
+        one = property_neurons.open_neuron(made.results, "made-up", "all", 1, S_NEURON)
+    finally:
+        manifest.unlink()
     assert one.examples.empty != shown
-    assert ("of another version of made-up than its sets" in caplog.text) != shown
+    assert ("of another version of made-up, so that no examples are shown" in caplog.text) != shown
+
+
+def test_examples_of_a_page_of_another_version_of_the_model_are_chosen_anew(made, tables, tmp_path):
+    page, columns = tmp_path / "examples.parquet", ["layer", "neuron", *one_neuron._EXAMPLES]
+    table = tables[1][columns].assign(value=-1.0)
+    table.attrs = {"model_digest": "old"}
+    write_table(page, table)
+    assert one_neuron._of_page(page, 1, S_NEURON, "new").empty
+    assert (one_neuron._of_page(page, 1, S_NEURON, "old")["value"] == -1).all()
+    assert len(one_neuron._of_page(page, 1, S_NEURON, "")) == len(one_neuron._of_page(page, 1, S_NEURON, "old")) > 0
 
 
 def test_what_selectors_choose_is_no_property_of_a_neuron(made):

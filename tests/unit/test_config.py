@@ -115,9 +115,14 @@ def test_contradictions_across_sections_are_all_listed():
         ({"browser": {"properties": ["gender", "gender"]}}, "browser.properties: expected each once, found gender, ge"),
         ({"browser": {"derived": ["a", "a"]}}, "browser.derived: expected each once"),
         # YAML 1.1 reads yes and on as true, which pydantic would take for 1.
-        ({"statistics": {"permutations": True}}, "statistics: permutations: expected no truth value, found true"),
-        ({"analysis": {"sigma": False}}, "analysis: sigma: expected no truth value, found false (YAML's yes, no, on"),
-        ({"embedding": {"seeds": [True, 2]}}, "embedding: seeds: expected no truth value, found true"),
+        ({"statistics": {"permutations": True}}, "statistics.permutations: expected a number, found true"),
+        ({"statistics": {"seed": False}}, "statistics.seed: expected a number, found false"),
+        ({"analysis": {"min_count": True}}, "analysis.min_count: expected a number, found true"),
+        ({"properties": {"p": {"column": "speaker", "order": ["SE", False]}}}, "properties.p.order.1: "),
+        (
+            {"embedding": {"seeds": [True, 2]}},
+            "embedding.seeds.0: expected a number, found true (YAML takes yes, no, on",
+        ),
         (
             {"corpora": {"l": {"kind": "librispeech", "root": "x", "subsets": [{"dev-clean": {"shards": 2}}]}}},
             "corpora.l.subsets: expected names alone, or a mapping NAME: {shards: ...} for each; found [{'dev-clean'",

@@ -15,7 +15,15 @@ from property_neurons.models.loading import load_encoder
 from property_neurons.models.prepare import LocalFolder, prepare_model
 from property_neurons.models.states import hidden_states
 from property_neurons.pruning import distillation
-from property_neurons.pruning.distillation import Distillation, DistillationJob, Pieces, distil, hold_out, state_loss
+from property_neurons.pruning.distillation import (
+    Distillation,
+    DistillationJob,
+    Pieces,
+    _read_alike,
+    distil,
+    hold_out,
+    state_loss,
+)
 from property_neurons.pruning.prune import Cut, prune_model
 from property_neurons.stores import files, manifests
 
@@ -191,6 +199,14 @@ def test_what_does_not_fit_is_refused(tmp_path, speech):
     job = replace(job_of(folder, speech), teacher=str(folder / "fine.manifest.json"))
     with pytest.raises(ModelError, match="given speech in the same form as the one it learns from, found another"):
         distil(job, speech[1], speech[0])
+    # The same waveform, but a row for every 40 ms.
+    for name in ("SEWModel", "HubertModel"):
+        made_of = small_models.save_model(small_models.small_model(name), tmp_path / f"{name}-source")
+        prepare_model(folder / name, folder / f"{name}.manifest.json", LocalFolder(str(made_of)))
+    squeezed, whole = (load_encoder(folder / name) for name in ("SEWModel", "HubertModel"))
+    assert not _read_alike(squeezed, whole)
+    assert not _read_alike(whole, squeezed)
+    assert _read_alike(whole, whole)
     with pytest.raises(ModelError, match="and others to validate on, found 1 speakers"):
         hold_out(recordings(speech)[:2], ["a", "a"], 0.5)
 

@@ -116,8 +116,17 @@ def test_other_trainings_and_passes_without_an_estimate_are_named(tmp_path):
         "g": {"kind": "pruned", "of": "m", "criterion": "l0", "rows": 9},
         "d": {"kind": "distilled", "of": "w", "teacher": "m", "corpus": "demo", "steps": 9},
     }
-    clusters = {"units": {"model": "m", "layer": 1, "clusters": 9}, "voices": {"of": "speakers", "clusters": 2}}
-    changed = {"models": models, "clusters": clusters, "pruning": {}, "erasure": {}, "browser": {}}
+    units = {"model": "m", "layer": 1, "clusters": 9}
+    clusters = {"units": units, "not-used": units, "voices": {"of": "speakers", "clusters": 2}}
+    properties = {"unit": {"clusters": "units"}, "voice": {"clusters": "voices"}}
+    changed = {
+        "models": models,
+        "clusters": clusters,
+        "properties": properties,
+        "pruning": {},
+        "erasure": {},
+        "browser": {},
+    }
     config = config_of("config", tmp_path, **changed, figures={"corpus": "demo", "model": "m"})
     assert set(not_estimated(config, default_needs(config))) == {
         "the calibration of w",

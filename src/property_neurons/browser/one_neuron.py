@@ -19,7 +19,7 @@ from property_neurons.counting.count_store import Counts, open_counts
 from property_neurons.errors import StoreError, printable
 from property_neurons.ranks.store import open_ranks
 from property_neurons.stores.files import read_table
-from property_neurons.stores.manifests import store_path
+from property_neurons.stores.manifests import read_manifest, store_path
 
 log = logging.getLogger(__name__)
 
@@ -184,14 +184,14 @@ def _examples(
     root: str | Path | None,
 ) -> pd.DataFrame:
     shards, audio = [], {}
-    digest = _digest_of_sets(results / "neurons" / model / corpus)
+    digest = _digest_of(results / "models" / f"{model}.manifest.json")
     for manifest in _manifests(results / "activations" / model / corpus):
         values = open_activations(store_path(manifest))
         if not values.utterances:
             continue
         if _of_another(values.model_digest, digest):
             log.warning(
-                "%s: of another version of %s than its sets, so that no examples are shown; make its browser again",
+                "%s: of another version of %s, so that no examples are shown; make its browser again",
                 printable(values.name),
                 model,
             )
@@ -211,10 +211,9 @@ def _examples(
     return table.assign(audio=table["utterance"].map(audio))
 
 
-def _digest_of_sets(folder: Path) -> str:
-    """Of the model that the sets were found on; "" where there are none, or older ones."""
-    table = next((path for path in sorted(folder.glob("*.parquet")) if "." not in path.stem), None)
-    return "" if table is None else read_table(table, ["neuron"]).attrs.get("model_digest", "")
+def _digest_of(manifest: Path) -> str:
+    """Of the model as it is now; "" where its manifest is not among the results."""
+    return read_manifest(manifest)["digest"] if manifest.is_file() else ""
 
 
 def _of_another(one: str, other: str) -> bool:

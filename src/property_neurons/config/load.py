@@ -11,6 +11,7 @@ from property_neurons.config.checks import contradictions, contradictions_with_s
 from property_neurons.config.expand_studies import with_studies
 from property_neurons.config.explain import explain
 from property_neurons.config.root import Config
+from property_neurons.config.truth_values import truth_values
 from property_neurons.errors import ConfigError, printable
 from property_neurons.stores.outside import read_text
 
@@ -26,7 +27,7 @@ def load_config(content: Mapping[str, Any], source: str = "the configuration") -
         config = Config.model_validate(dict(content))
     except ValidationError as error:
         raise _refused(source, (explain(problem, Config) for problem in error.errors())) from None
-    if problems := contradictions(config):
+    if problems := [*truth_values(config, content), *contradictions(config)]:
         raise _refused(source, problems)
     try:
         config = with_studies(config)

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
 )
 
 from property_neurons.corpus.group_names import names_problem
@@ -22,23 +21,6 @@ class Section(BaseModel):
     """A section of the configuration: unknown keys are refused, values are not changed after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, content: Any) -> Any:
-        """Pydantic takes true for 1, and YAML takes yes and on for true."""
-        for key, value in content.items() if isinstance(content, dict) else ():
-            found = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, bool)]
-            if found and key in cls.model_fields and not _takes_truth_values(cls.model_fields[key].annotation):
-                truth = str(found[0]).lower()
-                raise ValueError(f"{key}: expected no truth value, found {truth} (YAML's yes, no, on and off are such)")
-        return content
-
-
-def _takes_truth_values(annotation: Any) -> bool:
-    return annotation in (bool, Any, object) or any(
-        isinstance(part, bool) or _takes_truth_values(part) for part in get_args(annotation)
-    )
 
 
 def each_once(values: Any) -> Any:

@@ -86,7 +86,9 @@ def not_estimated(config: Config, needs: Needs) -> list[str]:
                 found.append(f"the learning of {name}'s gates")
             case PrunedModel() as model if model.needs_calibration:
                 found.append(f"the calibration of {name}")
-    return found + [f"the pass of a model for clusters {name}" for name, one in config.clusters.items() if one.model]
+    return found + [
+        f"the pass of a model for clusters {name}" for name in plan.clusters.used(config) if config.clusters[name].model
+    ]
 
 
 def operations(shape: Shape, seconds: float, utterances: int) -> float:

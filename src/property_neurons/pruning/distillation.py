@@ -313,11 +313,17 @@ def _check(name: str, student: SpeechEncoder, teacher: SpeechEncoder, settings: 
 
 
 def _read_alike(student: SpeechEncoder, teacher: SpeechEncoder) -> bool:
-    """Whether both front ends make the same input of the same speech: both models are given the student's."""
+    """Whether both front ends make the same input, and the same frames, of the same speech.
+
+    Both models are given the student's windows, and their states are held against each other row by row.
+    """
     samples = max(SAMPLING_RATE, student.front_end.min_samples, teacher.front_end.min_samples)
     noise = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
-    own, others = ([window.values for window in encoder.front_end.windows(noise)] for encoder in (student, teacher))
-    return len(own) == len(others) and all(map(torch.equal, own, others))
+    own, others = (list(encoder.front_end.windows(noise)) for encoder in (student, teacher))
+    return len(own) == len(others) and all(
+        (one.rows, one.speech_rows) == (other.rows, other.speech_rows) and torch.equal(one.values, other.values)
+        for one, other in zip(own, others, strict=True)
+    )
 
 
 def _validated(trainer: "transformers.Trainer") -> bool:
