@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from property_neurons.corpus.recordings import Recording, decode
+from property_neurons.corpus.recordings import decode
 from property_neurons.counting.count_store import Counts
 from property_neurons.editing.interventions import Intervention, edited, intervention_of
 from property_neurons.editing.parts import SCORED, Divide, divide_errors, error_table
@@ -37,7 +37,7 @@ from property_neurons.progress import progress
 from property_neurons.pruning.criteria import neuron_traits
 from property_neurons.pruning.vocabulary import RandomSets
 from property_neurons.stores import files, manifests
-from property_neurons.tasks.examples import Examples
+from property_neurons.tasks.examples import Examples, task_recordings
 from property_neurons.tasks.f0_tracks import read_f0
 from property_neurons.tasks.fine_tuned import FineTuned, load_fine_tuned
 
@@ -310,9 +310,7 @@ def _intervention(trained: FineTuned, erasure: Erasure, roots: Mapping[str, str]
     if erasure.action in ("mean", "clamp"):
         table = trained.data.part("train")
         some = table.sample(min(len(table), _STATISTICS_UTTERANCES), random_state=0).sort_values("utterance")
-        waveforms = decode(
-            [Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in some.itertuples()]
-        )
+        waveforms = decode(task_recordings(some, roots))
         statistics = activation_statistics(trained.encoder, waveforms)
     return intervention_of(erasure.action, factor=erasure.factor, percentile=erasure.percentile, statistics=statistics)
 

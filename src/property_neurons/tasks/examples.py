@@ -63,12 +63,14 @@ class Waveforms:
         return samples + (SAMPLES_PER_FRAME if window is None or samples % window else 0)
 
 
+def task_recordings(table: pd.DataFrame, roots: Mapping[str, str]) -> list[Recording]:
+    """The recordings of a task's utterances; see `TaskJob` for `roots`."""
+    return [Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in table.itertuples()]
+
+
 def waveforms(table: pd.DataFrame, encoder: SpeechEncoder, roots: Mapping[str, str]) -> Waveforms:
     """The waveforms of a task's utterances; see `TaskJob` for `roots`."""
-    recordings = [
-        Recording(row.utterance, Path(roots[row.corpus]) / row.audio, row.n_samples) for row in table.itertuples()
-    ]
-    return Waveforms(encoder, recordings)
+    return Waveforms(encoder, task_recordings(table, roots))
 
 
 class StoredStates:
