@@ -116,6 +116,7 @@ rule assemble_corpus:
     output:
         utterances=f"{RESULTS}/corpora/{{corpus}}/utterances.parquet",
         report=f"{RESULTS}/corpora/{{corpus}}/report.tsv",
+        duplicates=f"{RESULTS}/corpora/{{corpus}}/duplicates.tsv",
     log:
         f"{RESULTS}/logs/assemble_corpus/{{corpus}}.log",
     benchmark:

@@ -10,7 +10,9 @@ rule extract_log_mel:
     In folders of their own, so that a run that takes coded ones trains no other run anew.
     """
     input:
+        # The gate changes when any subset does; of this shard, only by what an earlier subset has too.
         checked=ancient(CHECKED),
+        duplicates=f"{RESULTS}/corpora/{{corpus}}/duplicates.tsv",
         # Who speaks, as training holds out speakers.
         tables=lambda wildcards: (
             f"{RESULTS}/corpora/{wildcards.corpus}/subsets/{subset_of(wildcards.shard)}/tables.manifest.json"
@@ -34,7 +36,7 @@ rule extract_log_mel:
     params:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         coded=lambda wildcards: bool(wildcards.coded),
-        code=code_fingerprint("property_neurons.pretraining.log_mel", "property_neurons.corpus.gate"),
+        code=code_fingerprint("property_neurons.pretraining.log_mel"),
     message:
         "Log-Mel frames{wildcards.coded} of {wildcards.corpus}/{wildcards.shard}"
     script:

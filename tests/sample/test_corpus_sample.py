@@ -96,7 +96,7 @@ def test_textgrid_subsets_are_whole(sample_data, subset, utterances, speakers):
     found = scan(sample_data, subset, TextGridSource(sample_data / "alignments" / subset))
     assert found.report.empty
     assert (len(found.utterances), found.utterances["speaker"].nunique()) == (utterances, speakers)
-    joined, report = assemble("sample", [found.utterances], [found.report])
+    joined, report, _ = assemble("sample", [found.utterances], [found.report])
     summary = check_report(report, len(joined), "sample", policy="fail", max_skipped_share=0.0, report_path="-")
     assert summary["codes"] == {}
 

@@ -126,14 +126,15 @@ def save_model(model: torch.nn.Module, folder: Path, do_normalize: bool | None =
 def save_preprocessor(config, folder: Path) -> None:
     """Write the preprocessor_config.json without which a model is not complete; nothing where it is."""
     if config.model_type == "melhubert":
-        melhubert_extractor(config.frame_ms).save_pretrained(folder)
+        melhubert_extractor(config.frame_ms, config.num_mel_bins).save_pretrained(folder)
     elif depends_on_normalising(config.to_dict()):
         transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
 
 
-def melhubert_extractor(frame_ms: int = 20) -> melhubert.MelHubertFeatureExtractor:
-    """The feature extractor of the small MelHuBERT."""
-    return melhubert.MelHubertFeatureExtractor(**STATISTICS, frame_ms=frame_ms)
+def melhubert_extractor(frame_ms: int = 20, num_mel_bins: int = 40) -> melhubert.MelHubertFeatureExtractor:
+    """The feature extractor of the small MelHuBERT; other than 40 bins are as they are."""
+    statistics = STATISTICS if num_mel_bins == 40 else {}
+    return melhubert.MelHubertFeatureExtractor(**statistics, frame_ms=frame_ms, num_mel_bins=num_mel_bins)
 
 
 def waveform(n_samples: int, seed: int = 0):

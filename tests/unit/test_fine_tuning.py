@@ -112,7 +112,14 @@ def test_it_learns_with_the_neurons_that_are_left(tmp_path):
 
 def test_only_a_melhubert_is_trained_on(tmp_path):
     job = tuning_job(tmp_path, small_models.small_model("HubertModel"), **STILL)
-    with pytest.raises(ModelError, match=f"test: expected a MelHuBERT to train on, found a hubert in {job.initial}"):
+    with pytest.raises(ModelError, match=f"test: model to train on: .*MelHuBERT, found a hubert in {job.initial}"):
+        run_pretraining(job)
+    assert not Path(job.folder).exists()
+
+
+def test_a_model_of_other_log_mel_bins_is_not_trained_on(tmp_path):
+    job = tuning_job(tmp_path, small_models.small_model("MelHubertModel", num_mel_bins=80), **STILL)
+    with pytest.raises(ModelError, match=r"test: .*expected a MelHuBERT of 40 log-Mel bins, found one of 80 in "):
         run_pretraining(job)
     assert not Path(job.folder).exists()
 

@@ -297,6 +297,15 @@ def test_several_processes_make_the_same_steps(tmp_path):
     pd.testing.assert_frame_equal(curves_of(whole), curves_of(shared), rtol=1e-3)
 
 
+@pytest.mark.slow
+def test_several_processes_leave_out_the_same_layers(tmp_path):
+    whole = replace(small_job(tmp_path), architecture=STILL | {"layerdrop": 0.5})
+    shared = replace(whole, folder=str(tmp_path / "shared"), work=str(tmp_path / "shared-work"))
+    run_pretraining(whole)
+    run_pretraining(shared, processes=2)
+    pd.testing.assert_frame_equal(curves_of(whole), curves_of(shared), rtol=1e-3)
+
+
 def test_each_log_mel_file_is_checked_by_one_process(tmp_path, monkeypatch):
     job = small_job(tmp_path)
     several = replace(job, log_mel=job.log_mel * 5, targets=job.targets * 5)

@@ -82,7 +82,7 @@ def test_an_id_in_two_subsets_is_kept_once():
     first = pd.DataFrame({"utterance": ["a", "b"], "subset": "one"})
     second = pd.DataFrame({"utterance": ["b", "d"], "subset": "two"})
     clean, bad = report_table("c", "one", []), report_table("c", "two", [("e", trouble())])
-    utterances, rows = assemble("c", [first, second], [clean, bad])
+    utterances, rows, left_out = assemble("c", [first, second], [clean, bad])
     assert list(zip(utterances["subset"], utterances["utterance"], strict=True)) == [
         ("one", "a"),
         ("one", "b"),
@@ -92,6 +92,7 @@ def test_an_id_in_two_subsets_is_kept_once():
         ["c", "two", "e", "stereo"],
         ["c", "two", "b", "duplicate_utterance"],
     ]
+    assert left_out.to_dict("records") == [{"subset": "two", "utterance": "b"}]
     assert check(rows, n_utterances=len(utterances), cap=0.5)["skipped"] == 2
 
 

@@ -72,24 +72,26 @@ COVERED = {
         probing.frames probing.representations
     """,
     "extract_log_mel": """
-        corpus.gate models.log_mel pretraining.log_mel pretraining.log_mel_store
+        models.log_mel pretraining.log_mel pretraining.log_mel_store
     """,
     "fit_targets": f"""
         {LOADING}
-        codebooks.codebook codebooks.kmeans codebooks.sample pretraining.log_mel_store pretraining.represent
-        pretraining.sampled_frames
+        codebooks.codebook codebooks.kmeans codebooks.sample pretraining.input_model pretraining.log_mel_store
+        pretraining.represent pretraining.sampled_frames
     """,
     "sample_states": f"""
         {LOADING}
-        codebooks.sample pretraining.log_mel_store pretraining.represent pretraining.sampled_frames
+        codebooks.sample pretraining.input_model pretraining.log_mel_store pretraining.represent
+        pretraining.sampled_frames
     """,
     "assign_targets": f"""
         {LOADING}
-        codebooks.codebook pretraining.assign_targets pretraining.log_mel_store pretraining.represent
+        codebooks.codebook pretraining.assign_targets pretraining.input_model pretraining.log_mel_store
+        pretraining.represent
     """,
     "pretrain": f"""
         {LOADING}
-        pretraining.crops pretraining.log_mel_store pretraining.masking pretraining.stage
+        pretraining.crops pretraining.input_model pretraining.log_mel_store pretraining.masking pretraining.stage
         pretraining.target_store pretraining.warping training.held_out training.learning_curves training.learning_rates
         training.optimisation training.order training.trainer
     """,

@@ -356,5 +356,12 @@ def test_targets_of_another_architecture_are_refused(tmp_path):
     """Its weights would be drawn at random."""
     small_models.save_model(small_models.small_model("SEWModel"), tmp_path / "source")
     prepare_model(tmp_path / "sew", tmp_path / "sew.manifest.json", LocalFolder(str(tmp_path / "source")))
-    with pytest.raises(ModelError, match=r"targets: expected a MelHuBERT to cluster a layer of, found a sew in "):
+    with pytest.raises(ModelError, match=r"targets: model to cluster .* expected a MelHuBERT, found a sew in "):
         load_represent("unused", tmp_path / "sew.manifest.json", layer=1)
+
+
+def test_targets_of_a_model_of_other_log_mel_bins_are_refused(tmp_path):
+    source = small_models.save_model(small_models.small_model("MelHubertModel", num_mel_bins=80), tmp_path / "source")
+    prepare_model(tmp_path / "wide", tmp_path / "wide.manifest.json", LocalFolder(str(source)))
+    with pytest.raises(ModelError, match=r"targets: .*expected a MelHuBERT of 40 log-Mel bins, found one of 80 in "):
+        load_represent(small_job(tmp_path).statistics, tmp_path / "wide.manifest.json", layer=1)

@@ -161,7 +161,7 @@ def test_the_tables_are_assembled_and_checked_like_those_of_other_corpora(vox, t
     files.write_table(tmp_path / "utterances.parquet", utterances)
     files.write_table(tmp_path / "report.tsv", report)
     stored = files.read_table(tmp_path / "utterances.parquet"), files.read_table(tmp_path / "report.tsv")
-    joined, all_troubles = assemble("vox", [stored[0]], [stored[1]])
+    joined, all_troubles, _ = assemble("vox", [stored[0]], [stored[1]])
     pd.testing.assert_frame_equal(joined, utterances)
     pd.testing.assert_frame_equal(all_troubles, report)
     summary = check_report(all_troubles, len(joined), "vox", policy="skip", max_skipped_share=0.5, report_path="-")

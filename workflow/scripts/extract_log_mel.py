@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from property_neurons.corpus.gate import let_through
 from property_neurons.corpus.recordings import recordings_of
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log
@@ -13,11 +12,10 @@ from property_neurons.stores.manifests import verify_files
 with job_log(snakemake):
     tables = Path(snakemake.input.tables).parent
     verify_files(tables, snakemake.input.tables)
-    facts = read_table(tables / "utterances.parquet", ["subset", "utterance", "speaker"])
-    kept = let_through(snakemake.input.checked)
-    speaker = {row.utterance: row.speaker for row in facts.itertuples() if (row.subset, row.utterance) in kept}
-    listed = read_shard_list(snakemake.input.shard)
-    listed = listed[listed["utterance"].isin(list(speaker))]
+    speaker = read_table(tables / "utterances.parquet", ["utterance", "speaker"]).set_index("utterance")["speaker"]
+    duplicates, listed = read_table(snakemake.input.duplicates), read_shard_list(snakemake.input.shard)
+    again = duplicates.loc[duplicates["subset"] == tables.name, "utterance"]
+    listed = listed[~listed["utterance"].isin(again)]
     write_log_mel(
         snakemake.output.folder,
         snakemake.output.manifest,

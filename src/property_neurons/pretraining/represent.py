@@ -7,12 +7,12 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from property_neurons.errors import ModelError, StoreError
+from property_neurons.errors import StoreError
 from property_neurons.models.backend import quiet_transformers
-from property_neurons.models.loading import load_config
 from property_neurons.models.log_mel import LogMelStatistics, stack_frames
-from property_neurons.models.melhubert import MelHubertConfig, MelHubertFeatureExtractor, MelHubertModel
+from property_neurons.models.melhubert import MelHubertFeatureExtractor, MelHubertModel
 from property_neurons.models.precision import full_precision
+from property_neurons.pretraining.input_model import check_input_model
 from property_neurons.pretraining.log_mel_store import read_statistics
 from property_neurons.stores.manifests import described_folder, verify_files
 
@@ -98,7 +98,7 @@ def load_represent(
         device: torch device.
 
     Raises:
-        ModelError: the model is no MelHuBERT.
+        ModelError: the model is no MelHuBERT, or takes in other log-Mel bins.
         StoreError: a file is absent or altered, or the model has no such layer.
     """
     represent = _load_represent(statistics, model, layer, device)
@@ -113,13 +113,8 @@ def _load_represent(
     manifest = Path(model)
     folder = described_folder(manifest)
     verify_files(folder, manifest)
-    found = load_config(folder).model_type
-    if found != MelHubertConfig.model_type:
-        # Others would be read with weights drawn at random, or fail without a word of why.
-        raise ModelError(
-            f"targets: expected a MelHuBERT to cluster a layer of, found a {found} in {folder}; name a MelHuBERT of "
-            "the config, or cluster log-Mel frames (layer: null)"
-        )
+    remedy = "name such a model of the config, or cluster log-Mel frames (layer: null)"
+    check_input_model(folder, statistics, "targets: model to cluster a layer of", remedy)
     with quiet_transformers():
         encoder = MelHubertModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).to(device)
         extractor = MelHubertFeatureExtractor.from_pretrained(folder)

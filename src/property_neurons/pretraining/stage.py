@@ -21,7 +21,6 @@ from property_neurons.errors import DivergedError, ModelError, PropertyNeuronsEr
 from property_neurons.jobs import locks
 from property_neurons.jobs.parallel import run_to_the_end
 from property_neurons.models.backend import quiet_transformers, transformers
-from property_neurons.models.loading import load_config
 from property_neurons.models.log_mel import LogMelStatistics
 from property_neurons.models.melhubert import (
     MelHubertConfig,
@@ -32,6 +31,7 @@ from property_neurons.models.melhubert import (
 from property_neurons.models.melhubert.modeling import UNMASKED
 from property_neurons.models.precision import full_precision
 from property_neurons.pretraining.crops import Crops, Masking, Utterance, collate, hold_out, join_shards
+from property_neurons.pretraining.input_model import check_input_model
 from property_neurons.pretraining.log_mel_store import LogMelShard, open_log_mel, read_statistics
 from property_neurons.pretraining.target_store import TargetShard, open_targets
 from property_neurons.stores import files, manifests
@@ -290,12 +290,8 @@ def _architecture(job: PretrainingJob, clusters: int) -> tuple[MelHubertConfig, 
     if job.architecture is not None:
         return MelHubertConfig(**job.architecture, num_targets=clusters), read_statistics(job.statistics)
     manifests.verify_files(job.initial, f"{job.initial}.manifest.json")
-    config = load_config(Path(job.initial))
-    if config.model_type != MelHubertConfig.model_type:
-        raise ModelError(
-            f"{job.name}: expected a MelHuBERT to train on, found a {config.model_type} in {job.initial}; "
-            "name a MelHuBERT of the config"
-        )
+    what = f"{job.name}: model to train on"
+    config = check_input_model(job.initial, job.statistics, what, "name such a model of the config")
     statistics = MelHubertFeatureExtractor.from_pretrained(job.initial).statistics
     return MelHubertConfig(**(config.to_dict() | {"num_targets": clusters})), statistics
 
@@ -382,9 +378,12 @@ def make_trainer(
     Raises:
         ModelError: the batch cannot be dealt out evenly.
     """
+    arguments = training_arguments(job.name, job.work, job.device, training)
+    # The layers that LayerDrop leaves out get no gradient, which processes would wait for.
+    arguments.ddp_find_unused_parameters = model.config.layerdrop > 0
     trainer = MaskedPredictionTrainer(
         model=model,
-        args=training_arguments(job.name, job.work, job.device, training),
+        args=arguments,
         data_collator=collate,
         train_dataset=crops,
         eval_dataset=crops,
