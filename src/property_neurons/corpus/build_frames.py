@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from property_neurons.corpus.alignments import FRAME_US
-from property_neurons.corpus.audio import model_frames, read_audio
+from property_neurons.corpus.audio import model_frames
 from property_neurons.corpus.frame_labels import label_utterances
 from property_neurons.corpus.phones import PAPER_PHONES, Inventory
 from property_neurons.corpus.pitch import estimate_f0
 from property_neurons.corpus.pitch_source import Pitch
+from property_neurons.corpus.recordings import Recording, read_recording, recordings_of
 from property_neurons.corpus.utterance_columns import OWN_COLUMNS, known_columns
 from property_neurons.errors import CorpusError, PropertyNeuronsError
 from property_neurons.jobs.parallel import map_in_processes
@@ -132,9 +133,12 @@ def _tracks(
             _of_this_length(store, row.utterance, pitch.bins[row.utterance], row.n_samples)
             for row in shard_list.itertuples()
         ]
-    jobs = [(root / row.audio, row.n_samples) for row in shard_list.itertuples() if row.audio_digest not in tracked]
+    recordings = recordings_of(shard_list[~shard_list["audio_digest"].isin(list(tracked))], root)
     found = progress(
-        map_in_processes(_F0(pitch), jobs, workers), total=len(jobs), what=f"F0 ({pitch.method})", unit="utt"
+        map_in_processes(_F0(pitch), recordings, workers),
+        total=len(recordings),
+        what=f"F0 ({pitch.method})",
+        unit="utt",
     )
     new = iter(list(found))
     return [tracked[digest] if digest in tracked else next(new) for digest in shard_list["audio_digest"]]
@@ -155,15 +159,9 @@ def _of_this_length(store: str | Path, utterance: str, bins: np.ndarray, n_sampl
 class _F0:
     pitch: Pitch
 
-    def __call__(self, job: tuple[Path, int]) -> np.ndarray:
-        path, n_samples = job
-        waveform = read_audio(path)
-        if len(waveform) != n_samples:
-            raise CorpusError(
-                f"{path}: expected the {n_samples} samples the corpus was scanned with, found {len(waveform)}; "
-                "run the corpus rules again"
-            )
+    def __call__(self, recording: Recording) -> np.ndarray:
+        waveform = read_recording(recording)
         try:
             return estimate_f0(waveform, self.pitch.method, self.pitch.floor_hz, self.pitch.ceiling_hz)
         except PropertyNeuronsError as error:
-            raise CorpusError(f"{path}: {error}") from error
+            raise CorpusError(f"{recording.audio}: {error}") from error
