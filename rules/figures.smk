@@ -231,6 +231,7 @@ for study_name, section in STUDIES.items():
     params = {
         "model": section.model,
         "corpus": section.corpus,
+        "recovery": plan.pruning.recovery_title(section),
         "properties": list(cells),
         "published": plan.figures.published_names(CONFIG, [section.model]),
     }

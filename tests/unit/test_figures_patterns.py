@@ -221,7 +221,7 @@ def test_phones_of_a_corpus_of_its_own_stay_as_they_are(tmp_path):
         count_store(tmp_path / names["SH"], sites(1), phones=list(names.values()))
         for phone in (names["AH"], names["S"]):
             figure, _ = fig2.draw(open_counts(tmp_path / names["SH"]), phone, SetDefinition())
-            assert f"Phone [{phone if names is own else phone.lower()}]" in figure.get_suptitle()
+            assert f"Phone {phone if names is own else phone.lower()}\u00a0" in figure.get_suptitle()
 
 
 def test_fig3_shows_groups_whatever_they_are_called(tmp_path):

@@ -121,7 +121,15 @@ def test_models_without_recovery_have_a_curve_where_there_are_several_sizes(size
     figure, table = drawn(cut_cost, study_of(small("general", 2, sizes)))
     assert ("curve" in set(table["part"])) == curve
     heading = figure.get_suptitle().replace("\n", " ")
-    assert heading.startswith(f"Pruned once, not fine-tuned after, to {sizes[-1]} neurons per layer")
+    each = " or ".join(map(str, sizes[1:]))
+    assert heading.startswith(f"Pruned once, not fine-tuned after, to {each} neurons per layer")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert any(title.startswith(f"to {sizes[-1]} neurons per layer") for title in titles) == curve
+    assert "after the last pruning step" not in titles
+    study = study_of(small("general", 2, sizes))._replace(recovery="distillation")
+    assert drawn(cut_cost, study)[0].get_suptitle().startswith("Pruned once, not recovered, to ")
+    recovered = fig6.draw(study)[0].get_suptitle().replace("\n", " ")
+    assert " and recovered by distillation, to " in recovered
 
 
 @pytest.mark.slow
@@ -195,7 +203,7 @@ def test_the_script_draws(tmp_path, module):
         tmp_path,
         input=given | {"published": str(PUBLISHED_JSON), "cells": []},
         output={"figure": str(tmp_path / f"{name}.pdf")},
-        params={"figure": name, "model": "tiny", "corpus": "demo", "properties": []}
+        params={"figure": name, "model": "tiny", "corpus": "demo", "recovery": "", "properties": []}
         | {"published": {"tiny": "melhubert"}},
     )
     assert all((tmp_path / f"{name}.{suffix}").stat().st_size for suffix in ("pdf", "png", "tsv"))

@@ -44,7 +44,7 @@ CELL_COLUMNS = [
 ]
 CURVE_COLUMNS = [
     *FIXED,
-    *("sigma", "dose", "kind", "neurons", "part", "value", "delta", "low", "high", "least", "most", "draws"),
+    *("sigma", "dose", "kind", "neurons", "part", "value", "delta", "low", "high", "least", "most", "draws", "seeds"),
 ]
 
 
@@ -397,5 +397,6 @@ def _curves(measured: Measured) -> Iterator[dict[str, Any]]:
                         "least": deltas.min(),
                         "most": deltas.max(),
                         "draws": len(found) // len(runs),
+                        "seeds": len(runs),
                     }
                 )

@@ -51,7 +51,7 @@ def draw(
     for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
         own = table[table["property"] == name]
         for model in reversed(models):
-            _plot(axes, own[own["model"] == model], colours[name] if model == models[0] else style.CONTROL)
+            _plot(axes, own[own["model"] == model], colours[name], control=model != models[0])
         axes.set_title(f"{style.property_title(name)} given {_title(confounds[name])}", color=colours[name])
         axes.text(0.03, 0.03, _total(tables[models[0]][name]), transform=axes.transAxes, fontsize=6)
         shown = own.drop_duplicates("layer").sort_values("layer")
@@ -63,7 +63,7 @@ def draw(
         axes.set_ylabel("share of property neurons that stay")
     for axes in grid.flat[len(names) :]:
         axes.remove()
-    style.legend_below(figure, _legend(models))
+    style.legend_below(figure, _legend(models, table))
     style.heading(figure, "What confounds leave of the property neurons", models[0], corpus, _note(cells or {}))
     return figure, table
 
@@ -81,14 +81,24 @@ def _curves(tables: Mapping[str, ByProperty], confounds: Mapping[str, str]) -> l
     return curves
 
 
-def _plot(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
-    layers = rows["layer"]
+def _plot(axes: Axes, rows: pd.DataFrame, colour: str, *, control: bool) -> None:
+    layers, colour = rows["layer"], style.CONTROL if control else colour
+    marker = style.OF_CONTROL["marker"] if control else "o"
     axes.fill_between(layers, rows["dealt_low"], rows["dealt_high"], color=colour, alpha=0.2, linewidth=0, zorder=1)
     axes.plot(layers, rows["dealt_share"], color=colour, linewidth=0.9, linestyle=(0, (4, 2)), zorder=2)
     axes.plot(layers, rows["share"], color=colour, zorder=3)
     for few, filled in ((rows["found"] < _FEW, "white"), (rows["found"] >= _FEW, colour)):
         chosen = rows[few]
-        axes.plot(chosen["layer"], chosen["share"], "o", color=colour, markerfacecolor=filled, markersize=3, zorder=4)
+        axes.plot(
+            chosen["layer"],
+            chosen["share"],
+            linestyle="",
+            marker=marker,
+            color=colour,
+            markerfacecolor=filled,
+            markersize=3,
+            zorder=4,
+        )
 
 
 def _title(confound: str) -> str:
@@ -100,15 +110,20 @@ def _total(table: pd.DataFrame) -> str:
     return f"all layers: {row['stay']} of {row['found']} stay (dealt: {row['dealt_stay']:.0f})"
 
 
-def _legend(models: list[str]) -> list[Line2D | Patch]:
+def _legend(models: list[str], table: pd.DataFrame) -> list[Line2D | Patch]:
     handles = [
         Line2D([], [], color=style.REFERENCE, marker="o", markersize=3, label=models[0]),
-        *(Line2D([], [], color=style.CONTROL, marker="o", markersize=3, label=f"control {one}") for one in models[1:]),
+        *(
+            Line2D([], [], color=style.CONTROL, marker=style.OF_CONTROL["marker"], markersize=3, label=f"control {one}")
+            for one in models[1:]
+        ),
         Line2D([], [], color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), label="strata dealt, mean"),
         Patch(color=style.REFERENCE, alpha=0.2, linewidth=0, label="95 % of the deals"),
     ]
     few = {"marker": "o", "markersize": 3, "markerfacecolor": "white", "linestyle": ""}
-    return [*handles, Line2D([], [], color=style.REFERENCE, **few, label=f"fewer than {_FEW} neurons")]
+    if (table["found"] < _FEW).any():
+        handles.append(Line2D([], [], color=style.REFERENCE, **few, label=f"fewer than {_FEW} neurons"))
+    return handles
 
 
 def _note(cells: Mapping[str, pd.DataFrame]) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from property_neurons.figures import fig6, fig9, style
-from property_neurons.figures.pruning_tables import Study, read_study
+from property_neurons.figures.pruning_tables import Study, all_sizes, read_study
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -12,10 +12,12 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
 
 
 def draw(study: Study) -> style.Drawing:
-    """As Figure 9, or as Figure 6 where there is one size, for models that are not fine-tuned after the pruning step.
+    """As Figure 9, or as Figure 6 where there is one size, for models as they are right after one pruning step.
 
     Raises:
         ConfigError: nothing was scored before recovery in this study.
     """
-    as_figure = fig9 if study.runs["step"].max() > 1 else fig6
-    return as_figure.draw(study, "Pruned once, not fine-tuned after, to {sizes}")
+    left = "not recovered" if study.recovery else "not fine-tuned after"
+    if study.runs["step"].max() == 1:
+        return fig6.draw(study, f"Pruned once, {left}, to {{sizes}}")
+    return fig9.draw(study, f"Pruned once, {left}, to {all_sizes(study)}", below="to {sizes}")

@@ -42,6 +42,12 @@ def neurons_title(neurons: float) -> str:
     return f"{neurons:.0f} neurons" if neurons >= 10 else f"{mean_count(neurons)} neurons"
 
 
+def random_title(draws: int, seeds: int) -> str:
+    """How many random sets stand for a group: "15 sets (5 for each of 3 seeds)"; "" for a single one."""
+    sets = draws * seeds
+    return "" if sets == 1 else f"{sets} sets" if seeds == 1 else f"{sets} sets ({draws} for each of {seeds} seeds)"
+
+
 def what_changed(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows of a table that are drawn, and a sentence about the others: erasures that changed no answer.
 

@@ -10,7 +10,14 @@ from matplotlib.lines import Line2D
 from property_neurons.editing.vocabulary import ALL
 from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, CROSS_ENTROPY, MEAN, decimals_of
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, neurons_title, part_looks, part_title, what_changed
+from property_neurons.figures.erased_parts import (
+    measure_title,
+    neurons_title,
+    part_looks,
+    part_title,
+    random_title,
+    what_changed,
+)
 from property_neurons.figures.published import read_table1
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
@@ -63,20 +70,28 @@ def draw(
     metrics = [rows for _, rows in changed.groupby("metric", sort=False)]
     causal = int(metrics[0]["causal_excess"].notna().sum())
     height = _AXIS_INCHES + _ROW * (len(metrics[0]) + changed["erased"].nunique() + causal)
-    figure = style.new_figure(style.PAGE * 0.75 * (1 + 0.6 * (len(metrics) - 1)), height)
-    for axes, rows in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+    figure = style.new_figure(style.PAGE * (0.75 if len(metrics) == 1 else 1), height)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, rows in zip(panels, metrics, strict=True):
         places = _plot(axes, rows)
         left, right = axes.get_xlim()
-        # Room for what stands in brackets.
-        axes.set_xlim(left, right + 0.16 * (right - left))
+        # Room for the error before at the left, and for what stands in brackets at the right.
+        axes.set_xlim(left - 0.2 * (right - left), right + 0.2 * (right - left))
         axes.set_ylim(max(places) + 0.8, -1.6)
         axes.set_xlabel(measure_title(rows))
+        # The rows of all metrics are the same, so their names stand once.
+        axes.tick_params("y", labelleft=axes is panels[0])
     style.legend_below(figure, _legend(drawn))
     speakers = cells.loc[cells["part"] == ALL, "speakers"].min()
-    counted = f"n: test utterances, of {speakers:.0f} speakers"
+    seeds = cells["seeds"].min()
+    counted = (
+        f"tested on {speakers:.0f} speakers, {seeds} seed{'s' if seeds > 1 else ''}; n: their utterances; at the left "
+        "of a panel: the error before"
+    )
     often = _frequency_note(drawn)
-    note = "; ".join(one for one in (note, unchanged, counted, few_speakers_note(speakers), often) if one)
-    style.heading(figure, f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}", model, corpus, note)
+    note = "; ".join(one for one in (counted, few_speakers_note(speakers), unchanged, often, note) if one)
+    what = f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}"
+    style.heading(figure, what, model, f"found on {corpus}", note)
     return figure, drawn
 
 
@@ -122,14 +137,14 @@ def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:
                 axes.plot([row.published], [place], linestyle="", marker="x", color=style.ORANGE, zorder=5)
             places.append(place)
             before = f"{row.before:.{decimals_of(unit)}f}{' %' if unit == 'points' else ''}"
-            title = part_title(row.part, row.metric, row.property)
-            names.append(f"{title} (n = {row.utterances:.0f}; before: {before})")
+            style.write_at_left(axes, place, before)
+            names.append(f"{part_title(row.part, row.metric, row.property)} (n = {row.utterances:.0f})")
             found = row.beyond in ("more", "less") if row.draws else row.q <= BEYOND
             _write_power(axes, place, found, row.excess_detectable if row.draws else row.detectable, unit)
         for row in causal.itertuples():
             place += 1
             places.append(place)
-            names.append("own − others, less random")
+            names.append("causal excess")
             _plot_causal_excess(axes, row, place)
         place += 2
     axes.set_yticks(places, names)
@@ -154,24 +169,25 @@ def _write_power(axes: Axes, place: float, found: bool, detectable: float, unit:
         style.write_detectable(axes, place, detectable, decimals_of(unit))
 
 
-def _of_random(draws: float) -> str:
-    return "random neurons" if draws == 1 else f"random neurons: {draws:.0f} draws and their mean"
-
-
 def _legend(table: pd.DataFrame) -> list[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
-    if table["draws"].max():
+    if draws := int(table["draws"].max()):
+        sets = random_title(draws, int(table["seeds"].max()))
         handles = [
-            Line2D([], [], marker="o", label=f"more than random neurons (q ≤ {BEYOND}, and than every draw)", **dark),
-            Line2D(
-                [], [], marker="o", markerfacecolor="white", label="that not shown; in brackets: detectable", **dark
-            ),
-            Line2D([], [], label=_of_random(table["draws"].max()), **_RANDOM),
+            Line2D([], [], marker="o", label=f"more than random neurons (q ≤ {BEYOND}, and than every set)", **dark),
+            Line2D([], [], marker="o", markerfacecolor="white", label="not shown (smallest detectable)", **dark),
+            Line2D([], [], label=f"random neurons{sets and f': {sets} and their mean'}", **_RANDOM),
         ]
         if (table["beyond"] == "less").any():
-            handles.append(Line2D([], [], marker=_LESS, label="less than random neurons, likewise", **dark))
+            handles.append(
+                Line2D(
+                    [], [], marker=_LESS, label=f"less than random neurons (q ≤ {BEYOND}, and than every set)", **dark
+                )
+            )
         if table["causal_excess"].notna().any():
-            handles.append(Line2D([], [], label=f"own − others, less random (filled: q ≤ {BEYOND})", **_CAUSAL))
+            handles.append(
+                Line2D([], [], label=f"causal excess: own − others, less random (filled: q ≤ {BEYOND})", **_CAUSAL)
+            )
     else:
         handles = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label="change", **dark)]
     handles.append(Line2D([], [], label=interval_label(table["seeds"].min()), **dark))

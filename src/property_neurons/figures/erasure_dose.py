@@ -12,11 +12,13 @@ from matplotlib.patches import Patch
 from property_neurons.erasure.conditions import GROUP, RANDOM
 from property_neurons.erasure.table_terms import MOST_SPELLED_OUT, OWN
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, what_changed
+from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, random_title, what_changed
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
+from property_neurons.tasks.intervals import interval_label
 
 _PANEL = 2.1
+_MANY = MappingProxyType({"speaker": "speakers"})
 _BAND = MappingProxyType({"color": style.CONTROL, "alpha": 0.25, "linewidth": 0})
 
 
@@ -60,13 +62,13 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         for axes, group in zip(line, [None] if together else groups, strict=True):
             _plot(axes, table if together else table[table["erased"] == group], x, together=together)
             if number == 0:
-                whole = f"mean of {len(groups)} groups"
+                whole = f"mean of {len(groups)} {_MANY.get(property_, 'groups')}"
                 axes.set_title(whole if group is None else f"erased: {style.group_title(group, property_)}")
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
-    style.legend_below(figure, _legend(curves))
+    style.legend_below(figure, _legend(curves, together=together))
     title = f"Erasing neurons of {style.property_title(property_)} by degrees"
     note = "; ".join(one for one in (note, "" if together else unchanged) if one)
-    style.heading(figure, title, model, corpus, note)
+    style.heading(figure, title, model, f"found on {corpus}", note)
     return figure, curves
 
 
@@ -90,7 +92,11 @@ def _plot(axes: Axes, table: pd.DataFrame, x: str, *, together: bool) -> None:
         mean = _from_none(lines.groupby(x, as_index=False)["delta"].mean(), x)
         width = 2.0 if part == own else 1.0
         axes.plot(scale * mean[x], mean["delta"], color=colour, marker=marker, linewidth=width)
+        if part == own and not together:
+            axes.vlines(scale * lines[x], lines["low"], lines["high"], color=colour, linewidth=0.9)
     neurons = edited.groupby(x)["neurons"].mean()
+    if x == "dose":
+        neurons = pd.concat([pd.Series({0.0: 0.0}), neurons])
     axes.set_xticks(
         [scale * one for one in neurons.index],
         [f"{scale * one:g}\n({count:.0f})" for one, count in neurons.items()],
@@ -105,15 +111,21 @@ def _from_none(line: pd.DataFrame, x: str) -> pd.DataFrame:
     return pd.concat([none, line], ignore_index=True) if x == "dose" and len(line) else line
 
 
-def _legend(curves: pd.DataFrame) -> list[Artist]:
+def _legend(curves: pd.DataFrame, *, together: bool) -> list[Artist]:
     looks = part_looks(curves["part"])
     metric, property_ = curves["metric"].iloc[0], curves["property"].iloc[0]
+    draws, seeds = curves["draws"].max(), curves["seeds"].min()
     handles = [
         Line2D([], [], color=looks[part][0], marker=looks[part][1], label=part_title(part, metric, property_))
         for part in dict.fromkeys(curves["part"])
     ]
     if (curves["kind"] == RANDOM).any():
-        line, draws = {"color": style.CONTROL, "linestyle": (0, (4, 1.5))}, curves["draws"].max()
+        line, sets = {"color": style.CONTROL, "linestyle": (0, (4, 1.5))}, random_title(*map(int, (draws, seeds)))
         handles.append(Line2D([], [], label="the erased group, random neurons", **line))
-        handles.append(Patch(label=f"their range over {draws:.0f} draws", **_BAND))
+        over = f" over {sets}" if sets else ""
+        handles.append(Patch(label=f"their range{over}{', mean of groups' if together else ''}", **_BAND))
+    if together:
+        handles.append(Line2D([], [], color=looks[OWN][0], linewidth=0.5, alpha=0.35, label="one group"))
+    else:
+        handles.append(Line2D([], [], color=style.REFERENCE, linewidth=0.9, label=interval_label(seeds)))
     return handles

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, MEAN, MOST_SPELLED_OUT
+from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, MEAN, MOST_SPELLED_OUT, decimals_of
 from property_neurons.errors import StoreError
 from property_neurons.figures import style
 from property_neurons.figures.erased_parts import measure_title
@@ -64,12 +64,15 @@ def draw(table: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.
             erased = f"erased: {style.group_title(group, property_)}"
             if axes in grid[0]:
                 axes.set_title(f"mean of {len(groups) - 1} groups" if group == MEAN else erased)
+        # Room for what stands in brackets.
+        left, right = row[0].get_xlim()
+        row[0].set_xlim(left, right + 0.25 * (right - left))
         row[len(row) // 2].set_xlabel(measure_title(rows).replace("change of", "causal excess,"))
         row[0].set_yticks(range(len(selectors)), [style.selector_title(one) for one in selectors])
         row[0].set_ylim(len(selectors) - 0.5, -0.5)
     style.legend_below(figure, list(_legend(drawn["seeds"].min())))
     what = f"Erasing neurons of {style.property_title(property_)}, as many chosen in other ways"
-    style.heading(figure, what, model, corpus, note)
+    style.heading(figure, what, model, f"found on {corpus}", note)
     return figure, drawn
 
 
@@ -80,10 +83,12 @@ def _plot(axes: Axes, rows: pd.DataFrame, selectors: list[str]) -> None:
         axes.plot([row.causal_excess_low, row.causal_excess_high], [place, place], color=colour, linewidth=1.2)
         face = colour if row.causal_excess_q <= BEYOND else "white"
         axes.plot([row.causal_excess], [place], marker="o", markersize=4.5, color=colour, markerfacecolor=face)
+        if row.causal_excess_q > BEYOND and pd.notna(row.causal_excess_detectable):
+            style.write_detectable(axes, place, row.causal_excess_detectable, decimals_of(row.unit))
 
 
 def _legend(seeds: int) -> Iterator[Line2D]:
     dark = {"color": style.REFERENCE, "markersize": 4.5, "linewidth": 1.2}
     yield Line2D([], [], marker="o", label=f"q ≤ {BEYOND}", **dark)
-    yield Line2D([], [], marker="o", markerfacecolor="white", label="q above", **dark)
+    yield Line2D([], [], marker="o", markerfacecolor="white", label="not shown (smallest detectable)", **dark)
     yield Line2D([], [], label=interval_label(seeds), **dark)

@@ -44,7 +44,7 @@ def draw(counts: Counts, phone: str, definition: SetDefinition) -> style.Drawing
     figure = style.new_figure(style.COLUMN, 2.5)
     _plot(figure.subplots(), table, definition)
     name = phone_names([phone, *(counts.cells[cell][1] for cell in counts.phone_cells)])[0]
-    style.heading(figure, f"Phone [{name}]", counts.model, counts.corpus, rare_phone_note(counts, phone))
+    style.heading(figure, f"Phone {name}", counts.model, counts.corpus, rare_phone_note(counts, phone))
     return figure, table
 
 

@@ -17,11 +17,11 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig6")}
 
 
-def draw(study: Study, heading: str = "Pruned {steps}, to {sizes}") -> style.Drawing:
+def draw(study: Study, heading: str = "Pruned {steps}{recovery}, to {sizes}") -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, protect minus the others, and the errors.
 
     Args:
-        heading: with the number of steps and the smallest sizes to be put in.
+        heading: with the number of steps, the recovery and the smallest sizes to be put in.
 
     Raises:
         ConfigError: nothing was pruned in this study.
@@ -44,5 +44,7 @@ def draw(study: Study, heading: str = "Pruned {steps}, to {sizes}") -> style.Dra
     style.legend_below(figure, handles)
     last = study.runs["step"].max()
     steps = "once" if last == 1 else f"in {last} steps"
-    style.heading(figure, heading.format(steps=steps, sizes=cut_to(table)), study.model, study.corpus, study.note)
+    recovery = f" and recovered by {study.recovery}" if study.recovery else ""
+    what = heading.format(steps=steps, recovery=recovery, sizes=cut_to(table))
+    style.heading(figure, what, study.model, f"properties on {study.corpus}", study.note)
     return figure, table

@@ -51,7 +51,10 @@ def draw(
     widths = pd.concat(summaries[model].values())["width"]
     width = f"{widths.min()}" if widths.min() == widths.max() else f"{widths.min()} to {widths.max()}"
     label = f"property neurons\n(of {width})"
-    rows = {one: layer_curves.Row(label if one == model else "control", notes=notes(nulls[one])) for one in summaries}
+    rows = {
+        one: layer_curves.Row(label if one == model else f"control\n(of {width})", notes=notes(nulls[one]))
+        for one in summaries
+    }
     figure = layer_curves.draw_panels(table, rows, by="model")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)

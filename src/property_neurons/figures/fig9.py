@@ -24,6 +24,8 @@ from property_neurons.figures.pruning_tables import (
 from property_neurons.pruning.vocabulary import ARMS, CRITERIA, UNCUT, score_of, shield_of
 
 _CURVE_INCHES = 1.5
+# Ratio of the places of two arms that stand beside each other on the logarithmic axis of sizes.
+_BESIDE = 0.985
 # Inches that a number of neurons takes below the axis, and the numbers and name of the axis at the left.
 _TICK_INCHES = 0.32
 _LABEL_INCHES = 0.65
@@ -40,9 +42,15 @@ _OF_SCORES = MappingProxyType(
         "random": "x",
     }
 )
+# Of scores behind protected neurons, whose lines may lie on those of the scores alone.
+_BEHIND = MappingProxyType({"l2": "d", "frequency": "8", "magnitude": "h", "wanda": "X", "taylor": "p", "fisher": "H"})
+_SIZES = MappingProxyType({"*": 6.0, "P": 4.5, "X": 4.5, "p": 4.5})
 _DASHES = MappingProxyType({None: "-", "protect": (0, (6, 1)), "random_protect": (0, (4, 1.5))})
 _MARKERS = MappingProxyType(
-    {arm: (_OF_SCORES[score_of(arm)], _DASHES[shield_of(arm)]) for arm in CRITERIA}
+    {
+        arm: ((_BEHIND if shield_of(arm) else _OF_SCORES).get(score_of(arm), "v"), _DASHES[shield_of(arm)])
+        for arm in CRITERIA
+    }
     | {"protect": ("o", "-"), "random_protect": ("v", _DASHES["random_protect"]), "random": ("x", (0, (1.5, 1.2)))}
 )
 _UNPRUNED = MappingProxyType({"color": COLOURS["unpruned"], "linewidth": 0.9, "linestyle": ":", "zorder": 1})
@@ -53,11 +61,15 @@ def read(inputs: Any, params: Any) -> dict[str, Any]:
     return {"study": read_study(inputs, params, "fig9")}
 
 
-def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}") -> style.Drawing:
+def draw(
+    study: Study,
+    heading: str = "Pruned and fine-tuned in turn, to {sizes}",
+    below: str = "after the last pruning step",
+) -> style.Drawing:
     """Draw for each task each arm minus the unpruned model, by step; below, protect minus others and the errors.
 
     Args:
-        heading: with the smallest sizes to be put in.
+        heading, below: over the figure, and over the panels of the last step; with the smallest sizes to be put in.
 
     Raises:
         ConfigError: nothing was pruned in this study.
@@ -68,15 +80,16 @@ def draw(study: Study, heading: str = "Pruned and fine-tuned in turn, to {sizes}
     handles = [*_legend(table), *pruning_panels.legend(table)]
     figure = pruning_panels.new_figure(tasks, heights, handles)
     figure.get_layout_engine().set(h_pad=0.06)
-    curves, *below = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
+    curves, *others = figure.subplots(len(heights), tasks, height_ratios=heights, squeeze=False)
     for axes, (task, title) in zip(curves, task_titles(table).items(), strict=True):
         _plot(axes, table[table["task"] == task], pruning_panels.panel_width(tasks) - _LABEL_INCHES)
         axes.set_title(title)
-    pruning_panels.draw_panels(below, table)
-    for axes in below[0]:
-        axes.set_title("after the last pruning step", fontsize=7.5, pad=pruning_panels.TITLE_PAD)
+    pruning_panels.draw_panels(others, table)
+    for axes in others[0]:
+        axes.set_title(below.format(sizes=cut_to(table)), fontsize=7.5, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
-    style.heading(figure, heading.format(sizes=cut_to(table)), study.model, study.corpus, study.note)
+    what = heading.format(sizes=cut_to(table))
+    style.heading(figure, what, study.model, f"properties on {study.corpus}", study.note)
     return figure, table
 
 
@@ -103,23 +116,27 @@ def _plot(axes: Axes, rows: pd.DataFrame, inches: float) -> None:
     curves = rows[rows["part"] == "curve"]
     start = curves[curves["step"] == 0]
     axes.axhline(0, **_UNPRUNED)
-    for arm in [arm for arm in ARMS if arm in set(curves["arm"]) - set(UNCUT)]:
+    arms = [arm for arm in ARMS if arm in set(curves["arm"]) - set(UNCUT)]
+    for place, arm in enumerate(arms):
         steps = pd.concat([start, curves[curves["arm"] == arm]]).sort_values("step")
+        # Beside each other, so that intervals at one size stay apart; the unpruned model is where all begin.
+        beside = _BESIDE ** (place - (len(arms) - 1) / 2)
+        steps["rows"] *= [1.0, *[beside] * (len(steps) - 1)]
         marker, dashes = _MARKERS[arm]
         line = {"color": COLOURS[arm], "zorder": 2 + len(ARMS) - ARMS.index(arm)}
-        axes.plot(steps["rows"], steps["value"], linewidth=1.2, linestyle=dashes, **line)
+        axes.plot(steps["rows"], steps["value"], linewidth=0.9, linestyle=dashes, **line)
+        axes.vlines(steps["rows"], steps["low"], steps["high"], linewidth=0.9, **line)
         for beyond, points in steps.groupby(steps["q"] <= BEYOND):
             face = COLOURS[arm] if beyond else "white"
             axes.plot(
                 points["rows"],
                 points["value"],
                 marker=marker,
-                markersize=3.5,
+                markersize=_SIZES.get(marker, 3.5),
                 markerfacecolor=face,
                 linestyle="",
                 **line,
             )
-        axes.fill_between(steps["rows"], steps["low"], steps["high"], color=line["color"], alpha=0.15, linewidth=0)
     axes.plot(
         start["rows"],
         start["value"],
@@ -164,7 +181,7 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
             label=arm_title(arm),
             color=COLOURS[arm],
             marker=marker,
-            markersize=3,
+            markersize=_SIZES.get(marker, 3.5),
             linestyle=dashes,
         )
         for arm, (marker, dashes) in _MARKERS.items()

@@ -20,15 +20,13 @@ _MOST_IN_A_ROW = 4
 # Inches: room for the legend even where there are only one or two panels.
 _NARROW = 5.0
 
-_OF_CONTROL = MappingProxyType({"marker": "^", "markerfacecolor": "white", "markeredgewidth": 0.8})
-
 # The model's own curves take the property's colour; whatever they are held against stays grey or dark.
 _LINES = MappingProxyType(
     {
         "published": {"color": style.REFERENCE, "linewidth": 0.7, "linestyle": ":", "marker": "x", "zorder": 4},
         "control_full": {"color": style.CONTROL, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1},
         # A marker of its own: the line alone vanishes in the grey of its band, and under other bands.
-        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1, **_OF_CONTROL},
+        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1, **style.OF_CONTROL},
         "full": {"linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2},
         "held_out": {"linewidth": 0.9, "linestyle": "-", "marker": "s", "markerfacecolor": "white", "zorder": 2},
         "null": {"linewidth": 0.8, "linestyle": (0, (4, 2)), "zorder": 2},
@@ -106,11 +104,14 @@ class Row:
 
     label: of its vertical axis.
     level: a thin line at this value; None for none.
+    reach: each panel has an axis of its own, which holds the values so far on either side of `level` at least; None:
+        the panels of the row share one.
     notes: by property, a few words over the panel.
     """
 
     label: str
     level: float | None = None
+    reach: float | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -123,7 +124,7 @@ def draw_panels(
         curves: rows of `curve` and `held_against`.
         rows: by value of the column `by`. A single row of many properties is broken in two.
         by: the column that says in which row a curve belongs; unused where there is one row.
-        one_scale: one vertical axis for all rows, or one for each.
+        one_scale: one vertical axis for all rows, or one for each row.
         floor: shade the silhouettes that say "no separation".
     """
     names = list(curves["property"].unique())
@@ -133,7 +134,10 @@ def draw_panels(
     n_rows = math.ceil(len(panels) / columns)
     width = style.PAGE if columns > 2 else _NARROW
     figure = style.new_figure(width, 0.7 + (1.75 if len(rows) == 1 else 1.5) * n_rows)
-    grid = figure.subplots(n_rows, columns, sharey=True if one_scale else "row", squeeze=False)
+    grid = figure.subplots(n_rows, columns, squeeze=False)
+    for index, axes in enumerate(grid.flat):
+        if rows[panels[min(index, len(panels) - 1)][0]].reach is None and index:
+            _share(axes, grid[0, 0] if one_scale else grid[index // columns, 0], labelled=index % columns == 0)
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     colours = style.property_colours(names)
     for index, (axes, (key, name)) in enumerate(zip(grid.flat, panels, strict=False)):
@@ -145,6 +149,8 @@ def draw_panels(
             axes.axhline(row.level, color=style.REFERENCE, linewidth=0.5, zorder=0)
         for _, of_curve in shown.groupby("series", sort=False):
             plot_curve(axes, of_curve, colours[name])
+        if row.reach is not None:
+            reach_out(axes, row.level, row.reach)
         _head(axes, name if index < len(names) else "", row.notes.get(name, ""), colours[name])
         style.layer_axis(axes, sites, width / columns - 0.5)
         if index % columns == 0:
@@ -155,6 +161,19 @@ def draw_panels(
         axes.remove()
     style.legend_below(figure, _legend(curves, floor))
     return figure
+
+
+def _share(axes: Axes, first: Axes, *, labelled: bool) -> None:
+    """Give a panel the vertical axis of another, without numbers where they stand further left."""
+    if axes is not first:
+        axes.sharey(first)
+    axes.tick_params("y", labelleft=labelled)
+
+
+def reach_out(axes: Axes, level: float, reach: float) -> None:
+    """Show so much on either side of a level at least, so that noise around it does not fill the panel."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, level - reach), max(high, level + reach))
 
 
 def _head(axes: Axes, name: str, note: str, colour: str) -> None:

@@ -26,7 +26,7 @@ _LABELS = MappingProxyType(
     {
         "train": "training crops",
         "validation": "speakers held out",
-        "unigram": "frequencies of targets alone",
+        "unigram": "frequencies of training targets alone",
         "chance": "chance",
     }
 )

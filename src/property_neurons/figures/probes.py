@@ -32,8 +32,8 @@ _MEASURES = (
 )
 _LINES = MappingProxyType(
     {
-        "log-Mel": {"color": style.REFERENCE, "linewidth": 0.9, "linestyle": ":", "zorder": 2},
-        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "marker": "s", "zorder": 1},
+        "log-Mel": {"color": style.REFERENCE, "linewidth": 0.9, "linestyle": ":", "zorder": 4},
+        "control": {"color": style.CONTROL, "linewidth": 1.0, "linestyle": "-", "zorder": 1, **style.OF_CONTROL},
         "model": {"color": style.BLUE, "linewidth": 1.4, "linestyle": "-", "marker": "o", "zorder": 3},
     }
 )

@@ -18,8 +18,8 @@ _HEIGHT = 5.9
 _PLANE = 3.2
 # Inches of a panel over layers.
 _PANEL = 2.8
-# Of the ranges of the model's own curves, which are black as the groups have the colours; grey is the control's.
-_BAND = style.BLUE
+# Of the ranges of the model's own curves, which are of no group; grey is the control's.
+_BAND = "#C9B99A"
 
 
 def read(inputs: Any, params: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def draw(
         ignore_index=True,
     )
     figure = style.new_figure(style.PAGE, _HEIGHT)
-    grid = figure.subplots(2, 2)
+    grid = figure.subplots(2, 2, width_ratios=(1.25, 1))
     fig3.draw_plane(grid[0, 0], plane, name, _PLANE)
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     panels = {"silhouette": grid[0, 1], "property neurons": grid[1, 0], "held-out": grid[1, 1]}
@@ -78,8 +78,9 @@ def draw(
     grid[0, 1].set_ylabel("silhouette")
     grid[1, 0].set_ylabel(f"neurons (of {summaries[model][name]['width'].max()})")
     grid[1, 0].set_ylim(bottom=0)
-    grid[1, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    grid[1, 0].yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     grid[1, 1].axhline(0.5, color=style.REFERENCE, linewidth=0.5, zorder=0)
+    layer_curves.reach_out(grid[1, 1], 0.5, 0.025)
     grid[1, 1].set_ylabel("AUROC, held out")
     style.heading(figure, f"The property {style.property_title(name)}", model, corpus, note)
     style.settle(figure)
@@ -106,7 +107,7 @@ def _held_out(tables: Mapping[str, ByProperty], model: str) -> list[pd.DataFrame
 
 
 def _curves(axes: Axes, curves: pd.DataFrame, groups: pd.Series, note: str, further: Sequence[Patch]) -> None:
-    """Groups look as in the plane; what is of all groups is black with a blue range, the control grey."""
+    """Groups look as in the plane; what is of all groups is black with a sand-coloured range, the control grey."""
     looks = style.group_looks(groups)
     handles, of_groups = [], []
     for series, rows in curves.groupby("series", sort=False):

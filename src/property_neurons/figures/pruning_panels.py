@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from property_neurons.figures import style
 from property_neurons.figures.pruning_tables import BEYOND, MEASURES, others_of
-from property_neurons.pruning.vocabulary import ARMS, CRITERIA, score_of, shield_of
+from property_neurons.pruning.vocabulary import ARMS, CRITERIA, UNCUT, score_of, shield_of
 from property_neurons.tasks.intervals import interval_label
 
 # Inches of one arm.
@@ -69,8 +69,12 @@ _PUBLISHED = MappingProxyType(
 
 
 def arm_title(arm: str) -> str:
-    """An arm's name in a figure: "random_protect" -> "random protect"."""
-    return {"fine_tuned": "fine-tuned"}.get(arm, arm.replace("_", " "))
+    """An arm's name in a figure: "protect_wanda" -> "protect, then wanda"."""
+    if arm in UNCUT:
+        return arm.replace("_", "-")
+    first = {"protect": "protect", "random_protect": "matched random set"}.get(shield_of(arm) or "")
+    behind = "" if first and score_of(arm) == "norm" else score_of(arm)
+    return ", then ".join(word for word in (first, behind) if word)
 
 
 def new_figure(tasks: int, heights: Sequence[float], handles: Sequence[Line2D]) -> Figure:
@@ -123,7 +127,7 @@ def legend(table: pd.DataFrame) -> list[Line2D]:
     several_seeds = (table["seeds"] > 1).any()
     handles = [
         Line2D([], [], label=f"difference, q ≤ {BEYOND}", **_difference_look(style.BLUE, beyond=True)),
-        Line2D([], [], label="none shown; in brackets: detectable", **_difference_look(style.BLUE, beyond=False)),
+        Line2D([], [], label="none shown (smallest detectable)", **_difference_look(style.BLUE, beyond=False)),
         Line2D([], [], label=interval_label(table["seeds"].min()), **_INTERVAL),
         Line2D([], [], label="error, mean over seeds" if several_seeds else "error", color=style.BLUE, **_ERROR),
     ]
@@ -152,8 +156,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
         axes.plot([error.low, error.high], [place, place], color=COLOURS[error.arm], linewidth=1.4, zorder=2)
         axes.plot([error.value], [place], color=COLOURS[error.arm], zorder=3, **_ERROR)
         if len(seeds) > 1:
-            offsets = [0.26 if index % 2 else -0.26 for index in range(len(seeds))]
-            axes.plot(seeds, [place + offset for offset in offsets], linestyle="", zorder=4, **_SEED)
+            axes.plot(seeds, [place - 0.28] * len(seeds), linestyle="", zorder=4, **_SEED)
         axes.plot(shown, [place] * len(shown), linestyle="", zorder=5, **_PUBLISHED)
         far += [error.low, error.high, *seeds, *shown]
         style.write_at_right(axes, place, f"{error.value:.{measure.decimals}f}", fontsize=6.5)
@@ -163,7 +166,7 @@ def _plot_errors(axes: Axes, table: pd.DataFrame, arms: Sequence[str]) -> None:
     _space_ticks(axes)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     constant = by_part["constant"]["value"].iloc[0] if "constant" in by_part else None
-    best = "" if constant is None else f" (constant: {constant:.{measure.decimals}f})"
+    best = "" if constant is None else f" (constant: {constant:.{min(measure.decimals, 3)}f})"
     axes.set_xlabel(measure.label + best)
 
 
@@ -185,8 +188,8 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], colu
             style.write_detectable(axes, place, row.detectable, MEASURES[row.metric].decimals)
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
-    # At the right, what could have been seen stands in brackets: three decimals are wider than one.
-    room = 0.27 if len(rows) and MEASURES[rows["metric"].iloc[0]].decimals > 1 else 0.21
+    # At the right, what could have been seen stands in brackets: four decimals are wider than one.
+    room = 0.31 if len(rows) and MEASURES[rows["metric"].iloc[0]].decimals > 1 else 0.22
     low, high = reach[0] - 0.06 * span, reach[1] + room * span
     # The side without differences is drawn out until its name has room.
     low, high = min(low, -high * _SIDE / (1 - _SIDE)), max(high, -low * _SIDE / (1 - _SIDE))

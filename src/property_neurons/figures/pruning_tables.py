@@ -31,7 +31,7 @@ MEASURES = MappingProxyType(
     {
         "phone_error_rate": Measure("phone recognition", "phone error rate (%)", "percentage points", 100, 1),
         "speaker_error_rate": Measure("speaker identification", "speaker error rate (%)", "percentage points", 100, 1),
-        "lnf0_mse": Measure("F0 reconstruction", "MSE of ln F0", "MSE", 1, 3),
+        "lnf0_mse": Measure("F0 reconstruction", "MSE of ln F0", "MSE", 1, 4),
     }
 )
 
@@ -44,7 +44,8 @@ class Study(NamedTuple):
     model: name of the pruned model.
     corpus: the corpus on which its property neurons were found.
     published: the paper's bars by metric, where the model is the paper's.
-    note: what has to be known of the speech that gave the property neurons; see `rare_cells`.
+    note: what has to be known of the speech that gave the property neurons, and of the test; see `rare_cells`.
+    recovery: what follows a pruning step, in words; "" where that is fine-tuning on the task.
     """
 
     runs: pd.DataFrame
@@ -53,6 +54,7 @@ class Study(NamedTuple):
     corpus: str
     published: Mapping[str, Bars] = MappingProxyType({})
     note: str = ""
+    recovery: str = ""
 
 
 def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True) -> Study:
@@ -65,9 +67,11 @@ def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True)
     runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
     runs = runs[(runs["recovered"] == recovered) | (runs["arm"] == "unpruned")]
     comparisons = comparisons[comparisons["recovered"] == recovered]
-    notes = (read_note(inputs.cells, params.properties), few_speakers_note(runs["speakers"].min()))
+    speakers, seeds = runs["speakers"].min(), runs["seed"].nunique()
+    tested = f"tested on {speakers} speakers, {seeds} seed{'s' if seeds > 1 else ''}"
+    notes = (tested, few_speakers_note(speakers), read_note(inputs.cells, params.properties))
     note = "; ".join(one for one in notes if one)
-    return Study(runs, comparisons, params.model, params.corpus, published, note)
+    return Study(runs, comparisons, params.model, params.corpus, published, note, params.recovery)
 
 
 def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -138,7 +142,15 @@ def cut_to(table: pd.DataFrame) -> str:
     """The size of the pruned models, for a heading: "128 neurons per layer (17 %)", or from fewest to most."""
     cut = table[(table["part"] == "error") & ~table["arm"].isin(UNCUT)]
     rows, share = _span(cut["rows"]), _span(cut["share"] * 100)
-    return f"{rows} neurons per layer ({share} %)"
+    average = "" if cut["rows"].mod(1).eq(0).all() else " on average"
+    return f"{rows} neurons per layer{average} ({share} %)"
+
+
+def all_sizes(study: Study) -> str:
+    """The sizes of models that are each cut from the unpruned one: "768, 512 or 384 neurons per layer"."""
+    cut = study.runs[~study.runs["arm"].isin(UNCUT)]
+    *sizes, last = [f"{rows:.0f}" for rows in cut.groupby("step")["rows"].mean()]
+    return f"{', '.join(sizes)} or {last} neurons per layer" if sizes else f"{last} neurons per layer"
 
 
 def task_titles(table: pd.DataFrame) -> dict[str, str]:

@@ -104,7 +104,7 @@ def _rows(selectors: Mapping[str, ByProperty]) -> Iterator[pd.DataFrame]:
 
 def _look(role: str, colour: str) -> dict[str, Any]:
     if role == "control":
-        return {"color": style.CONTROL, "marker": "s", "markersize": 2.5, "zorder": 2}
+        return {"color": style.CONTROL, "markersize": 3, "zorder": 2, **style.OF_CONTROL}
     return {"color": colour, "marker": "o", "markersize": 3.5, "zorder": 3}
 
 

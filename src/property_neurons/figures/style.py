@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -43,6 +44,10 @@ _LINE = 0.13
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CONTROL = "#8C8C8C"
 REFERENCE = "#222222"
+# What a control is drawn with, so that it is told apart without colour.
+OF_CONTROL = MappingProxyType({"marker": "^", "markerfacecolor": "white", "markeredgewidth": 0.8})
+# Numbers in brackets, which have to be read.
+_SMALL = {"fontsize": 6, "color": "#5E5E5E"}
 
 # One colour and marker per group of a property, in the order of the groups.
 GROUP_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -56,7 +61,7 @@ _SPARE_COLOURS = (ORANGE, "#000000", "#882255", "#999933", "#44AA99", "#332288")
 _PROPERTY_TITLES = MappingProxyType({"phone": "phone classes", "single_phone": "single phones"})
 _SELECTOR_TITLES = MappingProxyType(
     {
-        PAPER: "equations 3 to 5",
+        PAPER: "property neurons (eq. 3–5)",
         RANDOM: "at random",
         "entropy": "entropy (LAPE, AAPE)",
         "value_difference": "mean difference, of values",
@@ -127,7 +132,8 @@ def new_figure(width: float, height: float) -> Figure:
 def heading(figure: Figure, what: str, model: str, corpus: str, note: str = "") -> None:
     """Write a heading above the panels (content, model, corpus) and notes below it."""
     room = int(figure.get_figwidth() / _CHARACTER)
-    lines = textwrap.wrap(f"{what} · {model} · {corpus}", room, break_on_hyphens=False)
+    # A line ends with a dot and does not begin with one.
+    lines = textwrap.wrap(f"{what}\u00a0· {model}\u00a0· {corpus}", room, break_on_hyphens=False)
     of_note = textwrap.wrap(note, room, break_on_hyphens=False)
     # The panels keep their height.
     figure.set_figheight(figure.get_figheight() + _LINE * len(of_note))
@@ -142,8 +148,13 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def legend_columns(labels: Sequence[str], inches: float) -> int:
     """How many columns of a legend with these labels fit into that many inches."""
-    column = 0.88 * _CHARACTER * max(map(len, labels)) + 0.45
-    return max(1, min(len(labels), int(inches / column)))
+    longest = [max(map(len, label.split("\n"))) for label in labels]
+    # Entries fill one column after the other, and each column is as wide as its own need it.
+    for count in range(len(labels), 1, -1):
+        columns = np.array_split(longest, count)
+        if sum(0.88 * _CHARACTER * max(column) + 0.45 for column in columns) <= inches:
+            return count
+    return 1
 
 
 def silhouette_text(value: float) -> str:
@@ -153,7 +164,8 @@ def silhouette_text(value: float) -> str:
 
 def property_title(name: str) -> str:
     """A property's name in a figure; the property `phone` is the paper's phone classes."""
-    return _PROPERTY_TITLES.get(name, name.replace("_", " "))
+    words = ("F0" if word == "f0" else word for word in name.split("_"))
+    return _PROPERTY_TITLES.get(name, " ".join(words))
 
 
 def group_title(name: str, property_: str) -> str:
@@ -235,7 +247,21 @@ def save(figure: Figure, table: pd.DataFrame, out: str | Path) -> None:
 
 def write_detectable(axes: Axes, place: float, detectable: float, decimals: int) -> None:
     """Write the detectable difference, in brackets, at the right of a null result at `place` of the y axis."""
-    write_at_right(axes, place, f"({detectable:.{decimals}f})", fontsize=5.5, color=CONTROL)
+    write_at_right(axes, place, f"({detectable:.{decimals}f})", **_SMALL)
+
+
+def write_at_left(axes: Axes, place: float, text: str) -> None:
+    """Write small at the left end of a row, at `place` of the y axis."""
+    axes.annotate(
+        text,
+        (0, place),
+        (2, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        **_SMALL,
+    )
 
 
 def write_at_right(axes: Axes, place: float, text: str, **look: Any) -> None:

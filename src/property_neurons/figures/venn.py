@@ -74,7 +74,7 @@ def _readable(diagram: VennDiagram) -> bool:
 def _list(axes: Axes, table: pd.DataFrame) -> None:
     """Write every count as text: the exclusive regions, the whole sets, and their union."""
     axes.set_axis_off()
-    columns = {"neurons": "neurons", "independent": "if independent"}
+    columns = {"neurons": "neurons", "independent": "expected if\nindependent"}
     if table["published"].notna().any():
         columns["published"] = "published"
     places = dict(zip(columns, (0.64, 0.82, 1.0) if len(columns) == 3 else (0.7, 1.0), strict=True))
@@ -82,7 +82,7 @@ def _list(axes: Axes, table: pd.DataFrame) -> None:
         axes.text(
             places[column],
             1.0,
-            title.replace(" ", "\n"),
+            title,
             ha="right",
             va="bottom",
             fontsize=6.5,
@@ -91,7 +91,9 @@ def _list(axes: Axes, table: pd.DataFrame) -> None:
     y = 1.05
     for part, rows in table.groupby("part", sort=False):
         y -= 0.025
-        for row in rows.itertuples():
+        # Of one property, of two, of all.
+        shared = rows["properties"].str.count("&")
+        for row in rows.loc[shared.sort_values(kind="stable").index].itertuples():
             y -= 0.075
             title = _row_title(part, row.properties, row.width)
             axes.text(0, y, title, va="top", fontsize=6.5, transform=axes.transAxes)

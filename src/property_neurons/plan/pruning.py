@@ -134,6 +134,13 @@ def figure_of(section: GeneralPruning | TaskSpecificPruning) -> str:
     return "fig6" if isinstance(section, GeneralPruning) else "fig9"
 
 
+def recovery_title(section: GeneralPruning | TaskSpecificPruning) -> str:
+    """By what a study recovers a pruned model without labels, in words; "" where it fine-tunes on the task."""
+    if not isinstance(section, GeneralPruning):
+        return ""
+    return "masked prediction" if section.distillation is None else "distillation"
+
+
 def figure_name(study: str, section: GeneralPruning | TaskSpecificPruning) -> str:
     """The name of a study's own figure."""
     return figure_of(section) if study in ("general", "task_specific") else study
