@@ -79,7 +79,7 @@ rule fit_clusters:
 rule assign_clusters:
     """The cluster of every frame, utterance or speaker of one shard."""
     input:
-        # The gate changes when any subset does; the clusters of this shard change with the codebook.
+        # The gate changes when any subset does; whoever counts the clusters of this shard applies it.
         checked=ancient(CHECKED),
         shard=f"{RESULTS}/corpora/{{corpus}}/shards/{{shard}}.tsv",
         frames=f"{RESULTS}/corpora/{{corpus}}/frames/{{shard}}.manifest.json",

@@ -99,6 +99,9 @@ for corpus_name in CONFIG.corpora:
                 aligned=plan.corpora.own_alignments(CONFIG, corpus_name, subset_name),
                 n_shards=subset_section.shards,
                 scanned=lambda wildcards, corpus=corpus_name: plan.corpora.scanned_digest(CONFIG, corpus),
+                files=lambda wildcards, corpus=corpus_name, subset=subset_name: plan.own_files.states(
+                    plan.corpora.own_files(CONFIG, corpus, subset)
+                ),
                 code=code_fingerprint("property_neurons.corpus.scan", "property_neurons.corpus.sources"),
             message:
                 f"Reading and checking every utterance of {corpus_name}/{subset_name}"
@@ -128,6 +131,8 @@ rule assemble_corpus:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
+        # An id of two subsets counts in the first; Snakemake compares inputs without their order.
+        subsets=lambda wildcards: list(plan.corpora.subsets(CONFIG, wildcards.corpus)),
         code=code_fingerprint("property_neurons.corpus.assemble"),
     message:
         "Joining the tables and reports of {wildcards.corpus}"
@@ -230,6 +235,12 @@ rule build_frames:
         root=lambda wildcards: plan.corpora.root(CONFIG, wildcards.corpus),
         pitch=lambda wildcards: plan.corpora.pitch_settings(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
         phones=lambda wildcards: plan.corpora.phones(CONFIG, wildcards.corpus),
+        files=lambda wildcards: plan.own_files.states(
+            [
+                *plan.corpora.phone_table_files(CONFIG, wildcards.corpus),
+                *plan.corpora.pitch_files(CONFIG, wildcards.corpus, subset_of(wildcards.shard)),
+            ]
+        ),
         code=code_fingerprint("property_neurons.corpus.build_frames"),
     message:
         "Labelling frames and tracking F0 of {wildcards.corpus}/{wildcards.shard}"

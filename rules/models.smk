@@ -22,6 +22,7 @@ rule prepare_model:
         runtime=scaled(60),
     params:
         source=lambda wildcards: plan.models.source(CONFIG, wildcards.model),
+        files=lambda wildcards: plan.own_files.states(plan.models.own_files(CONFIG, wildcards.model)),
         code=code_fingerprint("property_neurons.models.prepare"),
     message:
         "Preparing the model {wildcards.model}"

@@ -59,6 +59,9 @@ rule read_intervals:
         source=lambda wildcards: plan.analysis.interval_source(
             CONFIG, wildcards.corpus, subset_of(wildcards.shard), wildcards.property
         ),
+        files=lambda wildcards: plan.own_files.states(
+            plan.analysis.interval_files(CONFIG, wildcards.corpus, subset_of(wildcards.shard), wildcards.property)
+        ),
         code=code_fingerprint("property_neurons.corpus.frame_intervals"),
     message:
         "Reading the intervals of {wildcards.property} in {wildcards.corpus}/{wildcards.shard}"

@@ -16,7 +16,7 @@ rule prepare_task:
             for corpus in plan.tasks.corpora_of(CONFIG, TASK_DATA[wildcards.data])
         ],
         references=lambda wildcards: plan.tasks.references(CONFIG, TASK_DATA[wildcards.data]),
-        lexicon=lambda wildcards: plan.tasks.data_settings(CONFIG, TASK_DATA[wildcards.data])["lexicon"] or [],
+        lexicon=lambda wildcards: plan.tasks.own_files(CONFIG, TASK_DATA[wildcards.data]),
     output:
         table=f"{RESULTS}/tasks/data/{{data}}.parquet",
         manifest=f"{RESULTS}/tasks/data/{{data}}.manifest.json",
@@ -35,6 +35,7 @@ rule prepare_task:
     params:
         kind=lambda wildcards: CONFIG.tasks[TASK_DATA[wildcards.data]].kind,
         split=lambda wildcards: plan.tasks.data_settings(CONFIG, TASK_DATA[wildcards.data])["split"],
+        files=lambda wildcards: plan.own_files.states(plan.tasks.own_files(CONFIG, TASK_DATA[wildcards.data])),
         phones=lambda wildcards: plan.tasks.phones(CONFIG, TASK_DATA[wildcards.data]),
         code=code_fingerprint("property_neurons.tasks.make_table"),
     message:

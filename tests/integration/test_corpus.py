@@ -1,5 +1,6 @@
 """A LibriSpeech corpus of two subsets, with and without utterances that cannot be used, through the real Snakemake."""
 
+import os
 import re
 import shutil
 
@@ -136,6 +137,30 @@ def test_one_more_subset_runs_only_its_shards(made):
     assert not {"scan_libri.first", "prepare_model"} & set(planned.values())
     made.snakemake(TARGET)
     assert read_table(made.folder / "results/corpora/libri/utterances.parquet")["subset"].nunique() == 2
+    # An id of both subsets would now be the second's.
+    made.configure(configuration(["second", "first"], **SKIP))
+    assert "assemble_corpus" in made.planned(TARGET).values()
+    made.configure(configuration(["first", "second"], **SKIP))
+    assert made.planned(TARGET) == {}
+
+
+def test_files_put_in_the_place_of_newer_ones_are_noticed(made):
+    """A backup that was put back, or an archive unpacked, is older than what was made of the file before."""
+    before = made.planned_rules(TARGET)
+    speakers, weights = made.folder / "data/LibriSpeech/SPEAKERS.TXT", made.folder / "tiny/model.safetensors"
+    kept = {path: path.read_bytes() for path in (speakers, weights)}
+    changed = bytearray(kept[weights])
+    changed[-1] ^= 1
+    for path, content, rule in (
+        (speakers, kept[speakers] + b"; a remark\n", "scan_libri.first"),
+        (weights, bytes(changed), "prepare_model"),
+    ):
+        path.write_bytes(content)
+        os.utime(path, (1e9, 1e9))
+        assert rule in made.planned_rules(TARGET)
+        path.write_bytes(kept[path])
+        os.utime(path, (1e9, 1e9))
+        assert made.planned_rules(TARGET) == before
 
 
 def test_transcripts_alone_are_aligned_by_pocketsphinx(demo_speech, tmp_path):

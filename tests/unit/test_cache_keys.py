@@ -144,6 +144,23 @@ def test_frames_have_another_key_for_all_that_bears_on_them(speech, tmp_path):
     assert keys.frames_result("g.zarr", **given | {"utterances": more}).key == described[""].key
 
 
+def test_log_mel_frames_have_another_key_for_all_that_bears_on_them(speech):
+    root, table = speech
+    given = {"shard_list": table, "speakers": ["s"] * len(table), "root": root, "coded": False}
+    given |= {"code": "c0", "script": __file__}
+    changes = {
+        "": {},
+        "audio": {"shard_list": altered(table, "audio_digest", "0" * 32)},
+        "fewer": {"shard_list": table.iloc[:1], "speakers": ["s"]},
+        "speaker": {"speakers": ["t"] * len(table)},
+        "coded": {"coded": True},
+        "code": {"code": "c1"},
+        "script": {"script": keys.__file__},
+    }
+    results = [keys.log_mel_result("f", "f.manifest.json", **given | change) for change in changes.values()]
+    assert len({result.key for result in results}) == len(changes)
+
+
 def test_counts_are_taken_back_where_all_that_they_are_of_is_the_same(tmp_path):
     made, ranks, listed = [], tmp_path / "ranks/0.zarr", tmp_path / "checked.json"
     store = tmp_path / "counts/pitch.zarr"

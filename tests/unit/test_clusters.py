@@ -207,7 +207,8 @@ def test_speakers_go_to_the_centroid_nearest_to_the_mean_of_all_their_frames(spe
     write_speakers_clusters(tmp_path / "c.zarr", halves[0], read_codebook(tmp_path / "codebook.safetensors"))
     found = open_values(tmp_path / "c.zarr", frames.utterances, frames.offset).name.reshape(4, 20)
     of = codebook.speakers
-    assert found.tolist() == [[number] * 20 for number in (of["a"], -1, of["b"], -1)]
+    # Also of utterances that are not kept: the gate is the count's, and may change without the clusters.
+    assert found.tolist() == [[number] * 20 for number in (of["a"], of["a"], of["b"], of["b"])]
 
 
 def as_shard(frames, cluster, names):

@@ -295,6 +295,12 @@ def test_a_cut_depends_on_what_bears_on_it_alone():
         "results/neurons/tiny/demo/gender.parquet",
     ]
     assert plan.pruning.frequency_counts(config, "cut") == ["results/counts/tiny/demo/gender.manifest.json"]
+    # Matched random sets are alike in norm, with the bias or without.
+    matched = pruned(criterion="random_protect_frequency", properties=["gender"], keep=0.2, bias=False)
+    assert plan.pruning.settings(load_config(matched), "cut")["bias"] is False
+    assert "bias" not in plan.pruning.settings(
+        load_config(pruned(criterion="random_protect_frequency", properties=["gender"], keep=0.2, random="size")), "cut"
+    )
 
 
 def test_normalise_is_part_of_what_a_model_is_prepared_from_and_of_no_other():

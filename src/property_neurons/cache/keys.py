@@ -7,7 +7,7 @@ names, the working directory's own replace them.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ _BESIDE = frozenset({"pruning.json", "editing.json", "distillation.json", "curve
 _PACKAGES = {
     "frames": ("amfm-decompy", "librosa", "numcodecs", "numpy", "praat-parselmouth", "scipy", "soundfile", "zarr"),
     "ranks": ("kaldi-native-fbank", "numcodecs", "numpy", "soundfile", "torch", "transformers", "zarr"),
+    "log-mel": ("kaldi-native-fbank", "numpy", "scipy", "soundfile"),
     "counts": ("numcodecs", "numpy", "pandas", "zarr"),
     "checkpoints": ("accelerate", "numpy", "torch", "transformers"),
     "tasks": ("accelerate", "kaldi-native-fbank", "numpy", "soundfile", "torch", "transformers"),
@@ -72,6 +73,38 @@ def frames_result(
         },
         folder=Path(store),
         manifest=manifests.manifest_path(store),
+        audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
+    )
+
+
+def log_mel_result(
+    folder: str | Path,
+    manifest: str | Path,
+    *,
+    shard_list: pd.DataFrame,
+    speakers: Sequence[str],
+    root: str | Path,
+    coded: bool,
+    code: str,
+    script: str | Path,
+) -> Result:
+    """The log-Mel frames of a shard, kept where they are made, as frame stores are.
+
+    Args:
+        folder, manifest: to write.
+        shard_list, speakers, root, coded: of the utterances; see `pretraining.log_mel.write_log_mel`.
+        code, script: as for ranks.
+    """
+    return Result(
+        kind="log-mel",
+        made_of={
+            "speech": manifests.digest_of([_plain(shard_list), list(speakers)]),
+            "coded": coded,
+            "code": code,
+            **_machine("log-mel", "cpu", 1, 1, script),
+        },
+        folder=Path(folder),
+        manifest=Path(manifest),
         audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
     )
 

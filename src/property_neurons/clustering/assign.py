@@ -44,11 +44,8 @@ def write_clusters(
 
 
 def write_speakers_clusters(path: str | Path, frames: FrameShard, codebook: Codebook) -> None:
-    """As `write_clusters`, of speakers: every frame of a kept utterance has its speaker's cluster, if there is one."""
-    of_utterance = [
-        codebook.speakers.get(speaker, NONE) if kept else NONE
-        for speaker, kept in zip(frames.columns["speaker"], frames.kept, strict=True)
-    ]
+    """As `write_clusters`, of speakers: every frame of an utterance has its speaker's cluster, if there is one."""
+    of_utterance = [codebook.speakers.get(speaker, NONE) for speaker in frames.columns["speaker"]]
     cluster = np.repeat(np.array(of_utterance, np.int32), np.diff(frames.offset))
     write_values(path, frames.utterances, frames.offset, as_intervals(cluster, frames.offset, len(codebook.centroids)))
 

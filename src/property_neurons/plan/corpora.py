@@ -258,9 +258,16 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
 
     Audio and TextGrids are read, not tracked.
     """
-    folder = paths.corpus(config, corpus)
     if isinstance(config.corpora[corpus], DemoCorpus):
-        return [paths.manifest(f"{folder}/source")]
+        return [paths.manifest(f"{paths.corpus(config, corpus)}/source")]
+    made = [path for path in [own_alignments(config, corpus, subset)] if path]
+    return own_files(config, corpus, subset) + made
+
+
+def own_files(config: Config, corpus: str, subset: str) -> list[str]:
+    """The user's own files among `scan_inputs`."""
+    if isinstance(config.corpora[corpus], DemoCorpus):
+        return []
     source = scan_source(config, corpus, subset)
     files = [] if tables(config, corpus) else list(listed_in(config, corpus).values())
     files += phone_table_files(config, corpus)
@@ -269,7 +276,7 @@ def scan_inputs(config: Config, corpus: str, subset: str) -> list[str]:
     aligned = source.get("alignments")
     if aligned and aligned["kind"] == "framewise":
         files += [aligned["path"], aligned["labels"]]
-    return files + [path for path in [own_alignments(config, corpus, subset)] if path]
+    return files
 
 
 def under(config: Config, path: str, subset: str = "") -> str:

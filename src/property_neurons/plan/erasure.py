@@ -75,8 +75,10 @@ def settings(config: Config, study: str) -> dict[str, Any]:
     own = {"scale": {"factor"}, "clamp": {"percentile"}}.get(section.action, set())
     # A study without selectors has none in its settings.
     own |= {"selectors"} if section.selectors else set()
+    sigmas = section.sigmas or [config.analysis.sigma]
     return section.model_dump(include={"groups", "doses", "draws", "random", "action", "batch_size"} | own) | {
-        "definition": analysis.set_definition(config),
+        # The sets that are erased have a sigma of their own.
+        "definition": analysis.set_definition(config) | {"sigma": sigmas[0]},
         "column": source_of(config.properties[section.property]),
-        "sigmas": section.sigmas or [config.analysis.sigma],
+        "sigmas": sigmas,
     }

@@ -58,6 +58,12 @@ def found_on(config: Config, model: str) -> str:
     return config.models[model].corpus or config.figures.corpus
 
 
+def own_files(config: Config, model: str) -> list[str]:
+    """The user's own files that a model is made from."""
+    of_the_user = isinstance(config.models[model], MelHubertReleaseModel | FolderModel)
+    return source_files(config, model) if of_the_user else []
+
+
 def source_files(config: Config, model: str) -> list[str]:
     """The files a model is made from: manifests of what this workflow makes, or the user's own files."""
     section, made_from = config.models[model], source(config, model)

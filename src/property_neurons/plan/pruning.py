@@ -38,7 +38,8 @@ def settings(config: Config, model: str) -> dict[str, Any]:
     section = config.models[model]
     size = "keep" if section.rows is None else "rows"
     own = section.model_dump(include={"criterion", size, "match"})
-    if section.score in ("norm", "l2"):
+    # Matched random sets are alike in norm, whatever the score.
+    if section.score in ("norm", "l2") or section.matched:
         own["bias"] = section.bias
     if section.score == "random" or section.protects == "random_protect":
         own["seed"] = section.seed

@@ -36,6 +36,11 @@ def data_settings(config: Config, task: str) -> dict[str, Any]:
     return {"kind": section.kind, "lexicon": _lexicon(section), "split": config.splits[section.split].model_dump()}
 
 
+def own_files(config: Config, task: str) -> list[str]:
+    """The user's own files that the data of a task are made from: a lexicon, or none."""
+    return [path for path in [_lexicon(config.tasks[task])] if path]
+
+
 def _lexicon(section: Task) -> str | None:
     return section.lexicon if isinstance(section, PhoneRecognition) else None
 
