@@ -325,8 +325,8 @@ def test_figures_mark_what_lies_beyond_and_say_what_could_have_been_seen(tmp_pat
     assert headings == ["erased: female (20 neurons)", "erased: male (20 neurons)"]
     assert sum(text.get_text() == "(4.2)" for text in figure.axes[0].texts) == 3
     said = figure.get_suptitle().replace("\n", " ")
-    assert "tested on 10 speakers, 1 seed; n: their utterances; at the left of a panel: the error before" in said
-    assert said.endswith("random neurons are active 0.75 times as often as the groups'; Too little speech")
+    assert "Tested on 10 speakers, 1 seed; n: their utterances; at the left of a panel: the error before" in said
+    assert said.endswith("Random neurons are active 0.75 times as often as the groups'. Too little speech")
     at_left = [text.get_text() for text in figure.axes[0].texts if text.get_text().endswith("%")]
     assert at_left == [f"{value:.1f} %" for value in shown["before"]]
     alike = erasure.draw(shown.assign(random_frequency=0.95), "melhubert-mini", "train-clean-100")[0].get_suptitle()
@@ -500,7 +500,7 @@ def test_groups_of_any_name_are_drawn_with_their_random_bands(tmp_path, monkeypa
     assert all(np.ptp(band.get_paths()[0].vertices[:, 1]) > 0 for band in bands)
     named = [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()]
     random = ["the erased group, random neurons", "their range over 2 sets"]
-    assert named == [*groups, "all", *random, "95 % interval over test speakers (one seed)"]
+    assert named == [*groups, "all", *random, "95 % interval over speakers (one seed)"]
 
 
 def test_sizes_are_means_over_seeds(tmp_path):

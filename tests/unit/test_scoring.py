@@ -303,8 +303,8 @@ def test_what_differs_between_seeds_cancels_for_paired_ones_alone():
 
 
 def test_an_interval_says_whether_seeds_are_in_it():
-    assert interval_label(3) == "95 % interval over test speakers and seeds"
-    assert interval_label(1) == "95 % interval over test speakers (one seed)"
+    assert interval_label(3) == "95 % interval over speakers and seeds"
+    assert interval_label(1) == "95 % interval over speakers (one seed)"
 
 
 def test_runs_on_other_utterances_are_refused():

@@ -85,11 +85,11 @@ def draw(
     speakers = cells.loc[cells["part"] == ALL, "speakers"].min()
     seeds = cells["seeds"].min()
     counted = (
-        f"tested on {speakers:.0f} speakers, {seeds} seed{'s' if seeds > 1 else ''}; n: their utterances; at the left "
+        f"Tested on {speakers:.0f} speakers, {seeds} seed{'s' if seeds > 1 else ''}; n: their utterances; at the left "
         "of a panel: the error before"
     )
     often = _frequency_note(drawn)
-    note = "; ".join(one for one in (counted, few_speakers_note(speakers), unchanged, often, note) if one)
+    note = ". ".join(one for one in (counted, few_speakers_note(speakers), unchanged, often, note) if one)
     what = f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}"
     style.heading(figure, what, model, f"found on {corpus}", note)
     return figure, drawn
@@ -101,7 +101,7 @@ def _frequency_note(table: pd.DataFrame) -> str:
     if ratio.between(1 - _UNLIKE, 1 + _UNLIKE).all():
         return ""
     least, most = f"{ratio.min():.2f}", f"{ratio.max():.2f}"
-    return f"random neurons are active {least if least == most else f'{least} to {most}'} times as often as the groups'"
+    return f"Random neurons are active {least if least == most else f'{least} to {most}'} times as often as the groups'"
 
 
 def _plot(axes: Axes, table: pd.DataFrame) -> list[float]:

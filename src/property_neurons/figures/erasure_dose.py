@@ -67,7 +67,7 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves, together=together))
     title = f"Erasing neurons of {style.property_title(property_)} by degrees"
-    note = "; ".join(one for one in (note, "" if together else unchanged) if one)
+    note = ". ".join(one for one in (note, "" if together else unchanged) if one)
     style.heading(figure, title, model, f"found on {corpus}", note)
     return figure, curves
 

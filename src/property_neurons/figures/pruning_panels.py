@@ -22,7 +22,7 @@ _DIFFERENCE = 0.17
 TITLE_PAD = 14
 # Inches: names of arms at the left, a panel at most, what stands around each row of panels (title, ticks, name), the
 # heading, a line of the legend.
-_NAMES = 1.1
+_NAMES = 1.35
 _PANEL = 2.5
 _FRAME = 0.65
 _HEADING = 0.4

@@ -68,9 +68,9 @@ def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True)
     runs = runs[(runs["recovered"] == recovered) | (runs["arm"] == "unpruned")]
     comparisons = comparisons[comparisons["recovered"] == recovered]
     speakers, seeds = runs["speakers"].min(), runs["seed"].nunique()
-    tested = f"tested on {speakers} speakers, {seeds} seed{'s' if seeds > 1 else ''}"
+    tested = f"Tested on {speakers} speakers, {seeds} seed{'s' if seeds > 1 else ''}"
     notes = (tested, few_speakers_note(speakers), read_note(inputs.cells, params.properties))
-    note = "; ".join(one for one in notes if one)
+    note = ". ".join(one for one in notes if one)
     return Study(runs, comparisons, params.model, params.corpus, published, note, params.recovery)
 
 
@@ -143,7 +143,7 @@ def cut_to(table: pd.DataFrame) -> str:
     cut = table[(table["part"] == "error") & ~table["arm"].isin(UNCUT)]
     rows, share = _span(cut["rows"]), _span(cut["share"] * 100)
     average = "" if cut["rows"].mod(1).eq(0).all() else " on average"
-    return f"{rows} neurons per layer{average} ({share} %)"
+    return f"{rows} neurons per layer{average} ({share}\u00a0%)"
 
 
 def all_sizes(study: Study) -> str:

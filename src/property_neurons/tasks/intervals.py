@@ -178,7 +178,7 @@ def interval_label(runs: int) -> str:
     Args:
         runs: the least number of runs (seeds) that a value in it is a mean of.
     """
-    return "95 % interval over test speakers" + (" and seeds" if runs > 1 else " (one seed)")
+    return "95 % interval over speakers" + (" and seeds" if runs > 1 else " (one seed)")
 
 
 def few_speakers_note(speakers: int) -> str:
