@@ -189,7 +189,7 @@ def _plot_differences(axes: Axes, rows: pd.DataFrame, names: Sequence[str], colu
     reach = [min(0.0, rows["low"].min()), max(0.0, rows["high"].max())] if len(rows) else [-1.0, 1.0]
     span = (reach[1] - reach[0]) or 1.0
     # At the right, what could have been seen stands in brackets: four decimals are wider than one.
-    room = 0.31 if len(rows) and MEASURES[rows["metric"].iloc[0]].decimals > 1 else 0.22
+    room = 0.37 if len(rows) and MEASURES[rows["metric"].iloc[0]].decimals > 1 else 0.22
     low, high = reach[0] - 0.06 * span, reach[1] + room * span
     # The side without differences is drawn out until its name has room.
     low, high = min(low, -high * _SIDE / (1 - _SIDE)), max(high, -low * _SIDE / (1 - _SIDE))

@@ -152,7 +152,7 @@ def legend_columns(labels: Sequence[str], inches: float) -> int:
     # Entries fill one column after the other, and each column is as wide as its own need it.
     for count in range(len(labels), 1, -1):
         columns = np.array_split(longest, count)
-        if sum(0.88 * _CHARACTER * max(column) + 0.45 for column in columns) <= inches:
+        if sum(0.88 * _CHARACTER * max(column) + 0.44 for column in columns) <= inches:
             return count
     return 1
 
