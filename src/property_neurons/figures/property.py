@@ -13,7 +13,7 @@ from property_neurons.figures import stability as held_out
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.figures.tables import ByProperty, read_tables
 
-_HEIGHT = 5.9
+_HEIGHT = 6.6
 # Inches of the panel that shows the plane.
 _PLANE = 3.2
 # Inches of a panel over layers.
@@ -64,7 +64,7 @@ def draw(
         ignore_index=True,
     )
     figure = style.new_figure(style.PAGE, _HEIGHT)
-    grid = figure.subplots(2, 2, width_ratios=(1.25, 1))
+    grid = figure.subplots(2, 2, width_ratios=(1.25, 1), height_ratios=(1.3, 1))
     fig3.draw_plane(grid[0, 0], plane, name, _PLANE)
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     panels = {"silhouette": grid[0, 1], "property neurons": grid[1, 0], "held-out": grid[1, 1]}
