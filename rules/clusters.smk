@@ -40,7 +40,7 @@ rule sample_points:
         code=code_fingerprint(
             "property_neurons.clustering.sampled_points",
             "property_neurons.clustering.points",
-            "property_neurons.clustering.job",
+            "property_neurons.corpus.gate",
         ),
     message:
         "Speech of {wildcards.corpus} to cluster: {wildcards.clusters}"
@@ -106,7 +106,6 @@ rule assign_clusters:
         code=code_fingerprint(
             "property_neurons.clustering.assign",
             "property_neurons.clustering.points",
-            "property_neurons.clustering.job",
         ),
     message:
         "Clusters {wildcards.clusters} of {wildcards.corpus}/{wildcards.shard}"

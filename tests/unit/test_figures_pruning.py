@@ -72,9 +72,9 @@ def test_fig6_draws_means_seeds_and_differences():
 
 def test_one_seed_has_an_error_bar_that_says_so():
     runs = small("general", 1)
-    study = study_of(runs)._replace(note="Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90")
+    study = study_of(runs)._replace(notes=["Too little speech (cells of fewer than 1/λ frames): pitch 82 of 90"])
     figure, table = drawn(fig6, study)
-    assert figure.get_suptitle().replace("\n", " ").endswith(study.note)
+    assert figure.get_suptitle().replace("\n", " ").endswith(study.notes[0])
     bar = only(table, part="error", task="pr", arm="norm").iloc[0]
     assert bar[["value", "low", "high"]].tolist() == pytest.approx([31, 30, 34])
     assert set(only(table, part="error")["spread"]) == {interval_label(1)}

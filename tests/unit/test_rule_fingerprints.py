@@ -62,13 +62,13 @@ COVERED = {
     """,
     "sample_points": f"""
         {LOADING}
-        clustering.job clustering.points clustering.sampled_points clustering.vocabulary codebooks.sample
+        clustering.points clustering.sampled_points clustering.vocabulary codebooks.sample
         corpus.frame_store corpus.gate corpus.phones probing.frames probing.representations
     """,
     "assign_clusters": f"""
         {LOADING}
-        clustering.assign clustering.job clustering.points clustering.vocabulary codebooks.codebook
-        corpus.frame_store corpus.frame_values corpus.gate corpus.phones corpus.utterance_columns
+        clustering.assign clustering.points clustering.vocabulary codebooks.codebook
+        corpus.frame_store corpus.frame_values corpus.phones corpus.utterance_columns
         probing.frames probing.representations
     """,
     "extract_log_mel": """

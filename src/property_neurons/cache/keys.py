@@ -73,7 +73,7 @@ def frames_result(
         },
         folder=Path(store),
         manifest=manifests.manifest_path(store),
-        audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
+        audio=[_audio(shard_list, root)],
     )
 
 
@@ -105,7 +105,7 @@ def log_mel_result(
         },
         folder=Path(folder),
         manifest=Path(manifest),
-        audio=[Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))],
+        audio=[_audio(shard_list, root)],
     )
 
 
@@ -131,6 +131,10 @@ def counts_result(
         folder=Path(store),
         manifest=manifests.manifest_path(store),
     )
+
+
+def _audio(shard_list: pd.DataFrame, root: str | Path) -> Audio:
+    return Audio(Path(root), dict(zip(shard_list["audio"], shard_list["audio_digest"], strict=True)))
 
 
 def _plain(table: pd.DataFrame) -> list[Any]:
@@ -186,7 +190,7 @@ def ranks_result(
         folder=Path(store),
         manifest=manifests.manifest_path(store),
         put_names=put_names,
-        audio=[Audio(Path(root), dict(zip(utterances["audio"], utterances["audio_digest"], strict=True)))],
+        audio=[_audio(utterances, root)],
     )
 
 

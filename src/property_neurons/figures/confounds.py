@@ -13,6 +13,8 @@ from property_neurons.figures.tables import ByProperty, read_tables
 from property_neurons.neurons.statistics.table_terms import ALL_GROUPS, ALL_LAYERS
 from property_neurons.stores.files import read_table
 
+# Filled or white, as the model's own: by how many neurons a share is of.
+_CONTROL_MARKER = style.OF_CONTROL["marker"]
 # With fewer neurons a share says little.
 _FEW = 10
 _MOST_IN_A_ROW = 4
@@ -51,7 +53,8 @@ def draw(
     for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
         own = table[table["property"] == name]
         for model in reversed(models):
-            _plot(axes, own[own["model"] == model], colours[name], control=model != models[0])
+            colour, marker = (colours[name], "o") if model == models[0] else (style.CONTROL, _CONTROL_MARKER)
+            _plot(axes, own[own["model"] == model], colour, marker)
         axes.set_title(f"{style.property_title(name)} given {_title(confounds[name])}", color=colours[name])
         axes.text(0.03, 0.03, _total(tables[models[0]][name]), transform=axes.transAxes, fontsize=6)
         shown = own.drop_duplicates("layer").sort_values("layer")
@@ -81,24 +84,15 @@ def _curves(tables: Mapping[str, ByProperty], confounds: Mapping[str, str]) -> l
     return curves
 
 
-def _plot(axes: Axes, rows: pd.DataFrame, colour: str, *, control: bool) -> None:
-    layers, colour = rows["layer"], style.CONTROL if control else colour
-    marker = style.OF_CONTROL["marker"] if control else "o"
+def _plot(axes: Axes, rows: pd.DataFrame, colour: str, marker: str) -> None:
+    layers = rows["layer"]
     axes.fill_between(layers, rows["dealt_low"], rows["dealt_high"], color=colour, alpha=0.2, linewidth=0, zorder=1)
     axes.plot(layers, rows["dealt_share"], color=colour, linewidth=0.9, linestyle=(0, (4, 2)), zorder=2)
     axes.plot(layers, rows["share"], color=colour, zorder=3)
     for few, filled in ((rows["found"] < _FEW, "white"), (rows["found"] >= _FEW, colour)):
         chosen = rows[few]
-        axes.plot(
-            chosen["layer"],
-            chosen["share"],
-            linestyle="",
-            marker=marker,
-            color=colour,
-            markerfacecolor=filled,
-            markersize=3,
-            zorder=4,
-        )
+        look = {"marker": marker, "markersize": 3, "color": colour, "markerfacecolor": filled}
+        axes.plot(chosen["layer"], chosen["share"], linestyle="", zorder=4, **look)
 
 
 def _title(confound: str) -> str:
@@ -114,7 +108,7 @@ def _legend(models: list[str], table: pd.DataFrame) -> list[Line2D | Patch]:
     handles = [
         Line2D([], [], color=style.REFERENCE, marker="o", markersize=3, label=models[0]),
         *(
-            Line2D([], [], color=style.CONTROL, marker=style.OF_CONTROL["marker"], markersize=3, label=f"control {one}")
+            Line2D([], [], color=style.CONTROL, marker=_CONTROL_MARKER, markersize=3, label=f"control {one}")
             for one in models[1:]
         ),
         Line2D([], [], color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), label="strata dealt, mean"),

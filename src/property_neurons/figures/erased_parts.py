@@ -42,6 +42,11 @@ def neurons_title(neurons: float) -> str:
     return f"{neurons:.0f} neurons" if neurons >= 10 else f"{mean_count(neurons)} neurons"
 
 
+def mean_title(groups: int, property_: str) -> str:
+    """What stands over a panel of the mean over erased groups: "mean of 12 speakers"."""
+    return f"mean of {groups} {'speakers' if property_ == 'speaker' else 'groups'}"
+
+
 def random_title(draws: int, seeds: int) -> str:
     """How many random sets stand for a group: "15 sets (5 for each of 3 seeds)"; "" for a single one."""
     sets = draws * seeds

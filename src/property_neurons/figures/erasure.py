@@ -83,15 +83,16 @@ def draw(
         axes.tick_params("y", labelleft=axes is panels[0])
     style.legend_below(figure, _legend(drawn))
     speakers = cells.loc[cells["part"] == ALL, "speakers"].min()
-    seeds = cells["seeds"].min()
-    counted = (
-        f"Tested on {speakers:.0f} speakers, {seeds} seed{'s' if seeds > 1 else ''}; n: their utterances; at the left "
-        "of a panel: the error before"
+    tested = style.tested_note(speakers, cells["seeds"].min())
+    notes = (
+        f"{tested}; n: their utterances; at the left of a panel: the error before",
+        few_speakers_note(speakers),
+        unchanged,
+        _frequency_note(drawn),
+        note,
     )
-    often = _frequency_note(drawn)
-    note = ". ".join(one for one in (counted, few_speakers_note(speakers), unchanged, often, note) if one)
     what = f"Erasing neurons of {style.property_title(drawn['property'].iloc[0])}"
-    style.heading(figure, what, model, f"found on {corpus}", note)
+    style.heading(figure, what, model, f"found on {corpus}", *notes)
     return figure, drawn
 
 

@@ -12,13 +12,19 @@ from matplotlib.patches import Patch
 from property_neurons.erasure.conditions import GROUP, RANDOM
 from property_neurons.erasure.table_terms import MOST_SPELLED_OUT, OWN
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title, part_looks, part_title, random_title, what_changed
+from property_neurons.figures.erased_parts import (
+    mean_title,
+    measure_title,
+    part_looks,
+    part_title,
+    random_title,
+    what_changed,
+)
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.stores.files import read_table
 from property_neurons.tasks.intervals import interval_label
 
 _PANEL = 2.1
-_MANY = MappingProxyType({"speaker": "speakers"})
 _BAND = MappingProxyType({"color": style.CONTROL, "alpha": 0.25, "linewidth": 0})
 
 
@@ -62,13 +68,12 @@ def draw(curves: pd.DataFrame, model: str, corpus: str, note: str = "") -> style
         for axes, group in zip(line, [None] if together else groups, strict=True):
             _plot(axes, table if together else table[table["erased"] == group], x, together=together)
             if number == 0:
-                whole = f"mean of {len(groups)} {_MANY.get(property_, 'groups')}"
+                whole = mean_title(len(groups), property_)
                 axes.set_title(whole if group is None else f"erased: {style.group_title(group, property_)}")
         line[0].set_ylabel(measure_title(table).replace("change of ", "change of\n"))
     style.legend_below(figure, _legend(curves, together=together))
     title = f"Erasing neurons of {style.property_title(property_)} by degrees"
-    note = ". ".join(one for one in (note, "" if together else unchanged) if one)
-    style.heading(figure, title, model, f"found on {corpus}", note)
+    style.heading(figure, title, model, f"found on {corpus}", note, "" if together else unchanged)
     return figure, curves
 
 

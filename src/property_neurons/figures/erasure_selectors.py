@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from property_neurons.erasure.table_terms import BEYOND, BY_UTTERANCE, MEAN, MOST_SPELLED_OUT, decimals_of
 from property_neurons.errors import StoreError
 from property_neurons.figures import style
-from property_neurons.figures.erased_parts import measure_title
+from property_neurons.figures.erased_parts import mean_title, measure_title
 from property_neurons.figures.rare_cells import read_counts_note
 from property_neurons.neurons.statistics.vocabulary import PAPER
 from property_neurons.stores.files import read_table
@@ -63,7 +63,7 @@ def draw(table: pd.DataFrame, model: str, corpus: str, note: str = "") -> style.
             _plot(axes, rows[rows["erased"] == group], selectors)
             erased = f"erased: {style.group_title(group, property_)}"
             if axes in grid[0]:
-                axes.set_title(f"mean of {len(groups) - 1} groups" if group == MEAN else erased)
+                axes.set_title(mean_title(len(groups) - 1, property_) if group == MEAN else erased)
         # Room for what stands in brackets.
         left, right = row[0].get_xlim()
         row[0].set_xlim(left, right + 0.25 * (right - left))

@@ -46,5 +46,5 @@ def draw(study: Study, heading: str = "Pruned {steps}{recovery}, to {sizes}") ->
     steps = "once" if last == 1 else f"in {last} steps"
     recovery = f" and recovered by {study.recovery}" if study.recovery else ""
     what = heading.format(steps=steps, recovery=recovery, sizes=cut_to(table))
-    style.heading(figure, what, study.model, f"properties on {study.corpus}", study.note)
+    style.heading(figure, what, study.model, f"properties on {study.corpus}", *study.notes)
     return figure, table

@@ -58,8 +58,7 @@ def draw(
     figure = layer_curves.draw_panels(table, rows, by="model")
     for axes in figure.axes:
         axes.set_ylim(bottom=0)
-    told = ". ".join(line for line in (note, _few_labellings(nulls[model])) if line)
-    style.heading(figure, "Property neurons by layer", model, corpus, told)
+    style.heading(figure, "Property neurons by layer", model, corpus, note, _few_labellings(nulls[model]))
     return figure, table
 
 

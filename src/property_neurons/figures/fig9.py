@@ -89,7 +89,7 @@ def draw(
         axes.set_title(below.format(sizes=cut_to(table)), fontsize=7.5, pad=pruning_panels.TITLE_PAD)
     style.legend_below(figure, handles)
     what = heading.format(sizes=cut_to(table))
-    style.heading(figure, what, study.model, f"properties on {study.corpus}", study.note)
+    style.heading(figure, what, study.model, f"properties on {study.corpus}", *study.notes)
     return figure, table
 
 

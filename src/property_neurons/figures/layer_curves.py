@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -135,9 +136,9 @@ def draw_panels(
     width = style.PAGE if columns > 2 else _NARROW
     figure = style.new_figure(width, 0.7 + (1.75 if len(rows) == 1 else 1.5) * n_rows)
     grid = figure.subplots(n_rows, columns, squeeze=False)
-    for index, axes in enumerate(grid.flat):
-        if rows[panels[min(index, len(panels) - 1)][0]].reach is None and index:
-            _share(axes, grid[0, 0] if one_scale else grid[index // columns, 0], labelled=index % columns == 0)
+    for lines, row in zip([grid] if one_scale else np.split(grid, n_rows), rows.values(), strict=False):
+        if row.reach is None:
+            style.share_vertical(lines)
     sites = curves.drop_duplicates("layer").sort_values("layer")["site"].tolist()
     colours = style.property_colours(names)
     for index, (axes, (key, name)) in enumerate(zip(grid.flat, panels, strict=False)):
@@ -161,13 +162,6 @@ def draw_panels(
         axes.remove()
     style.legend_below(figure, _legend(curves, floor))
     return figure
-
-
-def _share(axes: Axes, first: Axes, *, labelled: bool) -> None:
-    """Give a panel the vertical axis of another, without numbers where they stand further left."""
-    if axes is not first:
-        axes.sharey(first)
-    axes.tick_params("y", labelleft=labelled)
 
 
 def reach_out(axes: Axes, level: float, reach: float) -> None:

@@ -226,6 +226,4 @@ def _name_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
     panels[0].set_yticks(range(len(names)), names)
     for axes in panels:
         axes.tick_params("y", length=0)
-    for axes in panels[1:]:
-        axes.sharey(panels[0])
-        axes.tick_params("y", labelleft=False)
+    style.share_vertical([panels])

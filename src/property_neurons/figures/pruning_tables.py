@@ -1,12 +1,13 @@
 """The tables of Figures 6 and 9. An arm is one of the criteria and controls that a pruning study compares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from property_neurons.errors import ConfigError
+from property_neurons.figures import style
 from property_neurons.figures.published import Bars, read_bars
 from property_neurons.figures.rare_cells import read_note
 from property_neurons.pruning.vocabulary import ARMS, UNCUT
@@ -44,7 +45,7 @@ class Study(NamedTuple):
     model: name of the pruned model.
     corpus: the corpus on which its property neurons were found.
     published: the paper's bars by metric, where the model is the paper's.
-    note: what has to be known of the speech that gave the property neurons, and of the test; see `rare_cells`.
+    notes: what has to be known of the test, and of the speech that gave the property neurons; see `rare_cells`.
     recovery: what follows a pruning step, in words; "" where that is fine-tuning on the task.
     """
 
@@ -53,7 +54,7 @@ class Study(NamedTuple):
     model: str
     corpus: str
     published: Mapping[str, Bars] = MappingProxyType({})
-    note: str = ""
+    notes: Sequence[str] = ()
     recovery: str = ""
 
 
@@ -67,11 +68,13 @@ def read_study(inputs: Any, params: Any, figure: str, *, recovered: bool = True)
     runs, comparisons = read_table(inputs.runs), read_table(inputs.comparisons)
     runs = runs[(runs["recovered"] == recovered) | (runs["arm"] == "unpruned")]
     comparisons = comparisons[comparisons["recovered"] == recovered]
-    speakers, seeds = runs["speakers"].min(), runs["seed"].nunique()
-    tested = f"Tested on {speakers} speakers, {seeds} seed{'s' if seeds > 1 else ''}"
-    notes = (tested, few_speakers_note(speakers), read_note(inputs.cells, params.properties))
-    note = ". ".join(one for one in notes if one)
-    return Study(runs, comparisons, params.model, params.corpus, published, note, params.recovery)
+    speakers = runs["speakers"].min()
+    notes = (
+        style.tested_note(speakers, runs["seed"].nunique()),
+        few_speakers_note(speakers),
+        read_note(inputs.cells, params.properties),
+    )
+    return Study(runs, comparisons, params.model, params.corpus, published, notes, params.recovery)
 
 
 def means(runs: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -147,10 +150,10 @@ def cut_to(table: pd.DataFrame) -> str:
 
 
 def all_sizes(study: Study) -> str:
-    """The sizes of models that are each cut from the unpruned one: "768, 512 or 384 neurons per layer"."""
+    """The sizes, several, of models that are each cut from the unpruned one: "768, 512 or 384 neurons per layer"."""
     cut = study.runs[~study.runs["arm"].isin(UNCUT)]
     *sizes, last = [f"{rows:.0f}" for rows in cut.groupby("step")["rows"].mean()]
-    return f"{', '.join(sizes)} or {last} neurons per layer" if sizes else f"{last} neurons per layer"
+    return f"{', '.join(sizes)} or {last} neurons per layer"
 
 
 def task_titles(table: pd.DataFrame) -> dict[str, str]:

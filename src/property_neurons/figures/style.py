@@ -129,15 +129,29 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
-def heading(figure: Figure, what: str, model: str, corpus: str, note: str = "") -> None:
-    """Write a heading above the panels (content, model, corpus) and notes below it."""
+def heading(figure: Figure, what: str, model: str, corpus: str, *notes: str) -> None:
+    """Write a heading above the panels (content, model, corpus) and notes below it, but for empty ones."""
     room = int(figure.get_figwidth() / _CHARACTER)
     # A line ends with a dot and does not begin with one.
     lines = textwrap.wrap(f"{what}\u00a0· {model}\u00a0· {corpus}", room, break_on_hyphens=False)
-    of_note = textwrap.wrap(note, room, break_on_hyphens=False)
+    of_note = textwrap.wrap(". ".join(filter(None, notes)), room, break_on_hyphens=False)
     # The panels keep their height.
     figure.set_figheight(figure.get_figheight() + _LINE * len(of_note))
     figure.suptitle("\n".join(lines + of_note), x=0.01, ha="left")
+
+
+def tested_note(speakers: float, seeds: int) -> str:
+    """What a figure of scores says of its test: "Tested on 12 speakers, 3 seeds"."""
+    return f"Tested on {speakers:.0f} speakers, {seeds} seed{'s' if seeds > 1 else ''}"
+
+
+def share_vertical(lines: Sequence[Sequence[Axes]]) -> None:
+    """Give all panels of some lines one vertical axis, with numbers at the first panel of each line alone."""
+    for panels in lines:
+        for axes in panels:
+            if axes is not lines[0][0]:
+                axes.sharey(lines[0][0])
+            axes.tick_params("y", labelleft=axes is panels[0])
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:

@@ -5,7 +5,6 @@ backup that was put back, another version unpacked with its times. So rules have
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +20,7 @@ def states(paths: Iterable[str]) -> list[str]:
 
 def _state(path: str) -> str:
     try:
-        found = os.stat(path)  # noqa: PTH116, of a text that Snakemake has
+        found = Path(path).stat()
     except OSError:
         return "absent"
     return _described(path, found.st_size, found.st_mtime_ns)
