@@ -102,6 +102,7 @@ def test_the_errors_of_figure_9_stand_in_the_results(study, heading, steps, tmp_
     ("study", "heading", "heads"),
     [
         ("whisper-distilled", "judged by tasks (Figure 6)\n", "frozen"),
+        ("whisper-distilled-long", "### Figure 6 with three times the recovery: Whisper tiny.en\n", "frozen"),
         ("mini-distilled", "| heads on all layers |", "frozen"),
         ("mini-distilled", "| heads on the last layer |", "last"),
         ("mini-masked", "### Figure 6 with recovery by masked prediction: melhubert-mini\n", "last"),
