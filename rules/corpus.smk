@@ -3,7 +3,8 @@
 A subset is scanned once, in full: every utterance refused is named in the report with a code. The check that
 follows applies the config's policy, and everything downstream waits for it. Shards are cut by a hash of the
 utterance id. After one more utterance the jobs of all shards of its subset start, but those whose speech is the same
-take back what they made before (`cache/entries.py`): F0 and ranks are made for one shard. One more subset starts none.
+take back what they made before (`cache/take_or_make.py`): F0 and ranks are made for one shard. One more subset starts
+none.
 """
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from property_neurons.cache import entries as entries_module
 from property_neurons.cache.__main__ import main
-from property_neurons.cache.entries import Audio, Result, entries, kept_like, prune, publish, take, take_or_make
+from property_neurons.cache.entries import entries, prune, publish, take
+from property_neurons.cache.results import Audio, Result
+from property_neurons.cache.take_or_make import kept_like, take_or_make
 from property_neurons.errors import CodeChangedError, StoreError
 from property_neurons.jobs.fingerprint import code_fingerprint
 from property_neurons.stores import files, manifests

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from test_cache import CODE, CONTENT, MADE_OF, files_in, make, never, read, result_in
 
-from property_neurons.cache.entries import entries, prune, publish, take, take_or_make
+from property_neurons.cache.entries import entries, prune, publish, take
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.errors import StoreError
 from property_neurons.stores import manifests
 

@@ -179,7 +179,7 @@ def test_counts_are_taken_back_where_all_that_they_are_of_is_the_same(tmp_path):
             scriptdir=str(Path(__file__).resolve().parents[2] / "workflow/scripts"),
         )
         made.clear()
-        with mock.patch("property_neurons.cache.entries.check_code"):
+        with mock.patch("property_neurons.cache.take_or_make.check_code"):
             take_back_or_count(job, "count_units.py", lambda: made.append(write(store, 3)), log)
         assert open_store(store)["n"][:].tolist() == [3]
         return len(made)

@@ -11,8 +11,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property_neurons.cache import entries
+from property_neurons.cache import take_or_make
 from property_neurons.cache.keys import frames_result
+from property_neurons.cache.results import Audio
 from property_neurons.cache.tracks import kept_tracks
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.frame_labels import frame_labels
@@ -159,8 +160,8 @@ def test_f0_that_is_known_is_not_tracked_again(shard, tmp_path, monkeypatch):
         return fake_f0(waveform, *settings)
 
     monkeypatch.setattr("property_neurons.corpus.build_frames.estimate_f0", noted)
-    monkeypatch.setattr(entries, "check_code", lambda code: None)
-    monkeypatch.setattr(entries, "_check_audio", lambda audio: None)
+    monkeypatch.setattr(take_or_make, "check_code", lambda code: None)
+    monkeypatch.setattr(Audio, "check", lambda audio: None)
     shard["shard_list"]["audio_digest"] = ["digest of a", "digest of b"]
     path, pitch = tmp_path / "s.zarr", {"method": "yaapt", "floor_hz": 71.0, "ceiling_hz": 800.0, "path": None}
     log = logging.getLogger("test")
@@ -173,7 +174,7 @@ def test_f0_that_is_known_is_not_tracked_again(shard, tmp_path, monkeypatch):
         write = partial(write_frame_store, path, pitch=Pitch("yaapt"), tracked=known, **speech)
         # As Snakemake does before a job.
         shutil.rmtree(path, ignore_errors=True)
-        entries.take_or_make(None, lambda: result, write, log, code=code)
+        take_or_make.take_or_make(None, lambda: result, write, log, code=code)
         return open_store(path)["f0"][:].tolist(), list(tracked)
 
     f0, at_first = make()

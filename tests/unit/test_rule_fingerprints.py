@@ -91,9 +91,9 @@ COVERED = {
     """,
     "pretrain": f"""
         {LOADING}
-        pretraining.crops pretraining.input_model pretraining.log_mel_store pretraining.masking pretraining.stage
-        pretraining.target_store pretraining.warping training.held_out training.learning_curves training.learning_rates
-        training.optimisation training.order training.trainer
+        pretraining.crops pretraining.input_model pretraining.log_mel_store pretraining.masked_prediction
+        pretraining.masking pretraining.stage pretraining.target_store pretraining.warping training.held_out
+        training.learning_curves training.learning_rates training.optimisation training.order training.trainer
     """,
     "prune_model": f"""
         {LOADING}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import frames_result
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.cache.tracks import kept_tracks
 from property_neurons.corpus.build_frames import write_frame_store
 from property_neurons.corpus.phone_tables import phone_table

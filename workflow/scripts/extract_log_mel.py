@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import log_mel_result
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.corpus.recordings import recordings_of
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.jobs.log import job_log

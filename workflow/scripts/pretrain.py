@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from property_neurons import plan
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import pretraining_result
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.config.load import load_config
 from property_neurons.jobs.devices import asked_gpus, job_device
 from property_neurons.jobs.log import job_log

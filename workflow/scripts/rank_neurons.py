@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import ranks_result
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.config.load import load_config
 from property_neurons.corpus.shards import read_shard_list
 from property_neurons.counting.sampling import middle_frames_of

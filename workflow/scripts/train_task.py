@@ -6,8 +6,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from property_neurons import plan
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import task_result
+from property_neurons.cache.take_or_make import take_or_make
 from property_neurons.config.load import load_config
 from property_neurons.jobs.devices import job_device
 from property_neurons.jobs.log import job_log

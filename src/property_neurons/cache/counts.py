@@ -5,8 +5,8 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from property_neurons.cache.entries import take_or_make
 from property_neurons.cache.keys import counts_result
+from property_neurons.cache.take_or_make import take_or_make
 
 
 def take_back_or_count(job: Any, script: str, count: Callable[[], Any], log: Logger) -> None:
@@ -18,7 +18,7 @@ def take_back_or_count(job: Any, script: str, count: Callable[[], Any], log: Log
         count: writes the store of the job.
 
     Raises:
-        CodeChangedError, StoreError: as `entries.take_or_make`.
+        CodeChangedError, StoreError: as `take_or_make`.
     """
     settings = {"wildcards": dict(job.wildcards.items()), "params": dict(job.params.items())}
     code, file = settings["params"].pop("code"), Path(job.scriptdir, script)

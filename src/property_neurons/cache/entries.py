@@ -1,7 +1,4 @@
-"""What was made before: here, or in the folder that working directories share. A job first looks there for its result.
-
-A job links what it has made under `.kept` beside it (`jobs.kept`), with a description. Should Snakemake run it again,
-because a file is newer or another shard has an utterance more, it takes that back. Else it looks in the cache.
+"""The cache: a folder that working directories share, in which a job looks for its result before it makes it.
 
 An entry is `KIND/KEY/`: the result in `content/`; its manifest, and what the key is a digest of, in `entry.json`.
 It is built under a temporary name and renamed, so it is whole or absent, whoever else writes at that moment; of two
@@ -17,17 +14,15 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from logging import Logger
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from property_neurons.cache.results import Result
 from property_neurons.errors import StoreError, printable
-from property_neurons.jobs import kept
-from property_neurons.jobs.fingerprint import check_code
 from property_neurons.stores import files, manifests
 
 KINDS = ("ranks", "checkpoints", "tasks")
@@ -36,158 +31,6 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _LEFT = re.compile(r"\.[0-9a-f]{32}\..+\.tmp")
 _DAY_S = 86_400
 _PIECE = 2**20
-
-
-@dataclass(frozen=True)
-class Audio:
-    """Audio that a result was made from: a folder, and the digest that the scan noted of each path below it."""
-
-    root: Path
-    digests: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Result:
-    """A folder that a job makes, with its manifest.
-
-    kind: one of `KINDS`.
-    made_of: all that the result's bytes depend on, without names, as plain values; the key is their digest.
-    folder, manifest: to write.
-    noted: what the manifest says beside files and digest.
-    put_names: writes this working directory's names into a folder that may have been made under others.
-    audio: files that must still be those of `made_of` when the result is published.
-    work: unfinished work of a killed job. It is set aside when the result comes from the cache.
-    """
-
-    kind: str
-    made_of: Mapping[str, Any]
-    folder: Path
-    manifest: Path
-    noted: Mapping[str, Any] = field(default_factory=dict)
-    put_names: Callable[[Path], None] = lambda folder: None
-    audio: Sequence[Audio] = ()
-    work: Path | None = None
-
-    @cached_property
-    def key(self) -> str:
-        """`KIND/` and 32 hexadecimal digits."""
-        return f"{self.kind}/{manifests.digest_of(self.made_of)}"
-
-
-def take_or_make(
-    cache: str | Path | None,
-    describe: Callable[[], Result],
-    make: Callable[[], None],
-    log: Logger,
-    *,
-    code: str,
-    before: Literal["removed", "set aside", "replaced"] = "removed",
-) -> None:
-    """Take a result that was made before, or make it, publish it and keep it.
-
-    Args:
-        cache: the shared folder, or None.
-        describe: says what the result is.
-        make: writes the result's folder and manifest.
-        log: is told where the result comes from, and why what was made before was of no use.
-        code: the fingerprint that the job was planned with.
-        before: what becomes of another result that was kept here, where this one is made: it is removed first, set
-            aside, or replaced once this one is there.
-
-    Raises:
-        CodeChangedError: the code was edited meanwhile; nothing was published or kept.
-        StoreError: this very result is kept here, and cannot be taken back.
-    """
-    result = describe()
-    if _take_back(result, log):
-        return
-    if cache is not None and not _is_there(Path(cache).is_dir):
-        log.warning(
-            "cache: expected a folder at %s, found none; make it (mkdir -p) or correct `cache`; going on without", cache
-        )
-        cache = None
-    outputs = [result.folder, result.manifest]
-    if before != "replaced":
-        _kept_description(result).unlink(missing_ok=True)
-        (kept.set_kept_aside if before == "set aside" else kept.remove_kept)(outputs, log)
-    if cache is None or not take(cache, result, log):
-        make()
-        check_code(code)
-        if cache is not None:
-            publish(cache, result, log)
-    _keep(result, log)
-
-
-def _kept_description(result: Result) -> Path:
-    folder = kept.kept_name(result.folder)
-    return folder.with_name(f"{folder.name}.{_ENTRY}")
-
-
-def _keep(result: Result, log: Logger) -> None:
-    """Link a finished result under `.kept`, and describe it."""
-    try:
-        _check_audio(result.audio)
-        _kept_description(result).unlink(missing_ok=True)
-        if kept.keep([result.folder, result.manifest], log):
-            contents = manifests.read_manifest(result.manifest)
-            described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
-            manifests.write_manifest(_kept_description(result), described)
-    except (OSError, StoreError) as error:
-        log.warning("%s is not kept for the day that this job runs again: %s", result.folder, error)
-
-
-def _take_back(result: Result, log: Logger) -> bool:
-    """Link a result from `.kept` to its place; returns whether this very one was kept, whole.
-
-    Raises:
-        StoreError: it was, and cannot be linked. To make it anew would be the waste that keeping it is to save.
-    """
-    content = kept_like(result, log)
-    if content is None:
-        return False
-    try:
-        with manifests.new_described_folder(result.folder, result.manifest, noted=result.noted) as temporary:
-            shutil.copytree(content, temporary, copy_function=os.link, dirs_exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{printable(result.folder)}: expected to take back what was made before with the same settings, found "
-            f"{printable(error.strerror or error)}; free space, or delete {printable(content)} to make it anew"
-        ) from None
-    _set_work_aside(result, log)
-    log.info("taken from results kept here %s", result.key)
-    return True
-
-
-def kept_like(result: Result, log: Logger, *, apart_from: Collection[str] = ()) -> Path | None:
-    """What an earlier run of a job kept, if it is whole and was made of the same; None otherwise.
-
-    Args:
-        log: is told of what is damaged.
-        apart_from: entries of `made_of` that may differ.
-    """
-    content, description = kept.kept_name(result.folder), _kept_description(result)
-    if not _is_there(description.is_file):
-        return None
-    try:
-        described = manifests.read_manifest(description)
-        before, now = (
-            manifests.digest_of({name: value for name, value in (made_of or {}).items() if name not in apart_from})
-            for made_of in (described.get("made_of"), result.made_of)
-        )
-        if before != now:
-            return None
-        manifests.verify_content(content, described, description)
-    except StoreError as error:
-        log.warning("what was kept here of %s is damaged, and not used: %s", result.key, error)
-        return None
-    return content
-
-
-def _set_work_aside(result: Result, log: Logger) -> None:
-    if result.work is not None and result.work.exists():
-        with suppress(OSError):
-            aside = files.set_aside(result.work)
-            log.warning("%s: left by a training that was not finished; moved to %s", result.work, aside)
 
 
 def take(cache: str | Path, result: Result, log: Logger) -> bool:
@@ -222,7 +65,7 @@ def take(cache: str | Path, result: Result, log: Logger) -> bool:
         # No room here, or a disk that fails: the entry may be whole.
         log.warning("%s could not be taken from the cache (%s); it is made here", result.key, error)
         return False
-    _set_work_aside(result, log)
+    result.set_work_aside(log)
     with suppress(OSError):
         os.utime(entry / _ENTRY, follow_symlinks=False)
     log.info("taken from cache %s", result.key)
@@ -236,12 +79,12 @@ def publish(cache: str | Path, result: Result, log: Logger) -> bool:
         if _lacks_description(entry):
             # What someone has deleted in part would be in the way for ever.
             _discard(entry)
-        _check_audio(result.audio)
+        for audio in result.audio:
+            audio.check()
         with files.temporary_folder(entry) as temporary:
-            contents = manifests.read_manifest(result.manifest)
-            _copy(result.folder, "", temporary / _CONTENT, contents["files"])
-            manifests.verify_content(temporary / _CONTENT, contents, result.manifest)
-            described = {"made_of": result.made_of, "digest": contents["digest"], "files": contents["files"]}
+            described = result.description()
+            _copy(result.folder, "", temporary / _CONTENT, described["files"])
+            manifests.verify_content(temporary / _CONTENT, described, result.manifest)
             manifests.write_manifest(temporary / _ENTRY, described)
             if not _appears(temporary, entry):
                 log.info("another run has published %s meanwhile; its entry stays", result.key)
@@ -385,13 +228,6 @@ def _copy(source: Path, below: str, target: Path, files: Mapping[str, Sequence[A
                     left -= len(piece)
 
 
-def _is_there(question: Callable[[], bool]) -> bool:
-    """The answer to `is_dir` or `is_file`; False where the path cannot be looked at."""
-    with suppress(OSError):
-        return question()
-    return False
-
-
 def _is_whole(entry: Path) -> bool:
     """Whether the entry itself is whole, so that the disk of the copy caused the trouble."""
     try:
@@ -413,17 +249,3 @@ def _discard(entry: Path) -> None:
     """Take an entry out of the way, at once, and remove it; whoever is copying it finds that files are missing."""
     with suppress(OSError), files.temporary_folder(entry) as aside:
         entry.rename(aside / "old")
-
-
-def _check_audio(audio: Sequence[Audio]) -> None:
-    for corpus in audio:
-        for path, digest in corpus.digests.items():
-            try:
-                _, found = manifests.describe_file(corpus.root / path)
-            except OSError as error:
-                raise StoreError(f"{printable(error)}: expected the audio that it was made from, to compare") from None
-            if found != digest:
-                raise StoreError(
-                    f"{printable(corpus.root / path)}: expected the file that the scan of the corpus read, found "
-                    "another; run the scan again (snakemake -R, see config/README.md)"
-                )

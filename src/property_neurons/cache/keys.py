@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from property_neurons.cache.entries import Audio, Result
+from property_neurons.cache.results import Audio, Result
 from property_neurons.jobs.fingerprint import code_of_file
 from property_neurons.jobs.made_before import version_of
 from property_neurons.stores import manifests

@@ -5,7 +5,8 @@ from logging import Logger
 
 import numpy as np
 
-from property_neurons.cache.entries import Result, kept_like
+from property_neurons.cache.results import Result
+from property_neurons.cache.take_or_make import kept_like
 from property_neurons.corpus.frame_store import tracks_of_recordings
 
 # What labels depend on, and F0 does not.
