@@ -194,7 +194,7 @@ FIGURES = {
         "the selectors of the erasure {wildcards.erasure}",
         "Erasure",
         inputs={
-            "table": f"{RESULTS}/erasure/{{erasure}}/selectors.tsv",
+            "table": lambda wildcards: plan.erasure.selector_table(CONFIG, wildcards.erasure),
             "counts": lambda wildcards: plan.erasure.counts_shown(CONFIG, wildcards.erasure),
         },
         params={
@@ -236,7 +236,8 @@ for study_name, section in STUDIES.items():
         "published": plan.figures.published_names(CONFIG, [section.model]),
     }
     title = f"Figure {drawn_by[-1]}" if key == drawn_by else f"the pruning study {study_name}"
-    FIGURES[key] = Figure(title, "Pruning", inputs=inputs, params=params, drawn_by=drawn_by)
+    recovered = {"runs": lambda wildcards, study=study_name: plan.pruning.runs_with_recovery(CONFIG, study)}
+    FIGURES[key] = Figure(title, "Pruning", inputs=inputs | recovered, params=params, drawn_by=drawn_by)
     if section.cost_of_cut:
         # The same pruning steps before any recovery.
         FIGURES[f"{key}_cut"] = Figure(

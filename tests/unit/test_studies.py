@@ -241,6 +241,17 @@ def missing_names(config):
     return [name for name, known in wanted if name is not None and name not in known]
 
 
+def test_a_figure_that_has_nothing_to_show_is_refused_before_any_job():
+    config = load_config(yaml.safe_load((ROOT / "config/claims.yaml").read_text()))
+    with pytest.raises(ConfigError, match=r"whisper-phones: .*found `steps: 0`.*figures/whisper-phones_cut\.pdf"):
+        plan.pruning.runs_with_recovery(config, "whisper-phones")
+    for study in ("whisper-phones-tuned", "whisper-distilled"):
+        assert plan.pruning.runs_with_recovery(config, study).endswith(f"/pruning/{study}/runs.tsv")
+    with pytest.raises(ConfigError, match=r"erasure\.table1-mini\.selectors: expected selectors .*name some"):
+        plan.erasure.selector_table(config, "table1-mini")
+    assert plan.erasure.selector_table(config, "gender-selectors").endswith("/erasure/gender-selectors/selectors.tsv")
+
+
 def test_only_a_first_cut_that_draws_nothing_is_shared_by_seeds():
     config = load_config(content(arms=ARMS, rows=[500, 300]))
     of_general = {name: model for name, model in config.models.items() if name.startswith("general")}

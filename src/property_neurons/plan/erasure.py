@@ -5,6 +5,7 @@ from typing import Any
 from property_neurons.config.models import TunedModel
 from property_neurons.config.properties import F0Property, source_of
 from property_neurons.config.root import Config
+from property_neurons.errors import ConfigError
 from property_neurons.plan import analysis, paths, tasks
 
 
@@ -67,6 +68,19 @@ def frames(config: Config, study: str) -> list[str]:
 def counts_shown(config: Config, study: str) -> str:
     """The manifest of the counts of a study's first seed; its cells have the same frames for every seed."""
     return paths.manifest(counts(config, study, config.erasure[study].seeds[0]))
+
+
+def selector_table(config: Config, study: str) -> str:
+    """The table that compares a study's selectors.
+
+    Raises:
+        ConfigError: the study has none, so there would be nothing to draw.
+    """
+    if not config.erasure[study].selectors:
+        raise ConfigError(
+            f"erasure.{study}.selectors: expected selectors for the figure {study}_selectors, found none; name some"
+        )
+    return f"{config.results}/erasure/{study}/selectors.tsv"
 
 
 def settings(config: Config, study: str) -> dict[str, Any]:

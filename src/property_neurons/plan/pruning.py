@@ -8,6 +8,7 @@ from property_neurons.config.models import DistilledModel, PretrainedModel, Prun
 from property_neurons.config.properties import frequency_property
 from property_neurons.config.pruning import CALIBRATED_ON_TASK, GeneralPruning, TaskSpecificPruning
 from property_neurons.config.root import Config
+from property_neurons.errors import ConfigError
 from property_neurons.plan import analysis, corpora, paths, pretraining, tasks
 from property_neurons.plan.models import found_on
 
@@ -150,6 +151,22 @@ def figure_name(study: str, section: GeneralPruning | TaskSpecificPruning) -> st
 def runs(config: Config, study: str) -> list[Run]:
     """The trainings of a study."""
     return _expanded(config, study).runs
+
+
+def runs_with_recovery(config: Config, study: str) -> str:
+    """The table of a study's runs, some of them after recovery or fine-tuning.
+
+    Raises:
+        ConfigError: all tasks have `steps: 0`, so there would be nothing to draw but the pruning steps themselves.
+    """
+    section = config.pruning.by_name()[study]
+    if isinstance(section, TaskSpecificPruning) and not any(task.steps for task in section.tasks.values()):
+        figure = figure_name(study, section)
+        raise ConfigError(
+            f"pruning study {study}: expected a task that is fine-tuned after pruning steps for the figure {figure}, "
+            f"found `steps: 0` for each; ask for {config.results}/figures/{figure}_cut.pdf, or set `steps`"
+        )
+    return f"{config.results}/pruning/{study}/runs.tsv"
 
 
 def cells(config: Config, study: str) -> dict[str, str]:
